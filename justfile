@@ -1,0 +1,38 @@
+# `./x RECIPE` calls these after installing what they need.
+
+# List the recipes
+default:
+    @just --list
+
+# The main job on real s6, without a container: created, started, stopped, killed, restarted, and each as it was left
+demo:
+    cargo build --quiet --locked
+    cargo run --quiet --locked --example demo
+
+# Every test this machine can run; what it cannot is counted, by name
+test:
+    tests/run.sh
+
+# Formatting, lints, documentation
+check:
+    cargo fmt --all --check
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/with-contenv tests/*.sh tests/support/machine/*.sh
+
+# Build the container image; BASE is debian:trixie-slim unless given
+image base="debian:trixie-slim":
+    docker/base.sh {{ base }}
+    docker build --build-arg BASE={{ base }} --build-arg BUILDER={{ base }} -t hermes .
+
+# Remove every container and image that the tests left
+docker-clean:
+    docker ps -aq --filter label=hermes.test | xargs -r docker rm -f
+    docker images -q --filter label=hermes.test | xargs -r docker rmi -f
+
+# Speed and memory as ratios, each pair measured side by side in one run
+bench:
+    cargo bench --locked
+
+# What .ci/run does
+ci: check test demo

@@ -1,0 +1,5 @@
+//! Floor 4: supervisors behind the traits of [`crate::supervisor`]. None knows another.
+
+pub mod any;
+pub mod nobody;
+pub mod s6;

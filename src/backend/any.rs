@@ -1,0 +1,87 @@
+//! Whichever backend this machine has, as one type. Chooses nothing: [`crate::detect`] did.
+
+use std::time::Duration;
+
+use super::nobody::Nobody;
+use super::s6::S6;
+use crate::host::Host;
+use crate::name::Profile;
+use crate::supervisor::{
+    Goal, Listing, Published, Registrar, Service, ServiceSpec, Stray, Supervisor, SupervisorError,
+    Want,
+};
+
+/// One of the backends.
+#[derive(Debug)]
+pub enum Any<'host, H> {
+    /// s6.
+    S6(S6<'host, H>),
+    /// None.
+    Nobody(Nobody),
+}
+
+macro_rules! either {
+    ($any:expr, $backend:ident => $call:expr) => {
+        match $any {
+            Any::S6($backend) => $call,
+            Any::Nobody($backend) => $call,
+        }
+    };
+}
+
+impl<H: Host> Supervisor for Any<'_, H> {
+    async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        either!(self, backend => backend.start(profile).await)
+    }
+
+    async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        either!(self, backend => backend.stop(profile).await)
+    }
+
+    async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        either!(self, backend => backend.restart(profile).await)
+    }
+
+    async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
+        either!(self, backend => backend.status(profile).await)
+    }
+
+    async fn wait(
+        &self,
+        profile: &Profile,
+        goal: Goal,
+        timeout: Duration,
+    ) -> Result<Service, SupervisorError> {
+        either!(self, backend => backend.wait(profile, goal, timeout).await)
+    }
+}
+
+impl<H: Host> Registrar for Any<'_, H> {
+    async fn publish(
+        &self,
+        spec: &ServiceSpec,
+        at_start: Want,
+    ) -> Result<Published, SupervisorError> {
+        either!(self, backend => backend.publish(spec, at_start).await)
+    }
+
+    async fn rescan(&self) -> Result<(), SupervisorError> {
+        either!(self, backend => backend.rescan().await)
+    }
+
+    async fn unregister(
+        &self,
+        profile: &Profile,
+        timeout: Duration,
+    ) -> Result<(), SupervisorError> {
+        either!(self, backend => backend.unregister(profile, timeout).await)
+    }
+
+    async fn list(&self) -> Result<Listing, SupervisorError> {
+        either!(self, backend => backend.list().await)
+    }
+
+    async fn sweep(&self, stray: &Stray, timeout: Duration) -> Result<(), SupervisorError> {
+        either!(self, backend => backend.sweep(stray, timeout).await)
+    }
+}

@@ -1,0 +1,74 @@
+//! A machine where nobody supervises: profiles can be made and removed, gateways run in the foreground alone.
+//!
+//! Registering succeeds and does nothing; asking for a start or a stop is an error, for nothing would come of it.
+
+use std::time::Duration;
+
+use crate::name::Profile;
+use crate::supervisor::{
+    Goal, Listing, Presence, Published, Registrar, Service, ServiceSpec, Stray, Supervisor,
+    SupervisorError, Want,
+};
+
+/// No supervisor.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
+
+impl Nobody {
+    fn refuse(profile: &Profile) -> SupervisorError {
+        SupervisorError::NotListening(profile.to_string())
+    }
+}
+
+impl Supervisor for Nobody {
+    async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        Err(Self::refuse(profile))
+    }
+
+    async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        Err(Self::refuse(profile))
+    }
+
+    async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        Err(Self::refuse(profile))
+    }
+
+    async fn status(&self, _profile: &Profile) -> Result<Service, SupervisorError> {
+        Ok(Service { presence: Presence::Foreground, ..Service::unregistered() })
+    }
+
+    async fn wait(
+        &self,
+        _profile: &Profile,
+        _goal: Goal,
+        _timeout: Duration,
+    ) -> Result<Service, SupervisorError> {
+        Ok(Service { presence: Presence::Foreground, ..Service::unregistered() })
+    }
+}
+
+impl Registrar for Nobody {
+    async fn publish(
+        &self,
+        _spec: &ServiceSpec,
+        _at_start: Want,
+    ) -> Result<Published, SupervisorError> {
+        Ok(Published::Unchanged)
+    }
+
+    async fn rescan(&self) -> Result<(), SupervisorError> {
+        Ok(())
+    }
+
+    async fn unregister(&self, _: &Profile, _: Duration) -> Result<(), SupervisorError> {
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Listing, SupervisorError> {
+        Ok(Listing::default())
+    }
+
+    async fn sweep(&self, _stray: &Stray, _timeout: Duration) -> Result<(), SupervisorError> {
+        Ok(())
+    }
+}

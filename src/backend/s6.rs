@@ -1,0 +1,113 @@
+//! s6: one service directory (slot) a profile in a scan directory, told by `s6-svc` and `s6-svscanctl`, read by its
+//! status record.
+//!
+//! ```text
+//!   publish:     .gateway-P.XXX/ built whole ──rename──► gateway-P/ ──s6-svscanctl -a──► supervised
+//!   unregister:  down, wait ──rename──► .gateway-P.XXX/ ──s6-svscanctl -an──► locks free ──► removed
+//! ```
+//!
+//! `down` in the slot is kept equal to what was asked last: s6-supervise forgets its want when it dies, and reads
+//! `down` when it starts anew. Nothing here knows intents, markers or profiles' files.
+
+mod control;
+mod publish;
+mod slot;
+mod status;
+mod status_record;
+mod takedown;
+mod tools;
+mod wait;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use slot::{SlotFile, render};
+pub use tools::Tools;
+
+use crate::host::Host;
+use crate::name::{Profile, Slot};
+use crate::supervisor::{
+    Goal, Listing, Published, Registrar, Service, ServiceSpec, Stray, Supervisor, SupervisorError,
+    Want,
+};
+
+/// s6 on one scan directory.
+#[derive(Debug)]
+pub struct S6<'host, H> {
+    host: &'host H,
+    scan_dir: PathBuf,
+    tools: Tools,
+}
+
+impl<'host, H: Host> S6<'host, H> {
+    /// Looks for the tools; a missing one is an error only of the act that needs it.
+    pub async fn open(host: &'host H, scan_dir: PathBuf, bin_dir: Option<PathBuf>) -> Self {
+        let tools = Tools::find(host, bin_dir).await;
+        Self { host, scan_dir, tools }
+    }
+
+    fn dir(&self, profile: &Profile) -> PathBuf {
+        self.scan_dir.join(Slot::of(profile).as_str())
+    }
+}
+
+impl<H: Host> Supervisor for S6<'_, H> {
+    async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        publish::set_at_start(self, profile, Want::Up).await?;
+        control::tell(self, profile, "start", "-u").await
+    }
+
+    async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        publish::set_at_start(self, profile, Want::Down).await?;
+        control::tell(self, profile, "stop", "-d").await
+    }
+
+    /// Both letters travel in one write: the down-signal goes out, `timeout-kill` is armed, and want stays up.
+    async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        publish::set_at_start(self, profile, Want::Up).await?;
+        control::tell(self, profile, "restart", "-du").await
+    }
+
+    async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
+        status::read(self, &self.dir(profile)).await
+    }
+
+    async fn wait(
+        &self,
+        profile: &Profile,
+        goal: Goal,
+        timeout: Duration,
+    ) -> Result<Service, SupervisorError> {
+        wait::until(self, profile, goal, timeout).await
+    }
+}
+
+impl<H: Host> Registrar for S6<'_, H> {
+    async fn publish(
+        &self,
+        spec: &ServiceSpec,
+        at_start: Want,
+    ) -> Result<Published, SupervisorError> {
+        publish::publish(self, spec, at_start).await
+    }
+
+    async fn rescan(&self) -> Result<(), SupervisorError> {
+        control::rescan(self).await
+    }
+
+    async fn unregister(
+        &self,
+        profile: &Profile,
+        timeout: Duration,
+    ) -> Result<(), SupervisorError> {
+        takedown::unregister(self, profile, timeout).await
+    }
+
+    async fn list(&self) -> Result<Listing, SupervisorError> {
+        publish::list(self).await
+    }
+
+    async fn sweep(&self, stray: &Stray, timeout: Duration) -> Result<(), SupervisorError> {
+        takedown::sweep(self, stray, timeout).await
+    }
+}

@@ -1,0 +1,159 @@
+//! Words to s6: `s6-svc` for one slot, `s6-svscanctl` for the scan directory. Exit 0 means only that the bytes are in a
+//! FIFO; whoever needs more waits for the state.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use super::S6;
+use crate::error::Errno;
+use crate::host::effect::{Finished, Program, Status};
+use crate::host::{Host, proc};
+use crate::name::{Profile, Slot};
+use crate::record::file;
+use crate::supervisor::{Cause, SupervisorError};
+
+/// The tools answer in a millisecond; one that does not is hung.
+const TOOL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A slot that was just published is listened to a moment later.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Tells a profile's slot something, giving its supervisor a moment to appear.
+pub(super) async fn tell<H: Host>(
+    s6: &S6<'_, H>,
+    profile: &Profile,
+    action: &'static str,
+    letters: &'static str,
+) -> Result<(), SupervisorError> {
+    let slot = Slot::of(profile);
+    let dir = s6.dir(profile);
+    once_listening(s6, slot.as_str(), async || {
+        tell_dir(s6, &dir, slot.as_str(), action, letters).await
+    })
+    .await
+}
+
+/// Has the scan directory's s6-svscan look for new slots, giving it a moment to appear: a container may just be starting.
+pub(super) async fn rescan<H: Host>(s6: &S6<'_, H>) -> Result<(), SupervisorError> {
+    let service = s6.scan_dir.display().to_string();
+    once_listening(s6, &service, async || scan(s6, "rescan", "-a").await).await
+}
+
+async fn once_listening<H: Host>(
+    s6: &S6<'_, H>,
+    service: &str,
+    mut tell: impl AsyncFnMut() -> Result<(), SupervisorError>,
+) -> Result<(), SupervisorError> {
+    let told = file::poll(s6.host, LISTEN_TIMEOUT, async || match tell().await {
+        Err(SupervisorError::Command { cause: Cause::NotListening, .. }) => Ok(None),
+        other => other.map(Some),
+    });
+    told.await?.ok_or_else(|| SupervisorError::NotListening(service.to_owned()))
+}
+
+/// Tells the service in this directory something, once.
+pub(super) async fn tell_dir<H: Host>(
+    s6: &S6<'_, H>,
+    dir: &Path,
+    service: &str,
+    action: &'static str,
+    letters: &'static str,
+) -> Result<(), SupervisorError> {
+    run(s6, "s6-svc", action, service, [OsString::from(letters), dir.into()]).await.map(drop)
+}
+
+/// Tells the scan directory's s6-svscan something. Never stop letters: combined with a scan they hang it (s6 2.12 on).
+pub(super) async fn scan<H: Host>(
+    s6: &S6<'_, H>,
+    action: &'static str,
+    letters: &'static str,
+) -> Result<(), SupervisorError> {
+    let service = s6.scan_dir.display().to_string();
+    let args = [OsString::from(letters), s6.scan_dir.clone().into()];
+    run(s6, "s6-svscanctl", action, &service, args).await.map(drop)
+}
+
+/// Runs one of s6's tools, with an empty environment, and reads its failure.
+pub(super) async fn run<H: Host>(
+    s6: &S6<'_, H>,
+    tool: &'static str,
+    action: &'static str,
+    service: &str,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Finished, SupervisorError> {
+    let path = s6.tools.path(tool)?;
+    let program = Program { path, args: args.into_iter().collect(), ..Program::default() };
+    let finished = match proc::run(s6.host, program, TOOL_TIMEOUT).await {
+        Ok(finished) => finished,
+        Err(error) if error.errno == Errno::TIMEDOUT => {
+            let service = service.to_owned();
+            return Err(SupervisorError::Hung { tool, action, service, waited: TOOL_TIMEOUT });
+        }
+        Err(error) if error.is_absent() => return Err(s6.tools.missing(tool)),
+        Err(error) => return Err(error.into()),
+    };
+    let code = match finished.status {
+        Status::Exited(0) => return Ok(finished),
+        Status::Exited(code) => i32::from(code),
+        Status::Signalled(signal) => 128 + signal.0,
+    };
+    let stderr = String::from_utf8_lossy(&finished.stderr).trim().replace('\n', "; ");
+    let cause = cause(code, &stderr);
+    Err(SupervisorError::Command { tool, action, service: service.to_owned(), code, stderr, cause })
+}
+
+/// "Not listening" is exit 100 with these words before s6 2.14, and exit 102 since. A supervisor that is just starting
+/// has made its directory and not its control FIFO yet: exit 100, since 2.14 exit 1.
+fn cause(code: i32, stderr: &str) -> Cause {
+    let no_fifo_yet = stderr.contains("something is wrong with the")
+        && stderr.contains("No such file or directory");
+    if code == 111 && stderr.contains("Permission denied") {
+        Cause::Forbidden
+    } else if code == 102
+        || (code == 100 && stderr.contains("supervisor not listening"))
+        || (matches!(code, 1 | 100) && no_fifo_yet)
+    {
+        Cause::NotListening
+    } else {
+        Cause::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(111, "s6-svc: fatal: unable to control x: Permission denied", Cause::Forbidden)]
+    #[case(
+        100,
+        "s6-svc: fatal: : unable to control x: supervisor not listening",
+        Cause::NotListening
+    )]
+    #[case(
+        102,
+        "s6-svc: warning: unable to control x: supervisor not listening",
+        Cause::NotListening
+    )]
+    #[case(
+        100,
+        "s6-svscanctl: fatal: something is wrong with the x/.s6-svscan directory. errno reported: No such file or directory",
+        Cause::NotListening
+    )]
+    #[case(
+        1,
+        "s6-svc: warning: something is wrong with the x/supervise directory: No such file or directory",
+        Cause::NotListening
+    )]
+    #[case(100, "s6-svc: usage: s6-svc ...", Cause::Unknown)]
+    #[case(111, "s6-svc: fatal: unable to control x: No such file or directory", Cause::Unknown)]
+    fn the_cause_is_read_from_every_version(
+        #[case] code: i32,
+        #[case] stderr: &str,
+        #[case] expected: Cause,
+    ) {
+        assert_eq!(cause(code, stderr), expected);
+    }
+}

@@ -1,0 +1,174 @@
+//! Slots come to be: built whole under a hidden name, shown by one rename; live ones are brought up to date in place.
+//!
+//! Nothing is synced: a scan directory lives as long as its boot.
+
+use std::path::Path;
+
+use super::S6;
+use super::slot::{DOWN, SlotFile, render};
+use crate::error::{Errno, HostError, if_present};
+use crate::host::effect::{How, Kind};
+use crate::host::{Host, fs, time};
+use crate::name::{Profile, Slot, SlotName};
+use crate::record::file;
+use crate::supervisor::{Listing, Published, ServiceSpec, Stray, StrayKind, SupervisorError, Want};
+
+/// Makes the slot be there, complete.
+pub(super) async fn publish<H: Host>(
+    s6: &S6<'_, H>,
+    spec: &ServiceSpec,
+    at_start: Want,
+) -> Result<Published, SupervisorError> {
+    let dir = s6.dir(&spec.profile);
+    let files = render(spec, at_start, &s6.tools);
+    match if_present(fs::link_meta(s6.host, &dir).await)?.map(|meta| meta.kind) {
+        Some(Kind::Directory) => Ok(refresh(s6, &dir, &files, at_start).await?),
+        Some(_) => Err(HostError::new("publish", dir, Errno::NOTDIR).into()),
+        None => {
+            stage_and_show(s6, &Slot::of(&spec.profile), &files).await?;
+            Ok(Published::New)
+        }
+    }
+}
+
+async fn stage_and_show<H: Host>(
+    s6: &S6<'_, H>,
+    slot: &Slot,
+    files: &[SlotFile],
+) -> Result<(), HostError> {
+    let stage = make_stage(s6, slot).await?;
+    let shown = match fill(s6.host, &stage, files).await {
+        Ok(()) => file::rename_new(s6.host, &stage, &s6.scan_dir.join(slot.as_str())).await,
+        Err(error) => Err(error),
+    };
+    if shown.is_err() {
+        // The first failure is what the caller must hear; a stage that stays is hidden, and swept at boot.
+        let _ = file::remove_tree(s6.host, &stage).await;
+    }
+    shown
+}
+
+async fn make_stage<H: Host>(s6: &S6<'_, H>, slot: &Slot) -> Result<std::path::PathBuf, HostError> {
+    loop {
+        let stage = s6.scan_dir.join(slot.hidden(&unique(s6.host).await?));
+        match fs::make_dir(s6.host, &stage, 0o755).await {
+            Ok(()) => return Ok(stage),
+            Err(error) if error.errno == Errno::EXIST => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Three letters keep two stages apart: more would not fit beside the longest name, and `EEXIST` asks for others.
+pub(super) async fn unique(host: &impl Host) -> Result<String, HostError> {
+    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut number = time::random(host).await?;
+    let mut word = String::new();
+    for _ in 0..3 {
+        let index = usize::try_from(number % 36).expect("below 36");
+        word.push(char::from(LETTERS[index]));
+        number /= 36;
+    }
+    Ok(word)
+}
+
+async fn fill(host: &impl Host, stage: &Path, files: &[SlotFile]) -> Result<(), HostError> {
+    fs::make_dir(host, &stage.join("log"), 0o755).await?;
+    for slot_file in files {
+        write_new(host, &stage.join(slot_file.path), slot_file).await?;
+    }
+    Ok(())
+}
+
+async fn write_new(host: &impl Host, path: &Path, slot_file: &SlotFile) -> Result<(), HostError> {
+    let file = fs::open_no_link(host, path, How::Create { mode: slot_file.mode }).await?;
+    let written = file::write_all(host, &file, slot_file.contents.as_bytes()).await;
+    fs::close(host, file).await?;
+    written
+}
+
+/// Brings the files of a slot that is there up to date, each by one rename, and nothing else: what runs goes on.
+async fn refresh<H: Host>(
+    s6: &S6<'_, H>,
+    dir: &Path,
+    files: &[SlotFile],
+    at_start: Want,
+) -> Result<Published, HostError> {
+    file::make_dirs(s6.host, &dir.join("log"), 0o755).await?;
+    let mut published = Published::Unchanged;
+    for slot_file in files.iter().filter(|slot_file| slot_file.path != DOWN) {
+        let path = dir.join(slot_file.path);
+        if !is_current(s6.host, &path, slot_file).await? {
+            let contents = slot_file.contents.as_bytes();
+            file::replace_unsynced(s6.host, &path, contents, slot_file.mode).await?;
+            published = Published::Updated;
+        }
+    }
+    if set_down_file(s6.host, dir, at_start).await? {
+        published = Published::Updated;
+    }
+    Ok(published)
+}
+
+async fn is_current(
+    host: &impl Host,
+    path: &Path,
+    slot_file: &SlotFile,
+) -> Result<bool, HostError> {
+    let Some(meta) = if_present(fs::link_meta(host, path).await)? else { return Ok(false) };
+    if meta.kind != Kind::File || meta.mode & 0o777 != slot_file.mode {
+        return Ok(false);
+    }
+    Ok(file::read(host, path, file::RECORD_BYTES_MAX).await? == slot_file.contents.as_bytes())
+}
+
+/// Keeps `down` equal to what was asked last.
+pub(super) async fn set_at_start<H: Host>(
+    s6: &S6<'_, H>,
+    profile: &Profile,
+    at_start: Want,
+) -> Result<(), SupervisorError> {
+    match set_down_file(s6.host, &s6.dir(profile), at_start).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_absent() => Err(SupervisorError::NotRegistered(profile.clone())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes or removes `down`; says whether that changed anything.
+async fn set_down_file(host: &impl Host, dir: &Path, at_start: Want) -> Result<bool, HostError> {
+    let down = dir.join(DOWN);
+    match at_start {
+        Want::Down => match fs::open_no_link(host, &down, How::Create { mode: 0o644 }).await {
+            Ok(file) => fs::close(host, file).await.map(|()| true),
+            Err(error) if error.errno == Errno::EXIST => Ok(false),
+            Err(error) => Err(error),
+        },
+        Want::Up => {
+            // A slot that is not there must not look like one that may start.
+            fs::link_meta(host, dir).await?;
+            file::remove(host, &down).await
+        }
+    }
+}
+
+/// What is in the scan directory.
+pub(super) async fn list<H: Host>(s6: &S6<'_, H>) -> Result<Listing, SupervisorError> {
+    let mut listing = Listing::default();
+    for name in file::names(s6.host, &s6.scan_dir).await? {
+        let name = name.to_string_lossy().into_owned();
+        match SlotName::read(&name) {
+            SlotName::Slot(profile) => listing.profiles.push(profile),
+            SlotName::Hidden(of) => listing.strays.push(Stray {
+                name,
+                owner: Profile::parse(&of).ok(),
+                kind: StrayKind::Unfinished,
+            }),
+            SlotName::Illegal(_) => {
+                listing.strays.push(Stray { name, owner: None, kind: StrayKind::IllegalName });
+            }
+            SlotName::Foreign => {}
+        }
+    }
+    Ok(listing)
+}

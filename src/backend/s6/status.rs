@@ -1,0 +1,127 @@
+//! What is so with a slot: the status record, the supervisor's lock, the `down` file. Only reads.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::slot::DOWN;
+use super::status_record::{StatusRecord, decode, tai64n};
+use super::{S6, control};
+use crate::error::{Errno, HostError, if_present};
+use crate::host::effect::{How, Pid, Signal, Status};
+use crate::host::{Host, fs};
+use crate::record::file;
+use crate::supervisor::{Fact, Presence, Service, SupervisorError, Want};
+
+/// Reads a slot. A record that no supervisor stands behind says nothing: what it names may be long gone.
+pub(super) async fn read<H: Host>(s6: &S6<'_, H>, dir: &Path) -> Result<Service, SupervisorError> {
+    if if_present(fs::link_meta(s6.host, dir).await)?.is_none() {
+        return Ok(Service::unregistered());
+    }
+    let at_start = match if_present(fs::link_meta(s6.host, &dir.join(DOWN)).await)? {
+        Some(_) => Want::Down,
+        None => Want::Up,
+    };
+    let nobody = Service { presence: Presence::Unsupervised, at_start, ..Service::unregistered() };
+    let supervised = is_supervised(s6.host, dir).await.map_err(|error| match error.errno {
+        Errno::ACCESS => SupervisorError::Forbidden(error),
+        _ => error.into(),
+    });
+    if !supervised? {
+        return Ok(nobody);
+    }
+    let Some(record) = record(s6, dir).await? else {
+        return Ok(Service { presence: Presence::Supervised, want: at_start, ..nobody });
+    };
+    Ok(Service {
+        presence: Presence::Supervised,
+        want: record.want,
+        at_start,
+        fact: record.fact,
+        since: record.since,
+        paused: record.paused,
+    })
+}
+
+/// A live s6-supervise holds the lock of its directory.
+pub(super) async fn is_supervised(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
+    let lock = dir.join("supervise/lock");
+    let Some(lock) = if_present(fs::open(host, &lock, How::Read).await)? else {
+        return Ok(false);
+    };
+    let locked = fs::is_locked(host, &lock).await;
+    fs::close(host, lock).await?;
+    locked
+}
+
+/// The record; `None` in the moment before a new supervisor has written its first.
+async fn record<H: Host>(
+    s6: &S6<'_, H>,
+    dir: &Path,
+) -> Result<Option<StatusRecord>, SupervisorError> {
+    let path = dir.join("supervise/status");
+    let Some(bytes) = if_present(file::read(s6.host, &path, 4096).await)? else { return Ok(None) };
+    match decode(&bytes) {
+        Some(record) => Ok(Some(record)),
+        None => ask(s6, dir).await.map(Some),
+    }
+}
+
+const FIELDS: &str = "wantedup,ready,paused,pid,exitcode,signum,updownsince";
+
+/// Asks the installed version's own `s6-svstat`, for fields and never for its sentence.
+async fn ask<H: Host>(s6: &S6<'_, H>, dir: &Path) -> Result<StatusRecord, SupervisorError> {
+    let args = [OsString::from("-o"), OsString::from(FIELDS), dir.into()];
+    let service = dir.display().to_string();
+    let finished = control::run(s6, "s6-svstat", "status", &service, args).await?;
+    let line = String::from_utf8_lossy(&finished.stdout).trim().to_owned();
+    parse_fields(&line).ok_or_else(|| SupervisorError::OddStatus {
+        path: dir.join("supervise/status"),
+        reason: format!("s6-svstat -o {FIELDS} says {line:?}"),
+    })
+}
+
+fn parse_fields(line: &str) -> Option<StatusRecord> {
+    let fields: Vec<&str> = line.split(' ').collect();
+    let [wanted_up, ready, paused, pid, exit_code, signal, since] = fields.try_into().ok()?;
+    let last = match (exit_code.parse::<i32>().ok()?, signal.parse::<i32>().ok()?) {
+        (_, signal) if signal > 0 => Some(Status::Signalled(Signal(signal))),
+        (code, _) => u8::try_from(code).ok().map(Status::Exited),
+    };
+    let fact = match Pid::new(pid.parse().ok()?) {
+        Some(pid) => Fact::Up { pid, ready: ready.parse().ok()? },
+        None => Fact::Down { last },
+    };
+    let stamp = since.strip_prefix('@').filter(|hex| hex.len() == 24 && hex.is_ascii())?;
+    let seconds = u64::from_str_radix(&stamp[..16], 16).ok()?;
+    let nanoseconds = u32::from_str_radix(&stamp[16..], 16).ok()?;
+    Some(StatusRecord {
+        want: if wanted_up.parse().ok()? { Want::Up } else { Want::Down },
+        fact,
+        since: tai64n(seconds, nanoseconds),
+        paused: paused.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_a_live_service_are_read() {
+        let record = parse_fields("true true false 1738 -1 -1 @400000006b00f8f5002cc02b");
+        let pid = Pid::new(1738).expect("above 1");
+        assert_eq!(record.map(|record| record.fact), Some(Fact::Up { pid, ready: true }));
+    }
+
+    #[test]
+    fn the_minus_one_of_no_process_is_no_pid() {
+        let record = parse_fields("false false false -1 3 -1 @400000006b00f8f5002cc02b");
+        let down = Fact::Down { last: Some(Status::Exited(3)) };
+        assert_eq!(record.map(|record| record.fact), Some(down));
+    }
+
+    #[test]
+    fn a_sentence_is_not_fields() {
+        assert_eq!(parse_fields("up (pid 1738 pgid 1738) 5 seconds"), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! Slots go: no process, logger, supervisor or directory stays behind.
+//!
+//! The order matters. While the directory has its name, s6-svscan would bring the supervisor back; once it is gone,
+//! s6-svscan 2.12 and later would respawn a supervisor without a directory for ever. So: down, out of the scan set by
+//! a rename to a dot name, `-an`, wait for the locks, delete.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::publish::unique;
+use super::{S6, control, status, wait};
+use crate::error::{Errno, HostError, if_present};
+use crate::host::{Host, fs, time};
+use crate::name::{Profile, Slot};
+use crate::record::file;
+use crate::supervisor::{Cause, Goal, Stray, StrayKind, Supervisor, SupervisorError};
+
+/// Supervisors whose services are down end at once.
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A logger has read its pipe to the end in this time.
+const ORDERLY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Takes a profile's slot out. While its gateway does not end in time, nothing else is touched.
+pub(super) async fn unregister<H: Host>(
+    s6: &S6<'_, H>,
+    profile: &Profile,
+    timeout: Duration,
+) -> Result<(), SupervisorError> {
+    let dir = s6.dir(profile);
+    if if_present(fs::link_meta(s6.host, &dir).await)?.is_none() {
+        return Ok(());
+    }
+    if status::is_supervised(s6.host, &dir).await? {
+        s6.stop(profile).await?;
+        wait::until(s6, profile, Goal::Down, timeout).await?;
+    }
+    let slot = Slot::of(profile);
+    let hidden = hide(s6, &dir, |unique| slot.hidden(unique)).await?;
+    retire(s6, &hidden).await
+}
+
+/// Takes a stray out: one that is hidden already goes on where it was left; an illegal name is hidden first.
+pub(super) async fn sweep<H: Host>(
+    s6: &S6<'_, H>,
+    stray: &Stray,
+    timeout: Duration,
+) -> Result<(), SupervisorError> {
+    let dir = s6.scan_dir.join(&stray.name);
+    let hidden = match stray.kind {
+        StrayKind::Unfinished => dir,
+        StrayKind::IllegalName => {
+            if status::is_supervised(s6.host, &dir).await? {
+                control::tell_dir(s6, &dir, &stray.name, "stop", "-d").await?;
+                wait::dir_until_down(s6, &dir, &stray.name, timeout).await?;
+            }
+            hide(s6, &dir, |unique| format!(".gateway-.{unique}")).await?
+        }
+    };
+    retire(s6, &hidden).await
+}
+
+async fn hide<H: Host>(
+    s6: &S6<'_, H>,
+    dir: &Path,
+    name: impl Fn(&str) -> String,
+) -> Result<std::path::PathBuf, HostError> {
+    loop {
+        let hidden = s6.scan_dir.join(name(&unique(s6.host).await?));
+        match file::rename_new(s6.host, dir, &hidden).await {
+            Ok(()) => return Ok(hidden),
+            Err(error) if error.errno == Errno::EXIST => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A hidden slot: has its supervisors end, waits until they have, deletes it.
+async fn retire<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), SupervisorError> {
+    if any_supervised(s6.host, hidden).await? {
+        control::scan(s6, "unregister", "-an").await?;
+        if !all_end(s6, hidden, ORDERLY_TIMEOUT).await? {
+            end_lone_logger(s6, hidden).await?;
+        }
+        if !all_end(s6, hidden, SUPERVISOR_TIMEOUT).await? {
+            return Err(HostError::new("end the supervisors of", hidden, Errno::TIMEDOUT).into());
+        }
+    }
+    remove_settled(s6.host, hidden).await
+}
+
+async fn all_end<H: Host>(
+    s6: &S6<'_, H>,
+    hidden: &Path,
+    timeout: Duration,
+) -> Result<bool, HostError> {
+    let ended = file::poll(s6.host, timeout, async || {
+        let any = any_supervised(s6.host, hidden).await?;
+        Ok::<_, HostError>((!any).then_some(()))
+    });
+    Ok(ended.await?.is_some())
+}
+
+/// Where the slot's supervisor was dead when its slot was hidden, s6-svscan keeps the pipe open for one that never
+/// comes, and the logger waits for its end for ever: it is told to go.
+async fn end_lone_logger<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), SupervisorError> {
+    let log = hidden.join("log");
+    if status::is_supervised(s6.host, hidden).await?
+        || !status::is_supervised(s6.host, &log).await?
+    {
+        return Ok(());
+    }
+    let name = log.display().to_string();
+    match control::tell_dir(s6, &log, &name, "unregister", "-dx").await {
+        // It ended by itself meanwhile.
+        Err(SupervisorError::Command { cause: Cause::NotListening, .. }) => Ok(()),
+        told => told,
+    }
+}
+
+async fn any_supervised(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
+    Ok(status::is_supervised(host, dir).await?
+        || status::is_supervised(host, &dir.join("log")).await?)
+}
+
+/// A supervisor that is just starting may make a file between our listing and our `rmdir`: look again, a few times.
+async fn remove_settled(host: &impl Host, hidden: &Path) -> Result<(), SupervisorError> {
+    for _ in 0..5 {
+        match file::remove_tree(host, hidden).await {
+            Err(error) if error.errno == Errno::NOTEMPTY => {
+                time::sleep(host, Duration::from_millis(10)).await?;
+            }
+            other => return other.map_err(SupervisorError::from),
+        }
+    }
+    file::remove_tree(host, hidden).await.map_err(SupervisorError::from)
+}

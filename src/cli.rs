@@ -1,0 +1,80 @@
+//! Floor 6: arguments → command → report → text or JSON → exit code.
+//!
+//! ```text
+//!   Invocation (argv, environment, ids: collected by main) ─► args ─► settings ─► one file a command ─► Exit
+//! ```
+//!
+//! Words for people, hints and exit codes live here and nowhere below.
+
+pub mod args;
+pub mod exit;
+pub mod invocation;
+
+mod boot;
+mod doctor;
+mod errors;
+mod gateway;
+mod output;
+mod pages;
+mod privilege;
+mod profile;
+mod session;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use exit::Exit;
+use invocation::Invocation;
+use output::Output;
+
+use crate::host::Host;
+
+/// Runs one command to its end.
+pub async fn run<H: Host>(host: &H, invocation: &Invocation) -> u8 {
+    match Cli::try_parse_from(&invocation.argv) {
+        Ok(cli) => dispatch(host, invocation, cli).await,
+        Err(error) => {
+            let output = Output { host, json: false };
+            let text = error.render().to_string();
+            // Help and version were asked for; anything else is a mistake in the words.
+            if error.use_stderr() {
+                output.err(&text).await;
+                Exit::Usage.code()
+            } else {
+                output.out(&text).await.code()
+            }
+        }
+    }
+}
+
+/// Does this invocation live long, and so need a runtime that can wait for several things?
+pub fn lives_long(invocation: &Invocation) -> bool {
+    matches!(
+        Cli::try_parse_from(&invocation.argv),
+        Ok(Cli { command: Command::Gateway(args::Gateway::Run(_)), .. })
+    )
+}
+
+async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> u8 {
+    let output = Output { host, json: cli.json };
+    let outcome = match &cli.command {
+        Command::Boot(boot) => return boot::run(host, invocation, &cli, boot).await,
+        Command::Completions(args) => Ok(pages::completions(&output, args).await),
+        Command::Man(args) => Ok(pages::man(&output, args).await),
+        Command::Gateway(command) => match session::Session::open(host, invocation, &cli).await {
+            Ok(session) => return gateway::run(&session, &output, command).await,
+            Err(error) => Err(error),
+        },
+        Command::Profile(command) => match session::Session::open(host, invocation, &cli).await {
+            Ok(session) => Ok(profile::run(&session, &output, command).await),
+            Err(error) => Err(error),
+        },
+        Command::Doctor => match session::Session::open(host, invocation, &cli).await {
+            Ok(session) => Ok(doctor::run(&session, &output).await),
+            Err(error) => Err(error),
+        },
+    };
+    match outcome {
+        Ok(exit) => exit.code(),
+        Err(error) => output.fail(&error).await.code(),
+    }
+}

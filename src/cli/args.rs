@@ -1,0 +1,282 @@
+//! The words of the command line, and the help. Parses; decides nothing.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::name::Profile;
+
+/// Brings every chat gateway back exactly as its operator left it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hermes",
+    version,
+    after_help = "Examples:\n  hermes profile create coder        make a profile and its slot\n  hermes -p coder gateway start      start its gateway, now and after every restart\n  hermes gateway status --all        what is so, beside what was asked\n  hermes gateway stop --all          stop every gateway, and keep them stopped\n  hermes doctor                      what is wrong here, and what to do\n\nExit codes: 0 done · 1 failed, stderr says why · 2 usage · 3 status: down as intended ·\n4 status: not as intended · 75 restart asked · 78 the profile's configuration is wrong",
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// Profile to act on; `default` is the home itself
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = parse_profile)]
+    pub profile: Option<Profile>,
+
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+fn parse_profile(name: &str) -> Result<Profile, String> {
+    Profile::parse(name).map_err(|error| error.to_string())
+}
+
+/// The first word.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make, remove, show and rename profiles
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Run, start, stop and look at gateways
+    #[command(subcommand)]
+    Gateway(Gateway),
+    /// What a container does when it starts
+    #[command(subcommand)]
+    Boot(Boot),
+    /// Check this machine and home, and say what to do
+    #[command(after_help = "Exit code 1 if any check fails. Changes nothing.")]
+    Doctor,
+    /// Print a completion script
+    #[command(after_help = "Example:\n  hermes completions bash > /etc/bash_completion.d/hermes")]
+    Completions(Completions),
+    /// Write the manual pages into a directory
+    #[command(after_help = "Example:\n  hermes man /usr/local/share/man/man1")]
+    Man(Man),
+}
+
+/// `hermes profile …`
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Make a profile and its slot; the gateway stays down until it is started
+    #[command(
+        after_help = "Example:\n  hermes profile create coder\n\nA name has a-z, 0-9, `_` and `-`, and begins with a letter or digit.\nWhere a crash cut an earlier create short, the same command finishes it."
+    )]
+    Create(Named),
+    /// Stop the gateway and remove the profile with its slot, files and logs
+    #[command(
+        after_help = "Example:\n  hermes profile delete coder -y\n\nA gateway that does not end in time keeps its profile."
+    )]
+    Delete(Delete),
+    /// List all profiles
+    List,
+    /// Show one profile: files, port, intent
+    Show(Named),
+    /// Give a profile another name; gateway, slot and logs follow
+    #[command(after_help = "Example:\n  hermes profile rename coder writer")]
+    Rename(Rename),
+}
+
+/// A profile by its name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The profile
+    #[arg(value_name = "NAME", value_parser = parse_profile)]
+    pub name: Profile,
+}
+
+/// `hermes profile delete`
+#[derive(Debug, Args)]
+pub struct Delete {
+    /// The profile
+    #[arg(value_name = "NAME", value_parser = parse_profile)]
+    pub name: Profile,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Wait this long for the gateway to end
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// `hermes profile rename`
+#[derive(Debug, Args)]
+pub struct Rename {
+    /// The name it has
+    #[arg(value_name = "OLD", value_parser = parse_profile)]
+    pub old: Profile,
+    /// The name it gets
+    #[arg(value_name = "NEW", value_parser = parse_profile)]
+    pub new: Profile,
+}
+
+/// `hermes gateway …`
+#[derive(Debug, Subcommand)]
+pub enum Gateway {
+    /// Be the gateway, in the foreground
+    #[command(
+        after_help = "Under a supervisor this is what a slot runs. As a container's command it starts the\nslot of `default` where nobody has said otherwise yet, and stays as the container's\nheartbeat.\n\nExit codes: 0 after a planned stop · 75 restart asked · 78 the configuration is wrong ·\n143 ended by a SIGTERM that nobody planned · else the command's own code"
+    )]
+    Run(Run),
+    /// Start the gateway, now and after every restart of the container
+    #[command(
+        after_help = "Examples:\n  hermes -p coder gateway start\n  hermes gateway start --all --timeout 30s"
+    )]
+    Start(Act),
+    /// Stop the gateway, and keep it stopped
+    #[command(
+        after_help = "Examples:\n  hermes -p coder gateway stop\n  hermes gateway stop --all"
+    )]
+    Stop(Act),
+    /// Restart the gateway; one that is down is started
+    #[command(after_help = "Example:\n  hermes -p coder gateway restart")]
+    Restart(Act),
+    /// Say what is so, beside what was asked
+    #[command(
+        after_help = "Exit codes: 0 up as intended (with --all: all as intended) · 3 down as intended ·\n4 not as intended"
+    )]
+    Status(Status),
+    /// List all gateways
+    List,
+    /// Print the gateway's log
+    Logs(Logs),
+    /// Explain how gateways come to be supervised here
+    Install,
+    /// Explain how gateways cease to be supervised here
+    Uninstall,
+}
+
+/// `hermes gateway run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Be the gateway even where s6 could supervise it
+    #[arg(long)]
+    pub no_supervise: bool,
+    /// Write a newline to this descriptor when ready (s6's notification-fd)
+    #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(3..))]
+    pub notify_fd: Option<i32>,
+}
+
+/// `start`, `stop` and `restart`.
+#[derive(Debug, Args)]
+pub struct Act {
+    /// Every profile
+    #[arg(long, conflicts_with = "profile")]
+    pub all: bool,
+    /// Return as soon as the supervisor has been told
+    #[arg(long, conflicts_with = "timeout")]
+    pub no_wait: bool,
+    /// Wait this long for the outcome (default 10s, or as long as a drain may take)
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// `hermes gateway status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Every profile
+    #[arg(long, conflicts_with = "profile")]
+    pub all: bool,
+}
+
+/// `hermes gateway logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Go on as lines come
+    #[arg(short, long)]
+    pub follow: bool,
+    /// So many lines from the end
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub lines: usize,
+}
+
+/// `hermes boot …`
+#[derive(Debug, Subcommand)]
+pub enum Boot {
+    /// Give every profile its slot back, up or down as its operator left it
+    #[command(
+        after_help = "Run by the image at every start; on a live system it changes nothing that is as it\nshould be. One line a profile goes to logs/container-boot.log.\n\nExample:\n  hermes boot reconcile --dry-run --json"
+    )]
+    Reconcile(Reconcile),
+    /// Be the image's PID 1: prepare, then become s6-svscan
+    Init(Init),
+    /// Become the s6-svscan that supervises gateways
+    #[command(hide = true)]
+    Tree(Tree),
+}
+
+/// `hermes boot reconcile`
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// Only print the plan
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `hermes boot init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The container's command
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `hermes boot tree`
+#[derive(Debug, Args)]
+pub struct Tree {
+    /// Descriptor for s6-svscan's own readiness
+    #[arg(long, value_name = "FD", default_value_t = 3)]
+    pub notify_fd: i32,
+}
+
+/// `hermes completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// For which shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `hermes man`
+#[derive(Debug, Args)]
+pub struct Man {
+    /// An existing directory
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => text
+            .parse::<jiff::SignedDuration>()
+            .ok()
+            .and_then(|duration| Duration::try_from(duration).ok()),
+    };
+    parsed
+        .filter(|duration| *duration <= Duration::from_secs(24 * 60 * 60))
+        .ok_or_else(|| "not a duration up to 24 h: write seconds, or text like 1m30s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_profile_may_stand_anywhere_before_the_dashes() {
+        for line in
+            ["hermes -p a gateway stop", "hermes gateway -p a stop", "hermes gateway stop -p a"]
+        {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("legal");
+            assert_eq!(cli.profile.map(|profile| profile.to_string()), Some("a".to_owned()));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `hermes boot reconcile [--dry-run]`: one line a profile, as in the boot log.
+
+use serde_json::{Value, json};
+
+use crate::cli::args::Reconcile;
+use crate::cli::errors::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::session::{self, Session};
+use crate::host::Host;
+use crate::ops::reconcile::{self, Pass, Plan, Scan};
+
+/// Makes a pass, or shows the plan of one.
+pub(super) async fn run<H: Host>(
+    session: &Session<'_, H>,
+    output: &Output<'_, H>,
+    args: &Reconcile,
+) -> Result<Exit, CliError> {
+    session.must_be_supervised("docker restart").await?;
+    let bootstrap = session::bootstrap(session.invocation)?;
+    let context = session.context();
+    let pass = match args.dry_run {
+        true => reconcile::dry_run(&context, bootstrap).await,
+        false => reconcile::run(&context, bootstrap, Scan::Now).await,
+    };
+    let printed = output.report(document(&pass, args.dry_run), &text(&pass)).await;
+    for failure in &pass.failures {
+        output.err(&format!("✗ {failure}\n")).await;
+    }
+    Ok(if pass.is_whole() { printed } else { Exit::Failed })
+}
+
+/// The pass as lines for people.
+pub(super) fn text(pass: &Pass) -> String {
+    let mut text = String::new();
+    for plan in &pass.plans {
+        let mark = if plan.failure.is_some() { '✗' } else { '✓' };
+        text.push_str(&format!("{mark} {}  {}", plan.name, plan.action.word()));
+        text.push_str(&format!(", was {}, slot {}", plan.prior_state, plan.slot.word()));
+        for reason in plan.reasons.iter().chain(&plan.failure) {
+            text.push_str(&format!(", {reason}"));
+        }
+        text.push('\n');
+    }
+    for name in &pass.swept {
+        text.push_str(&format!("✓ {name}  swept\n"));
+    }
+    text
+}
+
+fn document(pass: &Pass, dry_run: bool) -> Value {
+    json!({
+        "dry_run": dry_run,
+        "plans": pass.plans.iter().map(object).collect::<Vec<_>>(),
+        "swept": pass.swept,
+        "failures": pass.failures,
+    })
+}
+
+fn object(plan: &Plan) -> Value {
+    json!({
+        "profile": plan.name,
+        "prior_state": plan.prior_state,
+        "intent": plan.intent.word(),
+        "action": plan.action.word(),
+        "slot": plan.slot.word(),
+        "sweep": plan.sweep.iter().map(|name| name.to_string_lossy()).collect::<Vec<_>>(),
+        "reasons": plan.reasons,
+        "error": plan.failure,
+    })
+}

@@ -1,0 +1,241 @@
+//! `hermes doctor`: one line a check, and what to do about those that fail. Changes nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::exit::Exit;
+use super::output::Output;
+use super::session::Session;
+use crate::detect::Manager;
+use crate::error::{Errno, HostError, if_present};
+use crate::host::effect::How;
+use crate::host::{Host, fs};
+use crate::name::Profile;
+use crate::ops::home::{self, Found};
+use crate::ops::{profiles, status};
+use crate::record::config;
+use crate::role;
+
+/// How a check ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Fine,
+    Warning,
+    Failure,
+}
+
+/// One check.
+struct Finding {
+    level: Level,
+    about: String,
+    says: String,
+}
+
+/// Makes all checks.
+pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit {
+    let mut findings = vec![manager(session)];
+    if session.manager == Manager::S6 {
+        findings.push(tools(session).await);
+        findings.push(scan_dir(session).await);
+        findings.push(role(session).await);
+    }
+    findings.push(home_dir(session).await);
+    findings.extend(each_profile(session).await);
+    let failed = findings.iter().any(|finding| finding.level == Level::Failure);
+    let text: String = findings.iter().map(Finding::line).collect();
+    let objects: Vec<Value> = findings.iter().map(Finding::to_json).collect();
+    match output.report(json!({ "ok": !failed, "checks": objects }), &text).await {
+        Exit::Done if failed => Exit::Failed,
+        printed => printed,
+    }
+}
+
+impl Finding {
+    fn fine(about: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { level: Level::Fine, about: about.into(), says: says.into() }
+    }
+
+    fn warning(about: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { level: Level::Warning, about: about.into(), says: says.into() }
+    }
+
+    fn failure(about: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { level: Level::Failure, about: about.into(), says: says.into() }
+    }
+
+    fn line(&self) -> String {
+        let mark = match self.level {
+            Level::Fine => '✓',
+            Level::Warning => '!',
+            Level::Failure => '✗',
+        };
+        format!("{mark} {}: {}\n", self.about, self.says)
+    }
+
+    fn to_json(&self) -> Value {
+        let level = match self.level {
+            Level::Fine => "ok",
+            Level::Warning => "warning",
+            Level::Failure => "failure",
+        };
+        json!({ "level": level, "about": self.about, "says": self.says })
+    }
+}
+
+fn manager<H>(session: &Session<'_, H>) -> Finding {
+    match session.manager {
+        Manager::S6 => Finding::fine("supervisor", session.manager.words()),
+        Manager::Foreground => Finding::warning(
+            "supervisor",
+            "PID 1 is not s6-svscan: the container's command is the gateway",
+        ),
+        Manager::None => {
+            Finding::warning("supervisor", "none: gateways run in the foreground only")
+        }
+    }
+}
+
+async fn tools<H: Host>(session: &Session<'_, H>) -> Finding {
+    let bin_dir = session.invocation.var("HERMES_S6_BIN_DIR").map(Into::into);
+    let tools = crate::backend::s6::Tools::find(session.host, bin_dir).await;
+    for tool in ["s6-svc", "s6-svscanctl", "s6-svstat", "s6-log", "s6-setuidgid"] {
+        let there = match tools.path(tool) {
+            Ok(path) => fs::meta(session.host, &path).await.is_ok(),
+            Err(_) => false,
+        };
+        if !there {
+            return Finding::failure("s6 tools", tools.missing(tool).to_string());
+        }
+    }
+    Finding::fine("s6 tools", tools.dir_for_scripts().display().to_string())
+}
+
+/// Whose tree is it, and does its s6-svscan listen to us?
+async fn scan_dir<H: Host>(session: &Session<'_, H>) -> Finding {
+    let about = format!("scan directory {}", session.scan_dir.display());
+    match listening(session).await {
+        Ok(meta) if meta.uid == session.operator.uid => {
+            Finding::fine(about, "ours, and s6-svscan listens")
+        }
+        Ok(meta) => Finding::warning(
+            about,
+            format!(
+                "it belongs to uid {}, who must hand over the control FIFO of every slot; who may write slots there decides what that user runs",
+                meta.uid
+            ),
+        ),
+        Err(error) if error.errno == Errno::NXIO => {
+            Finding::failure(about, "no s6-svscan listens: restart the container")
+        }
+        Err(error) if error.errno == Errno::ACCESS => Finding::failure(
+            about,
+            format!("{error}: it belongs to another user's s6, whose boot hook must hand it over"),
+        ),
+        Err(error) => Finding::failure(about, error.to_string()),
+    }
+}
+
+async fn listening<H: Host>(
+    session: &Session<'_, H>,
+) -> Result<crate::host::effect::Meta, HostError> {
+    let control = session.scan_dir.join(".s6-svscan/control");
+    // Opened and closed without a word: s6-svscan reads nothing from that.
+    let control = fs::open_no_link(session.host, &control, How::Write).await?;
+    fs::close(session.host, control).await?;
+    fs::meta(session.host, &session.scan_dir).await
+}
+
+async fn role<H: Host>(session: &Session<'_, H>) -> Finding {
+    match role::is_claimed(session.host, &session.layout).await {
+        Ok(true) => Finding::fine("role", "a container supervises this home"),
+        Ok(false) => {
+            Finding::warning("role", "no container of ours has claimed this home as its supervisor")
+        }
+        Err(error) => Finding::failure("role", error.to_string()),
+    }
+}
+
+async fn home_dir<H: Host>(session: &Session<'_, H>) -> Finding {
+    let root = session.layout.root();
+    let about = format!("home {}", root.display());
+    match if_present(fs::meta(session.host, root).await) {
+        Ok(Some(meta)) if meta.uid == session.operator.uid || session.operator.uid == 0 => {
+            Finding::fine(about, "ours")
+        }
+        Ok(Some(meta)) => Finding::failure(
+            about,
+            format!("it belongs to uid {}, we are {}", meta.uid, session.operator.uid),
+        ),
+        Ok(None) => Finding::warning(about, "not there yet: the first profile makes it"),
+        Err(error) => Finding::failure(about, error.to_string()),
+    }
+}
+
+async fn each_profile<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let survey = match home::survey(session.host, &session.layout).await {
+        Ok(survey) => survey,
+        Err(error) => return vec![Finding::failure("profiles", error.to_string())],
+    };
+    let mut profiles = vec![Profile::default_profile()];
+    for found in survey {
+        match found {
+            Found::Profile(profile) => profiles.push(profile),
+            Found::Misnamed(name, error) => {
+                findings.push(Finding::warning(format!("directory {name}"), error.to_string()));
+            }
+            Found::Unreadable(name, error) => {
+                findings.push(Finding::failure(format!("directory {name}"), error.to_string()));
+            }
+            Found::Unfinished(name, _) => findings.push(Finding::warning(
+                format!("directory {name}"),
+                "an unfinished create or delete: the next boot takes it away",
+            )),
+        }
+    }
+    findings.extend(ports(session, &profiles).await);
+    for profile in &profiles {
+        findings.extend(one_profile(session, profile).await);
+    }
+    findings
+}
+
+/// Two gateways cannot listen on one port.
+async fn ports<H: Host>(session: &Session<'_, H>, profiles: &[Profile]) -> Vec<Finding> {
+    let mut by_port: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for profile in profiles {
+        let port = profiles::port_of(session.host, &session.layout, profile).await;
+        by_port.entry(port).or_default().push(profile.as_str());
+    }
+    let shared = by_port.into_iter().filter(|(_, names)| names.len() > 1);
+    let finding = |(port, names): (u16, Vec<&str>)| {
+        let says = format!("is that of {}: set `port` in their gateway.toml", names.join(", "));
+        Finding::warning(format!("port {port}"), says)
+    };
+    shared.map(finding).collect()
+}
+
+async fn one_profile<H: Host>(session: &Session<'_, H>, profile: &Profile) -> Vec<Finding> {
+    let (host, layout) = (session.host, &session.layout);
+    let about = format!("profile '{profile}'");
+    let mut findings = Vec::new();
+    if let Err(error) = config::read(host, &layout.config(profile)).await {
+        findings.push(Finding::failure(&about, error.to_string()));
+    }
+    if session.manager != Manager::S6 {
+        return findings;
+    }
+    match status::report(host, layout, &session.backend, profile).await {
+        Ok(report) => {
+            findings.extend(report.notes.iter().map(|note| Finding::warning(&about, note)));
+            let drifts: Vec<&str> = report.drifts.iter().map(status::Drift::word).collect();
+            findings.push(match drifts.is_empty() {
+                true => Finding::fine(&about, format!("as asked: {}", report.prior.intent)),
+                false => Finding::failure(&about, format!("not as asked: {}", drifts.join(", "))),
+            });
+        }
+        Err(error) => findings.push(Finding::failure(&about, error.to_string())),
+    }
+    findings
+}

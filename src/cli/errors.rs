@@ -1,0 +1,193 @@
+//! Errors for people: `✗` and what happened, the cause where we know it, and what to do.
+
+use serde_json::{Value, json};
+
+use super::exit::Exit;
+use crate::detect::{Manager, OverrideError};
+use crate::error::{Errno, HostError};
+use crate::name::Profile;
+use crate::ops::OpsError;
+use crate::record::lock::LockError;
+use crate::supervisor::{Cause, SupervisorError};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    #[error(transparent)]
+    Ops(#[from] OpsError),
+    #[error(transparent)]
+    Override(#[from] OverrideError),
+    #[error("no home: set HERMES_HOME, or HOME")]
+    NoHome,
+    #[error("HERMES_HOME is {0:?}, which is not an absolute path")]
+    RelativeHome(String),
+    #[error("nobody supervises gateways here ({0})")]
+    Unsupervised(Manager),
+    #[error("the container's own command is the gateway")]
+    Foreground(&'static str),
+    #[error("another container supervises this home: this one is its guest")]
+    Guest,
+    #[error("refused to delete profile '{0}' without being told so")]
+    Unconfirmed(String),
+    #[error("no log of gateway '{0}' yet")]
+    NoLog(String),
+    #[error("HERMES_GATEWAY_BOOTSTRAP_STATE is {0:?}: it can only be \"running\"")]
+    Bootstrap(String),
+    #[error("{0}")]
+    Plain(String),
+}
+
+impl From<HostError> for CliError {
+    fn from(error: HostError) -> Self {
+        Self::Ops(OpsError::Host(error))
+    }
+}
+
+impl From<SupervisorError> for CliError {
+    fn from(error: SupervisorError) -> Self {
+        Self::Ops(OpsError::Supervisor(error))
+    }
+}
+
+impl CliError {
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Override(_)
+            | Self::NoHome
+            | Self::RelativeHome(_)
+            | Self::Bootstrap(_)
+            | Self::Unconfirmed(_) => Exit::Usage,
+            Self::Ops(
+                OpsError::Misconfigured { .. }
+                | OpsError::Supervisor(SupervisorError::Ended { permanent: true, .. }),
+            ) => Exit::Misconfigured,
+            Self::Ops(_)
+            | Self::Unsupervised(_)
+            | Self::Foreground(_)
+            | Self::Guest
+            | Self::NoLog(_)
+            | Self::Plain(_) => Exit::Failed,
+        }
+    }
+
+    /// What stderr shows.
+    pub fn to_text(&self) -> String {
+        // The one error whose advice stands in the same sentence: operators grep for it.
+        if let Self::Ops(OpsError::Supervisor(SupervisorError::NotRegistered(profile))) = self {
+            return format!("✗ {self}: {}\n", register_first(profile));
+        }
+        match self.hint() {
+            Some(hint) => format!("✗ {self}\n  hint: {hint}\n"),
+            None => format!("✗ {self}\n"),
+        }
+    }
+
+    /// The same for programs.
+    pub fn to_json(&self) -> Value {
+        json!({ "message": self.to_string(), "hint": self.hint(), "exit_code": self.exit().code() })
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ops(error) => ops_hint(error),
+            Self::Unsupervised(_) => Some(
+                "run gateways in the hermes image, or in the foreground with `hermes gateway run`"
+                    .to_owned(),
+            ),
+            Self::Foreground(docker) => Some(format!(
+                "use `{docker}` on the container, or an image whose PID 1 is s6-svscan"
+            )),
+            Self::Guest => Some(
+                "run the command in the container that supervises it, or stop that container"
+                    .to_owned(),
+            ),
+            Self::Unconfirmed(_) => Some("repeat with -y".to_owned()),
+            Self::NoLog(name) => Some(format!(
+                "it appears when the gateway first runs: `hermes -p {name} gateway start`"
+            )),
+            Self::Override(_)
+            | Self::NoHome
+            | Self::RelativeHome(_)
+            | Self::Bootstrap(_)
+            | Self::Plain(_) => None,
+        }
+    }
+}
+
+fn register_first(profile: &Profile) -> String {
+    format!(
+        "register it with `hermes profile create {profile}` first, or pass an existing profile name via `-p <name>`"
+    )
+}
+
+fn ops_hint(error: &OpsError) -> Option<String> {
+    match error {
+        OpsError::Supervisor(error) => supervisor_hint(error),
+        OpsError::Host(error) | OpsError::Lock(LockError::Host(error)) => host_hint(error),
+        OpsError::Lock(LockError::Busy { .. }) => {
+            Some("wait for it to end, or give more time with --timeout".to_owned())
+        }
+        OpsError::NoSuchProfile(_) => Some("`hermes profile list` names them".to_owned()),
+        OpsError::StillHeld { .. } => {
+            Some("it may live in another container on the same volume: stop it there".to_owned())
+        }
+        OpsError::Misconfigured { profile, .. } => Some(format!(
+            "mend it, then `hermes -p {profile} gateway start`: it is not tried again by itself"
+        )),
+        OpsError::ProfileExists(_) | OpsError::DefaultIsFixed(_) | OpsError::Overtaken { .. } => {
+            None
+        }
+    }
+}
+
+fn supervisor_hint(error: &SupervisorError) -> Option<String> {
+    let hint = match error {
+        SupervisorError::Command { cause: Cause::Forbidden, .. }
+        | SupervisorError::Forbidden(_) => {
+            "this scan directory belongs to another user's s6: run as that user, or have its boot hook hand the control FIFOs over; `hermes doctor` says which"
+        }
+        SupervisorError::Command { cause: Cause::NotListening, .. }
+        | SupervisorError::NotListening(_) => {
+            "s6-svscan does not run on the scan directory, or has not been told of the slot: `hermes boot reconcile`"
+        }
+        SupervisorError::NoTool { .. } => {
+            "install s6 (Debian: `apt-get install s6`), or set HERMES_S6_BIN_DIR"
+        }
+        SupervisorError::Hung { .. } => "the tool was killed; `hermes doctor` looks further",
+        SupervisorError::NotRegistered(profile) => return Some(register_first(profile)),
+        SupervisorError::TimedOut { profile, .. } => {
+            return Some(format!(
+                "the request stands; `hermes -p {profile} gateway status` says what is so, and --timeout waits longer"
+            ));
+        }
+        SupervisorError::Ended { profile, permanent: true, .. } => {
+            return Some(format!(
+                "its configuration is wrong: `hermes -p {profile} gateway logs` says where; it is not tried again until it is started"
+            ));
+        }
+        SupervisorError::Ended { profile, permanent: false, .. } => {
+            return Some(format!(
+                "s6 goes on trying, ever more slowly: `hermes -p {profile} gateway logs` says why it ended"
+            ));
+        }
+        SupervisorError::Host(error) => return host_hint(error),
+        SupervisorError::Command { cause: Cause::Unknown, .. }
+        | SupervisorError::OddStatus { .. } => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn host_hint(error: &HostError) -> Option<String> {
+    let hint = match error.errno {
+        Errno::ACCESS => {
+            "it belongs to another user: `docker exec` as root with HERMES_DOCKER_EXEC_AS_ROOT=1 leaves such files, and a restart of the container mends them"
+        }
+        Errno::NOSPC => {
+            "the disk is full: nothing was changed; free some space and repeat the command"
+        }
+        Errno::ROFS => "the file system is read-only: mount the home writable",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

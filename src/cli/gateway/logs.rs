@@ -1,0 +1,119 @@
+//! `hermes gateway logs [-f]`: the end of the gateway's log, and what comes after.
+//!
+//! s6-log rotates `current` by renaming it; the follower notices that the name means another file, and opens that.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::args::Logs;
+use crate::cli::errors::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::error::{HostError, if_present};
+use crate::host::effect::How;
+use crate::host::fs::{self, File};
+use crate::host::{Host, time};
+use crate::ops::home;
+use crate::supervisor::SupervisorError;
+
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Between two looks at a log that does not grow.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Prints the log.
+pub(super) async fn run<H: Host>(
+    session: &Session<'_, H>,
+    output: &Output<'_, H>,
+    args: &Logs,
+) -> Exit {
+    let current = session.layout.gateway_log(&session.profile).join("current");
+    match print(session.host, output, args, &current).await {
+        Ok(exit) => exit,
+        Err(error) if error.is_absent() => output.fail(&no_log(session).await).await,
+        Err(error) => output.fail(&error.into()).await,
+    }
+}
+
+/// No log yet, or no such gateway.
+async fn no_log<H: Host>(session: &Session<'_, H>) -> CliError {
+    match home::exists(session.host, &session.layout, &session.profile).await {
+        Ok(true) => CliError::NoLog(session.profile.to_string()),
+        Ok(false) => SupervisorError::NotRegistered(session.profile.clone()).into(),
+        Err(error) => error.into(),
+    }
+}
+
+async fn print<H: Host>(
+    host: &H,
+    output: &Output<'_, H>,
+    args: &Logs,
+    current: &Path,
+) -> Result<Exit, HostError> {
+    let mut log = fs::open(host, current, How::Read).await?;
+    let text = read_on(host, &log).await?;
+    let mut exit = output.out(last_lines(&text, args.lines)).await;
+    while args.follow && exit == Exit::Done {
+        let text = read_on(host, &log).await?;
+        if !text.is_empty() {
+            exit = output.out(&text).await;
+        } else if let Some(next) = rotated(host, &log, current).await? {
+            // What came between the look and the rotation is in the old file.
+            let last = read_on(host, &log).await?;
+            exit = output.out(&last).await;
+            fs::close(host, std::mem::replace(&mut log, next)).await?;
+        } else {
+            time::sleep(host, LOOK_AGAIN).await?;
+        }
+    }
+    fs::close(host, log).await?;
+    Ok(exit)
+}
+
+async fn read_on<H: Host>(host: &H, log: &File) -> Result<String, HostError> {
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = fs::read(host, log, CHUNK_BYTES).await?;
+        if chunk.is_empty() {
+            return Ok(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+}
+
+/// The file that now has the name, if it is another.
+async fn rotated<H: Host>(host: &H, log: &File, current: &Path) -> Result<Option<File>, HostError> {
+    let ours = fs::handle_meta(host, log).await?.identity;
+    match if_present(fs::meta(host, current).await)? {
+        Some(meta) if meta.identity != ours => if_present(fs::open(host, current, How::Read).await),
+        _ => Ok(None),
+    }
+}
+
+fn last_lines(text: &str, count: usize) -> &str {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    match count.checked_sub(1) {
+        None => "",
+        Some(before) => match body.rmatch_indices('\n').nth(before) {
+            Some((at, _)) => &text[at + 1..],
+            None => text,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("a\nb\nc\n", 2, "b\nc\n")]
+    #[case("a\nb\nc", 1, "c")]
+    #[case("a\nb\n", 9, "a\nb\n")]
+    #[case("a\nb\n", 0, "")]
+    #[case("", 5, "")]
+    fn only_the_last_lines_are_shown(#[case] text: &str, #[case] n: usize, #[case] expected: &str) {
+        assert_eq!(last_lines(text, n), expected);
+    }
+}

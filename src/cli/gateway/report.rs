@@ -1,0 +1,148 @@
+//! A gateway's report as text and as JSON. Pure.
+
+use serde_json::{Value, json};
+
+use crate::host::effect::Status;
+use crate::ops::status::{Drift, Report, Verdict};
+use crate::supervisor::{Fact, Presence, Want, how};
+
+/// One line.
+pub(super) fn line(report: &Report) -> String {
+    let mark = match report.verdict() {
+        Verdict::Up => '●',
+        Verdict::Down => '○',
+        Verdict::Drift => '✗',
+    };
+    let mut line = format!(
+        "{mark} {}  {}, intent {}",
+        report.profile,
+        fact_words(report),
+        report.prior.intent
+    );
+    for drift in &report.drifts {
+        line.push_str(", ");
+        line.push_str(&drift_words(drift));
+    }
+    line.push('\n');
+    line
+}
+
+/// Several lines.
+pub(super) fn paragraph(report: &Report, manager: &str) -> String {
+    let mut text = line(report);
+    let mut row = |name: &str, value: String| text.push_str(&format!("    {name:<9}{value}\n"));
+    row("Manager:", manager.to_owned());
+    let asked = report.asked_at.as_ref().map_or(String::new(), |at| format!(", asked {at}"));
+    row("Intent:", format!("{} (from {}){asked}", report.prior.intent, report.prior.source.word()));
+    row(
+        "Want:",
+        format!("{}, at start {}", want(report.service.want), want(report.service.at_start)),
+    );
+    row("Gateway:", format!("{}, port {}", fact_words(report), report.port));
+    if let Some(state) = &report.state.gateway_state {
+        let reason = report.state.exit_reason.as_ref().map_or(String::new(), |r| format!(": {r}"));
+        row("Noted:", format!("{state}{reason}"));
+    }
+    for drift in &report.drifts {
+        row("Drift:", drift_words(drift));
+    }
+    text
+}
+
+fn fact_words(report: &Report) -> String {
+    let service = &report.service;
+    let seconds = report.for_.map_or(String::new(), |for_| format!(" for {} s", for_.as_secs()));
+    match (service.presence, service.fact) {
+        (Presence::Unregistered, _) => "no slot".to_owned(),
+        (Presence::Unsupervised, _) => "nobody supervises it".to_owned(),
+        (Presence::Foreground, _) => match report.outside {
+            Some(Some(pid)) => format!("up in the foreground (process {pid})"),
+            Some(None) => "up in the foreground".to_owned(),
+            None => "down".to_owned(),
+        },
+        (_, Fact::Up { pid, ready: true }) => format!("up (pid {}){seconds}", pid.raw()),
+        (_, Fact::Up { pid, ready: false }) => {
+            format!("up (pid {}), not ready{seconds}", pid.raw())
+        }
+        (_, Fact::Finishing) => "ending".to_owned(),
+        (_, Fact::Down { last: Some(last) }) => format!("down ({}){seconds}", how(last)),
+        (_, Fact::Down { last: None }) => "down, never started".to_owned(),
+    }
+}
+
+fn drift_words(drift: &Drift) -> String {
+    match drift {
+        Drift::Unregistered => "it has no slot: `hermes boot reconcile` makes one".to_owned(),
+        Drift::Unsupervised => {
+            "s6-svscan does not know its slot: `hermes boot reconcile`".to_owned()
+        }
+        Drift::WantedDown => "s6 was told to keep it down, not by hermes".to_owned(),
+        Drift::WantedUp => "s6 was told to keep it up, not by hermes".to_owned(),
+        Drift::Down { last: Some(last) } => {
+            format!("it ended ({}) and is started again", how(*last))
+        }
+        Drift::Down { last: None } => "it does not run".to_owned(),
+        Drift::Up { pid } => format!("it still runs (pid {})", pid.raw()),
+        Drift::NotReady { failures: 0, .. } => "it is starting".to_owned(),
+        Drift::NotReady { failures, retry_in: Some(seconds) } => {
+            format!("it failed {failures} times and tries again in {seconds} s")
+        }
+        Drift::NotReady { failures, retry_in: None } => {
+            format!("it failed {failures} times, and is starting")
+        }
+        Drift::FailedPermanently => "its configuration is wrong: it is not tried again".to_owned(),
+        Drift::AtStart => "the `down` file of its slot says the opposite of the intent".to_owned(),
+        Drift::Paused => "a signal stopped it: it does not move".to_owned(),
+        Drift::Orphan { pid: Some(pid) } => format!("a gateway lives outside its slot (pid {pid})"),
+        Drift::Orphan { pid: None } => "a gateway lives outside its slot".to_owned(),
+    }
+}
+
+fn want(want: Want) -> &'static str {
+    match want {
+        Want::Up => "up",
+        Want::Down => "down",
+    }
+}
+
+/// The JSON object.
+pub(super) fn object(report: &Report) -> Value {
+    let (fact, ready, last) = match report.service.fact {
+        Fact::Up { ready, .. } => ("up", ready, None),
+        Fact::Finishing => ("finishing", false, None),
+        Fact::Down { last } => ("down", false, last),
+    };
+    let verdict = match report.verdict() {
+        Verdict::Up => "up",
+        Verdict::Down => "down",
+        Verdict::Drift => "drift",
+    };
+    json!({
+        "profile": report.profile.as_str(),
+        "verdict": verdict,
+        "intent": report.prior.intent.word(),
+        "intent_source": report.prior.source.word(),
+        "intent_at": report.asked_at,
+        "presence": match report.service.presence {
+            Presence::Unregistered => "unregistered",
+            Presence::Unsupervised => "unsupervised",
+            Presence::Supervised => "supervised",
+            Presence::Foreground => "foreground",
+        },
+        "want": want(report.service.want),
+        "at_start": want(report.service.at_start),
+        "fact": fact,
+        "pid": report.service.pid().map(|pid| pid.raw()),
+        "ready": ready,
+        "paused": report.service.paused,
+        "for_seconds": report.for_.map(|for_| for_.as_secs()),
+        "last_exit_code": match last { Some(Status::Exited(code)) => Some(code), _ => None },
+        "last_signal": match last { Some(Status::Signalled(signal)) => Some(signal.0), _ => None },
+        "gateway_state": report.state.gateway_state,
+        "exit_reason": report.state.exit_reason,
+        "failures": report.state.failures,
+        "port": report.port,
+        "drifts": report.drifts.iter().map(Drift::word).collect::<Vec<_>>(),
+        "notes": report.notes,
+    })
+}

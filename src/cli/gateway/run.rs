@@ -1,0 +1,109 @@
+//! `hermes gateway run`: be the gateway; or, as the command of a container that s6 supervises, be its heartbeat.
+
+use crate::cli::args::Run;
+use crate::cli::errors::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::detect::Manager;
+use crate::gateway::{self, Next, Setup};
+use crate::host::effect::{Event, Interests, Signal};
+use crate::host::{Host, proc};
+use crate::ops::lifecycle::{self, Verb};
+use crate::ops::{OpsError, Patience};
+use crate::record::intent::{self, Intent, Source};
+use crate::record::{file, state};
+
+/// Runs until the gateway ends, or the container does.
+pub(super) async fn run<H: Host>(
+    session: &Session<'_, H>,
+    output: &Output<'_, H>,
+    args: &Run,
+) -> u8 {
+    let invocation = session.invocation;
+    let supervised = invocation.is_set("HERMES_S6_SUPERVISED_CHILD");
+    let alone = args.no_supervise || invocation.is_set("HERMES_GATEWAY_NO_SUPERVISE");
+    if session.manager == Manager::S6 && !supervised && !alone {
+        return heartbeat(session, output).await;
+    }
+    if let Err(error) = prepare(session).await {
+        return output.fail(&error).await.code();
+    }
+    let setup = Setup {
+        layout: session.layout.clone(),
+        profile: session.profile.clone(),
+        env: invocation.env.clone(),
+        pid: invocation.pid,
+        notify: args.notify_fd,
+        supervised,
+    };
+    let mut turn = gateway::begin(session.host, &setup).await;
+    loop {
+        for note in &turn.notes {
+            output.err(&format!("{note}\n")).await;
+        }
+        turn = match turn.next {
+            Next::Exit(code) => return code,
+            Next::Continue(state) => gateway::turn(session.host, &setup, *state).await,
+        };
+    }
+}
+
+/// A gateway needs a profile; the home of `default` is made where nobody made it yet.
+async fn prepare<H: Host>(session: &Session<'_, H>) -> Result<(), CliError> {
+    if session.profile.is_default() {
+        file::make_dirs(session.host, session.layout.root(), 0o755).await?;
+        return Ok(());
+    }
+    match crate::ops::home::exists(session.host, &session.layout, &session.profile).await? {
+        true => Ok(()),
+        false => Err(OpsError::NoSuchProfile(session.profile.clone()).into()),
+    }
+}
+
+/// Starts the slot where nobody has said otherwise yet, and stays until the container ends.
+async fn heartbeat<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> u8 {
+    match stay(session, output).await {
+        Ok(()) => Exit::Done.code(),
+        Err(error) => output.fail(&error).await.code(),
+    }
+}
+
+async fn stay<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Result<(), CliError> {
+    let host = session.host;
+    proc::trap(host, &[Signal::TERM, Signal::INT, Signal::HUP]).await?;
+    let name = &session.profile;
+    output
+        .err(&format!(
+            "hermes: s6 supervises gateway '{name}' here; this command stays as the container's heartbeat.\n\
+             hermes: to be the gateway itself instead: `hermes gateway run --no-supervise`\n"
+        ))
+        .await;
+    let record = intent::read(host, &session.layout.intent(name)).await;
+    let state = state::read(host, &session.layout.state(name)).await;
+    let prior = intent::at_boot(&record, &state, None);
+    match (prior.source, prior.intent) {
+        (Source::Nothing, _) => {
+            let started =
+                lifecycle::run(&session.context(), name, Verb::Start, Patience::Usual).await;
+            match started {
+                Ok((_, notes)) => output.notes(&notes).await,
+                // The container stays, so that somebody can look at it and mend it.
+                Err(error) => drop(output.fail(&error.into()).await),
+            }
+        }
+        (_, Intent::Stopped) => {
+            output
+                .err(&format!(
+                    "hermes: gateway '{name}' was stopped by its operator and stays so: `hermes -p {name} gateway start`\n"
+                ))
+                .await;
+        }
+        (_, Intent::Running) => {}
+    }
+    loop {
+        if let Event::Signal(_) = proc::wait(host, Interests::default()).await? {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Text and JSON on their way out: stdout has what was asked for, stderr has what went wrong, and notes.
+
+use serde_json::{Value, json};
+
+use super::errors::CliError;
+use super::exit::Exit;
+use crate::error::Errno;
+use crate::host::effect::Stream;
+use crate::host::{Host, proc};
+
+/// Where a command's words go.
+#[derive(Debug)]
+pub(super) struct Output<'a, H> {
+    pub host: &'a H,
+    pub json: bool,
+}
+
+impl<H: Host> Output<'_, H> {
+    /// Prints to stdout. A reader that went away is no failure; a full disk is.
+    pub async fn out(&self, text: &str) -> Exit {
+        match self.write(Stream::Out, text).await {
+            Ok(()) => Exit::Done,
+            Err(error) if error.errno == Errno::PIPE => Exit::Done,
+            Err(error) => {
+                self.err(&format!("✗ {error}\n")).await;
+                Exit::Failed
+            }
+        }
+    }
+
+    /// Prints to stderr.
+    pub async fn err(&self, text: &str) {
+        // There is nowhere left to say that stderr cannot be written.
+        let _ = self.write(Stream::Err, text).await;
+    }
+
+    /// Prints notes to stderr, one a line.
+    pub async fn notes(&self, notes: &[String]) {
+        for note in notes {
+            self.err(&format!("! {note}\n")).await;
+        }
+    }
+
+    /// Prints the one JSON document, or else the text.
+    pub async fn report(&self, document: Value, text: &str) -> Exit {
+        match self.json {
+            true => self.document(document).await,
+            false => self.out(text).await,
+        }
+    }
+
+    /// Prints a JSON document of schema 1.
+    pub async fn document(&self, document: Value) -> Exit {
+        let mut whole = serde_json::Map::new();
+        whole.insert("schema".to_owned(), json!(1));
+        if let Value::Object(keys) = document {
+            whole.extend(keys);
+        }
+        let text = serde_json::to_string_pretty(&Value::Object(whole)).expect("string keys only");
+        self.out(&format!("{text}\n")).await
+    }
+
+    /// Says why a command failed; the error names its own exit code.
+    pub async fn fail(&self, error: &CliError) -> Exit {
+        if self.json {
+            self.document(json!({ "error": error.to_json() })).await;
+        }
+        self.err(&error.to_text()).await;
+        error.exit()
+    }
+
+    async fn write(&self, stream: Stream, text: &str) -> Result<(), crate::error::HostError> {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let taken = proc::print(self.host, stream, rest).await?;
+            rest = &rest[taken.clamp(1, rest.len())..];
+        }
+        Ok(())
+    }
+}

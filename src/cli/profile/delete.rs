@@ -1,0 +1,48 @@
+//! `hermes profile delete NAME`.
+
+use serde_json::json;
+
+use crate::cli::args::Delete;
+use crate::cli::errors::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::host::{Host, fs, proc};
+use crate::ops::{Patience, profiles};
+
+/// Removes a profile, after asking.
+pub(super) async fn run<H: Host>(
+    session: &Session<'_, H>,
+    output: &Output<'_, H>,
+    args: &Delete,
+) -> Result<Exit, CliError> {
+    if !args.yes && !confirmed(session, output, args).await? {
+        return Err(CliError::Unconfirmed(args.name.to_string()));
+    }
+    let patience = args.timeout.map_or(Patience::Usual, Patience::For);
+    let notes = profiles::delete(&session.context(), &args.name, patience).await?;
+    output.notes(&notes).await;
+    let document = json!({ "profile": args.name.as_str(), "outcome": "deleted", "notes": notes });
+    Ok(output.report(document, &format!("✓ Deleted profile '{}'\n", args.name)).await)
+}
+
+async fn confirmed<H: Host>(
+    session: &Session<'_, H>,
+    output: &Output<'_, H>,
+    args: &Delete,
+) -> Result<bool, CliError> {
+    if !session.invocation.stdin_is_terminal {
+        return Ok(false);
+    }
+    let dir = session.layout.profile(&args.name);
+    output
+        .err(&format!(
+            "Delete profile '{}' with all files in `{}`? [y/N] ",
+            args.name,
+            dir.display()
+        ))
+        .await;
+    let stdin = proc::inherited(session.host, 0).await?;
+    let answer = fs::read(session.host, &stdin, 64).await?;
+    Ok(matches!(answer.first(), Some(b'y' | b'Y')))
+}

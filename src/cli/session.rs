@@ -1,0 +1,135 @@
+//! What a command works with: the home, the supervisor, who asks. Worked out once from the invocation.
+
+use std::path::{Path, PathBuf};
+
+use super::args::Cli;
+use super::errors::CliError;
+use super::invocation::Invocation;
+use super::privilege;
+use crate::backend::any::Any;
+use crate::backend::nobody::Nobody;
+use crate::backend::s6::S6;
+use crate::detect::{self, Manager};
+use crate::host::{Host, fs, proc};
+use crate::layout::Layout;
+use crate::name::Profile;
+use crate::ops::{Context, init};
+use crate::record::file;
+use crate::record::intent::{Intent, Operator};
+
+/// s6's usual place for the services of a container.
+const SCAN_DIR: &str = "/run/service";
+
+/// One command's world.
+#[derive(Debug)]
+pub(super) struct Session<'a, H> {
+    pub host: &'a H,
+    pub invocation: &'a Invocation,
+    pub layout: Layout,
+    pub scan_dir: PathBuf,
+    pub manager: Manager,
+    pub backend: Any<'a, H>,
+    pub operator: Operator,
+    /// The profile named with `-p`, else `default`.
+    pub profile: Profile,
+}
+
+impl<'a, H: Host> Session<'a, H> {
+    /// Works everything out; as root in the image, becomes hermes first.
+    pub async fn open(
+        host: &'a H,
+        invocation: &'a Invocation,
+        cli: &Cli,
+    ) -> Result<Self, CliError> {
+        let layout = Layout::of_home(&home(host, invocation).await?);
+        let scan_dir = scan_dir(host, invocation).await;
+        let uid = privilege::drop_root(host, invocation, &scan_dir).await?;
+        // Files of ours are readable by all tools of the home, whatever the caller's umask.
+        proc::set_umask(host, 0o022).await?;
+        let manager = match invocation.text("HERMES_SUPERVISOR") {
+            Some(word) => detect::parse_override(&word)?,
+            None => detect::detect(host).await,
+        };
+        let bin_dir = invocation.var("HERMES_S6_BIN_DIR").map(PathBuf::from);
+        let backend = match manager {
+            Manager::S6 => Any::S6(S6::open(host, scan_dir.clone(), bin_dir).await),
+            Manager::Foreground | Manager::None => Any::Nobody(Nobody),
+        };
+        let argv = invocation.argv.iter().map(|word| word.to_string_lossy().into_owned());
+        let operator = Operator { uid, pid: invocation.pid, argv: argv.collect() };
+        let profile = cli.profile.clone().unwrap_or_else(Profile::default_profile);
+        Ok(Self { host, invocation, layout, scan_dir, manager, backend, operator, profile })
+    }
+
+    /// What operations need.
+    pub fn context(&self) -> Context<'_, H, Any<'a, H>> {
+        Context {
+            host: self.host,
+            layout: &self.layout,
+            supervisor: &self.backend,
+            operator: &self.operator,
+            program: &self.invocation.program,
+        }
+    }
+
+    /// Refuses to change profiles and gateways whose slots are another container's.
+    pub async fn must_not_be_a_guest(&self) -> Result<(), CliError> {
+        for mark in [init::GUEST_MARK, init::WAITING_MARK] {
+            if self.manager == Manager::S6 && fs::meta(self.host, mark).await.is_ok() {
+                return Err(CliError::Guest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what only a supervisor can do where there is none; `docker` is the command that does it instead.
+    pub async fn must_be_supervised(&self, docker: &'static str) -> Result<(), CliError> {
+        match self.manager {
+            Manager::S6 => self.must_not_be_a_guest().await,
+            Manager::Foreground => Err(CliError::Foreground(docker)),
+            Manager::None => Err(CliError::Unsupervised(self.manager)),
+        }
+    }
+}
+
+/// The container's environment, one file a variable: for commands that were started without it, by `su -` or cron.
+const CONTAINER_ENVIRONMENT: &str = "/run/s6/container_environment";
+
+/// A variable of this process, else of the container.
+async fn var(host: &impl Host, invocation: &Invocation, name: &str) -> Option<PathBuf> {
+    if let Some(value) = invocation.var(name) {
+        return Some(PathBuf::from(value));
+    }
+    let path = Path::new(CONTAINER_ENVIRONMENT).join(name);
+    let value = file::read(host, &path, 4096).await.ok()?;
+    let value = String::from_utf8(value).ok()?;
+    Some(PathBuf::from(value.trim_end_matches('\n'))).filter(|value| value.is_absolute())
+}
+
+/// `HERMES_HOME`, else `.hermes` in the user's home.
+async fn home(host: &impl Host, invocation: &Invocation) -> Result<PathBuf, CliError> {
+    let home = match (var(host, invocation, "HERMES_HOME").await, invocation.var("HOME")) {
+        (Some(home), _) => home,
+        (None, Some(home)) => Path::new(home).join(".hermes"),
+        (None, None) => return Err(CliError::NoHome),
+    };
+    match home.is_absolute() {
+        true => Ok(home),
+        false => Err(CliError::RelativeHome(home.to_string_lossy().into_owned())),
+    }
+}
+
+/// `S6_PROFILE_GATEWAY_SCANDIR`, else `/run/service`.
+async fn scan_dir(host: &impl Host, invocation: &Invocation) -> PathBuf {
+    let scan_dir = var(host, invocation, "S6_PROFILE_GATEWAY_SCANDIR").await;
+    scan_dir.unwrap_or_else(|| SCAN_DIR.into())
+}
+
+/// `HERMES_GATEWAY_BOOTSTRAP_STATE`: what a home that never ran starts with.
+pub(super) fn bootstrap(invocation: &Invocation) -> Result<Option<Intent>, CliError> {
+    match invocation.text("HERMES_GATEWAY_BOOTSTRAP_STATE").as_deref() {
+        None => Ok(None),
+        Some("running") => Ok(Some(Intent::Running)),
+        Some(other) => Err(CliError::Bootstrap(other.to_owned())),
+    }
+}

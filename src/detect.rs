@@ -1,0 +1,141 @@
+//! Floor 3: who supervises here. Decided from what any user can read; in doubt, nobody does.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::HostError;
+use crate::host::effect::Kind;
+use crate::host::{Host, fs};
+use crate::record::file;
+
+/// Who supervises the gateways of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Manager {
+    /// s6 in a container.
+    S6,
+    /// A container without s6: its own command is the gateway.
+    Foreground,
+    /// Nobody that we can speak to.
+    None,
+}
+
+impl Manager {
+    /// The words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::S6 => "s6 (container supervisor)",
+            Self::Foreground => "docker (foreground)",
+            Self::None => "none",
+        }
+    }
+
+    /// The word in JSON and in `HERMES_SUPERVISOR`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::S6 => "s6",
+            Self::Foreground => "docker",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for Manager {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.words())
+    }
+}
+
+/// `HERMES_SUPERVISOR` names something else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverrideError {
+    /// No supervisor of that name.
+    #[error("HERMES_SUPERVISOR={0:?} is not one of s6, systemd, launchd, windows, none")]
+    Unknown(String),
+    /// A supervisor that this build does not drive.
+    #[error("HERMES_SUPERVISOR={0}: this version drives gateways under s6 only")]
+    Unsupported(String),
+}
+
+/// `boot init` takes a moment; a home with very many files a little longer.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Reads `HERMES_SUPERVISOR`.
+pub fn parse_override(word: &str) -> Result<Manager, OverrideError> {
+    match word {
+        "s6" => Ok(Manager::S6),
+        "none" => Ok(Manager::None),
+        "systemd" | "launchd" | "windows" => Err(OverrideError::Unsupported(word.to_owned())),
+        other => Err(OverrideError::Unknown(other.to_owned())),
+    }
+}
+
+/// s6 when PID 1 calls itself `s6-svscan` and `/run/s6/basedir` is a directory; both, or it is not.
+///
+/// Never from `/proc/1/exe`, which an unprivileged user cannot read, and never from "this is a container".
+pub async fn detect(host: &impl Host) -> Manager {
+    // What cannot be waited for is decided as it stands: in doubt, nobody supervises.
+    let _ = await_init(host).await;
+    if pid_1_is_svscan(host).await && is_dir(host, Path::new("/run/s6/basedir")).await {
+        Manager::S6
+    } else if is_container(host).await {
+        Manager::Foreground
+    } else {
+        Manager::None
+    }
+}
+
+/// In the first moment of our image PID 1 is still `hermes boot init`, about to become s6-svscan.
+async fn await_init(host: &impl Host) -> Result<(), HostError> {
+    let settled = file::poll(host, INIT_TIMEOUT, async || {
+        let command_line = file::read(host, Path::new("/proc/1/cmdline"), 4096).await?;
+        Ok::<_, HostError>((!is_init(&command_line)).then_some(()))
+    });
+    settled.await.map(drop)
+}
+
+fn is_init(command_line: &[u8]) -> bool {
+    let words: Vec<&[u8]> = command_line.split(|&byte| byte == 0).collect();
+    matches!(words.as_slice(), [program, b"boot", b"init", ..] if program.ends_with(b"hermes"))
+}
+
+async fn pid_1_is_svscan(host: &impl Host) -> bool {
+    matches!(file::read(host, Path::new("/proc/1/comm"), 64).await, Ok(comm) if comm == b"s6-svscan\n")
+}
+
+async fn is_dir(host: &impl Host, path: &Path) -> bool {
+    matches!(fs::meta(host, path).await, Ok(meta) if meta.kind == Kind::Directory)
+}
+
+/// Docker and Podman leave a file that says so. Only the words for people depend on it.
+async fn is_container(host: &impl Host) -> bool {
+    fs::meta(host, "/.dockerenv").await.is_ok()
+        || fs::meta(host, "/run/.containerenv").await.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(b"/usr/local/bin/hermes\0boot\0init\0--\0", true)]
+    #[case(b"hermes\0gateway\0run\0", false)]
+    #[case(b"s6-svscan\0--\0/run/hermes/init\0", false)]
+    #[case(b"", false)]
+    fn an_image_that_is_still_starting_is_known(
+        #[case] command_line: &[u8],
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_init(command_line), expected);
+    }
+
+    #[rstest]
+    #[case("s6", Ok(Manager::S6))]
+    #[case("none", Ok(Manager::None))]
+    #[case("systemd", Err(OverrideError::Unsupported("systemd".into())))]
+    #[case("runit", Err(OverrideError::Unknown("runit".into())))]
+    fn the_override_is_read(#[case] word: &str, #[case] expected: Result<Manager, OverrideError>) {
+        assert_eq!(parse_override(word), expected);
+    }
+}

@@ -1,0 +1,261 @@
+//! Floor 5: the long-running process of one profile, `hermes gateway run`.
+//!
+//! ```text
+//!   begin ─► Claiming ─► Pausing ─► Launching ─┬─(built-in, or `ready = "none"`)─► Running ─► Draining ─► exit
+//!            the lock    back-off              └─► Warming ─(ready)────────────────►┘            ▲
+//!                                                     └─(ready_timeout, signal)──────────────────┘
+//!   state file:          starting   starting       starting                      running     draining    stopped |
+//!                                                                                             running | startup_failed
+//! ```
+//!
+//! The loop is cut: [`turn`] goes from one small hashable [`State`] to the next and waits at most once, for whatever
+//! comes first. So a simulator can stop, copy and compare a gateway between any two turns. What people should read
+//! comes back as notes, one line each.
+//!
+//! Nothing here prints, reads the environment or looks at a clock by itself: all goes through the door. Nothing here
+//! writes the intent: that is the operator's. The state file, `gateway.pid` and the lock are this process's own, and
+//! it writes the first two only while it holds the third.
+//!
+//! Signals: TERM, INT and HUP end the gateway, and the first one says how (`stop.rs`); later ones change nothing.
+//! HUP is what a foreground gateway gets when its terminal goes away: it counts as TERM.
+//!
+//! A command is its whole process group. Its leader's end says how it ended, but the gateway does not end before the
+//! rest has: `drain.rs`.
+//!
+//! Exit codes: 0 a planned stop, or a command that exited 0 · 1 failed to start, named · 75 a restart was planned ·
+//! 78 the configuration is wrong, or `failures_max` was reached · 128+n an unplanned signal n (143 for TERM), or a command that
+//! signal n ended · else the command's own code.
+
+mod backoff;
+mod child;
+mod diary;
+mod drain;
+mod ending;
+mod environment;
+mod http;
+mod launch;
+mod opening;
+mod ownership;
+mod readiness;
+mod running;
+mod server;
+mod stop;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Errno, HostError};
+use crate::host::Host;
+use crate::host::effect::{Pid, Signal};
+use crate::host::fs::File;
+use crate::layout::Layout;
+use crate::name::Profile;
+use crate::record::config::Config;
+use crate::record::identity::Process;
+
+use backoff::Tally;
+use ending::Ending;
+use ownership::Claim;
+use readiness::Probe;
+use server::Server;
+
+/// What `main` collected for one gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// Where everything lies; the root must be absolute.
+    pub layout: Layout,
+    /// Whose gateway.
+    pub profile: Profile,
+    /// The container's whole environment.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Our own process number.
+    pub pid: u32,
+    /// The descriptor that gets a newline once the gateway is ready (`notification-fd` of s6).
+    pub notify: Option<i32>,
+    /// A supervisor started us (`HERMES_S6_SUPERVISED_CHILD`).
+    pub supervised: bool,
+}
+
+/// A gateway between two turns.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    core: Core,
+    phase: Phase,
+}
+
+/// What one turn led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The next state, or the end.
+    pub next: Next,
+    /// What people should read, one line each, in order.
+    pub notes: Vec<String>,
+}
+
+/// The next state, or the end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Next {
+    /// Call [`turn`] with it.
+    Continue(Box<State>),
+    /// Exit with this code; the lock goes with the process.
+    Exit(u8),
+}
+
+/// What stays the same, or is carried along, through all phases.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Core {
+    me: Process,
+    config: Arc<Config>,
+    port: u16,
+    /// Open until we are ready.
+    notify: Option<File>,
+    /// The command's leader, until it is reaped: so long its group can be signalled.
+    command: Option<Pid>,
+    /// Held while this is `Some`; the state file is ours only then.
+    lock: Option<File>,
+    /// Why the state file could not be written the last time.
+    diary_trouble: Option<Errno>,
+    tally: Tally,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Phase {
+    /// Wants the lock.
+    Claiming(Claim),
+    /// Holds the lock and waits until an earlier failure is long enough ago.
+    Pausing { until: Duration },
+    /// About to start what the configuration says.
+    Launching,
+    /// The command runs and has not said that it is ready.
+    Warming { child: Pid, probe: Probe, until: Duration },
+    /// Ready. `stable_at` is `None` once it has run for `stable_after`.
+    Running { work: Work, stable_at: Option<Duration> },
+    /// Told to end; what is left may take until `until`.
+    Draining { work: Work, ending: Ending, until: Duration, killed: bool },
+    /// Ended in a failure that could not be noted: the exit itself is held back, for nothing else slows the next start.
+    Parting { code: u8, until: Duration },
+}
+
+/// What does the gateway's work.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Work {
+    BuiltIn(Server),
+    Command(Pid),
+    /// The command's leader has ended and is not reaped; what it started in its group may be alive. The next look comes
+    /// then, or only when the time is over, if there is no looking.
+    Rest {
+        leader: Pid,
+        look_at: Option<Duration>,
+    },
+}
+
+/// Where a phase led.
+enum Step {
+    To(Phase),
+    Exit(u8),
+}
+
+/// One turn's view of the world.
+struct Context<'a, H> {
+    host: &'a H,
+    setup: &'a Setup,
+    notes: Vec<String>,
+}
+
+impl<H> Context<'_, H> {
+    fn note(&mut self, text: impl std::fmt::Display) {
+        self.notes.push(format!("gateway '{}': {text}", self.setup.profile));
+    }
+
+    /// Notes a failure that changes nothing else.
+    fn note_failure<T>(&mut self, result: Result<T, HostError>) {
+        if let Err(error) = result {
+            self.note(error);
+        }
+    }
+}
+
+/// The signals that end a gateway.
+const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
+
+/// The first turn: from here on signals are events, never the end of the process. Waits for nothing.
+pub async fn begin(host: &impl Host, setup: &Setup) -> Turn {
+    let mut context = Context { host, setup, notes: Vec::new() };
+    let next = match opening::begin(&mut context).await {
+        Ok((core, Step::To(phase))) => Next::Continue(Box::new(State { core, phase })),
+        Ok((_, Step::Exit(code))) => Next::Exit(code),
+        Err(error) => {
+            context.note(error);
+            Next::Exit(ending::FAILED)
+        }
+    };
+    Turn { next, notes: context.notes }
+}
+
+/// One turn of the loop: waits at most once, for whatever comes first, and deals with it.
+pub async fn turn(host: &impl Host, setup: &Setup, state: State) -> Turn {
+    let State { mut core, phase } = state;
+    let mut context = Context { host, setup, notes: Vec::new() };
+    let broken = Broken::of(&phase);
+    let step = match step(&mut context, &mut core, phase).await {
+        Ok(step) => step,
+        Err(error) => {
+            context.note(&error);
+            ending::finish(&mut context, &mut core, broken.ending(&error)).await
+        }
+    };
+    let next = match step {
+        Step::To(phase) => Next::Continue(Box::new(State { core, phase })),
+        Step::Exit(code) => Next::Exit(code),
+    };
+    Turn { next, notes: context.notes }
+}
+
+async fn step<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    phase: Phase,
+) -> Result<Step, HostError> {
+    match phase {
+        Phase::Claiming(claim) => ownership::turn(context, core, claim).await,
+        Phase::Pausing { until } => backoff::turn(context, core, until).await,
+        Phase::Launching => launch::turn(context, core).await,
+        Phase::Warming { child, probe, until } => {
+            readiness::turn(context, core, child, probe, until).await
+        }
+        Phase::Running { work, stable_at } => running::turn(context, core, work, stable_at).await,
+        Phase::Draining { work, ending, until, killed } => {
+            drain::turn(context, core, drain::Drain { work, ending, until, killed }).await
+        }
+        Phase::Parting { code, until } => ending::part(context, core, code, until).await,
+    }
+}
+
+/// How a gateway ends whose machine fails it in the middle of a turn (no clock, no events): an end that was already
+/// decided stays.
+enum Broken {
+    Decided(Ending),
+    Ready,
+    NotReady,
+}
+
+impl Broken {
+    fn of(phase: &Phase) -> Self {
+        match phase {
+            Phase::Draining { ending, .. } => Self::Decided(ending.clone()),
+            Phase::Running { .. } | Phase::Parting { .. } => Self::Ready,
+            _ => Self::NotReady,
+        }
+    }
+
+    fn ending(self, error: &HostError) -> Ending {
+        let word = match self {
+            Self::Decided(ending) => return ending,
+            Self::Ready => diary::Word::Running,
+            Self::NotReady => diary::Word::StartupFailed,
+        };
+        Ending::failed(word, ending::FAILED, error.to_string())
+    }
+}

@@ -1,0 +1,269 @@
+//! How long a gateway that keeps failing waits before it tries again, and what is remembered for that.
+//!
+//! The count lives in the state file, so it survives the container. A start is noted as `unproven` before it is risked;
+//! whoever finds that note later, in the same boot, knows that the gateway was killed before it had run for
+//! `stable_after`, and counts a failure. In another boot it proves nothing: the container went down with it.
+//!
+//! An operator's word begins the count anew: the intent's sequence number is remembered with it. Nothing here starts or
+//! stops anything.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::ending::{self, Ending};
+use super::{Context, Core, Phase, Step, diary, stop};
+use crate::error::HostError;
+use crate::host::effect::{Event, Interests};
+use crate::host::{Host, proc, time};
+use crate::record::config::Restart;
+use crate::record::identity::Boot;
+use crate::record::json::{self, Oddity, Reading};
+use crate::record::{intent, state};
+
+/// How often a waiting gateway looks whether the operator has said something new.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is remembered from start to start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Tally {
+    /// Failures one after the other.
+    pub(super) failures: u32,
+    /// The wall clock's second before which there is no next try.
+    pub(super) retry_at: Option<u64>,
+    /// Why the last one ended.
+    pub(super) reason: Option<String>,
+    /// The operator's request that these failures belong to; `None` as long as it cannot be read.
+    pub(super) sequence: Option<u64>,
+    /// Started, and has not yet run for `stable_after`.
+    pub(super) unproven: bool,
+}
+
+impl Tally {
+    /// From the state file, as far as it concerns the operator's latest request.
+    fn recall(
+        object: &Map<String, Value>,
+        boot: &Boot,
+        sequence: Option<u64>,
+        restart: &Restart,
+        wall: Duration,
+    ) -> Self {
+        let noted = object.get("intent_sequence").and_then(Value::as_u64);
+        let anew = sequence.is_some_and(|sequence| sequence != noted.unwrap_or(0));
+        let sequence = sequence.or(noted);
+        let state = match state::State::parse(object.clone()) {
+            Ok(state) if !anew => state,
+            _ => return Self { sequence, ..Self::default() },
+        };
+        let reason = (state.failures > 0).then_some(state.exit_reason).flatten();
+        let retry_at = state.retry_at;
+        let mut tally =
+            Self { failures: state.failures, retry_at, reason, sequence, unproven: false };
+        let unproven = object.get("unproven") == Some(&Value::Bool(true));
+        let this_boot = object.get("boot_id").and_then(Value::as_str) == Some(boot.0.as_str());
+        if unproven && this_boot {
+            tally.count(restart, wall, "it was killed soon after its start".to_owned());
+        }
+        tally
+    }
+
+    /// One failure more.
+    pub(super) fn count(&mut self, restart: &Restart, wall: Duration, reason: String) {
+        self.failures = self.failures.saturating_add(1);
+        let retry_at = wall + delay(restart, self.failures);
+        // Rounded up: the file holds whole seconds.
+        self.retry_at = Some(retry_at.as_secs() + u64::from(retry_at.subsec_nanos() > 0));
+        let exhausted = self.is_exhausted(restart);
+        self.reason = Some(if exhausted {
+            let failures = self.failures;
+            format!("failed {failures} times in a row, all that `failures_max` allows: {reason}")
+        } else {
+            reason
+        });
+    }
+
+    /// No more tries.
+    pub(super) fn is_exhausted(&self, restart: &Restart) -> bool {
+        restart.failures_max > 0 && self.failures >= restart.failures_max
+    }
+
+    /// It ran long enough: what was, is forgotten.
+    pub(super) fn forgive(&mut self) {
+        self.failures = 0;
+        self.retry_at = None;
+        self.reason = None;
+        self.unproven = false;
+    }
+
+    /// From now to the next try. However the wall clock jumped, never longer than the failures deserve.
+    fn pause(&self, restart: &Restart, wall: Duration) -> Duration {
+        match self.retry_at {
+            Some(retry_at) if self.failures > 0 => Duration::from_secs(retry_at)
+                .saturating_sub(wall)
+                .min(delay(restart, self.failures)),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// The pause after so many failures: doubled each time, up to `delay_max`.
+fn delay(restart: &Restart, failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(31);
+    restart.delay.0.saturating_mul(1 << doublings).min(restart.delay_max.0)
+}
+
+/// With the lock just taken: remembers, and starts at once, later, or not at all.
+pub(super) async fn settle<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+) -> Result<Step, HostError> {
+    if core.tally.is_exhausted(&core.config.restart) {
+        let reason = core.tally.reason.take().unwrap_or_else(|| "failed too often".to_owned());
+        return Ok(ending::finish(context, core, Ending::permanent(reason)).await);
+    }
+    let pause = core.tally.pause(&core.config.restart, time::wall(context.host).await?);
+    if pause.is_zero() {
+        return Ok(Step::To(Phase::Launching));
+    }
+    let until = time::boot(context.host).await? + pause;
+    diary::write(context, core, diary::Word::Starting).await;
+    diary::write_pid(context, core, None).await;
+    context.note(format_args!(
+        "waits {:.1} s after failure {}: {}",
+        pause.as_secs_f32(),
+        core.tally.failures,
+        core.tally.reason.as_deref().unwrap_or("of an unknown cause")
+    ));
+    Ok(Step::To(Phase::Pausing { until }))
+}
+
+/// Reads what earlier starts left.
+pub(super) async fn recall<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &Core,
+) -> Result<Tally, HostError> {
+    let (sequence, oddity) = intent_sequence(context).await;
+    if let Some(oddity) = oddity {
+        context.note(oddity);
+    }
+    let path = context.setup.layout.state(&context.setup.profile);
+    let object = match json::read(context.host, &path).await {
+        Reading::Whole(object) => object,
+        Reading::Missing => Map::new(),
+        Reading::Odd(oddity) => {
+            context.note(oddity);
+            Map::new()
+        }
+    };
+    let wall = time::wall(context.host).await?;
+    Ok(Tally::recall(&object, &core.me.boot, sequence, &core.config.restart, wall))
+}
+
+/// The number of the operator's latest request: 0 where there is none, `None` where it cannot be read.
+async fn intent_sequence<H: Host>(context: &Context<'_, H>) -> (Option<u64>, Option<Oddity>) {
+    let path = context.setup.layout.intent(&context.setup.profile);
+    match intent::read(context.host, &path).await {
+        Reading::Whole(record) => (Some(record.sequence), None),
+        Reading::Missing => (Some(0), None),
+        Reading::Odd(oddity) => (None, Some(oddity)),
+    }
+}
+
+/// Waits out the pause; a signal or a new word of the operator ends it.
+pub(super) async fn turn<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    until: Duration,
+) -> Result<Step, HostError> {
+    let look_at = time::boot(context.host).await? + LOOK;
+    let interests = Interests { until: Some(until.min(look_at)), ..Interests::default() };
+    if let Event::Signal(signal) = proc::wait(context.host, interests).await? {
+        let stop = stop::classify(context, core, signal).await;
+        return Ok(ending::finish(context, core, Ending::Asked(stop)).await);
+    }
+    if time::boot(context.host).await? >= until {
+        return Ok(Step::To(Phase::Launching));
+    }
+    // An odd intent was said when the wait began; each second anew would fill the log.
+    let (sequence, _) = intent_sequence(context).await;
+    if sequence.is_some() && sequence != core.tally.sequence {
+        core.tally = Tally { sequence, ..Tally::default() };
+        return Ok(Step::To(Phase::Launching));
+    }
+    Ok(Step::To(Phase::Pausing { until }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::config::{Delay, DelayMax};
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn restart() -> Restart {
+        Restart {
+            delay: Delay(Duration::from_secs(2)),
+            delay_max: DelayMax(Duration::from_secs(15)),
+            failures_max: 0,
+            ..Restart::default()
+        }
+    }
+
+    #[rstest]
+    #[case(1, 2)]
+    #[case(2, 4)]
+    #[case(3, 8)]
+    #[case(4, 15)]
+    #[case(u32::MAX, 15)]
+    fn the_pause_doubles_up_to_its_limit(#[case] failures: u32, #[case] seconds: u64) {
+        assert_eq!(delay(&restart(), failures), Duration::from_secs(seconds));
+    }
+
+    #[rstest]
+    #[case::on_time(1000, 1004, 4)]
+    #[case::half_way(1002, 1004, 2)]
+    #[case::over(1004, 1004, 0)]
+    #[case::clock_went_forward(9000, 1004, 0)]
+    #[case::clock_went_back(10, 1004, 4)]
+    fn a_clock_that_jumped_never_makes_the_pause_longer(
+        #[case] wall: u64,
+        #[case] retry_at: u64,
+        #[case] seconds: u64,
+    ) {
+        let tally = Tally { failures: 2, retry_at: Some(retry_at), ..Tally::default() };
+        let pause = tally.pause(&restart(), Duration::from_secs(wall));
+        assert_eq!(pause, Duration::from_secs(seconds));
+    }
+
+    #[rstest]
+    #[case::noted(json!({"failures": 2, "intent_sequence": 5}), Some(5), 2)]
+    #[case::operator_spoke(json!({"failures": 2, "intent_sequence": 4}), Some(5), 0)]
+    #[case::intent_unreadable(json!({"failures": 2, "intent_sequence": 4}), None, 2)]
+    #[case::killed(json!({"failures": 2, "unproven": true, "boot_id": "b", "intent_sequence": 5}), Some(5), 3)]
+    #[case::killed_before_the_operator_spoke(json!({"unproven": true, "boot_id": "b"}), Some(5), 0)]
+    #[case::container_died(json!({"failures": 2, "unproven": true, "boot_id": "a", "intent_sequence": 5}), Some(5), 2)]
+    #[case::fresh(json!({}), Some(0), 0)]
+    #[case::odd(json!({"failures": 2, "gateway_state": []}), Some(0), 0)]
+    fn earlier_failures_are_remembered(
+        #[case] state: Value,
+        #[case] sequence: Option<u64>,
+        #[case] failures: u32,
+    ) {
+        let Value::Object(object) = state else { panic!("an object") };
+        let wall = Duration::from_secs(1000);
+        let tally = Tally::recall(&object, &Boot("b".into()), sequence, &restart(), wall);
+        assert_eq!((tally.failures, tally.unproven), (failures, false));
+    }
+
+    #[test]
+    fn the_last_failure_allowed_is_permanent_and_says_so() {
+        let restart = Restart { failures_max: 2, ..restart() };
+        let mut tally = Tally::default();
+        tally.count(&restart, Duration::from_millis(1500), "x".into());
+        assert_eq!((tally.is_exhausted(&restart), tally.retry_at), (false, Some(4)));
+        tally.count(&restart, Duration::ZERO, "x".into());
+        assert!(tally.is_exhausted(&restart));
+        let reason = tally.reason.unwrap_or_default();
+        assert_eq!(reason, "failed 2 times in a row, all that `failures_max` allows: x");
+    }
+}

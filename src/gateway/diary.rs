@@ -1,0 +1,151 @@
+//! What the gateway writes about itself: the state file and `gateway.pid`.
+//!
+//! A gateway does not die for its diary: a file that cannot be written is said once, and tried again by whoever comes
+//! by next (`running.rs` does so every ten seconds). Each entry holds all keys of ours, so that one that was lost is
+//! made good by the next. Nothing here decides what is so.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Context, Core};
+use crate::error::HostError;
+use crate::host::{Host, time};
+use crate::record::identity::Process;
+use crate::record::{file, pidfile, state};
+
+/// The words of `gateway_state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Word {
+    Starting,
+    Running,
+    Draining,
+    Stopped,
+    StartupFailed,
+}
+
+impl Word {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+            Self::StartupFailed => "startup_failed",
+        }
+    }
+}
+
+/// We are alive and this is so.
+pub(super) async fn write<H: Host>(context: &mut Context<'_, H>, core: &mut Core, word: Word) {
+    let mut changes = common(core, word);
+    changes.push(("pid", core.me.pid.into()));
+    changes.push(("start_time", core.me.start_time.into()));
+    store(context, core, changes).await;
+}
+
+/// We are ready, from now on.
+pub(super) async fn write_ready<H: Host>(context: &mut Context<'_, H>, core: &mut Core) {
+    let mut changes = common(core, Word::Running);
+    changes.push(("pid", core.me.pid.into()));
+    changes.push(("start_time", core.me.start_time.into()));
+    changes.push(("started_at", Value::Null));
+    store(context, core, changes).await;
+}
+
+/// Our last word: there is no process any more.
+pub(super) async fn write_last<H: Host>(context: &mut Context<'_, H>, core: &mut Core, word: Word) {
+    let mut changes = common(core, word);
+    changes.push(("pid", Value::Null));
+    changes.push(("start_time", Value::Null));
+    store(context, core, changes).await;
+}
+
+type Changes = Vec<(&'static str, Value)>;
+
+fn common(core: &Core, word: Word) -> Changes {
+    let tally = &core.tally;
+    let failures = if tally.failures == 0 { Value::Null } else { tally.failures.into() };
+    let unproven = if tally.unproven { Value::Bool(true) } else { Value::Null };
+    vec![
+        ("gateway_state", word.text().into()),
+        ("boot_id", core.me.boot.0.clone().into()),
+        ("port", core.port.into()),
+        ("exit_reason", tally.reason.clone().map_or(Value::Null, Value::String)),
+        ("failures", failures),
+        ("retry_at", tally.retry_at.map_or(Value::Null, Value::from)),
+        ("intent_sequence", tally.sequence.map_or(Value::Null, Value::from)),
+        ("unproven", unproven),
+    ]
+}
+
+async fn store<H: Host>(context: &mut Context<'_, H>, core: &mut Core, changes: Changes) {
+    let path = context.setup.layout.state(&context.setup.profile);
+    match stamp_and_update(context.host, &path, changes).await {
+        Ok(()) => {
+            if core.diary_trouble.take().is_some() {
+                context.note(format_args!("`{}` is written again", path.display()));
+            }
+        }
+        Err(error) => {
+            let known = core.diary_trouble.replace(error.errno) == Some(error.errno);
+            if !known {
+                context.note(format_args!("goes on without writing its state: {error}"));
+            }
+        }
+    }
+}
+
+async fn stamp_and_update(
+    host: &impl Host,
+    path: &std::path::Path,
+    mut changes: Changes,
+) -> Result<(), HostError> {
+    let now = Value::from(timestamp(time::wall(host).await?));
+    for change in &mut changes {
+        if change.0 == "started_at" {
+            change.1 = now.clone();
+        }
+    }
+    changes.push(("updated_at", now));
+    state::update(host, path, changes).await
+}
+
+/// A moment of the wall clock as ISO-8601 UTC, in whole seconds.
+fn timestamp(wall: Duration) -> String {
+    let seconds = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// Notes in `gateway.pid` who we are, and our child.
+pub(super) async fn write_pid<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &Core,
+    child: Option<Process>,
+) {
+    let path = context.setup.layout.pid(&context.setup.profile);
+    let supervised = context.setup.supervised;
+    let gateway = pidfile::Gateway { process: core.me.clone(), child, supervised };
+    let written = pidfile::write(context.host, &path, &gateway).await;
+    context.note_failure(written);
+}
+
+/// Takes `gateway.pid` away: best effort, for it means nothing without the lock.
+pub(super) async fn remove_pid<H: Host>(context: &mut Context<'_, H>) {
+    let path = context.setup.layout.pid(&context.setup.profile);
+    let removed = file::remove(context.host, &path).await;
+    context.note_failure(removed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(0, "1970-01-01T00:00:00Z")]
+    #[case(1_767_225_600, "2026-01-01T00:00:00Z")]
+    fn a_moment_is_written_in_utc(#[case] seconds: u64, #[case] expected: &str) {
+        assert_eq!(timestamp(Duration::from_millis(seconds * 1000 + 999)), expected);
+    }
+}

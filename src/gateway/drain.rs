@@ -1,0 +1,184 @@
+//! The way out: the work is told to end, may take `drain_timeout`, and is then cut off.
+//!
+//! The built-in gateway stops listening and answers what it was asked already. A command's group gets TERM (or the INT
+//! that we got), and KILL when the time is over. Its leader's end is not the end of the group: whoever is left of it has
+//! the same time, and is looked for in `/proc` until nobody is there. Further signals change nothing; only a drain that no signal began takes
+//! the first one as its reason.
+
+use std::time::Duration;
+
+use super::diary::{self, Word};
+use super::ending::{self, Ending};
+use super::running::earliest;
+use super::server::{self, Mood};
+use super::{Context, Core, Phase, Step, Work, child, stop};
+use crate::error::HostError;
+use crate::host::effect::{Event, Pid, Signal};
+use crate::host::{Host, proc, time};
+
+/// The signal for a command that we end by ourselves.
+pub(super) const BY_US: Signal = Signal::TERM;
+
+/// What the kernel may take to end a command after SIGKILL. Our supervisor kills us a second after the drain time.
+const DEATH: Duration = Duration::from_millis(500);
+
+/// Between two looks for the rest of a command.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A gateway on its way out.
+pub(super) struct Drain {
+    pub(super) work: Work,
+    pub(super) ending: Ending,
+    pub(super) until: Duration,
+    pub(super) killed: bool,
+}
+
+/// Tells the work to end. The command hears it before the state file is written: a slow disk must not cost it its time.
+pub(super) async fn begin<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    mut work: Work,
+    ending: Ending,
+    signal: Signal,
+) -> Result<Step, HostError> {
+    let until = time::boot(context.host).await? + core.config.drain_timeout.0;
+    match &mut work {
+        Work::Command(child) => {
+            // A command takes SIGHUP for "read your configuration again": it gets what SIGHUP means to us.
+            let signal = if signal == Signal::INT { signal } else { BY_US };
+            child::signal(context, *child, signal).await;
+        }
+        Work::Rest { .. } => {}
+        Work::BuiltIn(server) => server::close_door(context, core, server).await,
+    }
+    context.note(format_args!("draining: {}", ending.reason()));
+    if let Ending::Asked(_) = ending {
+        diary::write(context, core, Word::Draining).await;
+    }
+    next(context, core, Drain { work, ending, until, killed: false }).await
+}
+
+/// The command's leader ended unasked. Whatever else is in its group is told to end; usually nobody is.
+pub(super) async fn rest<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    work: Work,
+    ending: Ending,
+) -> Result<Step, HostError> {
+    let Work::Command(leader) = work else {
+        return Ok(ending::finish(context, core, ending).await);
+    };
+    let now = time::boot(context.host).await?;
+    match look(context, core, leader, now).await {
+        None => Ok(ending::finish(context, core, ending).await),
+        Some(work) => {
+            child::signal(context, leader, BY_US).await;
+            context.note(format_args!("ends what its command left: {}", ending.reason()));
+            let until = now + core.config.drain_timeout.0;
+            Ok(Step::To(Phase::Draining { work, ending, until, killed: false }))
+        }
+    }
+}
+
+/// Looks for the rest of a command; `None` if nobody is left.
+async fn look<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &Core,
+    leader: Pid,
+    now: Duration,
+) -> Option<Work> {
+    match child::has_rest(context, core, leader).await {
+        Some(false) => None,
+        Some(true) => Some(Work::Rest { leader, look_at: Some(now + LOOK) }),
+        None => Some(Work::Rest { leader, look_at: None }),
+    }
+}
+
+pub(super) async fn turn<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    mut drain: Drain,
+) -> Result<Step, HostError> {
+    let mut interests = drain.work.interests(context.host).await?;
+    interests.until = earliest([interests.until, Some(drain.until)]);
+    let event = proc::wait(context.host, interests).await?;
+    let now = time::boot(context.host).await?;
+    match (event, &mut drain.work) {
+        (Event::Child(_), Work::Command(leader)) => {
+            drain.work = Work::Rest { leader: *leader, look_at: Some(now) };
+        }
+        (Event::Signal(signal), _) => {
+            if let Ending::Failed(_) = drain.ending {
+                drain.ending = Ending::Asked(stop::classify(context, core, signal).await);
+            }
+        }
+        (event, Work::BuiltIn(server)) => {
+            server::advance(context, core, server, Mood::Draining, event, now).await;
+        }
+        (_, Work::Command(_) | Work::Rest { .. }) => {}
+    }
+    if let Work::Rest { leader, look_at: Some(at) } = drain.work {
+        if now >= at {
+            match look(context, core, leader, now).await {
+                None => return Ok(ending::finish(context, core, drain.ending).await),
+                Some(rest) => drain.work = rest,
+            }
+        }
+    }
+    if now >= drain.until {
+        cut_off(context, core, drain, now).await
+    } else {
+        next(context, core, drain).await
+    }
+}
+
+/// The end, if nothing is left to do.
+async fn next<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    drain: Drain,
+) -> Result<Step, HostError> {
+    let Drain { work, ending, until, killed } = drain;
+    match &work {
+        Work::BuiltIn(server) if server.is_empty() => {
+            Ok(ending::finish(context, core, ending).await)
+        }
+        _ => Ok(Step::To(Phase::Draining { work, ending, until, killed })),
+    }
+}
+
+/// The time is over.
+async fn cut_off<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    drain: Drain,
+    now: Duration,
+) -> Result<Step, HostError> {
+    let Drain { work, ending, .. } = drain;
+    match work {
+        Work::Command(child) if !drain.killed => {
+            context.note(format_args!("kills the command, which does not end by itself"));
+            child::signal(context, child, Signal::KILL).await;
+            Ok(Step::To(Phase::Draining { work, ending, until: now + DEATH, killed: true }))
+        }
+        Work::Rest { leader, .. } if !drain.killed => {
+            context.note(format_args!("kills what its command left, which does not end by itself"));
+            child::signal(context, leader, Signal::KILL).await;
+            let work = Work::Rest { leader, look_at: Some(now) };
+            Ok(Step::To(Phase::Draining { work, ending, until: now + DEATH, killed: true }))
+        }
+        Work::Rest { leader, .. } => {
+            let group = leader.raw();
+            context.note(format_args!("leaves process group {group} behind, which does not die"));
+            Ok(ending::finish(context, core, ending).await)
+        }
+        Work::Command(child) => {
+            context.note(format_args!("leaves process {} behind, which does not die", child.raw()));
+            Ok(ending::finish(context, core, ending).await)
+        }
+        Work::BuiltIn(server) => {
+            server::close_all(context, server).await;
+            Ok(ending::finish(context, core, ending).await)
+        }
+    }
+}

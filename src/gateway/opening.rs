@@ -1,0 +1,130 @@
+//! The first turn: signals become events, then who we are and what the configuration says.
+//!
+//! Takes no lock but to say in the state file that the configuration is wrong; starts nothing.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use super::backoff::{self, Tally};
+use super::ending::{self, Ending};
+use super::ownership::{self, Claim};
+use super::{Context, Core, Phase, SIGNALS, Setup, Step};
+use crate::error::{Errno, HostError};
+use crate::host::{Host, proc};
+use crate::port;
+use crate::record::config::{self, Config};
+use crate::record::identity;
+
+pub(super) async fn begin<H: Host>(
+    context: &mut Context<'_, H>,
+) -> Result<(Core, Step), HostError> {
+    // Before all else: a SIGTERM during the start is an event, too.
+    proc::trap(context.host, &SIGNALS).await?;
+    let mut core = core(context).await?;
+    let configured = match configuration(context).await {
+        Ok(config) => port_of(context.setup, &config).map(|port| (config, port)),
+        Err(reason) => Err(reason),
+    };
+    let step = match configured {
+        Ok((config, port)) => {
+            core.config = Arc::new(config);
+            core.port = port;
+            Step::To(Phase::Claiming(Claim::default()))
+        }
+        Err(reason) => refuse(context, &mut core, reason).await?,
+    };
+    Ok((core, step))
+}
+
+async fn core<H: Host>(context: &mut Context<'_, H>) -> Result<Core, HostError> {
+    let notify = match context.setup.notify {
+        None => None,
+        Some(descriptor) => match proc::inherited(context.host, descriptor).await {
+            Ok(file) => Some(file),
+            Err(error) => {
+                context.note(error);
+                None
+            }
+        },
+    };
+    let boot = identity::boot(context.host).await?;
+    let pid = context.setup.pid;
+    let me = identity::of_pid(context.host, &boot, pid).await?;
+    Ok(Core {
+        me: me.ok_or_else(|| HostError::new("find", format!("/proc/{pid}"), Errno::SRCH))?,
+        config: Arc::new(Config::default()),
+        port: port::of(&context.setup.profile),
+        notify,
+        command: None,
+        lock: None,
+        diary_trouble: None,
+        tally: Tally::default(),
+    })
+}
+
+async fn configuration<H: Host>(context: &Context<'_, H>) -> Result<Config, String> {
+    let path = context.setup.layout.config(&context.setup.profile);
+    config::read(context.host, &path).await.map_err(|error| error.to_string())
+}
+
+/// The configured port; else, for `default` alone, that of the container's environment; else the one of the name.
+fn port_of(setup: &Setup, config: &Config) -> Result<u16, String> {
+    let given = setup.env.get(OsStr::new("HERMES_GATEWAY_PORT"));
+    match (config.port, given) {
+        (Some(port), _) => Ok(port.0),
+        (None, Some(given)) if setup.profile.is_default() => given
+            .to_str()
+            .and_then(|text| text.parse().ok())
+            .filter(|&port| port > 0)
+            .ok_or_else(|| format!("HERMES_GATEWAY_PORT is {given:?}, not a port number")),
+        (None, _) => Ok(port::of(&setup.profile)),
+    }
+}
+
+/// Says that the configuration is wrong, in the state file too if no other gateway owns it.
+async fn refuse<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    reason: String,
+) -> Result<Step, HostError> {
+    core.lock = ownership::attempt(context).await.unwrap_or_default();
+    if core.lock.is_some() {
+        core.tally = backoff::recall(context, core).await?;
+    }
+    Ok(ending::finish(context, core, Ending::permanent(reason)).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+    use crate::name::Profile;
+    use crate::record::config::Port;
+    use rstest::rstest;
+    use std::path::Path;
+
+    #[rstest]
+    #[case("default", Some(7), Some("8"), Ok(7))]
+    #[case("default", None, Some("8"), Ok(8))]
+    #[case("default", None, None, Ok(9449))]
+    #[case("coder", None, Some("8"), Ok(9570))]
+    #[case("default", None, Some("0"), Err("HERMES_GATEWAY_PORT is \"0\", not a port number"))]
+    #[case("default", None, Some("x"), Err("HERMES_GATEWAY_PORT is \"x\", not a port number"))]
+    fn the_port_is_the_configured_one_or_follows_from_the_name(
+        #[case] profile: &str,
+        #[case] configured: Option<u16>,
+        #[case] given: Option<&str>,
+        #[case] expected: Result<u16, &str>,
+    ) {
+        let setup = Setup {
+            layout: Layout::of_home(Path::new("/h")),
+            profile: Profile::parse(profile).expect("legal"),
+            env: given.iter().map(|port| ("HERMES_GATEWAY_PORT".into(), port.into())).collect(),
+            pid: 7,
+            notify: None,
+            supervised: false,
+        };
+        let config = Config { port: configured.map(Port), ..Config::default() };
+        assert_eq!(port_of(&setup, &config), expected.map_err(str::to_owned));
+    }
+}

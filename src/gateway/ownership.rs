@@ -1,0 +1,272 @@
+//! One live gateway a profile: the lock, and what to do about another that holds it.
+//!
+//! ```text
+//!   supervised, and the holder is a supervised gateway of this boot: its supervisor is dead, or we would not have been
+//!     started. It is an orphan: TERM ─(its drain time)─► KILL, then the lock is ours.
+//!   supervised, any other holder (by hand, another container): wait, looking each second. No exit, no crash loop.
+//!   not supervised: exit 1 and say who holds it.
+//! ```
+//!
+//! The lock file is never unlinked, and nothing of the state file is touched before the lock is held. Processes are
+//! signalled through handles that cannot mean another process.
+
+use std::time::Duration;
+
+use super::ending::{self, Ending};
+use super::stop::{self, Stop};
+use super::{Context, Core, Phase, Step, backoff};
+use crate::error::{Errno, HostError};
+use crate::host::effect::{Event, How, Interests, Signal};
+use crate::host::fs::{self, File};
+use crate::host::{Host, proc, time};
+use crate::record::identity::{self, Process};
+use crate::record::{group, pidfile};
+
+/// Between two looks at a lock whose holder we know nothing of.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks at a lock whose holder is on its way out.
+const LOOK_SOON: Duration = Duration::from_millis(50);
+/// What the holder gets beyond its drain time: its own SIGKILL of its command falls into it.
+const GRACE: Duration = Duration::from_secs(1);
+/// What the kernel may take to end a process after SIGKILL.
+const DEATH: Duration = Duration::from_secs(2);
+/// Between two looks at what SIGKILL should have ended.
+const LOOK_FOR_DEATH: Duration = Duration::from_millis(10);
+
+/// How far we are with the lock.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Claim {
+    /// Others may hold it as long as they like; this much was said about it.
+    Waiting { said: Option<String> },
+    /// An orphan was told to leave. A signal that comes meanwhile counts once it has left.
+    TakingOver { orphan: Process, until: Duration, killed: bool, asked: Option<Stop> },
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self::Waiting { said: None }
+    }
+}
+
+/// Takes the lock, or `None` while another holds it.
+///
+/// A POSIX lock: readers see it without taking it (`fs::is_locked`), and a child of ours never holds it. This process
+/// must not open the file again once it has the lock: closing any handle of it gives the lock back.
+pub(super) async fn attempt<H: Host>(context: &Context<'_, H>) -> Result<Option<File>, HostError> {
+    let path = context.setup.layout.gateway_lock(&context.setup.profile);
+    let lock = fs::open_no_link(context.host, &path, How::Lock { mode: 0o644 }).await?;
+    match fs::lock_record(context.host, &lock).await {
+        Ok(()) => Ok(Some(lock)),
+        Err(error) => {
+            fs::close(context.host, lock).await?;
+            if error.errno == Errno::AGAIN { Ok(None) } else { Err(error) }
+        }
+    }
+}
+
+pub(super) async fn turn<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    claim: Claim,
+) -> Result<Step, HostError> {
+    let attempt = attempt(context).await;
+    match (attempt, claim) {
+        (Ok(Some(lock)), claim) => own(context, core, lock, claim).await,
+        (Ok(None), Claim::Waiting { said }) => face_the_holder(context, core, said).await,
+        (Err(error), Claim::Waiting { said }) => {
+            wait_or_refuse(context, core, said, error.to_string()).await
+        }
+        (_, Claim::TakingOver { orphan, until, killed, asked }) => {
+            take_over(context, core, TakeOver { orphan, until, killed, asked }).await
+        }
+    }
+}
+
+/// The lock is ours: clear away what a dead gateway left, remember its failures, go on or end.
+async fn own<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    lock: File,
+    claim: Claim,
+) -> Result<Step, HostError> {
+    core.lock = Some(lock);
+    clear_leftover(context, core).await;
+    core.tally = backoff::recall(context, core).await?;
+    match claim {
+        Claim::TakingOver { asked: Some(stop), .. } => {
+            Ok(ending::finish(context, core, Ending::Asked(stop)).await)
+        }
+        _ => backoff::settle(context, core).await,
+    }
+}
+
+/// Another holds the lock.
+async fn face_the_holder<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    said: Option<String>,
+) -> Result<Step, HostError> {
+    let path = context.setup.layout.pid(&context.setup.profile);
+    let reading = pidfile::read(context.host, &path).await;
+    let holder = match reading.whole() {
+        Some(holder)
+            if identity::is_alive(context.host, &core.me.boot, &holder.process).await? =>
+        {
+            holder
+        }
+        _ => {
+            let reason = "another gateway of this profile runs, outside this container or unknown";
+            return wait_or_refuse(context, core, said, reason.to_owned()).await;
+        }
+    };
+    let pid = holder.process.pid;
+    if !(context.setup.supervised && holder.supervised) {
+        let reason = format!("another gateway of this profile runs as process {pid}");
+        return wait_or_refuse(context, core, said, reason).await;
+    }
+    context.note(format_args!("takes over from process {pid}, whose supervisor is dead"));
+    signal(context, core, &holder.process, Signal::TERM).await;
+    let until = time::boot(context.host).await? + core.config.drain_timeout.0 + GRACE;
+    let orphan = holder.process.clone();
+    Ok(Step::To(Phase::Claiming(Claim::TakingOver { orphan, until, killed: false, asked: None })))
+}
+
+/// Supervised gateways wait for the lock, others end; either says why, once.
+async fn wait_or_refuse<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    said: Option<String>,
+    reason: String,
+) -> Result<Step, HostError> {
+    if !context.setup.supervised {
+        let ending = Ending::failed(super::diary::Word::StartupFailed, ending::FAILED, reason);
+        return Ok(ending::finish(context, core, ending).await);
+    }
+    if said.as_ref() != Some(&reason) {
+        context.note(format_args!("waits for its lock: {reason}"));
+    }
+    let until = time::boot(context.host).await? + LOOK;
+    match wait(context, until).await? {
+        Event::Signal(signal) => {
+            let stop = stop::classify(context, core, signal).await;
+            Ok(ending::finish(context, core, Ending::Asked(stop)).await)
+        }
+        _ => Ok(Step::To(Phase::Claiming(Claim::Waiting { said: Some(reason) }))),
+    }
+}
+
+struct TakeOver {
+    orphan: Process,
+    until: Duration,
+    killed: bool,
+    asked: Option<Stop>,
+}
+
+/// The orphan still holds the lock.
+async fn take_over<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    mut over: TakeOver,
+) -> Result<Step, HostError> {
+    let now = time::boot(context.host).await?;
+    if now >= over.until && over.killed {
+        return match over.asked {
+            Some(stop) => Ok(ending::finish(context, core, Ending::Asked(stop)).await),
+            None => Ok(Step::To(Phase::Claiming(Claim::default()))),
+        };
+    }
+    if now >= over.until {
+        context.note(format_args!("kills process {}, which does not end", over.orphan.pid));
+        signal(context, core, &over.orphan, Signal::KILL).await;
+        over.killed = true;
+        over.until = now + DEATH;
+    }
+    if let Event::Signal(signal) = wait(context, over.until.min(now + LOOK_SOON)).await? {
+        if over.asked.is_none() {
+            over.asked = Some(stop::classify(context, core, signal).await);
+        }
+    }
+    let TakeOver { orphan, until, killed, asked } = over;
+    Ok(Step::To(Phase::Claiming(Claim::TakingOver { orphan, until, killed, asked })))
+}
+
+async fn wait<H: Host>(context: &Context<'_, H>, until: Duration) -> Result<Event, HostError> {
+    proc::wait(context.host, Interests { until: Some(until), ..Interests::default() }).await
+}
+
+/// Signals that very process if it is alive; a failure is noted, for the lock decides in the end.
+async fn signal<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &Core,
+    process: &Process,
+    signal: Signal,
+) {
+    let handle = identity::open(context.host, &core.me.boot, process).await;
+    send(context, handle, signal).await;
+}
+
+async fn send<H: Host>(
+    context: &mut Context<'_, H>,
+    handle: Result<Option<File>, HostError>,
+    signal: Signal,
+) {
+    let sent = match handle {
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+        Ok(Some(handle)) => {
+            let sent = proc::signal(context.host, &handle, signal).await;
+            let closed = fs::close(context.host, handle).await;
+            sent.and(closed)
+        }
+    };
+    match sent {
+        Err(error) if error.errno != Errno::SRCH => context.note(error),
+        _ => {}
+    }
+}
+
+/// Ends the command of a gateway that died without ending it, all of its group, and waits until it is gone.
+async fn clear_leftover<H: Host>(context: &mut Context<'_, H>, core: &Core) {
+    let path = context.setup.layout.pid(&context.setup.profile);
+    let reading = pidfile::read(context.host, &path).await;
+    if let Some(oddity) = reading.oddity() {
+        context.note(oddity);
+    }
+    let Some(leader) = reading.whole().and_then(|gateway| gateway.child.clone()) else { return };
+    let killed = kill_leftover(context, core, &leader).await;
+    context.note_failure(killed);
+}
+
+async fn kill_leftover<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &Core,
+    leader: &Process,
+) -> Result<(), HostError> {
+    let (host, boot) = (context.host, &core.me.boot);
+    let until = time::boot(host).await? + DEATH;
+    let mut met: Vec<Process> = Vec::new();
+    loop {
+        let mut left = group::left_of(host, boot, leader).await?;
+        // Whoever started us may be of that group.
+        left.retain(|process| *process != core.me);
+        for process in &left {
+            if !met.contains(process) {
+                let pid = process.pid;
+                context.note(format_args!("kills process {pid}, which a dead gateway left"));
+                let handle = group::open(host, boot, leader, process).await;
+                send(context, handle, Signal::KILL).await;
+                met.push(process.clone());
+            }
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        if time::boot(host).await? >= until {
+            for process in left {
+                context.note(format_args!("process {} does not die", process.pid));
+            }
+            return Ok(());
+        }
+        time::sleep(host, LOOK_FOR_DEATH).await?;
+    }
+}

@@ -1,0 +1,98 @@
+//! A ready gateway: says so, serves or watches its command, and forgets old failures once it has run long enough.
+//!
+//! Nothing here ends the work: a signal hands over to `drain.rs`.
+
+use std::time::Duration;
+
+use super::diary::{self, Word};
+use super::ending::Ending;
+use super::server::Mood;
+use super::{Context, Core, Phase, Step, Work, drain, server, stop};
+use crate::error::HostError;
+use crate::host::effect::{Event, Interests};
+use crate::host::{Host, fs, proc, time};
+
+/// Between two tries at a state file that could not be written.
+const DIARY_RETRY: Duration = Duration::from_secs(10);
+
+/// The gateway is ready from now on.
+pub(super) async fn enter<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    work: Work,
+) -> Result<Step, HostError> {
+    core.tally.reason = None;
+    diary::write_ready(context, core).await;
+    tell_supervisor(context, core).await;
+    context.note(format_args!("running on port {}", core.port));
+    let stable_at = time::boot(context.host).await? + core.config.restart.stable_after.0;
+    Ok(Step::To(Phase::Running { work, stable_at: Some(stable_at) }))
+}
+
+/// One newline on the descriptor that the supervisor gave us.
+async fn tell_supervisor<H: Host>(context: &mut Context<'_, H>, core: &mut Core) {
+    let Some(notify) = core.notify.take() else { return };
+    let told = fs::write(context.host, &notify, b"\n").await.map(drop);
+    let closed = fs::close(context.host, notify).await;
+    context.note_failure(told.and(closed));
+}
+
+pub(super) async fn turn<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &mut Core,
+    mut work: Work,
+    mut stable_at: Option<Duration>,
+) -> Result<Step, HostError> {
+    let mut interests = work.interests(context.host).await?;
+    interests.until = earliest([interests.until, stable_at, diary_retry(context, core).await?]);
+    let event = proc::wait(context.host, interests).await?;
+    let now = time::boot(context.host).await?;
+    if stable_at.is_some_and(|at| now >= at) {
+        stable_at = None;
+        core.tally.forgive();
+        diary::write(context, core, Word::Running).await;
+    } else if event == Event::Deadline && core.diary_trouble.is_some() {
+        diary::write(context, core, Word::Running).await;
+    }
+    match event {
+        Event::Signal(signal) => {
+            let stop = stop::classify(context, core, signal).await;
+            return drain::begin(context, core, work, Ending::Asked(stop), signal).await;
+        }
+        Event::Child(status) => {
+            let ending = Ending::of_command(status, Word::Running);
+            return drain::rest(context, core, work, ending).await;
+        }
+        Event::Readable(_) | Event::Deadline => {}
+    }
+    if let Work::BuiltIn(server) = &mut work {
+        server::advance(context, core, server, Mood::Open, event, now).await;
+    }
+    Ok(Step::To(Phase::Running { work, stable_at }))
+}
+
+impl Work {
+    /// What this work waits for.
+    pub(super) async fn interests(&self, host: &impl Host) -> Result<Interests, HostError> {
+        match self {
+            Self::Command(child) => Ok(Interests { child: Some(*child), ..Interests::default() }),
+            Self::Rest { look_at, .. } => Ok(Interests { until: *look_at, ..Interests::default() }),
+            Self::BuiltIn(server) => server.interests(host).await,
+        }
+    }
+}
+
+async fn diary_retry<H: Host>(
+    context: &Context<'_, H>,
+    core: &Core,
+) -> Result<Option<Duration>, HostError> {
+    match core.diary_trouble {
+        None => Ok(None),
+        Some(_) => Ok(Some(time::boot(context.host).await? + DIARY_RETRY)),
+    }
+}
+
+/// The first of some moments.
+pub(super) fn earliest(moments: impl IntoIterator<Item = Option<Duration>>) -> Option<Duration> {
+    moments.into_iter().flatten().min()
+}

@@ -1,0 +1,271 @@
+//! The built-in gateway: `GET /health` and `GET /status` on 127.0.0.1.
+//!
+//! Never waits for a client: what has come and what is still to be sent stays here between turns, each connection has a
+//! deadline, and when too many are open the oldest goes. Nothing here decides when to listen or to stop.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::diary::Word;
+use super::http::{self, Body, Page, Request};
+use super::running::earliest;
+use super::{Context, Core};
+use crate::error::{Errno, HostError};
+use crate::host::effect::{Event, Handle, Interests};
+use crate::host::fs::{self, File};
+use crate::host::{Host, net, time};
+use crate::record::json;
+
+/// Open connections; a client more costs the oldest its own.
+const CONNECTIONS_MAX: usize = 64;
+/// For one request and its answer.
+const CONNECTION_TIME: Duration = Duration::from_secs(5);
+/// Between two tries at a socket that takes no more just now, or at a connection that cannot be accepted.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// A listener and its connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Server {
+    /// `None` once the door is closed.
+    listener: Option<File>,
+    /// Accepting failed, and is not tried again before.
+    deaf_until: Option<Duration>,
+    connections: Vec<Connection>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Connection {
+    file: File,
+    until: Duration,
+    exchange: Exchange,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Exchange {
+    /// The request, as far as it has come.
+    Reading(Vec<u8>),
+    /// The answer, as far as it has not gone.
+    Writing(Vec<u8>),
+}
+
+/// What the gateway says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    Open,
+    Draining,
+}
+
+impl Server {
+    pub(super) fn new(listener: File) -> Self {
+        Self { listener: Some(listener), deaf_until: None, connections: Vec::new() }
+    }
+
+    /// The door is closed and everybody has been served.
+    pub(super) fn is_empty(&self) -> bool {
+        self.listener.is_none() && self.connections.is_empty()
+    }
+
+    pub(super) async fn interests(&self, host: &impl Host) -> Result<Interests, HostError> {
+        let hears = self.listener.as_ref().filter(|_| self.deaf_until.is_none());
+        let reading = self.connections.iter().filter(|one| one.is_reading());
+        let handles = reading.map(|one| one.file.handle);
+        let retry = match self.connections.iter().all(Connection::is_reading) {
+            true => None,
+            false => Some(time::boot(host).await? + RETRY),
+        };
+        let deadlines = self.connections.iter().map(|one| Some(one.until));
+        Ok(Interests {
+            // Who is here already comes first: a flood at the door must not cost them their turn, and then their place.
+            readable: handles.chain(hears.map(|listener| listener.handle)).collect(),
+            child: None,
+            until: earliest(deadlines.chain([self.deaf_until, retry])),
+        })
+    }
+
+    fn take(&mut self, handle: Handle) -> Option<Connection> {
+        let index = self.connections.iter().position(|one| one.file.handle == handle)?;
+        Some(self.connections.remove(index))
+    }
+}
+
+impl Connection {
+    fn is_reading(&self) -> bool {
+        matches!(self.exchange, Exchange::Reading(_))
+    }
+}
+
+/// Deals with one event, and with everything whose time is over.
+pub(super) async fn advance<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &Core,
+    server: &mut Server,
+    mood: Mood,
+    event: Event,
+    now: Duration,
+) {
+    if server.deaf_until.is_some_and(|until| now >= until) {
+        server.deaf_until = None;
+    }
+    match (event, server.listener.clone()) {
+        (Event::Readable(handle), Some(listener)) if handle == listener.handle => {
+            accept(context, server, &listener, now).await;
+        }
+        (Event::Readable(handle), _) => {
+            if let Some(connection) = server.take(handle) {
+                let kept = read(context, core, connection, mood).await;
+                server.connections.extend(kept);
+            }
+        }
+        _ => {}
+    }
+    push_and_expire(context, server, now).await;
+}
+
+async fn accept<H: Host>(
+    context: &mut Context<'_, H>,
+    server: &mut Server,
+    listener: &File,
+    now: Duration,
+) {
+    match net::accept(context.host, listener).await {
+        Ok(file) => {
+            let exchange = Exchange::Reading(Vec::new());
+            server.connections.push(Connection { file, until: now + CONNECTION_TIME, exchange });
+            if server.connections.len() > CONNECTIONS_MAX {
+                let oldest = server.connections.iter().min_by_key(|one| one.until);
+                let oldest = oldest.map(|one| one.file.handle);
+                if let Some(oldest) = oldest.and_then(|handle| server.take(handle)) {
+                    close(context, oldest).await;
+                }
+            }
+        }
+        Err(error) if error.errno == Errno::AGAIN => {}
+        // Out of descriptors, most likely: the listener stays readable, so looking away is what keeps us from spinning.
+        Err(_) => server.deaf_until = Some(now + RETRY),
+    }
+}
+
+/// Reads what has come, answers if it is whole, and gives the connection back if it is still needed.
+async fn read<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &Core,
+    mut connection: Connection,
+    mood: Mood,
+) -> Option<Connection> {
+    let Exchange::Reading(got) = &mut connection.exchange else { return Some(connection) };
+    match fs::read(context.host, &connection.file, http::REQUEST_BYTES_MAX).await {
+        Ok(bytes) if !bytes.is_empty() => got.extend_from_slice(&bytes),
+        Err(error) if error.errno == Errno::AGAIN => return Some(connection),
+        Ok(_) | Err(_) => {
+            close(context, connection).await;
+            return None;
+        }
+    }
+    let answer = match http::request(got) {
+        Request::Partial => return Some(connection),
+        Request::Refused(code) => http::refusal(code),
+        Request::Page(Page::Health, body) => health(context, mood, body),
+        Request::Page(Page::Status, body) => status(context, core, mood, body).await,
+    };
+    connection.exchange = Exchange::Writing(answer);
+    push(context, connection).await
+}
+
+fn health<H: Host>(context: &Context<'_, H>, mood: Mood, body: Body) -> Vec<u8> {
+    let profile = context.setup.profile.as_str();
+    match mood {
+        Mood::Open => http::answer(200, &json!({ "status": "ok", "profile": profile }), body),
+        Mood::Draining => {
+            http::answer(503, &json!({ "status": "draining", "profile": profile }), body)
+        }
+    }
+}
+
+async fn status<H: Host>(context: &Context<'_, H>, core: &Core, mood: Mood, body: Body) -> Vec<u8> {
+    let path = context.setup.layout.state(&context.setup.profile);
+    let noted = json::read(context.host, &path).await;
+    let word = match mood {
+        Mood::Open => Word::Running,
+        Mood::Draining => Word::Draining,
+    };
+    let value = json!({
+        "profile": context.setup.profile.as_str(),
+        "gateway_state": word.text(),
+        "pid": core.me.pid,
+        "port": core.port,
+        "started_at": noted.whole().and_then(|object| object.get("started_at")),
+        "failures": core.tally.failures,
+    });
+    http::answer(200, &value, body)
+}
+
+/// Sends what the socket takes, and closes when all has gone or nobody wants it.
+async fn push<H: Host>(
+    context: &mut Context<'_, H>,
+    mut connection: Connection,
+) -> Option<Connection> {
+    let Exchange::Writing(rest) = &mut connection.exchange else { return Some(connection) };
+    match fs::write(context.host, &connection.file, rest).await {
+        Ok(taken) => drop(rest.drain(..taken.min(rest.len()))),
+        Err(error) if error.errno == Errno::AGAIN => {}
+        Err(_) => rest.clear(),
+    }
+    if rest.is_empty() {
+        close(context, connection).await;
+        return None;
+    }
+    Some(connection)
+}
+
+async fn push_and_expire<H: Host>(
+    context: &mut Context<'_, H>,
+    server: &mut Server,
+    now: Duration,
+) {
+    for connection in std::mem::take(&mut server.connections) {
+        if now >= connection.until {
+            close(context, connection).await;
+        } else {
+            server.connections.extend(push(context, connection).await);
+        }
+    }
+}
+
+/// Stops listening. Who has sent nothing yet is not waited for.
+pub(super) async fn close_door<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &Core,
+    server: &mut Server,
+) {
+    if let Some(listener) = server.listener.take() {
+        let closed = fs::close(context.host, listener).await;
+        context.note_failure(closed);
+    }
+    for connection in std::mem::take(&mut server.connections) {
+        let kept = read(context, core, connection, Mood::Draining).await;
+        if let Some(connection) = kept {
+            if connection.exchange == Exchange::Reading(Vec::new()) {
+                close(context, connection).await;
+            } else {
+                server.connections.push(connection);
+            }
+        }
+    }
+}
+
+/// Closes everything.
+pub(super) async fn close_all<H: Host>(context: &mut Context<'_, H>, server: Server) {
+    for connection in server.connections {
+        close(context, connection).await;
+    }
+}
+
+async fn close<H: Host>(context: &mut Context<'_, H>, connection: Connection) {
+    if !connection.is_reading() {
+        // What was sent and never read would make the kernel reset the connection, and the answer could be lost.
+        drop(fs::read(context.host, &connection.file, 64 << 10).await);
+    }
+    // Whatever the answer, the handle is gone, and what it meant to the client is the client's business.
+    drop(fs::close(context.host, connection.file).await);
+}

@@ -1,0 +1,119 @@
+//! What a signal means. The first one is classified and that is final; the callers never ask twice.
+//!
+//! A marker that names this very process says what was planned, whatever the signal; without one SIGINT is a person
+//! at a terminal, who means it, and SIGTERM or SIGHUP is unplanned: somebody else (a container that stops, a raw `kill`)
+//! ends us, and the operator's intent decides whether we come back.
+
+use super::diary::Word;
+use super::{Context, Core};
+use crate::host::Host;
+use crate::host::effect::Signal;
+use crate::record::marker::{self, Plan};
+
+/// What the first signal meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Stop {
+    /// Stay down.
+    Planned,
+    /// Come back at once.
+    Restart,
+    /// Nobody of ours asked for it.
+    Unplanned(Signal),
+}
+
+impl Stop {
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Planned => 0,
+            Self::Restart => 75,
+            Self::Unplanned(signal) => signal_code(signal),
+        }
+    }
+
+    /// The last word of the state file. Only a planned stop says `stopped`: where no intent was ever written, a boot goes
+    /// by this word, and must bring back what nobody wanted stopped.
+    pub(super) fn word(self) -> Word {
+        match self {
+            Self::Planned => Word::Stopped,
+            Self::Restart | Self::Unplanned(_) => Word::Running,
+        }
+    }
+
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Planned => "a stop was asked for".to_owned(),
+            Self::Restart => "a restart was asked for".to_owned(),
+            Self::Unplanned(signal) => format!("an unplanned {} came", name(signal)),
+        }
+    }
+}
+
+/// The exit code that shells give to an end by a signal.
+pub(super) fn signal_code(signal: Signal) -> u8 {
+    u8::try_from(signal.0).unwrap_or(0).saturating_add(128)
+}
+
+/// A signal as people know it.
+pub(super) fn name(signal: Signal) -> String {
+    match signal {
+        Signal::HUP => "SIGHUP".to_owned(),
+        Signal::INT => "SIGINT".to_owned(),
+        Signal::KILL => "SIGKILL".to_owned(),
+        Signal::TERM => "SIGTERM".to_owned(),
+        Signal(number) => format!("signal {number}"),
+    }
+}
+
+/// Says what the first signal means, and takes away the marker if it names us.
+pub(super) async fn classify<H: Host>(
+    context: &mut Context<'_, H>,
+    core: &Core,
+    signal: Signal,
+) -> Stop {
+    let path = context.setup.layout.marker(&context.setup.profile);
+    let reading = marker::read(context.host, &path).await;
+    if let Some(oddity) = reading.oddity() {
+        context.note(oddity);
+    }
+    let ours = reading.whole().filter(|marker| marker.target == core.me);
+    let plan = ours.map(|marker| marker.plan);
+    if plan.is_some() {
+        // The plan holds even if the note cannot be taken away: it names nobody but us.
+        let consumed = marker::consume(context.host, &path, &core.me).await;
+        context.note_failure(consumed);
+    }
+    decide(signal, plan)
+}
+
+fn decide(signal: Signal, plan: Option<Plan>) -> Stop {
+    match plan {
+        Some(Plan::Stop) => Stop::Planned,
+        Some(Plan::Restart) => Stop::Restart,
+        None if signal == Signal::INT => Stop::Planned,
+        None => Stop::Unplanned(signal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Signal::TERM, Some(Plan::Stop), Stop::Planned, 0, "stopped")]
+    #[case(Signal::TERM, Some(Plan::Restart), Stop::Restart, 75, "running")]
+    #[case(Signal::TERM, None, Stop::Unplanned(Signal::TERM), 143, "running")]
+    #[case(Signal::HUP, None, Stop::Unplanned(Signal::HUP), 129, "running")]
+    #[case(Signal::INT, None, Stop::Planned, 0, "stopped")]
+    #[case(Signal::INT, Some(Plan::Restart), Stop::Restart, 75, "running")]
+    fn the_marker_and_the_signal_say_how_it_ends(
+        #[case] signal: Signal,
+        #[case] plan: Option<Plan>,
+        #[case] expected: Stop,
+        #[case] code: u8,
+        #[case] word: &str,
+    ) {
+        let stop = decide(signal, plan);
+        assert_eq!((stop, stop.code(), stop.word().text()), (expected, code, word));
+    }
+}

@@ -1,0 +1,35 @@
+//! Floor 2: the one door to the machine. An [`Effect`] goes out, an [`Outcome`] comes back.
+//!
+//! ```text
+//!   record · backend · ops · gateway · cli
+//!                 │ fs::open(host, …) · proc::run(host, …) · time::now(host, …)     typed functions
+//!                 ▼
+//!        Host::perform(Effect) ──► Outcome = Result<Answer, Errno>
+//!                 │
+//!        ┌────────┴─────────┐
+//!     os::OsHost      a simulated machine
+//! ```
+//!
+//! One effect is one act of the kernel. Nothing composite lives here: replacing a file or removing a tree
+//! are `async fn`s above the door, because only between effects can somebody else run, or a crash fall.
+//! Nothing here retries, chooses or remembers, and no effect hides in a `Drop`: a killed process is a dropped future.
+
+pub mod effect;
+pub mod fs;
+pub mod net;
+pub mod object;
+pub mod os;
+pub mod proc;
+pub mod process;
+pub mod time;
+
+pub use effect::{Answer, Effect, Outcome};
+
+/// A machine that performs effects: the real one ([`os::OsHost`]) or a simulated one.
+#[expect(async_fn_in_trait, reason = "one thread: no future of ours needs to be Send")]
+pub trait Host {
+    /// Performs one effect and says how it ended.
+    ///
+    /// Ready at once on the real machine, but for [`Effect::Wait`].
+    async fn perform(&self, effect: Effect) -> Outcome;
+}

@@ -1,0 +1,61 @@
+//! Pipes, the standard streams, and descriptors that this process was started with. For `OsHost::perform` only.
+//!
+//! Nothing is buffered: one print is one `write(2)`. A reader that went away is `EPIPE`, because the Rust runtime
+//! ignores `SIGPIPE` from the start.
+
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd, ioctl_fionbio};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::stdio::{stderr, stdin, stdout};
+
+use super::table::Table;
+use crate::error::Errno;
+use crate::host::effect::Stream;
+use crate::host::{Answer, Outcome};
+
+pub(super) fn pipe(table: &mut Table) -> Outcome {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    // Ours alone, so that reading is ready at once. A program that inherits the other end expects it to wait.
+    ioctl_fionbio(&reader, true)?;
+    Ok(Answer::Pair(table.insert(reader)?, table.insert(writer)?))
+}
+
+pub(super) fn print(stream: Stream, bytes: &[u8]) -> Outcome {
+    Ok(Answer::Count(match stream {
+        Stream::Out => rustix::io::write(stdout(), bytes)?,
+        Stream::Err => rustix::io::write(stderr(), bytes)?,
+    }))
+}
+
+pub(super) fn inherited(table: &mut Table, descriptor: i32) -> Outcome {
+    // The standard library takes the first three for always open, so those are doubled instead of taken.
+    let descriptor = match descriptor {
+        0 => fcntl_dupfd_cloexec(stdin(), 3)?,
+        1 => fcntl_dupfd_cloexec(stdout(), 3)?,
+        2 => fcntl_dupfd_cloexec(stderr(), 3)?,
+        other => take_over(other)?,
+    };
+    Ok(Answer::Handle(table.insert(descriptor)?))
+}
+
+#[expect(
+    unsafe_code,
+    reason = "a descriptor known by its number alone can be owned in no other way"
+)]
+fn take_over(descriptor: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: asks for flags by number, touches no memory, and a number that is not open is `EBADF`.
+    let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFD) };
+    if flags < 0 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    // Whatever came through `execve` lacks the flag, and whatever this process opened has it.
+    if flags & libc::FD_CLOEXEC != 0 {
+        return Err(rustix::io::Errno::BADF.into());
+    }
+    // SAFETY: it is open, and no part of this process opened it (see above), so nobody else owns it. From the next
+    // line on it has the flag, so that it cannot be taken over twice.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    fcntl_setfd(&descriptor, FdFlags::CLOEXEC)?;
+    Ok(descriptor)
+}

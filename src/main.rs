@@ -1,0 +1,28 @@
+//! Floor 7: collects arguments, environment and ids once, picks the real machine, and returns the exit code.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks the process for what it was started with"
+)]
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use hermes::cli::{self, invocation::Invocation};
+use hermes::host::os::{OsHost, run_ready, run_waiting};
+
+fn main() -> ExitCode {
+    let invocation = Invocation {
+        argv: std::env::args_os().collect(),
+        env: std::env::vars_os().collect(),
+        program: std::env::current_exe().unwrap_or_else(|_| "hermes".into()),
+        pid: std::process::id(),
+        uid: rustix::process::geteuid().as_raw(),
+        gid: rustix::process::getegid().as_raw(),
+        stdin_is_terminal: std::io::stdin().is_terminal(),
+    };
+    let host = OsHost::new();
+    let command = cli::run(&host, &invocation);
+    let code = if cli::lives_long(&invocation) { run_waiting(command) } else { run_ready(command) };
+    ExitCode::from(code)
+}

@@ -1,0 +1,131 @@
+//! Which profiles a home has. A directory is a profile when it holds `SOUL.md`; `default` always is one.
+//!
+//! Only reads.
+
+use std::ffi::OsStr;
+
+use crate::error::HostError;
+use crate::host::effect::Kind;
+use crate::host::{Host, fs};
+use crate::layout::Layout;
+use crate::name::{NameError, Profile};
+use crate::record::config::{self, Config, ConfigError};
+use crate::record::file;
+use crate::supervisor::ServiceSpec;
+
+/// Begins the name of a profile under construction.
+pub(super) const NEW: &str = ".new.";
+/// Begins the name of a profile on its way out.
+pub(super) const GONE: &str = ".gone.";
+
+/// What an entry of the profiles' directory is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A real profile.
+    Profile(Profile),
+    /// It holds `SOUL.md`, but its name is not legal.
+    Misnamed(String, NameError),
+    /// It could not be looked at.
+    Unreadable(String, HostError),
+    /// A profile half made or half deleted, with the name of its profile.
+    Unfinished(String, Profile),
+}
+
+/// Everything in the profiles' directory that concerns us, sorted; `default` is not among it.
+pub async fn survey(host: &impl Host, layout: &Layout) -> Result<Vec<Found>, HostError> {
+    let mut found = Vec::new();
+    for name in file::names(host, &layout.profiles()).await? {
+        found.extend(look(host, layout, &name).await);
+    }
+    Ok(found)
+}
+
+async fn look(host: &impl Host, layout: &Layout, name: &OsStr) -> Option<Found> {
+    let shown = name.to_string_lossy().into_owned();
+    if shown.starts_with('.') {
+        let owner = unfinished_owner(&shown)?;
+        return Some(Found::Unfinished(shown, owner));
+    }
+    match is_profile_dir(host, &layout.profiles().join(name)).await {
+        Ok(false) => None,
+        Ok(true) => Some(match Profile::parse(&shown) {
+            Ok(profile) if profile.is_default() => {
+                Found::Misnamed(shown.clone(), NameError::Reserved(shown))
+            }
+            Ok(profile) => Found::Profile(profile),
+            Err(error) => Found::Misnamed(shown, error),
+        }),
+        Err(error) => Some(Found::Unreadable(shown, error)),
+    }
+}
+
+async fn is_profile_dir(host: &impl Host, dir: &std::path::Path) -> Result<bool, HostError> {
+    match fs::meta(host, &dir.join("SOUL.md")).await {
+        Ok(meta) => Ok(meta.kind == Kind::File),
+        Err(error) if error.is_absent() || error.errno == crate::error::Errno::NOTDIR => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The profile that `.new.NAME.XXX` or `.gone.NAME.XXX` was or would be.
+fn unfinished_owner(name: &str) -> Option<Profile> {
+    let rest = name.strip_prefix(NEW).or_else(|| name.strip_prefix(GONE))?;
+    Profile::parse(rest.split('.').next()?).ok()
+}
+
+/// Is this a real profile?
+pub async fn exists(
+    host: &impl Host,
+    layout: &Layout,
+    profile: &Profile,
+) -> Result<bool, HostError> {
+    if profile.is_default() {
+        return Ok(true);
+    }
+    is_profile_dir(host, &layout.profile(profile)).await
+}
+
+/// All real profiles, `default` first.
+pub async fn profiles(host: &impl Host, layout: &Layout) -> Result<Vec<Profile>, HostError> {
+    let mut profiles = vec![Profile::default_profile()];
+    for found in survey(host, layout).await? {
+        if let Found::Profile(profile) = found {
+            profiles.push(profile);
+        }
+    }
+    Ok(profiles)
+}
+
+/// What the supervisor must know of a profile's gateway, and what is wrong with its configuration, if anything is.
+pub(super) async fn spec(
+    host: &impl Host,
+    layout: &Layout,
+    profile: &Profile,
+    program: &std::path::Path,
+) -> (ServiceSpec, Config, Option<ConfigError>) {
+    let (config, error) = match config::read(host, &layout.config(profile)).await {
+        Ok(config) => (config, None),
+        Err(error) => (Config::default(), Some(error)),
+    };
+    let spec = ServiceSpec {
+        profile: profile.clone(),
+        program: program.to_owned(),
+        kill_after: config.kill_after(),
+    };
+    (spec, config, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(".new.coder.x1z", Some("coder"))]
+    #[case(".gone.coder.x1z", Some("coder"))]
+    #[case(".git", None)]
+    #[case(".new.Not Legal.x", None)]
+    fn unfinished_profiles_tell_whose_they_are(#[case] name: &str, #[case] owner: Option<&str>) {
+        assert_eq!(unfinished_owner(name).map(|profile| profile.to_string()).as_deref(), owner);
+    }
+}

@@ -1,0 +1,227 @@
+//! Everything below the home belongs to hermes, whoever made it: what `docker exec` left as root is given back at boot.
+//!
+//! Walks by open directories, follows no link, stays on the home's file system, and never gives away a file that has
+//! other names: hermes could have planted a second name of a file of root's. Whatever fails is noted, and the boot goes on.
+
+use std::path::{Component, Path};
+
+use crate::error::{Errno, HostError};
+use crate::host::Host;
+use crate::host::effect::{How, Kind, Meta};
+use crate::host::fs::{self, File};
+use crate::record::users::Ids;
+
+/// Deeper directories are not walked: each level costs an open directory.
+const DEPTH_MAX: usize = 100;
+
+/// What the walk did.
+#[derive(Debug, Default)]
+struct Report {
+    given: u64,
+    kept: Skipped,
+    failed: Skipped,
+}
+
+#[derive(Debug, Default)]
+struct Skipped {
+    count: u64,
+    first: Option<String>,
+}
+
+impl Skipped {
+    fn add(&mut self, what: impl FnOnce() -> String) {
+        self.count += 1;
+        self.first.get_or_insert_with(what);
+    }
+
+    fn note(self, words: &str) -> Option<String> {
+        self.first.map(|first| format!("{} below the home {words}, first {first}", self.count))
+    }
+}
+
+/// Gives the home and all below it to hermes.
+pub(super) async fn repair(host: &impl Host, home: &Path, user: Ids, notes: &mut Vec<String>) {
+    let mut report = Report::default();
+    if let Err(error) = repair_home(host, home, user, &mut report).await {
+        notes.push(format!("the owner of the home was not looked at: {error}"));
+    }
+    if report.given > 0 {
+        notes.push(format!("{} below the home given to {}:{}", report.given, user.uid, user.gid));
+    }
+    notes.extend(report.kept.note("kept their owner, having other names or a strange kind"));
+    notes.extend(report.failed.note("could not be given to hermes"));
+}
+
+async fn repair_home(
+    host: &impl Host,
+    home: &Path,
+    user: Ids,
+    report: &mut Report,
+) -> Result<(), HostError> {
+    let (above, dir) = open_home(host, home).await?;
+    let meta = fs::handle_meta(host, &dir).await?;
+    let device = meta.identity.0;
+    let name = home.file_name().unwrap_or_default();
+    give(host, &above, Path::new(name), &meta, user, report).await;
+    fs::close(host, above).await?;
+    walk(host, dir, home, &Walk { user, device }, DEPTH_MAX, report).await
+}
+
+/// Opens the home and the directory above it, refusing a link in every part of the path: part of it may be hermes' own.
+/// What is missing is made.
+async fn open_home(host: &impl Host, home: &Path) -> Result<(File, File), HostError> {
+    let mut above = fs::open_no_link(host, "/", How::Directory).await?;
+    let mut parts = home.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    });
+    let mut dir = open_or_make(host, &above, parts.next().unwrap_or_default()).await?;
+    for part in parts {
+        let next = open_or_make(host, &dir, part).await?;
+        fs::close(host, above).await?;
+        above = std::mem::replace(&mut dir, next);
+    }
+    Ok((above, dir))
+}
+
+async fn open_or_make(
+    host: &impl Host,
+    above: &File,
+    name: &std::ffi::OsStr,
+) -> Result<File, HostError> {
+    match fs::open_no_link(host, above.entry(name), How::Directory).await {
+        Err(error) if error.is_absent() => {
+            fs::make_dir(host, above.entry(name), 0o755).await?;
+            fs::open_no_link(host, above.entry(name), How::Directory).await
+        }
+        other => other,
+    }
+}
+
+/// What stays the same on the whole walk.
+struct Walk {
+    user: Ids,
+    device: u64,
+}
+
+async fn walk(
+    host: &impl Host,
+    dir: File,
+    path: &Path,
+    walk: &Walk,
+    depth: usize,
+    report: &mut Report,
+) -> Result<(), HostError> {
+    let listed = fs::list(host, &dir).await;
+    for entry in listed.iter().flatten() {
+        let below = path.join(&entry.name);
+        let looked = look(host, &dir, Path::new(&entry.name), walk, report).await;
+        let inner = match looked {
+            Ok(inner) => inner,
+            Err(error) => {
+                report.failed.add(|| format!("{}: {}", below.display(), error.errno));
+                None
+            }
+        };
+        match inner {
+            Some(inner) if depth == 0 => {
+                report.failed.add(|| format!("{}: too deep", below.display()));
+                fs::close(host, inner).await?;
+            }
+            Some(inner) => {
+                Box::pin(self::walk(host, inner, &below, walk, depth - 1, report)).await?;
+            }
+            None => {}
+        }
+    }
+    fs::close(host, dir).await?;
+    listed.map(drop)
+}
+
+/// Gives one entry to hermes; a directory of the same file system comes back open.
+async fn look(
+    host: &impl Host,
+    dir: &File,
+    name: &Path,
+    walk: &Walk,
+    report: &mut Report,
+) -> Result<Option<File>, HostError> {
+    let meta = fs::link_meta(host, dir.entry(name)).await?;
+    if meta.identity.0 != walk.device {
+        return Ok(None);
+    }
+    give(host, dir, name, &meta, walk.user, report).await;
+    if meta.kind != Kind::Directory {
+        return Ok(None);
+    }
+    let inner = fs::open_no_link(host, dir.entry(name), How::Directory).await?;
+    let opened = fs::handle_meta(host, &inner).await?;
+    if opened.identity == meta.identity {
+        return Ok(Some(inner));
+    }
+    // Somebody put another in its place meanwhile, a mount perhaps: it is not what was looked at.
+    fs::close(host, inner).await?;
+    Err(HostError::new("open", name, Errno::AGAIN))
+}
+
+async fn give(
+    host: &impl Host,
+    dir: &File,
+    name: &Path,
+    meta: &Meta,
+    user: Ids,
+    report: &mut Report,
+) {
+    match verdict(meta, user) {
+        Verdict::Hers => {}
+        Verdict::Keep => report.kept.add(|| name.display().to_string()),
+        Verdict::Give => match fs::set_owner(host, dir.entry(name), user.uid, user.gid).await {
+            Ok(()) => report.given += 1,
+            Err(error) => {
+                report.failed.add(|| format!("{}: {}", name.display(), error.errno));
+            }
+        },
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Hers,
+    Give,
+    Keep,
+}
+
+fn verdict(meta: &Meta, user: Ids) -> Verdict {
+    let is_hers = meta.uid == user.uid;
+    match meta.kind {
+        _ if is_hers && meta.gid == user.gid => Verdict::Hers,
+        Kind::Directory => Verdict::Give,
+        Kind::File | Kind::Link | Kind::Fifo if is_hers || meta.links <= 1 => Verdict::Give,
+        Kind::File | Kind::Link | Kind::Fifo | Kind::Other => Verdict::Keep,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Kind::File, 10, 10, 5, Verdict::Hers)]
+    #[case(Kind::File, 0, 0, 1, Verdict::Give)]
+    #[case(Kind::File, 0, 0, 2, Verdict::Keep)]
+    #[case(Kind::File, 10, 0, 2, Verdict::Give)]
+    #[case(Kind::Link, 0, 0, 1, Verdict::Give)]
+    #[case(Kind::Directory, 0, 0, 9, Verdict::Give)]
+    #[case(Kind::Other, 0, 0, 1, Verdict::Keep)]
+    fn a_file_with_another_name_is_never_given_away(
+        #[case] kind: Kind,
+        #[case] uid: u32,
+        #[case] gid: u32,
+        #[case] links: u64,
+        #[case] expected: Verdict,
+    ) {
+        let meta = Meta { kind, mode: 0o644, uid, gid, size: 0, identity: (1, 2), links };
+        assert_eq!(verdict(&meta, Ids { uid: 10, gid: 10 }), expected);
+    }
+}

@@ -1,0 +1,103 @@
+//! The rendered scripts, read by those who will read them: `sh` and shellcheck.
+
+use rstest::rstest;
+
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use super::*;
+use crate::error::Errno;
+use crate::host::os::{OsHost, run_ready};
+use crate::host::proc;
+
+fn plan_entries(role: Role, user: Option<Ids>, command: &[&str]) -> Vec<Entry> {
+    let settings = Settings::read(&BTreeMap::new()).expect("the defaults are legal");
+    let tools = Tools::at("/command");
+    let words: Vec<OsString> = command.iter().map(OsString::from).collect();
+    let main = (!words.is_empty()).then(|| Main { words, cwd: "/a dir".into() });
+    let program = Path::new("/usr/local/bin/hermes");
+    entries(&Plan { settings: &settings, tools: &tools, program, user, role, main })
+}
+
+fn contents(entries: &[Entry], path: &str) -> String {
+    let entry = entries.iter().find(|entry| entry.path == path).expect("rendered");
+    String::from_utf8_lossy(&entry.contents).into_owned()
+}
+
+#[test]
+fn the_command_runs_as_hermes_with_the_containers_environment() {
+    let user = Some(Ids { uid: 7, gid: 8 });
+    let run = contents(&plan_entries(Role::Guest, user, &["sh", "-c", "it's $x"]), "main/run");
+    let last = r"exec /command/s6-envdir -Lf -- /run/s6/container_environment /command/s6-applyuidgid -u 7 -g 8 -G 8 -- sh -c 'it'\''s $x'";
+    assert_eq!(run.lines().last(), Some(last));
+}
+
+#[test]
+fn a_guest_has_no_service_for_gateways() {
+    let guest = plan_entries(Role::Guest, None, &["true"]);
+    assert!(guest.iter().all(|entry| !entry.path.starts_with("gateways/")));
+}
+
+#[test]
+fn the_trees_end_before_docker_kills_them() {
+    let entries = plan_entries(Role::Supervisor, None, &["true"]);
+    assert_eq!(contents(&entries, "gateways/timeout-kill"), "9000\n");
+    assert_eq!(contents(&entries, "main/timeout-kill"), "9000\n");
+}
+
+#[rstest]
+#[case("plain/word-1", "plain/word-1")]
+#[case("", "''")]
+#[case("a b", "'a b'")]
+#[case("it's", r"'it'\''s'")]
+#[case("a=b", "'a=b'")]
+#[case("$(rm)", "'$(rm)'")]
+fn a_word_is_quoted_when_the_shell_would_change_it(#[case] word: &str, #[case] expected: &str) {
+    assert_eq!(quote(OsStr::new(word)), expected.as_bytes());
+}
+
+#[test]
+fn bytes_that_are_no_text_are_kept() {
+    assert_eq!(quote(OsStr::from_bytes(b"\xff '")), b"'\xff '\\'''");
+    assert_eq!(OsString::from_vec(quote(OsStr::new("x"))), OsString::from("x"));
+}
+
+#[rstest]
+#[case("gateway", true)]
+#[case("-p", true)]
+#[case("--version", true)]
+#[case("gateways", false)]
+#[case("hermes", false)]
+fn our_own_words_are_known(#[case] word: &str, #[case] expected: bool) {
+    assert_eq!(is_ours(OsStr::new(word)), expected);
+}
+
+#[test]
+fn a_directory_that_somebody_made_is_refused() {
+    let above = tempfile::tempdir().expect("a temporary directory");
+    let host = OsHost::new();
+    let entries = plan_entries(Role::Supervisor, None, &["true"]);
+    let dir = above.path().join("init");
+    run_ready(file::make_dirs(&host, &dir.join("evil"), 0o755)).expect("planted");
+    let written = run_ready(write(&host, &dir, &entries));
+    assert_eq!(written.map_err(|error| error.errno), Err(Errno::EXIST));
+}
+
+#[rstest]
+#[case::it_waited_its_second(99, "")]
+#[case::it_ended_at_once(111, "nap")]
+fn each_look_at_the_gateways_takes_a_second(#[case] code: u8, #[case] nap: &str) {
+    let wait = wait_for_gateways("svwait", "nap");
+    let script =
+        format!("svwait() {{ return {code}; }}; nap() {{ printf nap; }}; {{ {wait} }} 2>/dev/null");
+    let program = Program {
+        path: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into()],
+        ..Program::default()
+    };
+    let host = OsHost::new();
+    let run = proc::run(&host, program, Duration::from_secs(20));
+    let finished = run_ready(run).expect("it ends");
+    let looks = READY_SECONDS_MAX as usize - 1;
+    assert_eq!(String::from_utf8_lossy(&finished.stdout), nap.repeat(looks));
+}

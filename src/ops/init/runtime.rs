@@ -1,0 +1,134 @@
+//! The directories below `/run`, made anew at every boot: what a boot before left there means nothing.
+//!
+//! Only PID 1 may call it: nobody else is alive whose directories these could be.
+
+use std::path::Path;
+
+use super::root_tree;
+use super::settings::Settings;
+use crate::error::{Errno, HostError, if_present};
+use crate::host::Host;
+use crate::host::effect::{How, Kind};
+use crate::host::fs::{self, File};
+use crate::record::file;
+use crate::record::users::Ids;
+
+/// What tells that no gateway is supervised here.
+pub const GUEST_MARK: &str = "/run/hermes/guest";
+
+/// Hermes' own directory among root's: root's scripts only ask whether something is there.
+const STATE_DIR: &str = "/run/hermes/state";
+
+/// What tells that `boot tree` waits for the container that supervises this home.
+pub const WAITING_MARK: &str = "/run/hermes/state/waiting";
+
+/// Detection looks for this directory beside PID 1's name.
+const BASE_DIR: &str = "/run/s6/basedir";
+
+const RUN: &str = "/run";
+
+/// Makes them; `user` gets the scan directory, and a place for its own mark.
+pub(super) async fn prepare(
+    host: &impl Host,
+    settings: &Settings,
+    user: Option<Ids>,
+) -> Result<(), HostError> {
+    // The image gives these to hermes, for containers that start as hermes; here they are root's alone.
+    let root = user.map(|_| Ids { uid: 0, gid: 0 });
+    make_anew(host, Path::new(root_tree::ABOVE), root, root).await?;
+    make_anew(host, Path::new("/run/s6"), root, root).await?;
+    fs::make_dir(host, BASE_DIR, 0o755).await?;
+    make_anew(host, Path::new(STATE_DIR), root, user).await?;
+    // A scan directory elsewhere may lie where hermes can plant links: hermes itself makes that one, in `boot tree`.
+    if settings.scan_dir.parent() == Some(Path::new(RUN)) {
+        make_anew(host, &settings.scan_dir, root, user).await?;
+    }
+    Ok(())
+}
+
+/// An empty directory of mode 0755 at this path, whatever was there; `owner` gets it.
+///
+/// It is taken before it is emptied: whoever had it may still be alive, and would fill it again.
+async fn make_anew(
+    host: &impl Host,
+    dir: &Path,
+    taker: Option<Ids>,
+    owner: Option<Ids>,
+) -> Result<(), HostError> {
+    let found = if_present(fs::link_meta(host, dir).await)?;
+    if found.as_ref().is_some_and(|meta| meta.kind != Kind::Directory) {
+        fs::unlink(host, dir).await?;
+    }
+    match fs::make_dir(host, dir, 0o755).await {
+        Err(error) if error.errno != Errno::EXIST => return Err(error),
+        _ => {}
+    }
+    let open = fs::open_no_link(host, dir, How::Directory).await?;
+    let made = make_open_anew(host, &open, taker, owner).await;
+    fs::close(host, open).await?;
+    made
+}
+
+/// All through one handle: the name may come to mean another directory.
+async fn make_open_anew(
+    host: &impl Host,
+    dir: &File,
+    taker: Option<Ids>,
+    owner: Option<Ids>,
+) -> Result<(), HostError> {
+    give(host, dir, taker).await?;
+    fs::set_mode(host, dir, 0o755).await?;
+    file::empty(host, dir).await?;
+    give(host, dir, owner).await
+}
+
+async fn give(host: &impl Host, dir: &File, owner: Option<Ids>) -> Result<(), HostError> {
+    match owner {
+        Some(owner) => fs::set_owner(host, dir.entry("."), owner.uid, owner.gid).await,
+        None => Ok(()),
+    }
+}
+
+/// Notes that no gateway is supervised here, for the health check.
+pub(super) async fn mark_guest(host: &impl Host) -> Result<(), HostError> {
+    let mark = fs::open_no_link(host, GUEST_MARK, How::Create { mode: 0o644 }).await?;
+    fs::close(host, mark).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::host::effect::{Effect, Outcome};
+    use crate::host::os::{OsHost, run_ready};
+
+    /// The real machine, and what was asked of it.
+    struct Recorder(OsHost, RefCell<Vec<Effect>>);
+
+    impl Host for Recorder {
+        async fn perform(&self, effect: Effect) -> Outcome {
+            self.1.borrow_mut().push(effect.clone());
+            self.0.perform(effect).await
+        }
+    }
+
+    #[test]
+    fn a_directory_is_taken_before_it_is_emptied() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let host = Recorder(OsHost::new(), RefCell::default());
+        let path = dir.path();
+        run_ready(file::make_dirs(&host, &path.join("init/evil"), 0o755)).expect("planted");
+        let meta = run_ready(fs::link_meta(&host, path)).expect("it is there");
+        let own = Some(Ids { uid: meta.uid, gid: meta.gid });
+        host.1.borrow_mut().clear();
+        assert_eq!(run_ready(make_anew(&host, path, own, own)), Ok(()));
+        let asked = host.1.borrow();
+        let first = |is: fn(&Effect) -> bool| asked.iter().position(is).expect("asked for");
+        let taken = first(|effect| matches!(effect, Effect::SetOwner { .. }));
+        let closed = first(|effect| matches!(effect, Effect::SetMode { .. }));
+        let emptied = first(|effect| matches!(effect, Effect::List { .. }));
+        assert!(taken < closed && closed < emptied, "{asked:?}");
+        assert_eq!(run_ready(file::names(&host.0, path)), Ok(vec![]));
+    }
+}

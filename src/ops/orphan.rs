@@ -1,0 +1,111 @@
+//! A gateway that lives outside its slot: its s6-supervise was killed, and it went on alone.
+//!
+//! The gateway's own lock says that one lives; `gateway.pid` says who. Only a process whose pid, start time and boot all
+//! fit is signalled, through a handle that cannot mean another.
+
+use std::time::Duration;
+
+use super::{Context, OpsError, timestamp};
+use crate::error::{HostError, if_present};
+use crate::host::effect::{How, Signal};
+use crate::host::{Host, fs, proc};
+use crate::layout::Layout;
+use crate::name::Profile;
+use crate::record::identity::{self, Process};
+use crate::record::marker::{self, Marker, Plan};
+use crate::record::{file, pidfile};
+
+/// Does a gateway of the profile live, in its slot or outside, in this container or another?
+pub async fn is_held(
+    host: &impl Host,
+    layout: &Layout,
+    profile: &Profile,
+) -> Result<bool, HostError> {
+    let path = layout.gateway_lock(profile);
+    let Some(lock) = if_present(fs::open_no_link(host, &path, How::Read).await)? else {
+        return Ok(false);
+    };
+    let held = fs::is_locked(host, &lock).await;
+    fs::close(host, lock).await?;
+    held
+}
+
+/// Ends a gateway that lives on although its slot is down: TERM, the drain time, KILL.
+pub(super) async fn end<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    kill_after: Duration,
+) -> Result<(), OpsError> {
+    if wait_until_free(context, profile, Duration::ZERO).await? {
+        return Ok(());
+    }
+    let holder = noted(context.host, context.layout, profile).await;
+    if let Some(holder) = &holder {
+        mark(context, profile, holder).await;
+        let ended = end_holder(context, profile, holder, kill_after).await;
+        // Where it was not consumed and cannot be taken back, the next boot takes it away: it names a process of this one.
+        let _ = marker::consume(context.host, &context.layout.marker(profile), holder).await;
+        if ended? {
+            return Ok(());
+        }
+    }
+    Err(OpsError::StillHeld {
+        profile: profile.clone(),
+        lock: context.layout.gateway_lock(profile),
+        pid: holder.map(|process| process.pid),
+    })
+}
+
+/// TERM, the drain time, KILL.
+async fn end_holder<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    holder: &Process,
+    kill_after: Duration,
+) -> Result<bool, HostError> {
+    for (signal, patience) in [(Signal::TERM, kill_after), (Signal::KILL, Duration::from_secs(2))] {
+        signal_process(context.host, holder, signal).await?;
+        if wait_until_free(context, profile, patience).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Tells it that its end is planned. Where that cannot be noted it ends all the same, and the intent stands.
+async fn mark<H: Host, S>(context: &Context<'_, H, S>, profile: &Profile, holder: &Process) {
+    let Ok(at) = timestamp(context.host).await else { return };
+    let path = context.layout.marker(profile);
+    let marker = Marker { target: holder.clone(), plan: Plan::Stop };
+    // Its log then calls the stop unplanned; nothing else depends on it.
+    let _ = marker::write(context.host, &path, &marker, context.operator.pid, &at).await;
+}
+
+async fn wait_until_free<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    patience: Duration,
+) -> Result<bool, HostError> {
+    let free = file::poll(context.host, patience, async || {
+        let held = is_held(context.host, context.layout, profile).await?;
+        Ok::<_, HostError>((!held).then_some(()))
+    });
+    Ok(free.await?.is_some())
+}
+
+/// Who `gateway.pid` names.
+pub async fn noted(host: &impl Host, layout: &Layout, profile: &Profile) -> Option<Process> {
+    pidfile::read(host, &layout.pid(profile)).await.whole().map(|gateway| gateway.process.clone())
+}
+
+async fn signal_process(
+    host: &impl Host,
+    holder: &Process,
+    signal: Signal,
+) -> Result<(), HostError> {
+    let boot = identity::boot(host).await?;
+    let Some(process) = identity::open(host, &boot, holder).await? else { return Ok(()) };
+    let signalled = proc::signal(host, &process, signal).await;
+    fs::close(host, process).await?;
+    signalled
+}

@@ -1,0 +1,88 @@
+//! A stop that is planned: the process is marked before it gets SIGTERM, so that it can tell this from a container's end.
+
+use std::time::Duration;
+
+use super::{Context, OpsError, orphan, timestamp};
+use crate::error::HostError;
+use crate::host::Host;
+use crate::host::effect::Pid;
+use crate::name::Profile;
+use crate::record::identity;
+use crate::record::marker::{self, Marker, Plan};
+use crate::supervisor::{Goal, Presence, Registrar, Service};
+
+/// Marks the process that is about to get SIGTERM, then has it sent. Where the sending fails, the mark is taken back.
+pub(super) async fn tell<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    plan: Plan,
+    before: &Service,
+    notes: &mut Vec<String>,
+) -> Result<Option<identity::Process>, OpsError> {
+    let target = match before.pid() {
+        Some(pid) => mark(context, profile, plan, pid, notes).await?,
+        None => None,
+    };
+    let told = match plan {
+        Plan::Stop => context.supervisor.stop(profile).await,
+        Plan::Restart => context.supervisor.restart(profile).await,
+    };
+    if let Err(error) = told {
+        withdraw(context, profile, target.as_ref(), notes).await;
+        return Err(error.into());
+    }
+    Ok(target)
+}
+
+async fn mark<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    plan: Plan,
+    pid: Pid,
+    notes: &mut Vec<String>,
+) -> Result<Option<identity::Process>, HostError> {
+    let host = context.host;
+    let boot = identity::boot(host).await?;
+    let number = u32::try_from(pid.raw()).expect("a Pid is above 1");
+    let Some(target) = identity::of_pid(host, &boot, number).await? else { return Ok(None) };
+    let path = context.layout.marker(profile);
+    let marker = Marker { target: target.clone(), plan };
+    let at = timestamp(host).await?;
+    if let Err(error) = marker::write(host, &path, &marker, context.operator.pid, &at).await {
+        // The intent stands; the gateway only cannot tell this stop from a container's.
+        notes.push(format!("the planned stop could not be noted: {error}"));
+    }
+    Ok(Some(target))
+}
+
+/// Takes away a marker that its target did not consume.
+pub(super) async fn withdraw<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    target: Option<&identity::Process>,
+    notes: &mut Vec<String>,
+) {
+    let Some(target) = target else { return };
+    let path = context.layout.marker(profile);
+    if let Err(error) = marker::consume(context.host, &path, target).await {
+        notes.push(format!("the note of the planned stop stays until the next boot: {error}"));
+    }
+}
+
+/// Has a gateway end, planned, and waits until it has, in its slot or outside. The profile's lock is the caller's.
+pub(super) async fn end<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    before: &Service,
+    timeout: Duration,
+    kill_after: Duration,
+    notes: &mut Vec<String>,
+) -> Result<(), OpsError> {
+    if before.presence == Presence::Supervised {
+        let target = tell(context, profile, Plan::Stop, before, notes).await?;
+        let down = context.supervisor.wait(profile, Goal::Down, timeout).await;
+        withdraw(context, profile, target.as_ref(), notes).await;
+        down?;
+    }
+    orphan::end(context, profile, kill_after).await
+}

@@ -1,0 +1,83 @@
+//! Profiles come, go and change their names, and their slots with them.
+//!
+//! Each has one step that decides, a rename in the profiles' directory: before it the old is so, after it the new.
+//! What a crash leaves on either side (`.new.*`, `.gone.*`, a slot without a profile) the next boot takes away, and
+//! the same command again goes on where it was left.
+
+mod create;
+mod delete;
+mod rename;
+
+pub use create::{Created, create};
+pub use delete::delete;
+pub use rename::rename;
+
+use super::{Context, OpsError, home};
+use crate::error::HostError;
+use crate::host::Host;
+use crate::name::Profile;
+use crate::port;
+use crate::record::{config, file};
+use crate::supervisor::{Goal, Published, Registrar, Want};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A slot that was shown is looked after within this.
+const SUPERVISED_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The port a profile's gateway will have: the configured one, else the one that follows from its name.
+pub async fn port_of<H: Host>(host: &H, layout: &crate::layout::Layout, profile: &Profile) -> u16 {
+    let configured = config::read(host, &layout.config(profile)).await.ok().and_then(|c| c.port);
+    configured.map_or_else(|| port::of(profile), |port| port.0)
+}
+
+/// Other profiles whose gateways have the same port.
+pub async fn port_rivals<H: Host>(
+    host: &H,
+    layout: &crate::layout::Layout,
+    profile: &Profile,
+) -> Result<Vec<Profile>, HostError> {
+    let ours = port_of(host, layout, profile).await;
+    let mut rivals = Vec::new();
+    for other in home::profiles(host, layout).await? {
+        if other != *profile && port_of(host, layout, &other).await == ours {
+            rivals.push(other);
+        }
+    }
+    Ok(rivals)
+}
+
+/// Publishes a slot and waits until somebody looks after it. A slot that cannot be made live is taken back out.
+async fn register<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    at_start: Want,
+) -> Result<(), OpsError> {
+    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let published = context.supervisor.publish(&spec, at_start).await?;
+    let live = async {
+        context.supervisor.rescan().await?;
+        context.supervisor.wait(profile, Goal::Supervised, SUPERVISED_TIMEOUT).await.map(drop)
+    };
+    let live = live.await;
+    if live.is_err() && published == Published::New {
+        // The cause is what the operator must hear; a slot that stays is taken out at the next boot.
+        let _ = context.supervisor.unregister(profile, SUPERVISED_TIMEOUT).await;
+    }
+    Ok(live?)
+}
+
+/// A free hidden name in the profiles' directory.
+async fn hidden_name<H: Host, S>(
+    context: &Context<'_, H, S>,
+    prefix: &str,
+    profile: &Profile,
+) -> Result<PathBuf, HostError> {
+    let unique = crate::host::time::random(context.host).await? % 0xfff;
+    Ok(context.layout.profiles().join(format!("{prefix}{profile}.{unique:03x}")))
+}
+
+async fn sync_profiles<H: Host, S>(context: &Context<'_, H, S>) -> Result<(), HostError> {
+    file::sync_dir(context.host, &context.layout.profiles()).await
+}

@@ -1,0 +1,92 @@
+//! `profile delete`: the gateway ends first, then one rename hides the directory, then slot, logs and files go.
+
+use std::path::PathBuf;
+
+use super::{hidden_name, sync_profiles};
+use crate::error::{Errno, HostError};
+use crate::host::Host;
+use crate::name::Profile;
+use crate::ops::lifecycle::{Verb, store_intent};
+use crate::ops::{Context, OpsError, Patience, home, planned_stop};
+use crate::record::{file, lock};
+use crate::supervisor::{Presence, Registrar};
+
+/// Deletes a profile with its slot and its logs. A gateway that does not end in time keeps its profile.
+pub async fn delete<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    patience: Patience,
+) -> Result<Vec<String>, OpsError> {
+    if profile.is_default() {
+        return Err(OpsError::DefaultIsFixed("deleted"));
+    }
+    let held = lock::acquire(context.host, context.layout, profile, patience.for_lock()).await?;
+    match delete_locked(context, profile, patience).await {
+        Ok(notes) => {
+            lock::retire(context.host, held).await?;
+            Ok(notes)
+        }
+        Err(OpsError::NoSuchProfile(profile)) => {
+            lock::retire(context.host, held).await?;
+            Err(OpsError::NoSuchProfile(profile))
+        }
+        Err(error) => {
+            lock::release(context.host, held).await?;
+            Err(error)
+        }
+    }
+}
+
+async fn delete_locked<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    patience: Patience,
+) -> Result<Vec<String>, OpsError> {
+    let mut notes = Vec::new();
+    let service = context.supervisor.status(profile).await?;
+    let exists = home::exists(context.host, context.layout, profile).await?;
+    let has_slot = matches!(service.presence, Presence::Supervised | Presence::Unsupervised);
+    if !exists && !has_slot {
+        return Err(OpsError::NoSuchProfile(profile.clone()));
+    }
+    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
+    let mut gone = None;
+    if exists {
+        store_intent(context, profile, Verb::Stop).await?;
+        planned_stop::end(context, profile, &service, timeout, spec.kill_after, &mut notes).await?;
+        gone = Some(hide_dir(context, profile).await?);
+    }
+    context.supervisor.unregister(profile, timeout).await?;
+    file::remove_tree(context.host, &context.layout.gateway_log(profile)).await?;
+    // Last: as long as it is there, the next boot knows that something may be left to delete.
+    if let Some(gone) = gone {
+        file::remove_tree(context.host, &gone).await?;
+    }
+    Ok(notes)
+}
+
+/// Hides a profile's directory by one durable rename, then removes it.
+pub(super) async fn remove_dir<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+) -> Result<(), HostError> {
+    let gone = hide_dir(context, profile).await?;
+    file::remove_tree(context.host, &gone).await
+}
+
+async fn hide_dir<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+) -> Result<PathBuf, HostError> {
+    let gone = loop {
+        let gone = hidden_name(context, home::GONE, profile).await?;
+        match file::rename_new(context.host, &context.layout.profile(profile), &gone).await {
+            Ok(()) => break gone,
+            Err(error) if error.errno == Errno::EXIST => {}
+            Err(error) => return Err(error),
+        }
+    };
+    sync_profiles(context).await?;
+    Ok(gone)
+}

@@ -1,0 +1,186 @@
+//! Boot: every profile gets its slot back, up or down as its operator left it.
+//!
+//! ```text
+//!   survey ─► for each profile, under its lock:  observe ─► plan (pure) ─► apply
+//!          ─► sweep what belongs to nobody ─► one rescan ─► one log line a profile
+//! ```
+//!
+//! Each profile stands alone: what is wrong with one is its own line in the log. On a live system a second pass finds
+//! everything as it should be and changes nothing.
+
+mod apply;
+mod observe;
+mod plan;
+mod sweep;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+pub use plan::{Action, Change, Plan, SlotChange};
+
+use super::home::{self, Found};
+use super::{Context, timestamp};
+use crate::error::{Errno, HostError};
+use crate::host::Host;
+use crate::name::Profile;
+use crate::record::intent::Intent;
+use crate::record::{boot_log, file, lock};
+use crate::supervisor::{Goal, Registrar};
+
+/// When the supervisor learns of new slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scan {
+    /// Now: it runs already.
+    Now,
+    /// It starts after us, and looks for itself.
+    Later,
+}
+
+/// What a pass did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// One plan a profile, `default` first.
+    pub plans: Vec<Plan>,
+    /// What could not be done, beside what the plans say.
+    pub failures: Vec<String>,
+    /// What was taken away that belonged to nobody.
+    pub swept: Vec<String>,
+}
+
+impl Pass {
+    /// Did every profile and every sweep end as planned?
+    pub fn is_whole(&self) -> bool {
+        self.failures.is_empty() && self.plans.iter().all(|plan| plan.failure.is_none())
+    }
+
+    /// Of these, those that no plan is for.
+    fn ownerless(&self, profiles: Vec<Profile>) -> Vec<Profile> {
+        let planned: BTreeSet<_> =
+            self.plans.iter().filter_map(|plan| plan.profile.as_ref()).collect();
+        profiles.into_iter().filter(|profile| !planned.contains(profile)).collect()
+    }
+}
+
+/// Another command at work on a profile gets this long to end.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const SUPERVISED_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Looks, and says what a pass would do. Changes nothing.
+pub async fn dry_run<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    bootstrap: Option<Intent>,
+) -> Pass {
+    let mut pass = Pass { plans: Vec::new(), failures: Vec::new(), swept: Vec::new() };
+    for candidate in candidates(context, &mut pass).await {
+        pass.plans.push(match candidate {
+            Candidate::Profile(profile) => {
+                plan::plan(observe::observe(context, &profile, bootstrap).await)
+            }
+            Candidate::Skipped(plan) => *plan,
+        });
+    }
+    sweep::foresee(context, &mut pass).await;
+    pass
+}
+
+/// One pass.
+pub async fn run<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    bootstrap: Option<Intent>,
+    scan: Scan,
+) -> Pass {
+    let mut pass = Pass { plans: Vec::new(), failures: Vec::new(), swept: Vec::new() };
+    sweep::unfinished(context, &mut pass).await;
+    for candidate in candidates(context, &mut pass).await {
+        pass.plans.push(match candidate {
+            Candidate::Profile(profile) => one(context, &profile, bootstrap).await,
+            Candidate::Skipped(plan) => *plan,
+        });
+    }
+    sweep::ownerless(context, &mut pass).await;
+    sweep::locks(context, &mut pass).await;
+    if scan == Scan::Now {
+        make_live(context, &mut pass).await;
+    }
+    if let Err(error) = write_log(context, &pass).await {
+        pass.failures.push(error.to_string());
+    }
+    pass
+}
+
+enum Candidate {
+    Profile(Profile),
+    Skipped(Box<Plan>),
+}
+
+/// Where the profiles' directory cannot be read, `default` still comes back, and the pass says so.
+async fn candidates<H: Host, S>(context: &Context<'_, H, S>, pass: &mut Pass) -> Vec<Candidate> {
+    let mut candidates = vec![Candidate::Profile(Profile::default_profile())];
+    let survey = home::survey(context.host, context.layout).await.unwrap_or_else(|error| {
+        pass.failures.push(error.to_string());
+        Vec::new()
+    });
+    for found in survey {
+        candidates.push(match found {
+            Found::Profile(profile) => Candidate::Profile(profile),
+            Found::Misnamed(name, error) => skipped(name, error.to_string()),
+            Found::Unreadable(name, error) => skipped(name, error.to_string()),
+            Found::Unfinished(..) => continue,
+        });
+    }
+    candidates
+}
+
+fn skipped(name: String, reason: String) -> Candidate {
+    Candidate::Skipped(Box::new(Plan::skipped(name, reason)))
+}
+
+async fn one<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    bootstrap: Option<Intent>,
+) -> Plan {
+    match lock::acquire(context.host, context.layout, profile, LOCK_TIMEOUT).await {
+        Ok(held) => {
+            let facts = observe::observe(context, profile, bootstrap).await;
+            let mut plan = plan::plan(facts);
+            apply::apply(context, profile, &mut plan).await;
+            if let Err(error) = lock::release(context.host, held).await {
+                plan.failure.get_or_insert(error.to_string());
+            }
+            plan
+        }
+        Err(error) => Plan::skipped(profile.to_string(), error.to_string()).failed(),
+    }
+}
+
+/// Has the supervisor look, and waits until every slot that it did not know is looked after.
+async fn make_live<H: Host, S: Registrar>(context: &Context<'_, H, S>, pass: &mut Pass) {
+    let unknown = |plan: &&mut Plan| plan.is_unsupervised && plan.failure.is_none();
+    if !pass.plans.iter_mut().any(|plan| unknown(&&mut *plan)) {
+        return;
+    }
+    if let Err(error) = context.supervisor.rescan().await {
+        pass.failures.push(error.to_string());
+        return;
+    }
+    for plan in pass.plans.iter_mut().filter(unknown) {
+        let Some(profile) = plan.profile.clone() else { continue };
+        let live = context.supervisor.wait(&profile, Goal::Supervised, SUPERVISED_TIMEOUT).await;
+        if let Err(error) = live {
+            plan.failure = Some(error.to_string());
+        }
+    }
+}
+
+async fn write_log<H: Host, S>(context: &Context<'_, H, S>, pass: &Pass) -> Result<(), HostError> {
+    let stamp = timestamp(context.host).await?;
+    // `%Y-%m-%dT%H:%M:%S%z`, as upstream's readers expect it.
+    let stamp = format!("{}+0000", stamp.split('.').next().unwrap_or_default());
+    let lines: String = pass.plans.iter().map(|plan| plan.line(&stamp)).collect();
+    match file::make_dirs(context.host, &context.layout.logs(), 0o755).await {
+        Err(error) if error.errno != Errno::EXIST => return Err(error),
+        _ => {}
+    }
+    boot_log::append(context.host, &context.layout.boot_log(), &lines).await
+}

@@ -1,0 +1,60 @@
+//! Carries a plan out, step by step, without choosing. The profile's lock is the caller's.
+
+use super::plan::{Action, Change, Plan, SlotChange};
+use crate::host::Host;
+use crate::name::Profile;
+use crate::ops::{Context, OpsError, home, planned_stop, timestamp};
+use crate::record::file;
+use crate::record::intent::{self, Intent};
+use crate::record::marker;
+use crate::supervisor::{Registrar, Want};
+
+/// Does what the plan says; what fails becomes part of it.
+pub(super) async fn apply<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    plan: &mut Plan,
+) {
+    if plan.action == Action::Skipped {
+        return;
+    }
+    let dir = context.layout.profile(profile);
+    for name in &plan.sweep {
+        if let Err(error) = file::remove(context.host, &dir.join(name)).await {
+            plan.reasons.push(error.to_string());
+        }
+    }
+    if let Err(error) = register(context, profile, plan).await {
+        plan.failure = Some(error.to_string());
+        plan.action = Action::Skipped;
+        plan.slot = SlotChange::None;
+    }
+}
+
+async fn register<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    plan: &mut Plan,
+) -> Result<(), OpsError> {
+    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    if plan.keeps_word {
+        let at = timestamp(context.host).await?;
+        let path = context.layout.intent(profile);
+        intent::store(context.host, &path, plan.intent, context.operator, &at).await?;
+    }
+    let at_start = match plan.intent {
+        Intent::Running => Want::Up,
+        Intent::Stopped => Want::Down,
+    };
+    context.supervisor.publish(&spec, at_start).await?;
+    match plan.change {
+        Change::Nothing => Ok(()),
+        Change::Start => Ok(context.supervisor.start(profile).await?),
+        Change::Stop => {
+            let before = context.supervisor.status(profile).await?;
+            let plan_stop = marker::Plan::Stop;
+            planned_stop::tell(context, profile, plan_stop, &before, &mut plan.reasons).await?;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Takes away what belongs to nobody: profiles half made or half deleted, stages, slots without a profile.
+//!
+//! Each under the lock of the profile it is named after, so that a command at work on it is not disturbed.
+
+use std::time::Duration;
+
+use super::{LOCK_TIMEOUT, Pass};
+use crate::host::Host;
+use crate::name::Profile;
+use crate::ops::home::{self, Found, GONE};
+use crate::ops::{Context, OpsError};
+use crate::record::lock::LockError;
+use crate::record::{file, lock};
+use crate::supervisor::{Registrar, Stray};
+
+/// A gateway without a profile gets this long to end.
+const END_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What a pass would take away.
+pub(super) async fn foresee<H: Host, S: Registrar>(context: &Context<'_, H, S>, pass: &mut Pass) {
+    match context.supervisor.list().await {
+        Ok(listing) => {
+            pass.swept.extend(listing.strays.into_iter().map(|stray| stray.name));
+            let ownerless = pass.ownerless(listing.profiles);
+            pass.swept.extend(ownerless.iter().map(|profile| format!("gateway-{profile}")));
+        }
+        Err(error) => pass.failures.push(error.to_string()),
+    }
+    // A directory that cannot be read was said already, when profiles were looked for.
+    for found in home::survey(context.host, context.layout).await.unwrap_or_default() {
+        if let Found::Unfinished(name, _) = found {
+            pass.swept.push(name);
+        }
+    }
+}
+
+/// Profiles half made or half deleted.
+pub(super) async fn unfinished<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    pass: &mut Pass,
+) {
+    // A directory that cannot be read is said when profiles are looked for.
+    for found in home::survey(context.host, context.layout).await.unwrap_or_default() {
+        let Found::Unfinished(name, owner) = found else { continue };
+        let swept = remove_unfinished(context, &name, &owner).await;
+        note(pass, name, swept);
+    }
+}
+
+async fn remove_unfinished<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    name: &str,
+    owner: &Profile,
+) -> Result<(), OpsError> {
+    let held = lock::acquire(context.host, context.layout, owner, LOCK_TIMEOUT).await?;
+    let path = context.layout.profiles().join(name);
+    let removed = file::remove_tree(context.host, &path).await;
+    let was_deleted = name.starts_with(GONE);
+    let gone = !home::exists(context.host, context.layout, owner).await?;
+    let logs = match was_deleted && gone && removed.is_ok() {
+        true => file::remove_tree(context.host, &context.layout.gateway_log(owner)).await,
+        false => Ok(()),
+    };
+    // The lock's file goes with its profile.
+    match gone {
+        true => lock::retire(context.host, held).await?,
+        false => lock::release(context.host, held).await?,
+    }
+    removed?;
+    Ok(logs?)
+}
+
+/// Stages, and slots that no profile owns.
+pub(super) async fn ownerless<H: Host, S: Registrar>(context: &Context<'_, H, S>, pass: &mut Pass) {
+    let listing = match context.supervisor.list().await {
+        Ok(listing) => listing,
+        Err(error) => return pass.failures.push(error.to_string()),
+    };
+    for stray in listing.strays {
+        let swept = sweep_stray(context, &stray).await;
+        note(pass, stray.name, swept);
+    }
+    for profile in pass.ownerless(listing.profiles) {
+        match take_out(context, &profile).await {
+            Ok(false) => {}
+            Ok(true) => pass.swept.push(format!("gateway-{profile}")),
+            Err(error) => pass.failures.push(error.to_string()),
+        }
+    }
+}
+
+async fn sweep_stray<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    stray: &Stray,
+) -> Result<(), OpsError> {
+    let held = match &stray.owner {
+        Some(owner) => {
+            Some(lock::acquire(context.host, context.layout, owner, LOCK_TIMEOUT).await?)
+        }
+        None => None,
+    };
+    let swept = context.supervisor.sweep(stray, END_TIMEOUT).await;
+    if let Some(held) = held {
+        lock::release(context.host, held).await?;
+    }
+    Ok(swept?)
+}
+
+/// A slot whose profile is gone: its deletion was cut short. Looked at again under the lock.
+async fn take_out<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+) -> Result<bool, OpsError> {
+    let held = lock::acquire(context.host, context.layout, profile, LOCK_TIMEOUT).await?;
+    if home::exists(context.host, context.layout, profile).await? {
+        lock::release(context.host, held).await?;
+        return Ok(false);
+    }
+    let out = context.supervisor.unregister(profile, END_TIMEOUT).await;
+    if out.is_err() {
+        lock::release(context.host, held).await?;
+    } else {
+        lock::retire(context.host, held).await?;
+    }
+    out?;
+    Ok(true)
+}
+
+/// Locks of profiles that are gone: the command that made one was killed. What a command holds is left.
+pub(super) async fn locks<H: Host, S>(context: &Context<'_, H, S>, pass: &mut Pass) {
+    let names = match file::names(context.host, &context.layout.locks()).await {
+        Ok(names) => names,
+        Err(error) => return pass.failures.push(error.to_string()),
+    };
+    let profiles = names.iter().filter_map(|name| Profile::parse(name.to_str()?).ok()).collect();
+    for profile in pass.ownerless(profiles) {
+        match remove_lock(context, &profile).await {
+            Ok(()) | Err(OpsError::Lock(LockError::Busy { .. })) => {}
+            Err(error) => pass.failures.push(error.to_string()),
+        }
+    }
+}
+
+async fn remove_lock<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+) -> Result<(), OpsError> {
+    let held = lock::acquire(context.host, context.layout, profile, Duration::ZERO).await?;
+    match home::exists(context.host, context.layout, profile).await? {
+        true => lock::release(context.host, held).await?,
+        false => lock::retire(context.host, held).await?,
+    }
+    Ok(())
+}
+
+fn note(pass: &mut Pass, name: String, swept: Result<(), OpsError>) {
+    match swept {
+        Ok(()) => pass.swept.push(name),
+        Err(error) => pass.failures.push(format!("{name}: {error}")),
+    }
+}

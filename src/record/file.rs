@@ -1,0 +1,267 @@
+//! Composite acts on files, step by step through the door: read whole, replace whole, remove a tree.
+//!
+//! ```text
+//!   replace:  create .NAME.UNIQUE (exclusive) → write → sync → rename over NAME → sync of the directory
+//! ```
+//!
+//! A crash between two steps leaves the old file or the new one, and at most a hidden temporary name, which the
+//! next boot takes away. Clean-up after a failed step is a call like any other, and may itself fail.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::{Errno, HostError, if_present};
+use crate::host::effect::{How, Kind, Over, Place};
+use crate::host::fs::{self, File};
+use crate::host::{Host, time};
+
+/// No record of ours is longer; a longer file is not one.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+
+const CHUNK_BYTES_MIN: usize = 512;
+const CHUNK_BYTES_MAX: usize = 64 << 10;
+
+/// Ends the temporary names that [`replace`] makes.
+const TEMPORARY_SUFFIX: &str = ".hermes-tmp";
+
+type Result<T> = std::result::Result<T, HostError>;
+
+/// Reads a regular file of at most `bytes_max`. Never waits, whatever lies there: a FIFO or a device is `EINVAL`,
+/// a directory `EISDIR`, a longer file `EFBIG`.
+pub async fn read(host: &impl Host, path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
+    let file = fs::open(host, path, How::Read).await?;
+    let contents = read_open(host, &file, bytes_max).await;
+    let closed = fs::close(host, file).await;
+    let contents = contents?;
+    closed?;
+    Ok(contents)
+}
+
+async fn read_open(host: &impl Host, file: &File, bytes_max: usize) -> Result<Vec<u8>> {
+    let meta = fs::handle_meta(host, file).await?;
+    match meta.kind {
+        Kind::File => {}
+        Kind::Directory => return Err(HostError::new("read", &file.path, Errno::ISDIR)),
+        Kind::Link | Kind::Fifo | Kind::Other => {
+            return Err(HostError::new("read", &file.path, Errno::INVAL));
+        }
+    }
+    let size = usize::try_from(meta.size).unwrap_or(usize::MAX);
+    let mut contents = Vec::new();
+    loop {
+        // What is still to come by the file's size, and one byte to see its end; `/proc` gives no size.
+        let rest = size.saturating_sub(contents.len()).saturating_add(1);
+        let chunk = fs::read(host, file, rest.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX)).await?;
+        if chunk.is_empty() {
+            return Ok(contents);
+        }
+        contents.extend_from_slice(&chunk);
+        if contents.len() > bytes_max {
+            return Err(HostError::new("read", &file.path, Errno::FBIG));
+        }
+    }
+}
+
+/// Writes all of `bytes` to an open file.
+pub async fn write_all(host: &impl Host, file: &File, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        let taken = fs::write(host, file, bytes).await?;
+        if taken == 0 {
+            return Err(HostError::new("write", &file.path, Errno::IO));
+        }
+        bytes = &bytes[taken.min(bytes.len())..];
+    }
+    Ok(())
+}
+
+/// Replaces a file as a whole and durably: a reader, and a crash, sees the old contents or the new.
+pub async fn replace(host: &impl Host, path: &Path, contents: &[u8], mode: u32) -> Result<()> {
+    replace_unsynced(host, path, contents, mode).await?;
+    sync_dir(host, parent(path)).await
+}
+
+/// Like [`replace`] without the last step: the new name is durable only once somebody syncs the directory.
+pub async fn replace_unsynced(
+    host: &impl Host,
+    path: &Path,
+    contents: &[u8],
+    mode: u32,
+) -> Result<()> {
+    let (file, temporary) = create_temporary(host, path, mode).await?;
+    let placed = fill_and_place(host, file, &temporary, path, contents).await;
+    if placed.is_err() {
+        // The first failure is what the caller must hear; a temporary name that stays is swept at boot.
+        let _ = fs::unlink(host, &temporary).await;
+    }
+    placed
+}
+
+async fn fill_and_place(
+    host: &impl Host,
+    file: File,
+    temporary: &Path,
+    path: &Path,
+    contents: &[u8],
+) -> Result<()> {
+    let filled = match write_all(host, &file, contents).await {
+        Ok(()) => fs::sync(host, &file).await,
+        Err(error) => Err(error),
+    };
+    let closed = fs::close(host, file).await;
+    filled?;
+    closed?;
+    fs::rename(host, temporary, path, Over::Replace).await
+}
+
+async fn create_temporary(
+    host: &impl Host,
+    path: &Path,
+    mode: u32,
+) -> Result<(File, std::path::PathBuf)> {
+    loop {
+        let unique = time::random(host).await?;
+        let name = temporary_name(path.file_name().unwrap_or_default(), unique);
+        let temporary = parent(path).join(name);
+        match fs::open_no_link(host, &temporary, How::Create { mode }).await {
+            Ok(file) => return Ok((file, temporary)),
+            Err(error) if error.errno == Errno::EXIST => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn temporary_name(name: &OsStr, unique: u64) -> OsString {
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{unique:016x}{TEMPORARY_SUFFIX}"));
+    temporary
+}
+
+/// Is this the name of a temporary file that a crash left?
+pub fn is_temporary(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX))
+}
+
+/// Makes the names in a directory durable.
+pub async fn sync_dir(host: &impl Host, dir: &Path) -> Result<()> {
+    let dir = fs::open(host, dir, How::Directory).await?;
+    let synced = fs::sync(host, &dir).await;
+    fs::close(host, dir).await?;
+    synced
+}
+
+/// Makes a directory and those above it, durably; one that is there already stays as it is.
+pub async fn make_dirs(host: &impl Host, dir: &Path, mode: u32) -> Result<()> {
+    match make_one(host, dir, mode).await {
+        Err(error) if error.is_absent() => {
+            let Some(above) = dir.parent() else { return Err(error) };
+            Box::pin(make_dirs(host, above, mode)).await?;
+            make_one(host, dir, mode).await
+        }
+        made => made,
+    }
+}
+
+async fn make_one(host: &impl Host, dir: &Path, mode: u32) -> Result<()> {
+    match fs::make_dir(host, dir, mode).await {
+        Ok(()) => match sync_dir(host, parent(dir)).await {
+            // A directory that we may write and not read: its owner's tools sync it, not we.
+            Err(error) if error.errno == Errno::ACCESS => Ok(()),
+            synced => synced,
+        },
+        Err(error) if error.errno == Errno::EXIST => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives an object a name that is free, in one step. Some network file systems know no such step (`EINVAL`): there it is
+/// a look and a rename, and the caller's lock keeps others of ours out between the two.
+pub async fn rename_new(host: &impl Host, from: &Path, to: &Path) -> Result<()> {
+    match fs::rename(host, from, to, Over::Refuse).await {
+        Err(error) if error.errno == Errno::INVAL => {}
+        other => return other,
+    }
+    match if_present(fs::link_meta(host, to).await)? {
+        Some(_) => Err(HostError::new("rename", to, Errno::EXIST)),
+        None => fs::rename(host, from, to, Over::Replace).await,
+    }
+}
+
+/// The names in a directory, sorted; none if the directory is absent.
+pub async fn names(host: &impl Host, dir: &Path) -> Result<Vec<OsString>> {
+    let Some(dir) = if_present(fs::open(host, dir, How::Directory).await)? else {
+        return Ok(Vec::new());
+    };
+    let listed = fs::list(host, &dir).await;
+    fs::close(host, dir).await?;
+    Ok(listed?.into_iter().map(|entry| entry.name).collect())
+}
+
+/// Removes a directory and all below it, following no link. An absent one is removed already.
+pub async fn remove_tree(host: &impl Host, path: &Path) -> Result<()> {
+    let place = Place::from(path);
+    if if_present(fs::link_meta(host, place.clone()).await)?
+        .is_some_and(|meta| meta.kind != Kind::Directory)
+    {
+        return Err(HostError::new("remove directory", path, Errno::NOTDIR));
+    }
+    match if_present(fs::open_no_link(host, place.clone(), How::Directory).await)? {
+        Some(dir) => remove_open_tree(host, dir, place).await,
+        None => Ok(()),
+    }
+}
+
+async fn remove_open_tree(host: &impl Host, dir: File, place: Place) -> Result<()> {
+    let emptied = empty(host, &dir).await;
+    fs::close(host, dir).await?;
+    emptied?;
+    if_present(fs::remove_dir(host, place).await).map(drop)
+}
+
+/// Removes all that lies in an open directory, following no link.
+pub async fn empty(host: &impl Host, dir: &File) -> Result<()> {
+    for entry in fs::list(host, dir).await? {
+        let place = dir.entry(&entry.name);
+        match if_present(fs::link_meta(host, place.clone()).await)?.map(|meta| meta.kind) {
+            Some(Kind::Directory) => {
+                let inner = fs::open_no_link(host, place.clone(), How::Directory).await?;
+                Box::pin(remove_open_tree(host, inner, place)).await?;
+            }
+            Some(_) => if_present(fs::unlink(host, place).await).map(drop)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file's name; an absent one is removed already. Says whether it was there.
+pub async fn remove(host: &impl Host, path: &Path) -> Result<bool> {
+    Ok(if_present(fs::unlink(host, path).await)?.is_some())
+}
+
+/// Polls `look` until it answers or the time is over (`None`). The pause between looks grows from 2 to 50 ms.
+pub async fn poll<H: Host, T, E: From<HostError>>(
+    host: &H,
+    timeout: Duration,
+    mut look: impl AsyncFnMut() -> std::result::Result<Option<T>, E>,
+) -> std::result::Result<Option<T>, E> {
+    let deadline = time::boot(host).await? + timeout;
+    let mut pause = Duration::from_millis(2);
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(Some(found));
+        }
+        let now = time::boot(host).await?;
+        if now >= deadline {
+            return Ok(None);
+        }
+        time::sleep(host, pause.min(deadline - now)).await?;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// The directory a path lies in.
+pub fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}

@@ -1,0 +1,90 @@
+//! Who is in a process group: found by looking through `/proc`, for the kernel keeps no list that we could ask for.
+//!
+//! A look is no snapshot: who forks and dies meanwhile may be missed. Signals nobody.
+
+use std::path::Path;
+
+use super::identity::{self, Boot, Process};
+use crate::error::{Errno, HostError};
+use crate::host::Host;
+use crate::host::effect::How;
+use crate::host::fs::{self, File};
+
+/// The kernel refuses.
+const PERM: Errno = Errno(1);
+
+/// The live processes of this process group, zombies left out, by number.
+pub async fn members(host: &impl Host, boot: &Boot, group: i32) -> Result<Vec<Process>, HostError> {
+    let mut members = Vec::new();
+    for pid in numbers(host).await? {
+        match identity::stat(host, pid).await {
+            Ok(Some(stat)) if stat.is_alive && stat.group == group => {
+                members.push(Process { pid, start_time: stat.start_time, boot: boot.clone() });
+            }
+            // Hidden from us means another user's, whom we could not signal either.
+            Err(error) if !matches!(error.errno, Errno::ACCESS | PERM) => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(members)
+}
+
+/// All processes' numbers.
+async fn numbers(host: &impl Host) -> Result<Vec<u32>, HostError> {
+    let proc = fs::open(host, Path::new("/proc"), How::Directory).await?;
+    let listed = fs::list(host, &proc).await;
+    let closed = fs::close(host, proc).await;
+    let listed = listed?;
+    closed?;
+    Ok(listed.iter().filter_map(|entry| entry.name.to_str()?.parse().ok()).collect())
+}
+
+/// What is alive of a leader and the group that it led, the leader gone or not.
+///
+/// The kernel gives no process the number of a group that has members. So another process under the leader's number
+/// means that nobody of the group was left by then, and whoever is older than the leader was never of its making.
+pub async fn left_of(
+    host: &impl Host,
+    boot: &Boot,
+    leader: &Process,
+) -> Result<Vec<Process>, HostError> {
+    let Some(number) = i32::try_from(leader.pid).ok().filter(|&pid| pid > 1) else {
+        return Ok(Vec::new());
+    };
+    if leader.boot != *boot {
+        return Ok(Vec::new());
+    }
+    let named = identity::stat(host, leader.pid).await?;
+    if named.is_some_and(|stat| stat.start_time != leader.start_time) {
+        return Ok(Vec::new());
+    }
+    let mut left = members(host, boot, number).await?;
+    left.retain(|member| member.start_time >= leader.start_time);
+    if named.is_some_and(|stat| stat.is_alive) && !left.contains(leader) {
+        left.push(leader.clone());
+    }
+    Ok(left)
+}
+
+/// As [`identity::open`], for a process that is still what [`left_of`] found: the leader, or of its group.
+pub async fn open(
+    host: &impl Host,
+    boot: &Boot,
+    leader: &Process,
+    member: &Process,
+) -> Result<Option<File>, HostError> {
+    let Some(opened) = identity::open(host, boot, member).await? else { return Ok(None) };
+    let stat = match identity::stat(host, member.pid).await {
+        Ok(stat) => stat,
+        Err(error) => {
+            fs::close(host, opened).await?;
+            return Err(error);
+        }
+    };
+    let group = i64::from(leader.pid);
+    if member == leader || stat.is_some_and(|stat| i64::from(stat.group) == group) {
+        return Ok(Some(opened));
+    }
+    fs::close(host, opened).await?;
+    Ok(None)
+}

@@ -1,0 +1,276 @@
+//! `gateway_intent.json`: what the operator asked for last, by whom, and in which order.
+//!
+//! Written by commands alone, under the profile's lock, before they touch the supervisor. Older installs have no such
+//! file: [`at_boot`] says what counts then.
+
+use std::fmt;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::json::{self, Oddity, Reading};
+use super::state::State;
+use crate::error::HostError;
+use crate::host::Host;
+use crate::record::file;
+
+/// What an operator can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Intent {
+    /// The gateway shall run, now and after every boot.
+    Running,
+    /// The gateway shall not run until asked.
+    Stopped,
+}
+
+impl Intent {
+    /// The word in files, logs and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for Intent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}
+
+/// Who asks: noted in the record, decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// User id.
+    pub uid: u32,
+    /// Process id of the command.
+    pub pid: u32,
+    /// The command as typed.
+    pub argv: Vec<String>,
+}
+
+/// The intent file's contents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The word in the file, whatever it is.
+    pub word: String,
+    /// What the word means, if it is one of ours.
+    pub intent: Option<Intent>,
+    /// When it was asked, as written.
+    pub at: Option<String>,
+    /// Counts the requests of this profile.
+    pub sequence: u64,
+    object: Map<String, Value>,
+}
+
+/// Reads the intent file.
+pub async fn read(host: &impl Host, path: &Path) -> Reading<Record> {
+    json::read(host, path).await.and_then(path, parse)
+}
+
+fn parse(object: Map<String, Value>) -> Result<Record, String> {
+    let word = match object.get("intent") {
+        Some(Value::String(word)) => word.clone(),
+        Some(other) => format!("({})", json::kind(other)),
+        None => return Err("it has no key `intent`".to_owned()),
+    };
+    let intent = match word.as_str() {
+        "running" => Some(Intent::Running),
+        "stopped" => Some(Intent::Stopped),
+        _ => None,
+    };
+    let at = object.get("at").and_then(Value::as_str).map(str::to_owned);
+    let sequence = object.get("sequence").and_then(Value::as_u64).unwrap_or(0);
+    Ok(Record { word, intent, at, sequence, object })
+}
+
+/// Makes this the intent in force, durably. Keys that others wrote stay; a damaged file is kept beside as `*.damaged`.
+pub async fn store(
+    host: &impl Host,
+    path: &Path,
+    intent: Intent,
+    by: &Operator,
+    at: &str,
+) -> Result<(), HostError> {
+    let read = json::read_to_change(host, path).await?.and_then(path, parse);
+    let (mut object, sequence) = match read {
+        Reading::Whole(record) => (record.object, record.sequence),
+        Reading::Missing => (Map::new(), 0),
+        Reading::Odd(_) => {
+            set_aside(host, path).await?;
+            (Map::new(), 0)
+        }
+    };
+    object.insert("schema".to_owned(), 1.into());
+    object.insert("intent".to_owned(), intent.word().into());
+    object.insert("at".to_owned(), at.into());
+    object.insert("by".to_owned(), json!({ "uid": by.uid, "pid": by.pid, "argv": by.argv }));
+    object.insert("sequence".to_owned(), sequence.saturating_add(1).into());
+    json::write(host, path, &object).await
+}
+
+/// Moves a file that cannot be read out of the way, so that what it holds is not lost.
+pub async fn set_aside(host: &impl Host, path: &Path) -> Result<(), HostError> {
+    let mut damaged = path.as_os_str().to_owned();
+    damaged.push(".damaged");
+    let damaged = Path::new(&damaged);
+    crate::host::fs::rename(host, path, damaged, crate::host::effect::Over::Replace).await?;
+    file::sync_dir(host, file::parent(path)).await
+}
+
+/// What counts as the operator's word when a boot looks, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prior {
+    /// The word that decided, for the log: `running`, `none`, or whatever stood there.
+    pub word: String,
+    /// What it means.
+    pub intent: Intent,
+    /// Which file and key it came from.
+    pub source: Source,
+    /// True when the word is none that we know.
+    pub unknown: bool,
+}
+
+/// Where the operator's word was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `gateway_intent.json`.
+    Intent,
+    /// `desired_state` in `gateway_state.json`, as newer upstream installs write it.
+    DesiredState,
+    /// `gateway_state` in `gateway_state.json`: the gateway's own last word.
+    GatewayState,
+    /// `HERMES_GATEWAY_BOOTSTRAP_STATE`, for a home that never ran.
+    Bootstrap,
+    /// Nowhere.
+    Nothing,
+}
+
+impl Source {
+    /// The word in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::DesiredState => "desired_state",
+            Self::GatewayState => "gateway_state",
+            Self::Bootstrap => "bootstrap",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// The operator's word: the intent if it can be read, else what the state file says. Only `running` starts a gateway.
+pub fn at_boot(
+    record: &Reading<Record>,
+    state: &Reading<State>,
+    bootstrap: Option<Intent>,
+) -> Prior {
+    if let Some(record) = record.whole() {
+        return Prior {
+            word: record.word.clone(),
+            intent: record.intent.unwrap_or(Intent::Stopped),
+            source: Source::Intent,
+            unknown: record.intent.is_none(),
+        };
+    }
+    let state_words = state.whole().map(|state| (&state.desired_state, &state.gateway_state));
+    match state_words {
+        Some((Some(word), _)) => from_word(word, Source::DesiredState),
+        Some((None, Some(word))) => from_word(word, Source::GatewayState),
+        Some((None, None)) | None => Prior {
+            word: "none".to_owned(),
+            intent: bootstrap.unwrap_or(Intent::Stopped),
+            source: if bootstrap.is_some() { Source::Bootstrap } else { Source::Nothing },
+            unknown: false,
+        },
+    }
+}
+
+fn from_word(word: &str, source: Source) -> Prior {
+    let intent = match (word, source) {
+        ("running", _) | ("draining" | "degraded", Source::GatewayState) => Some(Intent::Running),
+        ("stopped", _) | ("starting" | "startup_failed", Source::GatewayState) => {
+            Some(Intent::Stopped)
+        }
+        _ => None,
+    };
+    Prior {
+        word: word.to_owned(),
+        intent: intent.unwrap_or(Intent::Stopped),
+        source,
+        unknown: intent.is_none(),
+    }
+}
+
+/// Everything that must be said about the two files.
+pub fn oddities(record: &Reading<Record>, state: &Reading<State>) -> Vec<Oddity> {
+    record.oddity().into_iter().chain(state.oddity()).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn record(text: &str) -> Reading<Record> {
+        let object = serde_json::from_str(text).expect("JSON");
+        Reading::Whole(object).and_then(Path::new("i"), parse)
+    }
+
+    fn state(text: &str) -> Reading<State> {
+        let object = serde_json::from_str(text).expect("JSON");
+        Reading::Whole(object).and_then(Path::new("s"), State::parse)
+    }
+
+    #[rstest]
+    #[case(r#"{"intent":"running"}"#, Intent::Running, false)]
+    #[case(r#"{"intent":"stopped"}"#, Intent::Stopped, false)]
+    #[case(r#"{"intent":"RUNNING"}"#, Intent::Stopped, true)]
+    #[case(r#"{"intent":"draining"}"#, Intent::Stopped, true)]
+    #[case(r#"{"intent":["running"]}"#, Intent::Stopped, true)]
+    fn a_readable_intent_decides(
+        #[case] text: &str,
+        #[case] intent: Intent,
+        #[case] unknown: bool,
+    ) {
+        let running = state(r#"{"gateway_state":"running"}"#);
+        let prior = at_boot(&record(text), &running, None);
+        assert_eq!((prior.intent, prior.unknown, prior.source), (intent, unknown, Source::Intent));
+    }
+
+    #[rstest]
+    #[case("running", Intent::Running, false)]
+    #[case("draining", Intent::Running, false)]
+    #[case("degraded", Intent::Running, false)]
+    #[case("stopped", Intent::Stopped, false)]
+    #[case("starting", Intent::Stopped, false)]
+    #[case("startup_failed", Intent::Stopped, false)]
+    #[case("Running", Intent::Stopped, true)]
+    #[case("runing", Intent::Stopped, true)]
+    fn without_an_intent_the_last_state_decides(
+        #[case] word: &str,
+        #[case] intent: Intent,
+        #[case] unknown: bool,
+    ) {
+        let state = state(&format!(r#"{{"gateway_state":"{word}"}}"#));
+        let prior = at_boot(&Reading::Missing, &state, None);
+        assert_eq!((prior.word.as_str(), prior.intent, prior.unknown), (word, intent, unknown));
+    }
+
+    #[test]
+    fn the_desired_state_outranks_the_last_state() {
+        let state = state(r#"{"gateway_state":"running","desired_state":"stopped"}"#);
+        let prior = at_boot(&Reading::Missing, &state, Some(Intent::Running));
+        assert_eq!((prior.intent, prior.source), (Intent::Stopped, Source::DesiredState));
+    }
+
+    #[test]
+    fn the_bootstrap_word_counts_only_where_nothing_was_ever_said() {
+        let fresh = at_boot(&Reading::Missing, &Reading::Missing, Some(Intent::Running));
+        assert_eq!((fresh.intent, fresh.source), (Intent::Running, Source::Bootstrap));
+        let told =
+            at_boot(&record(r#"{"intent":"stopped"}"#), &Reading::Missing, Some(Intent::Running));
+        assert_eq!(told.intent, Intent::Stopped);
+    }
+}

@@ -1,0 +1,165 @@
+//! One JSON object a file: read with every oddity as a value, changed without losing keys of others.
+//!
+//! Nothing here knows what the keys mean.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::file;
+use crate::error::{Errno, HostError};
+use crate::host::Host;
+
+/// What reading a record found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading<T> {
+    /// The record, whole.
+    Whole(T),
+    /// No such file.
+    Missing,
+    /// A file that cannot be used, and why. It counts as none, once that has been said.
+    Odd(Oddity),
+}
+
+/// A file that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ignored `{}`: {reason}", path.display())]
+pub struct Oddity {
+    /// Which file.
+    pub path: PathBuf,
+    /// A phrase: `it is empty`, `permission denied`.
+    pub reason: String,
+}
+
+impl<T> Reading<T> {
+    /// The record if there is one that can be used.
+    pub fn whole(&self) -> Option<&T> {
+        match self {
+            Self::Whole(value) => Some(value),
+            Self::Missing | Self::Odd(_) => None,
+        }
+    }
+
+    /// What must be said about the file.
+    pub fn oddity(&self) -> Option<&Oddity> {
+        match self {
+            Self::Odd(oddity) => Some(oddity),
+            Self::Whole(_) | Self::Missing => None,
+        }
+    }
+
+    /// Reads the record further; a reason makes it odd.
+    pub fn and_then<U>(
+        self,
+        path: &Path,
+        parse: impl FnOnce(T) -> Result<U, String>,
+    ) -> Reading<U> {
+        match self {
+            Self::Whole(value) => match parse(value) {
+                Ok(parsed) => Reading::Whole(parsed),
+                Err(reason) => Reading::Odd(Oddity { path: path.to_owned(), reason }),
+            },
+            Self::Missing => Reading::Missing,
+            Self::Odd(oddity) => Reading::Odd(oddity),
+        }
+    }
+}
+
+/// Reads a file that should hold one JSON object.
+pub async fn read(host: &impl Host, path: &Path) -> Reading<Map<String, Value>> {
+    reading(path, file::read(host, path, file::RECORD_BYTES_MAX).await)
+}
+
+/// Reads a file in order to change it: what the machine refuses just now is a failure, not damage. Else a moment's
+/// `EIO` or `EACCES` would put a whole record aside, and lose every key of it.
+pub async fn read_to_change(
+    host: &impl Host,
+    path: &Path,
+) -> Result<Reading<Map<String, Value>>, HostError> {
+    match file::read(host, path, file::RECORD_BYTES_MAX).await {
+        Err(error) if !is_about_the_file(error.errno) => Err(error),
+        read => Ok(reading(path, read)),
+    }
+}
+
+/// Does this say what the file is, and not what the machine could not do?
+fn is_about_the_file(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::NOENT | Errno::INVAL | Errno::ISDIR | Errno::NXIO | Errno::FBIG | Errno::LOOP
+    )
+}
+
+fn reading(path: &Path, read: Result<Vec<u8>, HostError>) -> Reading<Map<String, Value>> {
+    match read {
+        Ok(contents) => match parse(&contents) {
+            Ok(object) => Reading::Whole(object),
+            Err(reason) => Reading::Odd(Oddity { path: path.to_owned(), reason }),
+        },
+        Err(error) if error.is_absent() => Reading::Missing,
+        Err(error) => Reading::Odd(Oddity { path: path.to_owned(), reason: reason(&error) }),
+    }
+}
+
+fn reason(error: &HostError) -> String {
+    match error.errno {
+        Errno::FBIG => format!("it is longer than {} bytes", file::RECORD_BYTES_MAX),
+        Errno::INVAL => "it is not a regular file".to_owned(),
+        errno => errno.to_string(),
+    }
+}
+
+fn parse(contents: &[u8]) -> Result<Map<String, Value>, String> {
+    if contents.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let text = std::str::from_utf8(contents)
+        .map_err(|error| format!("it is not UTF-8 from byte {}", error.valid_up_to()))?;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(other) => Err(format!("it holds a JSON {}, not an object", kind(&other))),
+        Err(error) => Err(format!("it is not whole JSON: {error}")),
+    }
+}
+
+/// The JSON word for a value's type.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Replaces the file by this object.
+pub async fn write(
+    host: &impl Host,
+    path: &Path,
+    object: &Map<String, Value>,
+) -> Result<(), HostError> {
+    let mut contents = serde_json::to_vec_pretty(object).expect("string keys only");
+    contents.push(b'\n');
+    file::replace(host, path, &contents, 0o644).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(b"", "it is empty")]
+    #[case(b"\xff{}", "it is not UTF-8 from byte 0")]
+    #[case(b"[1]", "it holds a JSON array, not an object")]
+    #[case(b"\"running\"", "it holds a JSON string, not an object")]
+    #[case(b"{\"a\":", "it is not whole JSON: EOF while parsing a value at line 1 column 5")]
+    fn what_is_not_one_object_is_refused_with_the_reason(
+        #[case] contents: &[u8],
+        #[case] reason: &str,
+    ) {
+        assert_eq!(parse(contents), Err(reason.to_owned()));
+    }
+}

@@ -1,0 +1,87 @@
+//! The lock that operations on one profile hold, so that they come one after the other.
+//!
+//! It is the kernel's: death gives it back. It lies outside the profile, and it is removed only with the profile, by
+//! its holder; so a taker looks again whether the file it locked still has the name.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::file;
+use crate::error::{Errno, HostError, if_present};
+use crate::host::Host;
+use crate::host::effect::How;
+use crate::host::fs::{self, File};
+use crate::layout::Layout;
+use crate::name::Profile;
+
+/// A lock that we hold until [`release`].
+#[derive(Debug)]
+pub struct Held {
+    file: File,
+}
+
+/// Why the lock could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LockError {
+    /// Another command is at work on the profile.
+    #[error("another command is at work on profile '{profile}': waited {} s for `{}`", waited.as_secs_f32(), path.display())]
+    Busy {
+        /// Which profile.
+        profile: Profile,
+        /// The lock file.
+        path: PathBuf,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The lock file cannot be used.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// Takes a profile's lock, waiting at most so long for others to end.
+pub async fn acquire(
+    host: &impl Host,
+    layout: &Layout,
+    profile: &Profile,
+    timeout: Duration,
+) -> Result<Held, LockError> {
+    let path = layout.lock(profile);
+    file::make_dirs(host, &layout.locks(), 0o755).await?;
+    let held = file::poll(host, timeout, async || attempt(host, &path).await).await?;
+    held.ok_or(LockError::Busy { profile: profile.clone(), path, waited: timeout })
+}
+
+async fn attempt(host: &impl Host, path: &std::path::Path) -> Result<Option<Held>, LockError> {
+    let file = fs::open_no_link(host, path, How::Lock { mode: 0o644 }).await?;
+    match lock_named(host, &file).await {
+        Ok(true) => Ok(Some(Held { file })),
+        other => {
+            fs::close(host, file).await?;
+            other.map(|_| None).map_err(LockError::from)
+        }
+    }
+}
+
+/// Locks the open file if nobody else has it, and if it still is what its name means.
+async fn lock_named(host: &impl Host, file: &File) -> Result<bool, HostError> {
+    match fs::lock(host, file).await {
+        Ok(()) => {}
+        Err(error) if error.errno == Errno::AGAIN => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let ours = fs::handle_meta(host, file).await?.identity;
+    let named = if_present(fs::link_meta(host, &file.path).await)?;
+    Ok(named.is_some_and(|meta| meta.identity == ours))
+}
+
+/// Gives the lock back.
+pub async fn release(host: &impl Host, held: Held) -> Result<(), HostError> {
+    fs::close(host, held.file).await
+}
+
+/// Gives the lock back for good, with its file: the profile is no more.
+pub async fn retire(host: &impl Host, held: Held) -> Result<(), HostError> {
+    let removed = file::remove(host, &held.file.path).await;
+    fs::close(host, held.file).await?;
+    removed.map(drop)
+}

@@ -1,0 +1,85 @@
+//! `.gateway-planned-stop.json`: the note that tells a gateway that the SIGTERM it is about to get was asked for.
+//!
+//! Only the process it names consumes it: pid, start time and boot must all be its own. The wall clock decides nothing.
+
+use std::path::Path;
+
+use serde_json::Map;
+
+use super::file;
+use super::identity::Process;
+use super::json::{self, Reading};
+use crate::error::HostError;
+use crate::host::Host;
+
+/// What was planned for the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Plan {
+    /// It shall stop and stay down.
+    Stop,
+    /// It shall stop and be started again.
+    Restart,
+}
+
+impl Plan {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// The note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// The process that shall stop.
+    pub target: Process,
+    /// What is planned for it.
+    pub plan: Plan,
+}
+
+/// Writes the marker into the target's profile directory.
+pub async fn write(
+    host: &impl Host,
+    path: &Path,
+    marker: &Marker,
+    stopper_pid: u32,
+    written_at: &str,
+) -> Result<(), HostError> {
+    let mut object = Map::new();
+    object.insert("schema".to_owned(), 1.into());
+    marker.target.write(&mut object, "target_");
+    object.insert("plan".to_owned(), marker.plan.word().into());
+    object.insert("stopper_pid".to_owned(), stopper_pid.into());
+    object.insert("written_at".to_owned(), written_at.into());
+    json::write(host, path, &object).await
+}
+
+/// Reads the marker, whoever it names.
+pub async fn read(host: &impl Host, path: &Path) -> Reading<Marker> {
+    json::read(host, path).await.and_then(path, |object| {
+        let target = Process::read(&object, "target_").ok_or("it names no process")?;
+        let plan = match object.get("plan").and_then(serde_json::Value::as_str) {
+            None | Some("stop") => Plan::Stop,
+            Some("restart") => Plan::Restart,
+            Some(other) => return Err(format!("it plans {other:?}")),
+        };
+        Ok(Marker { target, plan })
+    })
+}
+
+/// Takes the marker away if it names this process, and says what was planned. Another's is left alone.
+pub async fn consume(
+    host: &impl Host,
+    path: &Path,
+    reader: &Process,
+) -> Result<Option<Plan>, HostError> {
+    match read(host, path).await.whole() {
+        Some(marker) if marker.target == *reader => {
+            file::remove(host, path).await?;
+            Ok(Some(marker.plan))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,97 @@
+//! Floor 3: which container supervises a home. One does; others on the same volume are guests.
+//!
+//! What a container was started for decides what it asks for; a lock on the home decides what it gets. The lock
+//! belongs to one process and survives its `exec`, so it is held as long as that container's gateways are supervised.
+
+use std::ffi::OsString;
+
+use crate::error::{Errno, HostError, if_present};
+use crate::host::Host;
+use crate::host::effect::How;
+use crate::host::fs::{self, File};
+use crate::layout::Layout;
+
+/// What a container is to the home it mounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Its gateways live here.
+    Supervisor,
+    /// It only uses the home: a dashboard, a shell.
+    Guest,
+}
+
+/// `HERMES_ROLE` is another word.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("HERMES_ROLE={0:?} is not one of supervisor, guest")]
+pub struct RoleError(pub String);
+
+/// The role a container asks for: `HERMES_ROLE` if set, else `supervisor` for no command or `gateway run`, `guest` for
+/// any other command.
+pub fn asked(word: Option<&str>, command: &[OsString]) -> Result<Role, RoleError> {
+    match word {
+        Some("supervisor") => Ok(Role::Supervisor),
+        Some("guest") => Ok(Role::Guest),
+        Some(other) => Err(RoleError(other.to_owned())),
+        None if command.is_empty() || is_gateway_run(command) => Ok(Role::Supervisor),
+        None => Ok(Role::Guest),
+    }
+}
+
+/// `gateway run`, with or without `hermes` before and options between.
+fn is_gateway_run(command: &[OsString]) -> bool {
+    let words: Vec<&str> = command.iter().filter_map(|word| word.to_str()).collect();
+    let words = words.strip_prefix(&["hermes"]).unwrap_or(&words);
+    words.windows(2).any(|pair| pair == ["gateway", "run"])
+        && !words.first().is_some_and(|first| first.contains('/'))
+}
+
+/// Takes the home for this process, for as long as it and what it becomes live; `None` if another has it.
+pub async fn claim(host: &impl Host, layout: &Layout) -> Result<Option<File>, HostError> {
+    let lock = fs::open_no_link(host, &layout.role_lock(), How::Lock { mode: 0o644 }).await?;
+    match fs::lock_record(host, &lock).await {
+        Ok(()) => Ok(Some(lock)),
+        Err(error) => {
+            fs::close(host, lock).await?;
+            if error.errno == Errno::AGAIN { Ok(None) } else { Err(error) }
+        }
+    }
+}
+
+/// Does some container supervise this home?
+pub async fn is_claimed(host: &impl Host, layout: &Layout) -> Result<bool, HostError> {
+    let Some(lock) = if_present(fs::open_no_link(host, &layout.role_lock(), How::Read).await)?
+    else {
+        return Ok(false);
+    };
+    let claimed = fs::is_locked(host, &lock).await;
+    fs::close(host, lock).await?;
+    claimed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(None, "", Role::Supervisor)]
+    #[case(None, "gateway run", Role::Supervisor)]
+    #[case(None, "hermes -p coder gateway run", Role::Supervisor)]
+    #[case(None, "dashboard", Role::Guest)]
+    #[case(None, "sh -c true", Role::Guest)]
+    #[case(Some("supervisor"), "sh -c true", Role::Supervisor)]
+    #[case(Some("guest"), "", Role::Guest)]
+    fn the_command_or_the_word_asks_for_a_role(
+        #[case] word: Option<&str>,
+        #[case] command: &str,
+        #[case] expected: Role,
+    ) {
+        let command: Vec<OsString> = command.split_whitespace().map(OsString::from).collect();
+        assert_eq!(asked(word, &command), Ok(expected));
+    }
+
+    #[test]
+    fn another_word_is_refused() {
+        assert_eq!(asked(Some("boss"), &[]), Err(RoleError("boss".to_owned())));
+    }
+}

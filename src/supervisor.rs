@@ -1,0 +1,319 @@
+//! Floor 3: the seam of operations. What a supervisor of gateways can be asked, whatever it is.
+//!
+//! `ops` speaks to these traits alone; `backend` implements them. A backend that cannot register does not implement
+//! [`Registrar`]. No method knows about intents, markers or profiles' files: those are `ops`' business.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::HostError;
+use crate::host::effect::{Pid, Status};
+use crate::name::Profile;
+
+/// What a supervisor is told about one service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Want {
+    /// Keep it up.
+    Up,
+    /// Keep it down.
+    Down,
+}
+
+/// Is a service known, and does anybody look after it?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Presence {
+    /// No such service.
+    Unregistered,
+    /// It is there, but no supervisor listens.
+    Unsupervised,
+    /// A supervisor looks after it.
+    Supervised,
+    /// This machine has no supervisor: gateways run in the foreground.
+    Foreground,
+}
+
+/// What is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// The gateway's process runs.
+    Up {
+        /// In the supervisor's PID namespace.
+        pid: Pid,
+        /// It has said that it is ready.
+        ready: bool,
+    },
+    /// It ended and is being cleaned up after.
+    Finishing,
+    /// It does not run.
+    Down {
+        /// How it ended, if it ever ran under this supervisor.
+        last: Option<Status>,
+    },
+}
+
+/// A service as its supervisor sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Known, looked after?
+    pub presence: Presence,
+    /// What was asked of the supervisor.
+    pub want: Want,
+    /// What it will do by itself when it starts anew.
+    pub at_start: Want,
+    /// What is so.
+    pub fact: Fact,
+    /// When that last changed, as time since 1970-01-01 UTC; equal stamps mean that nothing changed.
+    pub since: Duration,
+    /// Stopped by SIGSTOP.
+    pub paused: bool,
+}
+
+impl Service {
+    /// A service that is not there.
+    pub fn unregistered() -> Self {
+        Self {
+            presence: Presence::Unregistered,
+            want: Want::Down,
+            at_start: Want::Down,
+            fact: Fact::Down { last: None },
+            since: Duration::ZERO,
+            paused: false,
+        }
+    }
+
+    /// The live process, if there is one.
+    pub fn pid(&self) -> Option<Pid> {
+        match self.fact {
+            Fact::Up { pid, .. } => Some(pid),
+            Fact::Finishing | Fact::Down { .. } => None,
+        }
+    }
+
+    /// It ended in a way that its supervisor does not try again: exit code 78, the configuration is wrong.
+    pub fn has_failed_permanently(&self) -> bool {
+        self.want == Want::Down
+            && matches!(self.fact, Fact::Down { last: Some(Status::Exited(PERMANENT_FAILURE)) })
+    }
+}
+
+/// The exit code that says: do not start me again, my configuration is wrong (`EX_CONFIG` of `sysexits.h`).
+pub const PERMANENT_FAILURE: u8 = 78;
+
+/// What a gateway needs from its supervisor: facts, not files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// Whose gateway.
+    pub profile: Profile,
+    /// Absolute path of the `hermes` program.
+    pub program: PathBuf,
+    /// From SIGTERM to SIGKILL.
+    pub kill_after: Duration,
+}
+
+/// What a wait is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Somebody looks after it.
+    Supervised,
+    /// Up and ready, in another process than before.
+    Ready {
+        /// The process that ran when it was asked for; `None` if none did.
+        before: Option<Pid>,
+        /// The stamp of that look ([`Service::since`]).
+        since: Duration,
+    },
+    /// This process runs no more.
+    Gone(Pid),
+    /// Down, cleaned up.
+    Down,
+}
+
+/// What registering changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The service is new; a [`Registrar::rescan`] makes it live.
+    New,
+    /// It was there; some of its files were brought up to date in place.
+    Updated,
+    /// It was there, as it should be.
+    Unchanged,
+}
+
+/// Something in the supervisor's directory that belongs to no profile's service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// Its name there.
+    pub name: String,
+    /// Whose lock must be held to touch it, if a legal profile is named.
+    pub owner: Option<Profile>,
+    /// What it is.
+    pub kind: StrayKind,
+}
+
+/// What a stray is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrayKind {
+    /// A service under construction, or on its way out, that nobody finished.
+    Unfinished,
+    /// Named like a gateway, but no legal profile could own it.
+    IllegalName,
+}
+
+/// Everything the supervisor knows of gateways.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Profiles with a service, sorted.
+    pub profiles: Vec<Profile>,
+    /// What should not be there.
+    pub strays: Vec<Stray>,
+}
+
+/// How an act on a service can fail.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SupervisorError {
+    /// No service of that profile.
+    #[error("no such gateway '{0}'")]
+    NotRegistered(Profile),
+    /// A tool of the supervisor refused.
+    #[error("{tool} {action} on '{service}' failed (rc={code}): {stderr}")]
+    Command {
+        /// `s6-svc`.
+        tool: &'static str,
+        /// `start`.
+        action: &'static str,
+        /// `gateway-coder`.
+        service: String,
+        /// The tool's exit code.
+        code: i32,
+        /// The tool's words, one line.
+        stderr: String,
+        /// What we know of the cause.
+        cause: Cause,
+    },
+    /// The tool did not end in time.
+    #[error("{tool} {action} on '{service}' did not end within {} s", waited.as_secs_f32())]
+    Hung {
+        /// `s6-svc`.
+        tool: &'static str,
+        /// `start`.
+        action: &'static str,
+        /// `gateway-coder`.
+        service: String,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The tool is not installed.
+    #[error("no {tool} in {}", looked_in.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", "))]
+    NoTool {
+        /// `s6-svc`.
+        tool: &'static str,
+        /// Where we looked.
+        looked_in: Vec<PathBuf>,
+    },
+    /// The service's state is kept from us: its supervisor is another user's.
+    #[error(transparent)]
+    Forbidden(HostError),
+    /// The service is there, but nobody looks after it.
+    #[error("no supervisor listens on '{0}'")]
+    NotListening(String),
+    /// What was waited for did not come.
+    #[error("gateway '{profile}' {what} within {} s", waited.as_secs_f32())]
+    TimedOut {
+        /// Whose gateway.
+        profile: Profile,
+        /// `was not ready`, `was not down`.
+        what: &'static str,
+        /// How long we waited.
+        waited: Duration,
+        /// The last look.
+        last: Box<Service>,
+    },
+    /// It was started, and it ended.
+    #[error("gateway '{profile}' started and ended: {}", how(*last))]
+    Ended {
+        /// Whose gateway.
+        profile: Profile,
+        /// How it ended.
+        last: Status,
+        /// Its supervisor will not try again.
+        permanent: bool,
+    },
+    /// The status record makes no sense.
+    #[error("failed to understand `{}`: {reason}", path.display())]
+    OddStatus {
+        /// The record.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The kernel refused.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// What we know of why a tool failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// `EACCES`: the control FIFO is somebody else's.
+    Forbidden,
+    /// Nobody reads the control FIFO.
+    NotListening,
+    /// Only the tool's own words tell.
+    Unknown,
+}
+
+/// How a process ended, in words.
+pub fn how(status: Status) -> String {
+    match status {
+        Status::Exited(code) => format!("exit code {code}"),
+        Status::Signalled(signal) => format!("signal {}", signal.0),
+    }
+}
+
+/// Looks after gateways.
+#[expect(async_fn_in_trait, reason = "one thread: no future of ours needs to be Send")]
+pub trait Supervisor {
+    /// Asks that the gateway run, now and when its supervisor starts anew. Returns when the request is in its hands.
+    async fn start(&self, profile: &Profile) -> Result<(), SupervisorError>;
+
+    /// Asks that the gateway not run, now and when its supervisor starts anew.
+    async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError>;
+
+    /// Asks that the gateway end if it runs, and run again, in one request.
+    async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError>;
+
+    /// What is so.
+    async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError>;
+
+    /// Waits until the goal is reached; the error says what was so instead.
+    async fn wait(
+        &self,
+        profile: &Profile,
+        goal: Goal,
+        timeout: Duration,
+    ) -> Result<Service, SupervisorError>;
+}
+
+/// A supervisor that services can be added to and taken from at run time.
+#[expect(async_fn_in_trait, reason = "one thread: no future of ours needs to be Send")]
+pub trait Registrar: Supervisor {
+    /// Makes the service be there, complete, and start by itself or not; a live one is not disturbed.
+    async fn publish(
+        &self,
+        spec: &ServiceSpec,
+        at_start: Want,
+    ) -> Result<Published, SupervisorError>;
+
+    /// Makes new services live and forgets those that are gone.
+    async fn rescan(&self) -> Result<(), SupervisorError>;
+
+    /// Takes a service out with its process, its logger and its supervisor; an absent one is out already.
+    async fn unregister(&self, profile: &Profile, timeout: Duration)
+    -> Result<(), SupervisorError>;
+
+    /// What is there.
+    async fn list(&self) -> Result<Listing, SupervisorError>;
+
+    /// Takes a stray away, with whatever runs in it.
+    async fn sweep(&self, stray: &Stray, timeout: Duration) -> Result<(), SupervisorError>;
+}

@@ -1,0 +1,42 @@
+//! Sockets on the loopback address.
+
+use hermes::error::Errno;
+use hermes::host::effect::{Effect, Event, Interests};
+use hermes::host::os::{OsHost, run_waiting};
+use hermes::host::{Answer, Host};
+
+use super::{assert_ended, bytes, close, eventually, handle, now, read, write};
+
+/// A port that nobody listens on, out of the range that the kernel gives to connections.
+fn free_port(host: &OsHost) -> u16 {
+    let first = 10_000 + u16::try_from(std::process::id() % 20_000).expect("below 20000");
+    let refused =
+        |port: &u16| now(host, Effect::Connect { port: *port }) == Err(Errno::CONNREFUSED);
+    (first..first + 1000).find(refused).expect("a free port")
+}
+
+#[test]
+fn a_connection_carries_bytes_both_ways_and_never_blocks() {
+    let host = OsHost::new();
+    let port = free_port(&host);
+    let listener = handle(now(&host, Effect::Listen { port }));
+    assert_eq!(now(&host, Effect::Accept { listener }), Err(Errno::AGAIN));
+    assert_eq!(now(&host, Effect::Listen { port }), Err(Errno::ADDRINUSE));
+    let client = handle(now(&host, Effect::Connect { port }));
+    let interests = Interests { readable: vec![client, listener], ..Interests::default() };
+    let event = run_waiting(host.perform(Effect::Wait { interests }));
+    assert_eq!(event, Ok(Answer::Event(Event::Readable(listener))));
+    let server = handle(now(&host, Effect::Accept { listener }));
+    assert_eq!(read(&host, server), Err(Errno::AGAIN));
+    assert_eq!(read(&host, client), Err(Errno::AGAIN));
+    assert_eq!(write(&host, client, b"ask"), Ok(Answer::Count(3)));
+    assert_eq!(read(&host, server), bytes("ask"));
+    assert_eq!(write(&host, server, b"answer"), Ok(Answer::Count(6)));
+    assert_eq!(read(&host, client), bytes("answer"));
+    close(&host, server);
+    assert_ended(&host, client);
+    // The closed connection lingers on the port; whoever comes back listens at once all the same.
+    close(&host, listener);
+    // A child of another test may hold the listener until it has become its program.
+    eventually("the port is free", || now(&host, Effect::Listen { port }).is_ok());
+}

@@ -1,0 +1,46 @@
+//! The one integration binary: what the library does to a real machine, low floors first.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests arrange and observe the real machine directly"
+)]
+
+mod support {
+    pub(crate) mod home;
+    pub(crate) mod machine;
+    pub(crate) mod supervisor;
+}
+
+mod tidy;
+
+mod host {
+    mod os;
+}
+mod record {
+    mod properties;
+}
+mod ops {
+    mod lifecycle;
+    mod profiles;
+}
+
+mod gateway;
+
+mod cli {
+    mod readme;
+    mod words;
+}
+
+mod native;
+
+mod docker {
+    mod boot;
+    mod command;
+    mod image;
+    mod machine;
+    mod safety;
+    mod scripts;
+    mod stop;
+    mod tour;
+}

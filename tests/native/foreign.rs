@@ -1,0 +1,126 @@
+//! Where s6 is not as it should be: somebody else's tree, nobody listening, tools that are missing or hang.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{bare, machine, machine_with};
+use crate::support::machine::{Machine, Tree, User, names, so, wait_until};
+
+/// root's tree, with the slots of this profile and of default supervised by root.
+fn foreign_with(profile: &str) -> Machine {
+    let machine = bare(Tree::Root);
+    machine.put(format!("profiles/{profile}/SOUL.md"), "x\n");
+    // The slots are made; that root's s6-svscan cannot be told of them is the failure.
+    machine.hermes("boot reconcile").expect(1).says(&["Permission denied"]);
+    machine.run(User::Root, &[], &["s6-svscanctl", "-a", "/run/service"]).expect(0);
+    wait_until("root's s6-supervise", || {
+        let found = machine.supervisors(profile);
+        so(found.len() == 1, || format!("{found:?}"))
+    });
+    machine
+}
+
+#[test]
+fn r4_a_fifo_of_roots_is_the_named_error_with_a_hint() {
+    let machine = foreign_with("coder");
+    for verb in ["start", "stop", "restart"] {
+        let outcome = machine.hermes(&format!("-p coder gateway {verb}")).expect(1);
+        outcome.says(&["✗ ", "ermission denied", "hint: this scan directory belongs to another"]);
+    }
+    assert_eq!(machine.gateways("coder"), []);
+}
+
+#[test]
+fn r6_create_that_cannot_rescan_leaves_nothing() {
+    let machine = bare(Tree::Root);
+    let outcome = machine.hermes("profile create coder").expect(1);
+    outcome.says(&["✗ s6-svscanctl rescan on '/run/service' failed (rc=111)", "hint: "]);
+    assert_eq!(names(&machine.home().join("profiles")), Vec::<String>::new());
+    assert_eq!(machine.scan_dir(), Vec::<String>::new());
+}
+
+#[test]
+fn h28_a_slot_that_nobody_was_told_of_is_named_so_and_reconcile_mends_it() {
+    let machine = machine_with(&["coder"]);
+    let copy = "cp -r /run/service/gateway-coder /run/service/.x && rm -rf /run/service/.x/supervise \
+                /run/service/.x/event /run/service/.x/log/supervise /run/service/.x/log/event && \
+                mv /run/service/.x /run/service/gateway-$0";
+    for name in ["writer", "reader"] {
+        machine.run(User::Hermes, &[], &["sh", "-c", copy, name]).expect(0);
+        machine.put(format!("profiles/{name}/SOUL.md"), "soul\n");
+        let line = format!("--json -p {name} gateway status");
+        let status = machine.hermes(&line).expect(4).json();
+        assert_eq!(status["gateways"][0]["presence"], "unsupervised");
+    }
+    // A start makes its own slot live; a reconcile all of them.
+    machine.ok("-p writer gateway start");
+    machine.put("profiles/reader/gateway_intent.json", "{\"intent\":\"running\"}");
+    machine.ok("boot reconcile");
+    machine.wait_status("reader", "verdict", "up");
+}
+
+#[test]
+fn h28_start_right_after_create_works() {
+    let machine = machine();
+    for round in 0..5 {
+        machine.ok(&format!("profile create p{round}"));
+        machine.ok(&format!("-p p{round} gateway start"));
+    }
+}
+
+#[test]
+fn h29_missing_tools_are_named_with_where_we_looked() {
+    let machine = machine_with(&["coder"]);
+    let nowhere = [("HERMES_S6_BIN_DIR", "/nowhere")];
+    for line in ["-p coder gateway start", "profile create writer", "profile delete coder -y"] {
+        let outcome = machine.hermes_with(User::Hermes, &nowhere, line).expect(1);
+        outcome.says(&["✗ no s6-sv", " in /nowhere", "hint: install s6"]);
+    }
+    assert_eq!(machine.scan_dir(), ["gateway-coder", "gateway-default"]);
+    assert_eq!(names(&machine.home().join("profiles")), ["coder"]);
+}
+
+#[test]
+fn h29_a_tool_that_hangs_is_killed_and_named() {
+    let machine = machine_with(&["coder"]);
+    let dir = machine.home().join("bin");
+    let fake = "mkdir bin && cd bin && ln -s /usr/bin/s6-* . && rm s6-svc && \
+                printf '#!/bin/sh\\nexec sleep 54321\\n' > s6-svc && chmod 755 s6-svc";
+    let fake = format!("cd {} && {fake}", machine.home().display());
+    machine.run(User::Hermes, &[], &["sh", "-c", &fake]).expect(0);
+    let began = Instant::now();
+    let env = [("HERMES_S6_BIN_DIR", path(&dir))];
+    let outcome = machine.hermes_with(User::Hermes, &env, "-p coder gateway start").expect(1);
+    outcome.says(&["✗ s6-svc start on 'gateway-coder' did not end within 10 s", "hint: "]);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let left = machine.processes();
+    assert!(!left.iter().any(|process| process.line.contains("54321")), "{left:?}");
+}
+
+#[test]
+fn h29_an_unreadable_scan_directory_is_named() {
+    let machine = machine_with(&["coder"]);
+    machine.run(User::Root, &[], &["chmod", "0", "/run/service"]).expect(0);
+    for line in ["-p coder gateway start", "-p coder gateway status", "boot reconcile"] {
+        machine.hermes(line).expect(1).says(&["✗ ", "/run/service", "ermission denied"]);
+    }
+}
+
+#[test]
+fn as_root_in_the_image_a_command_becomes_hermes() {
+    let machine = machine();
+    machine.hermes_with(User::Root, &[], "profile create coder").expect(0);
+    machine.hermes_with(User::Root, &[], "-p coder gateway start").expect(0);
+    let home = machine.home();
+    let owned = machine.run(
+        User::Root,
+        &[],
+        &["find", path(&home), "/run/service", "!", "-user", "hermes"],
+    );
+    assert_eq!(owned.expect(0).out, "");
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}

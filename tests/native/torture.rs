@@ -1,0 +1,264 @@
+//! Commands are killed at random instants; then the machine restarts, and all is whole again.
+//!
+//! For each profile the test keeps what may be so: what the last command that exited 0 made of it, or what one that
+//! was killed since would have.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde_json::Value;
+
+use super::machine;
+use crate::support::machine::{
+    End, Machine, first_child, names, raw, so, strike_after, wait_until,
+};
+
+const COMMANDS: usize = 200;
+/// Commands between two restarts.
+const ROUND: usize = 50;
+const PROFILES: [&str; 3] = ["a", "b", "c"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Is {
+    Absent,
+    /// There, and nobody ever said start or stop.
+    Unasked,
+    Running,
+    Stopped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Create,
+    Start,
+    Stop,
+    Delete,
+}
+
+impl Verb {
+    fn line(self, profile: &str) -> String {
+        match self {
+            Self::Create => format!("profile create {profile}"),
+            Self::Start => format!("-p {profile} gateway start"),
+            Self::Stop => format!("-p {profile} gateway stop"),
+            Self::Delete => format!("profile delete {profile} -y"),
+        }
+    }
+
+    /// What it makes of a profile, once it is done; `None`: it must refuse.
+    fn makes(self, of: Is) -> Option<Is> {
+        match (self, of) {
+            (Self::Create, Is::Absent) => Some(Is::Unasked),
+            // It may have found the profile whole but for its slot, and made that.
+            (Self::Create, there) => Some(there),
+            // A slot that outlived its profile, half deleted, can still be stopped.
+            (Self::Stop, Is::Absent) => Some(Is::Absent),
+            (_, Is::Absent) => None,
+            (Self::Start, _) => Some(Is::Running),
+            (Self::Stop, _) => Some(Is::Stopped),
+            (Self::Delete, _) => Some(Is::Absent),
+        }
+    }
+}
+
+/// What a profile may be.
+type May = BTreeSet<Is>;
+
+fn after(verb: Verb, may: &May, exited: Option<i32>) -> May {
+    let made: May = may.iter().filter_map(|&is| verb.makes(is)).collect();
+    match exited {
+        Some(0) => made,
+        // Killed, or refused with a reason: the old, or the new. A delete stores a stop before all else.
+        _ => {
+            let mut both: May = may.union(&made).copied().collect();
+            if verb == Verb::Delete && made.contains(&Is::Absent) {
+                both.insert(Is::Stopped);
+            }
+            both
+        }
+    }
+}
+
+/// A random number generator that anybody can repeat: splitmix64.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
+    }
+}
+
+fn seed() -> u64 {
+    match std::env::var("HERMES_TORTURE_SEED") {
+        Ok(text) => text.parse().expect("HERMES_TORTURE_SEED is a number"),
+        Err(_) => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |since| u64::from(since.subsec_nanos())),
+    }
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "shown when the test fails: how to repeat it")]
+fn h6_h22_h23_commands_killed_at_any_instant_leave_nothing_half() {
+    let seed = seed();
+    println!("HERMES_TORTURE_SEED={seed}");
+    let mut chance = Chance(seed);
+    let mut machine = machine();
+    let mut all: BTreeMap<&str, May> =
+        PROFILES.iter().map(|&profile| (profile, May::from([Is::Absent]))).collect();
+    let mut kills = 0;
+    for number in 1..=COMMANDS {
+        let (profile, may) = all.iter_mut().nth(chance.below(3)).expect("one of three");
+        let verb = choose(&mut chance, may);
+        let line = verb.line(profile);
+        let mercy = mercy(&mut chance);
+        let exited = strike(&machine, &line, mercy);
+        println!("{number}: {line}, {mercy:?}: {exited:?}, was {may:?}");
+        kills += usize::from(exited.is_none());
+        *may = after(verb, may, exited);
+        assert!(!may.is_empty(), "`{line}` exited 0 and cannot have done it");
+        check_records(&machine.home());
+        if number % ROUND == 0 {
+            machine.restart(if chance.below(2) == 0 { End::Kill } else { End::Term });
+            settle(&machine, &mut all);
+        }
+    }
+    println!("{kills} of {COMMANDS} commands were killed");
+    assert!(kills > COMMANDS / 4, "{kills} kills prove little");
+}
+
+/// How long a command may live; `None`: to its end. Short lives are many, since commands are short.
+fn mercy(chance: &mut Chance) -> Option<Duration> {
+    let longest_us = [0, 2_000, 5_000, 10_000, 40_000][chance.below(5)];
+    let micros = u64::try_from(chance.below(longest_us.max(1))).expect("small");
+    (longest_us > 0).then(|| Duration::from_micros(micros))
+}
+
+/// Mostly what fits what there is, so that all verbs have work.
+fn choose(chance: &mut Chance, may: &May) -> Verb {
+    let absent = may.iter().all(|&is| is == Is::Absent);
+    match chance.below(10) {
+        0..=6 if absent => Verb::Create,
+        0..=3 => Verb::Start,
+        4..=6 => Verb::Stop,
+        7..=8 => Verb::Delete,
+        _ => Verb::Create,
+    }
+}
+
+/// Runs a command, and kills it, and nobody else, when its time is over. `None`: it was killed.
+fn strike(machine: &Machine, line: &str, mercy: Option<Duration>) -> Option<i32> {
+    let mut child = machine.begin(line);
+    let handle = mercy.and_then(|_| handle_of_hermes(&mut child));
+    if let (Some(mercy), Some(handle)) = (mercy, handle) {
+        strike_after(mercy);
+        // It may have ended meanwhile; the handle means nobody else.
+        let _ = pidfd_send_signal(handle, Signal::KILL);
+    }
+    let outcome = machine.finish(line, child);
+    let said = outcome.code == Some(0) || outcome.code.is_none() || outcome.err.contains('✗');
+    assert!(said && !outcome.err.contains("panicked"), "{outcome}");
+    outcome.code
+}
+
+/// hermes is nsenter's only child, and stays so until nsenter has seen it end.
+fn handle_of_hermes(nsenter: &mut std::process::Child) -> Option<OwnedFd> {
+    let found = wait_until("the command's process", || match nsenter.try_wait() {
+        Ok(Some(_)) => Ok(None),
+        _ => first_child(nsenter.id()).map(Some),
+    });
+    let handle = pidfd_open(raw(found?), PidfdFlags::empty()).ok()?;
+    (first_child(nsenter.id()).ok() == found).then_some(handle)
+}
+
+/// Whatever was killed in between: a record is whole, at every instant.
+fn check_records(home: &Path) {
+    for name in names(&home.join("profiles")) {
+        let dir = home.join("profiles").join(&name);
+        for file in names(&dir) {
+            let record = file.ends_with(".json") && !file.starts_with('.');
+            let Ok(text) = std::fs::read_to_string(dir.join(&file)) else { continue };
+            let whole = serde_json::from_str::<Value>(&text).is_ok_and(|value| value.is_object());
+            assert!(!record || whole, "{name}/{file} is torn: {text:?}");
+        }
+    }
+}
+
+/// After a boot: everything is one of the things that it may be, and nothing else is there.
+fn settle(machine: &Machine, all: &mut BTreeMap<&str, May>) {
+    let mut slots = vec!["gateway-default".to_owned()];
+    for (profile, may) in all.iter_mut() {
+        let is = what_is(machine, profile);
+        assert!(may.contains(&is), "{profile} is {is:?}, and may be {may:?}");
+        *may = May::from([is]);
+        if is == Is::Absent {
+            assert_eq!(machine.everything_of(profile), []);
+            continue;
+        }
+        slots.push(format!("gateway-{profile}"));
+        let verdict = if is == Is::Running { "up" } else { "down" };
+        machine.wait_status(profile, "verdict", verdict);
+        assert_eq!(machine.gateways(profile).len(), usize::from(is == Is::Running));
+    }
+    slots.sort();
+    assert_eq!(machine.scan_dir(), slots, "no half slot, no stage");
+    check_names(machine, all);
+    second_boot_changes_nothing(machine);
+}
+
+fn what_is(machine: &Machine, profile: &str) -> Is {
+    let dir = machine.profile_dir(profile);
+    if !dir.exists() {
+        return Is::Absent;
+    }
+    assert!(dir.join("SOUL.md").exists(), "half a profile: {:?}", names(&dir));
+    let Ok(text) = std::fs::read_to_string(dir.join("gateway_intent.json")) else {
+        return Is::Unasked;
+    };
+    let record: Value = serde_json::from_str(&text).expect("a whole record");
+    match record["intent"].as_str() {
+        Some("running") => Is::Running,
+        Some("stopped") => Is::Stopped,
+        other => panic!("{profile} was told {other:?}"),
+    }
+}
+
+/// No temporary name, stage, lock or log without an owner.
+fn check_names(machine: &Machine, all: &BTreeMap<&str, May>) {
+    let there = |name: &str| !all[name].contains(&Is::Absent);
+    let owners: Vec<&str> = PROFILES.into_iter().filter(|name| there(name)).collect();
+    let home = machine.home();
+    assert_eq!(names(&home.join("profiles")), owners);
+    for below in [".locks", "logs/gateways"] {
+        let mut names = names(&home.join(below));
+        names.retain(|name| name != "default" && !owners.contains(&name.as_str()));
+        assert_eq!(names, Vec::<String>::new(), "without an owner in {below}");
+    }
+    let dirs = owners.iter().map(|name| machine.profile_dir(name)).chain([home.clone()]);
+    for dir in dirs {
+        let temporary = names(&dir).into_iter().filter(|name| name.ends_with(".hermes-tmp"));
+        assert_eq!(temporary.collect::<Vec<_>>(), Vec::<String>::new(), "{}", dir.display());
+    }
+}
+
+fn second_boot_changes_nothing(machine: &Machine) {
+    let loggers_run = |all: &[crate::support::machine::Process]| {
+        let count = |words: &str| all.iter().filter(|process| process.line.contains(words)).count();
+        count("s6-log") == machine.scan_dir().len()
+    };
+    let before = wait_until("all loggers run", || {
+        let all = machine.processes();
+        so(loggers_run(&all), || format!("{all:?}")).map(|()| all)
+    });
+    let slots = machine.scan_dir();
+    let pass = machine.ok("--json boot reconcile").json();
+    assert_eq!(pass["swept"], serde_json::json!([]));
+    assert_eq!((machine.processes(), machine.scan_dir()), (before, slots));
+}

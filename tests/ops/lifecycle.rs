@@ -1,0 +1,185 @@
+//! Start, stop and restart above a mocked supervisor: the order of steps, and what stays when one fails.
+
+use std::collections::BTreeSet;
+
+use hermes::host::effect::Pid;
+use hermes::host::os::run_ready;
+use hermes::name::Profile;
+use hermes::ops::lifecycle::{self, Done, Verb};
+use hermes::ops::{OpsError, Patience};
+use hermes::supervisor::{Cause, Goal, Published, Service, SupervisorError, Want};
+
+use crate::support::home::Home;
+use crate::support::supervisor::{MockRegistrar, down, up};
+
+fn forbidden() -> SupervisorError {
+    SupervisorError::Command {
+        tool: "s6-svc",
+        action: "stop",
+        service: "gateway-coder".to_owned(),
+        code: 111,
+        stderr: "Permission denied".to_owned(),
+        cause: Cause::Forbidden,
+    }
+}
+
+#[test]
+fn stop_stores_the_intent_and_the_marker_before_it_tells_the_supervisor() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let (intent, marker) = (home.layout.intent(&coder), home.layout.marker(&coder));
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(up(std::process::id())));
+    let seen = marker.clone();
+    supervisor.expect_stop().once().returning(move |_| {
+        let intent = std::fs::read_to_string(&intent).expect("the intent comes first");
+        assert!(intent.contains("\"stopped\""), "{intent}");
+        let marker = std::fs::read_to_string(&seen).expect("the marker comes before the signal");
+        let target = format!("\"target_pid\": {}", std::process::id());
+        assert!(marker.contains(&target), "{marker}");
+        Ok(())
+    });
+    supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &coder, Verb::Stop, Patience::Usual));
+    assert_eq!(done, Ok((Done::Stopped, vec![])));
+    assert!(!marker.exists(), "a marker that nobody consumed is withdrawn");
+}
+
+#[test]
+fn a_stop_that_fails_withdraws_the_marker_and_keeps_the_operators_word() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(up(std::process::id())));
+    supervisor.expect_stop().once().returning(|_| Err(forbidden()));
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &coder, Verb::Stop, Patience::Usual));
+    assert_eq!(done, Err(OpsError::Supervisor(forbidden())));
+    assert!(!home.layout.marker(&coder).exists());
+    assert_eq!(home.intent(&coder), "stopped");
+}
+
+#[test]
+fn start_of_a_profile_that_does_not_exist_touches_nothing() {
+    let home = Home::new();
+    let typo = hermes::name::Profile::parse("typo").expect("legal");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &typo, Verb::Start, Patience::Usual));
+    assert_eq!(done, Err(OpsError::Supervisor(SupervisorError::NotRegistered(typo))));
+    assert_eq!(home.names(), Vec::<String>::new());
+}
+
+#[test]
+fn start_of_a_running_gateway_says_so() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(up(77)));
+    supervisor.expect_publish().once().returning(|_, _| Ok(Published::Unchanged));
+    supervisor.expect_start().once().returning(|_| Ok(()));
+    supervisor.expect_wait().once().returning(|_, _, _| Ok(up(77)));
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::Usual));
+    assert!(matches!(done, Ok((Done::AlreadyRunning(_), _))), "{done:?}");
+}
+
+#[test]
+fn a_start_that_another_command_overtakes_says_so() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let intent = home.layout.intent(&coder);
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(down()));
+    supervisor.expect_publish().once().returning(|_, _| Ok(Published::Unchanged));
+    supervisor.expect_start().once().returning(|_| Ok(()));
+    let other = coder.clone();
+    supervisor.expect_wait().once().returning(move |_, _, waited| {
+        std::fs::write(&intent, r#"{"intent":"stopped"}"#).expect("written");
+        let (profile, last) = (other.clone(), Box::new(down()));
+        Err(SupervisorError::TimedOut { profile, what: "was not ready", waited, last })
+    });
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::Usual));
+    assert_eq!(done, Err(OpsError::Overtaken { profile: coder, now: "stopped".to_owned() }));
+}
+
+#[test]
+fn without_waiting_nothing_is_waited_for() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(down()));
+    supervisor.expect_publish().once().returning(|_, _| Ok(Published::Unchanged));
+    supervisor.expect_start().once().returning(|_| Ok(()));
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::NoWait));
+    assert_eq!(done, Ok((Done::Requested, vec![])));
+}
+
+#[test]
+fn all_tells_everybody_and_one_failure_is_one_failure() {
+    let home = Home::new();
+    let profiles: BTreeSet<_> = ["a", "b", "c"].map(|name| home.profile(name)).into();
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(up(std::process::id())));
+    supervisor.expect_stop().times(3).returning(|profile| match profile.as_str() {
+        "b" => Err(forbidden()),
+        _ => Ok(()),
+    });
+    supervisor.expect_wait().times(2).returning(|_, _, _| Ok(down()));
+    let context = home.context(&supervisor);
+    let shares = run_ready(lifecycle::run_all(&context, &profiles, Verb::Stop, Patience::Usual));
+    let failed: Vec<_> = shares.iter().filter(|share| share.result.is_err()).collect();
+    assert_eq!(failed.iter().map(|share| share.profile.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert!(profiles.iter().all(|profile| home.intent(profile) == "stopped"));
+}
+
+#[test]
+fn start_during_a_drain_waits_for_another_process() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(Service { want: Want::Down, ..up(77) }));
+    supervisor.expect_publish().returning(|_, _| Ok(Published::Unchanged));
+    supervisor.expect_start().once().returning(|_| Ok(()));
+    supervisor
+        .expect_wait()
+        .withf(|_, goal, _| matches!(goal, Goal::Ready { before, .. } if *before == Pid::new(77)))
+        .once()
+        .returning(|_, _, _| Ok(up(78)));
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::Usual));
+    assert_eq!(done, Ok((Done::Started(Pid::new(78).expect("above 1")), vec![])));
+}
+
+#[test]
+fn stop_reaches_a_slot_whose_profile_is_gone() {
+    let home = Home::new();
+    let gone = Profile::parse("gone").expect("legal");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(up(std::process::id())));
+    supervisor.expect_stop().once().returning(|_| Ok(()));
+    supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &gone, Verb::Stop, Patience::Usual));
+    assert!(matches!(done, Ok((Done::Stopped, _))), "{done:?}");
+    assert_eq!(home.names(), Vec::<String>::new());
+}
+
+#[test]
+fn a_slot_that_nobody_will_look_after_is_taken_back() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let deaf = || SupervisorError::NotListening("gateway-coder".to_owned());
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
+    supervisor.expect_publish().once().returning(|_, _| Ok(Published::New));
+    supervisor.expect_rescan().once().returning(move || Err(deaf()));
+    supervisor.expect_unregister().once().returning(|_, _| Ok(()));
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::Usual));
+    assert_eq!(done, Err(OpsError::Supervisor(deaf())));
+}

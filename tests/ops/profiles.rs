@@ -1,0 +1,203 @@
+//! Create, delete and rename above a mocked supervisor: what is undone, and what is refused.
+
+use std::time::Duration;
+
+use hermes::host::os::run_ready;
+use hermes::name::Profile;
+use hermes::ops::{OpsError, Patience, profiles};
+use hermes::supervisor::{Published, Service, SupervisorError};
+
+use crate::support::home::Home;
+use crate::support::supervisor::{MockRegistrar, down, up};
+
+fn named(name: &str) -> Profile {
+    Profile::parse(name).expect("legal")
+}
+
+fn deaf() -> SupervisorError {
+    SupervisorError::NotListening("gateway-coder".to_owned())
+}
+
+#[test]
+fn a_create_whose_rescan_is_refused_leaves_nothing() {
+    let home = Home::new();
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_publish().once().returning(|_, _| Ok(Published::New));
+    supervisor.expect_rescan().once().returning(|| Err(deaf()));
+    supervisor.expect_unregister().once().returning(|_, _| Ok(()));
+    let context = home.context(&supervisor);
+    let created = run_ready(profiles::create(&context, &named("coder")));
+    assert_eq!(created, Err(OpsError::Supervisor(deaf())));
+    assert_eq!(home.names(), ["profiles"]);
+}
+
+#[test]
+fn create_keeps_what_somebody_prepared() {
+    let home = Home::new();
+    let coder = named("coder");
+    std::fs::create_dir_all(home.layout.profile(&coder)).expect("a directory");
+    std::fs::write(home.layout.config(&coder), "port = 9999\n").expect("a file");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_publish().once().returning(|_, _| Ok(Published::New));
+    supervisor.expect_rescan().once().returning(|| Ok(()));
+    supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
+    let context = home.context(&supervisor);
+    let created = run_ready(profiles::create(&context, &coder)).expect("made");
+    assert!(created.adopted);
+    assert_eq!(
+        home.names(),
+        ["profiles", "profiles/coder", "profiles/coder/SOUL.md", "profiles/coder/gateway.toml"]
+    );
+}
+
+#[test]
+fn create_names_the_profiles_with_the_same_port() {
+    let home = Home::new();
+    let other = home.profile("other");
+    std::fs::write(home.layout.config(&other), "port = 9570\n").expect("a file");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_publish().once().returning(|_, _| Ok(Published::New));
+    supervisor.expect_rescan().once().returning(|| Ok(()));
+    supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
+    let context = home.context(&supervisor);
+    // 9570 follows from the name `coder`.
+    let created = run_ready(profiles::create(&context, &named("coder"))).expect("made");
+    assert_eq!(created.port_rivals, [other]);
+}
+
+#[test]
+fn create_of_a_whole_profile_is_refused_and_of_half_a_one_finished() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let mut whole = MockRegistrar::new();
+    whole.expect_status().returning(|_| Ok(down()));
+    let refused = run_ready(profiles::create(&home.context(&whole), &coder));
+    assert_eq!(refused, Err(OpsError::ProfileExists(coder.clone())));
+
+    let mut half = MockRegistrar::new();
+    half.expect_status().returning(|_| Ok(Service::unregistered()));
+    half.expect_publish().once().returning(|_, _| Ok(Published::New));
+    half.expect_rescan().once().returning(|| Ok(()));
+    half.expect_wait().once().returning(|_, _, _| Ok(down()));
+    let finished = run_ready(profiles::create(&home.context(&half), &coder));
+    assert!(finished.expect("finished").finished);
+}
+
+#[test]
+fn a_profile_is_not_deleted_under_a_live_gateway() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(up(std::process::id())));
+    supervisor.expect_stop().once().returning(|_| Ok(()));
+    supervisor.expect_wait().once().returning(|profile, _, waited| {
+        let (profile, last) = (profile.clone(), Box::new(up(std::process::id())));
+        Err(SupervisorError::TimedOut { profile, what: "was not down", waited, last })
+    });
+    let context = home.context(&supervisor);
+    let patience = Patience::For(Duration::from_millis(1));
+    let deleted = run_ready(profiles::delete(&context, &coder, patience));
+    let timed_out = matches!(deleted, Err(OpsError::Supervisor(SupervisorError::TimedOut { .. })));
+    assert!(timed_out, "{deleted:?}");
+    assert!(home.layout.soul(&coder).exists());
+}
+
+#[test]
+fn delete_finishes_what_a_crash_left_and_then_finds_nothing() {
+    let home = Home::new();
+    let coder = named("coder");
+    let mut slot_left = MockRegistrar::new();
+    slot_left.expect_status().returning(|_| Ok(down()));
+    slot_left.expect_unregister().once().returning(|_, _| Ok(()));
+    let deleted = run_ready(profiles::delete(&home.context(&slot_left), &coder, Patience::Usual));
+    assert_eq!(deleted, Ok(vec![]));
+
+    let mut nothing = MockRegistrar::new();
+    nothing.expect_status().returning(|_| Ok(Service::unregistered()));
+    let again = run_ready(profiles::delete(&home.context(&nothing), &coder, Patience::Usual));
+    assert_eq!(again, Err(OpsError::NoSuchProfile(coder)));
+}
+
+#[test]
+fn default_can_be_neither_deleted_nor_renamed() {
+    let home = Home::new();
+    let supervisor = MockRegistrar::new();
+    let context = home.context(&supervisor);
+    let default = Profile::default_profile();
+    let deleted = run_ready(profiles::delete(&context, &default, Patience::Usual));
+    assert_eq!(deleted, Err(OpsError::DefaultIsFixed("deleted")));
+    let renamed = run_ready(profiles::rename(&context, &default, &named("x"), Patience::Usual));
+    assert_eq!(renamed, Err(OpsError::DefaultIsFixed("renamed")));
+}
+
+#[test]
+fn rename_keeps_an_older_installs_word() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    std::fs::write(home.layout.state(&coder), r#"{"gateway_state":"running"}"#).expect("a file");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(down()));
+    supervisor.expect_stop().once().returning(|_| Ok(()));
+    supervisor.expect_unregister().once().returning(|_, _| Ok(()));
+    supervisor
+        .expect_publish()
+        .withf(|_, at_start| *at_start == hermes::supervisor::Want::Up)
+        .once()
+        .returning(|_, _| Ok(Published::New));
+    supervisor.expect_rescan().once().returning(|| Ok(()));
+    supervisor.expect_wait().returning(|_, _, _| Ok(down()));
+    let context = home.context(&supervisor);
+    let writer = named("writer");
+    let renamed = run_ready(profiles::rename(&context, &coder, &writer, Patience::Usual));
+    assert_eq!(renamed, Ok(vec![]));
+    assert_eq!(home.intent(&writer), "running");
+}
+
+#[test]
+fn rename_onto_a_taken_name_does_not_touch_the_gateway() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let writer = named("writer");
+    std::fs::create_dir_all(home.layout.profile(&writer)).expect("a directory");
+    let supervisor = MockRegistrar::new();
+    let context = home.context(&supervisor);
+    let renamed = run_ready(profiles::rename(&context, &coder, &writer, Patience::Usual));
+    assert_eq!(renamed, Err(OpsError::ProfileExists(writer)));
+}
+
+#[test]
+fn a_rename_that_fails_starts_the_gateway_again() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    std::fs::write(home.layout.intent(&coder), r#"{"intent":"running"}"#).expect("a file");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(up(std::process::id())));
+    supervisor.expect_stop().once().returning(|_| Ok(()));
+    supervisor.expect_wait().once().returning(|profile, _, waited| {
+        let (profile, last) = (profile.clone(), Box::new(up(std::process::id())));
+        Err(SupervisorError::TimedOut { profile, what: "was not down", waited, last })
+    });
+    supervisor.expect_start().once().returning(|_| Ok(()));
+    let context = home.context(&supervisor);
+    let renamed = run_ready(profiles::rename(&context, &coder, &named("writer"), Patience::Usual));
+    assert!(renamed.is_err());
+    assert_eq!(home.intent(&coder), "running");
+}
+
+#[test]
+fn create_of_a_profile_that_should_run_starts_it() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    std::fs::write(home.layout.intent(&coder), r#"{"intent":"running"}"#).expect("a file");
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
+    supervisor
+        .expect_publish()
+        .withf(|_, at_start| *at_start == hermes::supervisor::Want::Up)
+        .once()
+        .returning(|_, _| Ok(Published::New));
+    supervisor.expect_rescan().once().returning(|| Ok(()));
+    supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
+    let created = run_ready(profiles::create(&home.context(&supervisor), &coder));
+    assert!(created.expect("finished").starts);
+}

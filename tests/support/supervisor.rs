@@ -1,0 +1,47 @@
+//! A supervisor that does what a test expects of it, for the operations above the seam.
+
+use std::time::Duration;
+
+use hermes::host::effect::Pid;
+use hermes::name::Profile;
+use hermes::supervisor::{
+    Fact, Goal, Listing, Presence, Published, Registrar, Service, ServiceSpec, Stray, Supervisor,
+    SupervisorError, Want,
+};
+
+mockall::mock! {
+    pub(crate) Registrar {}
+
+    impl Supervisor for Registrar {
+        async fn start(&self, profile: &Profile) -> Result<(), SupervisorError>;
+        async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError>;
+        async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError>;
+        async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError>;
+        async fn wait(&self, profile: &Profile, goal: Goal, timeout: Duration) -> Result<Service, SupervisorError>;
+    }
+
+    impl Registrar for Registrar {
+        async fn publish(&self, spec: &ServiceSpec, at_start: Want) -> Result<Published, SupervisorError>;
+        async fn rescan(&self) -> Result<(), SupervisorError>;
+        async fn unregister(&self, profile: &Profile, timeout: Duration) -> Result<(), SupervisorError>;
+        async fn list(&self) -> Result<Listing, SupervisorError>;
+        async fn sweep(&self, stray: &Stray, timeout: Duration) -> Result<(), SupervisorError>;
+    }
+}
+
+/// A supervised service, its stamp a second after the epoch.
+fn service(want: Want, fact: Fact) -> Service {
+    let since = Duration::from_secs(1);
+    Service { presence: Presence::Supervised, want, at_start: want, fact, since, paused: false }
+}
+
+/// One that runs and is ready.
+pub(crate) fn up(pid: u32) -> Service {
+    let pid = Pid::new(i64::from(pid)).expect("above 1");
+    service(Want::Up, Fact::Up { pid, ready: true })
+}
+
+/// One that does not run.
+pub(crate) fn down() -> Service {
+    service(Want::Down, Fact::Down { last: None })
+}

@@ -1,0 +1,194 @@
+//! The house keeps its laws: floors, headers, sizes, no forgotten file. Reads the sources; runs nothing of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lowest first. A file names its own module, and lower floors; on floors 1 to 3 also its neighbours.
+const FLOORS: [(&str, u8); 16] = [
+    ("error", 0),
+    ("name", 1),
+    ("layout", 1),
+    ("port", 1),
+    ("host", 2),
+    ("record", 3),
+    ("supervisor", 3),
+    ("detect", 3),
+    ("role", 3),
+    ("backend", 4),
+    ("ops", 5),
+    ("gateway", 5),
+    ("cli", 6),
+    ("main", 7),
+    ("lib", 7),
+    ("hermes", 7),
+];
+
+/// On these floors neighbours do not know each other.
+const SEPARATE: [u8; 2] = [4, 5];
+
+const LINES_MAX: usize = 400;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(below: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut dirs = vec![root().join(below)];
+    while let Some(dir) = dirs.pop() {
+        let Ok(entries) = fs::read_dir(&dir) else { continue };
+        for entry in entries {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no sources below {below}");
+    found
+}
+
+fn all_rust_files() -> Vec<PathBuf> {
+    ["src", "tests"].into_iter().flat_map(rust_files).collect()
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).expect("below the root").display().to_string()
+}
+
+fn floor(module: &str) -> Option<u8> {
+    FLOORS.iter().find(|(name, _)| *name == module).map(|&(_, floor)| floor)
+}
+
+/// The modules of the crate that a line of code names: `crate::X`, also inside `use crate::{X, Y}`.
+fn named_modules(line: &str) -> Vec<String> {
+    let code = line.split("//").next().unwrap_or_default();
+    let mut named = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let list = match rest.strip_prefix('{') {
+            Some(list) => list.split(',').collect(),
+            None => vec![rest],
+        };
+        named.extend(list.into_iter().map(|item| {
+            item.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+        }));
+    }
+    named.retain(|name| !name.is_empty());
+    named
+}
+
+/// What is wrong with `module` naming `other`, if anything is.
+fn breach(module: &str, other: &str) -> Option<String> {
+    let own = floor(module).unwrap_or_else(|| panic!("module `{module}` has no floor"));
+    if own == 7 || module == other {
+        return None;
+    }
+    let Some(theirs) = floor(other) else { return Some(format!("`{other}` has no floor")) };
+    if theirs > own {
+        return Some(format!("`{module}` (floor {own}) names `{other}` (floor {theirs}): up"));
+    }
+    if theirs == own && SEPARATE.contains(&own) {
+        return Some(format!("`{module}` names `{other}`: sideways on floor {own}"));
+    }
+    None
+}
+
+#[test]
+fn a_file_names_only_its_own_and_lower_floors() {
+    let mut breaches = Vec::new();
+    for path in rust_files("src") {
+        let name = shown(&path);
+        let module = name["src/".len()..].split(['/', '.']).next().expect("a name").to_owned();
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        for (number, line) in text.lines().enumerate() {
+            for other in named_modules(line) {
+                breaches.extend(
+                    breach(&module, &other).map(|what| format!("{name}:{}: {what}", number + 1)),
+                );
+            }
+        }
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn a_backend_does_not_know_another() {
+    for path in rust_files("src/backend") {
+        let name = shown(&path);
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        if name == "src/backend/any.rs" {
+            continue;
+        }
+        assert!(!text.contains("crate::backend"), "{name} names another backend");
+    }
+}
+
+#[test]
+fn the_checks_of_this_file_can_fail() {
+    assert!(breach("host", "cli").is_some());
+    assert!(breach("ops", "gateway").is_some());
+    assert!(breach("record", "nowhere").is_some());
+    assert_eq!(breach("cli", "ops"), None);
+    assert_eq!(named_modules("use crate::{error, host::Host};"), ["error", "host"]);
+    assert_eq!(named_modules("// crate::cli is above"), Vec::<String>::new());
+}
+
+#[test]
+fn every_file_begins_with_what_it_does() {
+    for path in all_rust_files() {
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        assert!(text.starts_with("//! "), "{} has no `//!` header", shown(&path));
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_it_may_be() {
+    let long: Vec<String> = all_rust_files()
+        .iter()
+        .map(|path| (path, fs::read_to_string(path).expect("UTF-8").lines().count()))
+        .filter(|&(_, lines)| lines > LINES_MAX)
+        .map(|(path, lines)| format!("{}: {lines} lines", shown(path)))
+        .collect();
+    assert!(long.is_empty(), "split by duty:\n{}", long.join("\n"));
+}
+
+/// Files that a crate root reaches through `mod`, following `foo.rs` → `foo/` and inline `mod x { mod y; }`.
+fn reached(file: &Path, dir: &Path, into: &mut BTreeSet<PathBuf>) {
+    into.insert(file.to_owned());
+    let text = fs::read_to_string(file).expect("UTF-8");
+    let mut inside: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let line = line.trim().trim_start_matches("pub ").trim_start_matches("pub(super) ");
+        let line = line.trim_start_matches("pub(crate) ");
+        if let Some(name) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
+            let path = inside.iter().fold(dir.to_owned(), |dir, part| dir.join(part)).join(name);
+            let source = path.with_extension("rs");
+            if source.is_file() {
+                reached(&source, &path, into);
+            }
+        } else if let Some(name) =
+            line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(" {"))
+        {
+            inside.push(name.to_owned());
+        } else if line == "}" {
+            inside.pop();
+        }
+    }
+}
+
+#[test]
+fn no_file_is_forgotten() {
+    for (crate_root, below) in [("src/lib.rs", "src"), ("tests/main.rs", "tests")] {
+        let mut found = BTreeSet::new();
+        reached(&root().join(crate_root), &root().join(below), &mut found);
+        found.insert(root().join("src/main.rs"));
+        for path in rust_files(below) {
+            assert!(found.contains(&path), "{} is in no module: nothing builds it", shown(&path));
+        }
+    }
+}
