@@ -1,5 +1,6 @@
 //! Traps and waits. Tests that send signals do so alone in a process.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use hermes::error::Errno;
