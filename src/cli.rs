@@ -20,6 +20,8 @@ mod privilege;
 mod profile;
 mod session;
 
+pub use gateway::Running;
+
 use args::{Cli, Command};
 use clap::Parser as _;
 use exit::Exit;
@@ -28,22 +30,49 @@ use output::Output;
 
 use crate::host::Host;
 
+/// How far one command has come.
+///
+/// Commands run to their end in one go; a gateway is cut between its turns, where it can be stopped, copied and compared.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Progress {
+    /// It has ended, with this exit code.
+    Exit(u8),
+    /// It is a gateway: [`go_on`] takes it further.
+    Gateway(Box<Running>),
+}
+
 /// Runs one command to its end.
 pub async fn run<H: Host>(host: &H, invocation: &Invocation) -> u8 {
+    let mut progress = begin(host, invocation).await;
+    loop {
+        match progress {
+            Progress::Exit(code) => return code,
+            Progress::Gateway(running) => progress = go_on(host, *running).await,
+        }
+    }
+}
+
+/// Begins one command.
+pub async fn begin<H: Host>(host: &H, invocation: &Invocation) -> Progress {
     match Cli::try_parse_from(&invocation.argv) {
         Ok(cli) => dispatch(host, invocation, cli).await,
         Err(error) => {
             let output = Output { host, json: false };
             let text = error.render().to_string();
             // Help and version were asked for; anything else is a mistake in the words.
-            if error.use_stderr() {
+            Progress::Exit(if error.use_stderr() {
                 output.err(&text).await;
                 Exit::Usage.code()
             } else {
                 output.out(&text).await.code()
-            }
+            })
         }
     }
+}
+
+/// Takes a gateway one turn further.
+pub async fn go_on<H: Host>(host: &H, running: Running) -> Progress {
+    gateway::go_on(host, running).await
 }
 
 /// Does this invocation live long, and so need a runtime that can wait for several things?
@@ -54,10 +83,12 @@ pub fn lives_long(invocation: &Invocation) -> bool {
     )
 }
 
-async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> u8 {
+async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progress {
     let output = Output { host, json: cli.json };
     let outcome = match &cli.command {
-        Command::Boot(boot) => return boot::run(host, invocation, &cli, boot).await,
+        Command::Boot(boot) => {
+            return Progress::Exit(boot::run(host, invocation, &cli, boot).await);
+        }
         Command::Completions(args) => Ok(pages::completions(&output, args).await),
         Command::Man(args) => Ok(pages::man(&output, args).await),
         Command::Gateway(command) => match session::Session::open(host, invocation, &cli).await {
@@ -73,8 +104,8 @@ async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> u8 {
             Err(error) => Err(error),
         },
     };
-    match outcome {
+    Progress::Exit(match outcome {
         Ok(exit) => exit.code(),
         Err(error) => output.fail(&error).await.code(),
-    }
+    })
 }

@@ -62,7 +62,7 @@ use readiness::Probe;
 use server::Server;
 
 /// What `main` collected for one gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Setup {
     /// Where everything lies; the root must be absolute.
     pub layout: Layout,
@@ -86,7 +86,7 @@ pub struct State {
 }
 
 /// What one turn led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Turn {
     /// The next state, or the end.
     pub next: Next,

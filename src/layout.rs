@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::name::Profile;
 
 /// The home of all profiles, and the paths below it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     root: PathBuf,
 }

@@ -8,20 +8,24 @@ mod report;
 mod run;
 mod status;
 
+use super::Progress;
 use super::args::Gateway;
 use super::output::Output;
 use super::session::Session;
 use crate::host::Host;
 use crate::ops::lifecycle::Verb;
 
-/// Runs one of them; `run` ends with its gateway's own exit code.
+pub use run::Running;
+pub(super) use run::go_on;
+
+/// Runs one of them to its end, or `run` to its first turn.
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
     command: &Gateway,
-) -> u8 {
+) -> Progress {
     let exit = match command {
-        Gateway::Run(args) => return run::run(session, output, args).await,
+        Gateway::Run(args) => return run::begin(session, output, args).await,
         Gateway::Start(args) => act::run(session, output, Verb::Start, args).await,
         Gateway::Stop(args) => act::run(session, output, Verb::Stop, args).await,
         Gateway::Restart(args) => act::run(session, output, Verb::Restart, args).await,
@@ -31,5 +35,5 @@ pub(super) async fn run<H: Host>(
         Gateway::Install => install::run(session, output, "profile create").await,
         Gateway::Uninstall => install::run(session, output, "profile delete").await,
     };
-    exit.code()
+    Progress::Exit(exit.code())
 }

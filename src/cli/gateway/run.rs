@@ -1,12 +1,13 @@
 //! `hermes gateway run`: be the gateway; or, as the command of a container that s6 supervises, be its heartbeat.
 
+use crate::cli::Progress;
 use crate::cli::args::Run;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::detect::Manager;
-use crate::gateway::{self, Next, Setup};
+use crate::gateway::{self, Next, Setup, Turn};
 use crate::host::effect::{Event, Interests, Signal};
 use crate::host::{Host, proc};
 use crate::ops::lifecycle::{self, Verb};
@@ -14,20 +15,27 @@ use crate::ops::{OpsError, Patience};
 use crate::record::intent::{self, Intent, Source};
 use crate::record::{file, state};
 
-/// Runs until the gateway ends, or the container does.
-pub(super) async fn run<H: Host>(
+/// A gateway between two turns: all that its process knows, but for what the machine holds for it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Running {
+    setup: Setup,
+    turn: Turn,
+}
+
+/// Begins to be the gateway; as a container's heartbeat, stays until the container ends.
+pub(super) async fn begin<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
     args: &Run,
-) -> u8 {
+) -> Progress {
     let invocation = session.invocation;
     let supervised = invocation.is_set("HERMES_S6_SUPERVISED_CHILD");
     let alone = args.no_supervise || invocation.is_set("HERMES_GATEWAY_NO_SUPERVISE");
     if session.manager == Manager::S6 && !supervised && !alone {
-        return heartbeat(session, output).await;
+        return Progress::Exit(heartbeat(session, output).await);
     }
     if let Err(error) = prepare(session).await {
-        return output.fail(&error).await.code();
+        return Progress::Exit(output.fail(&error).await.code());
     }
     let setup = Setup {
         layout: session.layout.clone(),
@@ -37,15 +45,23 @@ pub(super) async fn run<H: Host>(
         notify: args.notify_fd,
         supervised,
     };
-    let mut turn = gateway::begin(session.host, &setup).await;
-    loop {
-        for note in &turn.notes {
-            output.err(&format!("{note}\n")).await;
+    let turn = gateway::begin(session.host, &setup).await;
+    Progress::Gateway(Box::new(Running { setup, turn }))
+}
+
+/// Says what the last turn had to say, and takes the next.
+pub(in crate::cli) async fn go_on<H: Host>(host: &H, running: Running) -> Progress {
+    let Running { setup, turn } = running;
+    let output = Output { host, json: false };
+    for note in &turn.notes {
+        output.err(&format!("{note}\n")).await;
+    }
+    match turn.next {
+        Next::Exit(code) => Progress::Exit(code),
+        Next::Continue(state) => {
+            let turn = gateway::turn(host, &setup, *state).await;
+            Progress::Gateway(Box::new(Running { setup, turn }))
         }
-        turn = match turn.next {
-            Next::Exit(code) => return code,
-            Next::Continue(state) => gateway::turn(session.host, &setup, *state).await,
-        };
     }
 }
 

@@ -1,0 +1,21 @@
+//! A simulated machine, and the search through everything that can befall `hermes` on it.
+//!
+//! The production program runs here unmodified: [`hermes::cli`] asks its door for effects, and the door is ours.
+//!
+//! ```text
+//!   main        run · explore · replay · shrink · list · explain · planted
+//!   search      calm · matrix · surprises · closed · swarm          which choices are tried
+//!   promise     S1–S14, L1–L7                                       what must hold, and when
+//!   scenario    a story as JSON: the world, what is done, what is expected
+//!   machine     tasks and automata take turns; a choice says who, and what befalls them
+//!   task        one run of the production program: a future, rebuilt from its answers at will
+//!   s6          s6-svscan, s6-supervise, loggers, the tools: small automata, by version
+//!   kernel      answers one effect: files, processes, signals, locks, pipes, clocks
+//!   world       plain data: containers, processes, the disk. Cloned cheaply, compared by hash
+//!   disk        nodes with owners, each in a volatile and a durable layer
+//! ```
+//!
+//! A file names its own module and those below it. Laws: one source of choices; no real clock, no real randomness, no
+//! hash order. The same scenario and the same choices give the same trace, byte for byte.
+
+pub mod hash;
