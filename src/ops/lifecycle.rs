@@ -163,7 +163,7 @@ async fn show<S: Registrar>(supervisor: &S, profile: &Profile) -> Result<Service
 }
 
 /// A slot that was just shown is looked after within this.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Is it a real profile? A slot that outlived its profile can still be stopped, without a word to keep.
 async fn must_exist<H: Host, S: Registrar>(

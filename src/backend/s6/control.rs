@@ -16,8 +16,11 @@ use crate::supervisor::{Cause, SupervisorError};
 /// The tools answer in a millisecond; one that does not is hung.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A slot that was just published is listened to a moment later.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
+/// A slot that was just published is listened to a moment later; on a machine with much to do, a long one.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A container that is just starting reconciles its profiles before its s6-svscan listens.
+const SCANNER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Tells a profile's slot something, giving its supervisor a moment to appear.
 pub(super) async fn tell<H: Host>(
@@ -28,7 +31,7 @@ pub(super) async fn tell<H: Host>(
 ) -> Result<(), SupervisorError> {
     let slot = Slot::of(profile);
     let dir = s6.dir(profile);
-    once_listening(s6, slot.as_str(), async || {
+    once_listening(s6, slot.as_str(), LISTEN_TIMEOUT, async || {
         tell_dir(s6, &dir, slot.as_str(), action, letters).await
     })
     .await
@@ -37,15 +40,16 @@ pub(super) async fn tell<H: Host>(
 /// Has the scan directory's s6-svscan look for new slots, giving it a moment to appear: a container may just be starting.
 pub(super) async fn rescan<H: Host>(s6: &S6<'_, H>) -> Result<(), SupervisorError> {
     let service = s6.scan_dir.display().to_string();
-    once_listening(s6, &service, async || scan(s6, "rescan", "-a").await).await
+    once_listening(s6, &service, SCANNER_TIMEOUT, async || scan(s6, "rescan", "-a").await).await
 }
 
 async fn once_listening<H: Host>(
     s6: &S6<'_, H>,
     service: &str,
+    timeout: Duration,
     mut tell: impl AsyncFnMut() -> Result<(), SupervisorError>,
 ) -> Result<(), SupervisorError> {
-    let told = file::poll(s6.host, LISTEN_TIMEOUT, async || match tell().await {
+    let told = file::poll(s6.host, timeout, async || match tell().await {
         Err(SupervisorError::Command { cause: Cause::NotListening, .. }) => Ok(None),
         other => other.map(Some),
     });
