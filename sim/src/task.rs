@@ -1,0 +1,242 @@
+//! One run of the production program. A future cannot be cloned or compared, but it depends on its answers alone: the
+//! task is the list of them, and the future is rebuilt by giving them again.
+//!
+//! ```text
+//!   Task { invocation, from, answers, wants } ──replay──► Live (the future, waiting for one more answer)
+//! ```
+//!
+//! A gateway is cut between its turns: its list starts anew from the [`Running`] of the turn.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use hermes::cli::invocation::Invocation;
+use hermes::cli::{self, Progress, Running};
+use hermes::host::{Effect, Host, Outcome};
+
+use crate::hash;
+
+/// What a task wants next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Wants {
+    /// An answer to this.
+    Effect(Effect),
+    /// Nothing more: it exits with this code.
+    Exit(u8),
+    /// It panicked, saying this.
+    Panic(String),
+}
+
+/// One run of the production program, up to now.
+#[derive(Clone, Debug)]
+pub struct Task {
+    invocation: Arc<Invocation>,
+    from: Option<Arc<Running>>,
+    answers: Answers,
+    wants: Wants,
+    /// Of all that decides what it does next.
+    digest: u128,
+}
+
+/// The answers so far, newest first, shared with every clone.
+#[derive(Clone, Debug, Default)]
+struct Answers(Option<Rc<Answered>>);
+
+#[derive(Debug)]
+struct Answered {
+    outcome: Outcome,
+    before: Answers,
+}
+
+impl Drop for Answers {
+    /// A long list must not be dropped by recursion.
+    fn drop(&mut self) {
+        let mut next = self.0.take();
+        while let Some(node) = next {
+            match Rc::try_unwrap(node) {
+                Ok(mut node) => next = node.before.0.take(),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+impl PartialEq for Task {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Task {}
+
+impl std::hash::Hash for Task {
+    fn hash<S: std::hash::Hasher>(&self, state: &mut S) {
+        self.digest.hash(state);
+    }
+}
+
+/// The future of a task, at the point where it wants its next answer.
+pub struct Live {
+    door: Rc<Door>,
+    future: Pin<Box<dyn Future<Output = Progress>>>,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Live")
+    }
+}
+
+/// The door of one task: keeps what was asked until it is answered.
+#[derive(Debug, Default)]
+struct Door {
+    asked: RefCell<Option<Effect>>,
+    answer: RefCell<Option<Outcome>>,
+}
+
+impl Host for Door {
+    async fn perform(&self, effect: Effect) -> Outcome {
+        *self.asked.borrow_mut() = Some(effect);
+        poll_fn(|_| match self.answer.borrow_mut().take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        })
+        .await
+    }
+}
+
+/// What polling led to.
+enum Polled {
+    Wants(Wants),
+    /// A turn is over.
+    Cut(Box<Running>),
+}
+
+impl Live {
+    fn start(invocation: &Arc<Invocation>, from: Option<&Arc<Running>>) -> Self {
+        let door = Rc::new(Door::default());
+        let (host, invocation) = (Rc::clone(&door), Arc::clone(invocation));
+        let from = from.map(|running| Running::clone(running));
+        let future = Box::pin(async move {
+            match from {
+                None => cli::begin(&*host, &invocation).await,
+                Some(running) => cli::go_on(&*host, running).await,
+            }
+        });
+        Self { door, future }
+    }
+
+    fn poll(&mut self) -> Polled {
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(&mut context)));
+        match polled {
+            Ok(Poll::Pending) => {
+                let asked = self.door.asked.borrow_mut().take();
+                Polled::Wants(Wants::Effect(asked.expect("a pending task has asked for something")))
+            }
+            Ok(Poll::Ready(Progress::Exit(code))) => Polled::Wants(Wants::Exit(code)),
+            Ok(Poll::Ready(Progress::Gateway(running))) => Polled::Cut(running),
+            Err(panic) => Polled::Wants(Wants::Panic(message(panic.as_ref()))),
+        }
+    }
+
+    fn answer(&mut self, outcome: Outcome) -> Polled {
+        *self.door.answer.borrow_mut() = Some(outcome);
+        self.poll()
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+}
+
+impl Task {
+    /// The program at its first effect.
+    pub fn new(invocation: Invocation) -> (Self, Live) {
+        let invocation = Arc::new(invocation);
+        let digest = hash::of(&(&invocation.argv, &invocation.env, invocation.pid, invocation.uid));
+        let live = Live::start(&invocation, None);
+        let wants = Wants::Exit(0);
+        let answers = Answers::default();
+        let mut task = Self { invocation, from: None, answers, wants, digest };
+        let live = task.settle(live);
+        (task, live)
+    }
+
+    /// What it wants next.
+    pub fn wants(&self) -> &Wants {
+        &self.wants
+    }
+
+    /// What it was started with.
+    pub fn invocation(&self) -> &Invocation {
+        &self.invocation
+    }
+
+    /// Gives it the answer to what it wants. `live` is its future, if somebody kept it.
+    pub fn answer(&mut self, live: Option<Live>, outcome: Outcome) -> Live {
+        let mut live = live.unwrap_or_else(|| self.rebuild());
+        self.digest = hash::of(&(self.digest, &self.wants, &outcome));
+        self.answers = Answers(Some(Rc::new(Answered {
+            outcome: outcome.clone(),
+            before: std::mem::take(&mut self.answers),
+        })));
+        match live.answer(outcome) {
+            Polled::Wants(wants) => {
+                self.wants = wants;
+                live
+            }
+            Polled::Cut(running) => self.cut(*running),
+        }
+    }
+
+    /// The list starts anew: what the gateway is between two turns says it all.
+    fn cut(&mut self, running: Running) -> Live {
+        self.digest = hash::of(&(&self.invocation.argv, self.invocation.pid, &running));
+        let from = Arc::new(running);
+        let live = Live::start(&self.invocation, Some(&from));
+        self.from = Some(from);
+        self.answers = Answers::default();
+        self.settle(live)
+    }
+
+    /// Polls a future that has had no answer yet.
+    fn settle(&mut self, mut live: Live) -> Live {
+        match live.poll() {
+            Polled::Wants(wants) => {
+                self.wants = wants;
+                live
+            }
+            Polled::Cut(running) => self.cut(*running),
+        }
+    }
+
+    /// The future again, from the answers.
+    ///
+    /// # Panics
+    ///
+    /// If it asks for another effect than it did the first time: it depends on something that is no answer.
+    fn rebuild(&self) -> Live {
+        let mut outcomes = Vec::new();
+        let mut next = self.answers.0.as_ref();
+        while let Some(answered) = next {
+            outcomes.push(answered.outcome.clone());
+            next = answered.before.0.as_ref();
+        }
+        let mut live = Live::start(&self.invocation, self.from.as_ref());
+        let mut polled = live.poll();
+        for outcome in outcomes.into_iter().rev() {
+            polled = live.answer(outcome);
+        }
+        match polled {
+            Polled::Wants(wants) if wants == self.wants => live,
+            _ => panic!("{:?} is not deterministic", self.invocation.argv),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A user's program as a small automaton: what it does after its start, and at a signal.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hermes::host::effect::{Signal, Status};
+
+use crate::kernel::{files, signals};
+use crate::process::{Body, What};
+use crate::world::{Who, World};
+
+/// What a program does, in the order of its rules.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Behaviour {
+    /// Its rules.
+    pub rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Rule {
+    /// The signal that sets it off; its start if `None`.
+    pub on: Option<Signal>,
+    /// How long after that.
+    pub after: Duration,
+    /// What it then does.
+    pub act: Act,
+}
+
+/// What a program can do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Act {
+    /// Writes a newline to descriptor 3.
+    Ready,
+    /// Answers on this port from now on.
+    Serve(u16),
+    /// Exits.
+    Exit(u8),
+    /// Nothing: the signal does not end it.
+    Ignore,
+}
+
+/// A program that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Running {
+    behaviour: PathBuf,
+    handled: Vec<Signal>,
+    due: Vec<(Duration, Act)>,
+    serves: Option<u16>,
+}
+
+impl Running {
+    /// At its start.
+    pub fn new(path: PathBuf, behaviour: &Behaviour, now: Duration) -> Self {
+        let handled = behaviour.rules.iter().filter_map(|rule| rule.on).collect();
+        let mut running = Self { behaviour: path, handled, due: Vec::new(), serves: None };
+        running.set_off(behaviour, None, now);
+        running
+    }
+
+    fn set_off(&mut self, behaviour: &Behaviour, on: Option<Signal>, now: Duration) {
+        let rules = behaviour.rules.iter().filter(|rule| rule.on == on);
+        self.due.extend(rules.map(|rule| (now + rule.after, rule.act.clone())));
+        self.due.sort_by_key(|due| due.0);
+    }
+
+    /// Does it do something at this signal, other than die?
+    pub fn takes(&self, signal: Signal) -> bool {
+        self.handled.contains(&signal)
+    }
+
+    /// Does it answer on this port?
+    pub fn serves(&self, port: u16) -> bool {
+        self.serves == Some(port)
+    }
+
+    /// When it acts next by itself.
+    pub fn wakes_at(&self) -> Option<Duration> {
+        self.due.first().map(|due| due.0)
+    }
+}
+
+/// Is there something for it to do now?
+pub fn is_ready(world: &World, who: Who, running: &Running) -> bool {
+    let signalled = world.process(who).is_some_and(|process| !process.pending.is_empty());
+    signalled || running.wakes_at().is_some_and(|at| at <= world.clock.boot)
+}
+
+/// One step: a signal first, else what is due.
+///
+/// # Panics
+///
+/// If the process is no user's program.
+pub fn step(world: &mut World, who: Who) {
+    let now = world.clock.boot;
+    let programs = std::sync::Arc::clone(&world.programs);
+    let process = world.process_mut(who).expect("the process that moves exists");
+    let Body::User(running) = &mut process.body else { panic!("{who:?} is no user's program") };
+    if let Some(signal) = process.pending.pop_first() {
+        let behaviour = programs.get(&running.behaviour).cloned().unwrap_or_default();
+        running.set_off(&behaviour, Some(signal), now);
+        return;
+    }
+    if !running.wakes_at().is_some_and(|at| at <= now) {
+        return;
+    }
+    match running.due.remove(0).1 {
+        Act::Ignore => {}
+        Act::Serve(port) => running.serves = Some(port),
+        Act::Exit(code) => signals::end(world, who, Status::Exited(code)),
+        Act::Ready => {
+            let descriptor = process.inherited.get(&3).map(|open| open.what.clone());
+            if let Some(What::Pipe(pipe)) = descriptor {
+                // A reader that is gone hears nothing.
+                let _ = files::write_pipe(world, pipe, b"\n");
+            }
+        }
+    }
+}
