@@ -22,7 +22,7 @@ use crate::world::{Who, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use waiting::wakes_at;
+pub use waiting::{is_ready, wakes_at};
 
 /// How far an effect got.
 #[derive(Clone, Debug, PartialEq, Eq)]

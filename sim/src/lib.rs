@@ -20,8 +20,11 @@
 
 pub mod disk;
 pub mod hash;
+pub mod image;
 pub mod kernel;
+pub mod machine;
 pub mod process;
+pub mod runtime;
 pub mod s6;
 pub mod task;
 pub mod user_program;

@@ -242,6 +242,11 @@ pub(super) fn exec(world: &mut World, who: Who, program: &Program) -> Reply {
     }
 }
 
+/// A tool that never ends by itself.
+pub(super) fn hangs(world: &World, who: Who, program: &Program) -> bool {
+    executable(world, who, &program.path).is_ok_and(|contents| contents == b"sim:hang")
+}
+
 /// One of s6's tools: they do one thing at once, so they are one step here.
 pub(super) fn run(world: &mut World, who: Who, program: &Program, timeout: Duration) -> Reply {
     let contents = match executable(world, who, &program.path) {

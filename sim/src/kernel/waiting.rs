@@ -6,7 +6,7 @@ use hermes::error::Errno;
 use hermes::host::Answer;
 use hermes::host::effect::{Effect, Event, Handle, Interests, Pid, Status};
 
-use super::{CHILD, Reply, all_open, files, process};
+use super::{CHILD, Reply, all_open, files, process, programs};
 use crate::process::What;
 use crate::world::{Who, World};
 
@@ -76,6 +76,21 @@ fn is_readable(world: &World, who: Who, handle: Handle) -> Result<bool, Errno> {
         What::Listener(_) => false,
         What::Connection(_) | What::Node(_) | What::Text(_) | What::Proc => true,
     })
+}
+
+/// Does this effect end now, one way or another?
+pub fn is_ready(world: &World, who: Who, effect: &Effect) -> bool {
+    match effect {
+        Effect::Sleep { duration } => {
+            world.clock.boot >= since(world, who).saturating_add(*duration)
+        }
+        Effect::Wait { interests } => !matches!(ready(world, who, interests), Ok(None)),
+        Effect::Run { program, timeout } => {
+            !programs::hangs(world, who, program)
+                || world.clock.boot >= since(world, who).saturating_add(*timeout)
+        }
+        _ => true,
+    }
 }
 
 /// The moment at which this effect ends by itself, if time alone ends it.

@@ -30,3 +30,19 @@ pub struct Shell;
 pub fn read(_world: &mut World, _who: Who, _text: &str, _script: &Program) -> Result<Next, Errno> {
     Ok(Next::Exit(127))
 }
+
+/// Has it something to do now?
+pub fn is_ready(_world: &crate::world::World, _who: crate::world::Who) -> bool {
+    false
+}
+
+/// When time alone gives it something to do.
+pub fn wakes_at(
+    _world: &crate::world::World,
+    _who: crate::world::Who,
+) -> Option<std::time::Duration> {
+    None
+}
+
+/// One step.
+pub fn step(_world: &mut crate::world::World, _who: crate::world::Who) {}

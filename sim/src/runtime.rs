@@ -1,0 +1,168 @@
+//! The container runtime: start, stop with its grace, kill, pause, `docker exec`; and the power cord.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hermes::error::Errno;
+use hermes::host::effect::{Program, Signal, Status};
+
+use crate::disk::Credentials;
+use crate::kernel::programs::{Birth, become_program, make};
+use crate::kernel::signals;
+use crate::process::Body;
+use crate::user_program::{Behaviour, Running};
+use crate::world::{ContainerId, Phase, Who, World};
+use crate::{hash, image};
+
+const HERMES: &str = "/usr/local/bin/hermes";
+
+/// Starts a container that does not run: PID 1 is `hermes boot init`.
+pub fn start(world: &mut World, id: ContainerId) {
+    world.namespaces += 1;
+    let namespace = world.namespaces;
+    let now = world.clock;
+    world.disk.lose_everything(image::tmpfs(id));
+    let container = world.container_mut(id);
+    container.phase = Phase::Running;
+    container.namespace = namespace;
+    container.last_pid = 0;
+    container.kill_at = None;
+    let settings = container.settings.clone();
+    let serial = serial(&("container", id, namespace, now));
+    let mut args: Vec<OsString> = vec!["boot".into(), "init".into(), "--".into()];
+    args.extend(settings.command.iter().cloned());
+    let birth = Birth {
+        parent: 0,
+        serial,
+        credentials: credentials(settings.uid, settings.gid),
+        inherited: Default::default(),
+        dies_with_parent: false,
+    };
+    let program = Program {
+        path: HERMES.into(),
+        args,
+        env: settings.env.as_ref().clone(),
+        ..Program::default()
+    };
+    let first = make(world, id, birth, nobody());
+    if become_program(world, first, &program).is_err() {
+        signals::end_container(world, id, Status::Exited(127));
+    }
+}
+
+/// What a process is before it is any program.
+fn nobody() -> Body {
+    Body::User(Running::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO))
+}
+
+fn credentials(uid: u32, gid: u32) -> Credentials {
+    Credentials { uid, gid, groups: vec![gid], umask: 0o022 }
+}
+
+fn serial<T: std::hash::Hash>(of: &T) -> u64 {
+    u64::try_from(hash::of(of) & u128::from(u64::MAX)).expect("64 bits")
+}
+
+/// SIGTERM now, SIGKILL after the grace.
+pub fn stop(world: &mut World, id: ContainerId, grace: Duration) {
+    let kill_at = world.clock.boot + grace;
+    let container = world.container_mut(id);
+    match container.phase {
+        Phase::Exited(_) => return,
+        Phase::Paused => container.phase = Phase::Running,
+        Phase::Running => {}
+    }
+    container.kill_at = Some(kill_at);
+    signals::deliver(world, Who { container: id, pid: 1 }, Signal::TERM);
+}
+
+/// SIGKILL, which PID 1 cannot escape when it comes from outside.
+pub fn kill(world: &mut World, id: ContainerId) {
+    if !matches!(world.container(id).phase, Phase::Exited(_)) {
+        signals::end_container(world, id, Status::Signalled(Signal::KILL));
+    }
+}
+
+/// Nobody in it moves until it is unpaused.
+pub fn pause(world: &mut World, id: ContainerId, paused: bool) {
+    let container = world.container_mut(id);
+    match (container.phase, paused) {
+        (Phase::Running, true) => container.phase = Phase::Paused,
+        (Phase::Paused, false) => container.phase = Phase::Running,
+        _ => {}
+    }
+}
+
+/// `docker exec -u UID`: a command that is nobody's child. `words` without the program's name, which is `hermes`.
+pub fn exec(
+    world: &mut World,
+    id: ContainerId,
+    uid: u32,
+    words: &[OsString],
+    number: u64,
+) -> Result<Who, Errno> {
+    let container = world.container(id);
+    if container.phase != Phase::Running {
+        return Err(Errno::SRCH);
+    }
+    let env = Arc::clone(&container.settings.env);
+    let birth = Birth {
+        parent: 0,
+        serial: serial(&("exec", id, number)),
+        credentials: credentials(uid, uid),
+        inherited: Default::default(),
+        dies_with_parent: false,
+    };
+    let who = make(world, id, birth, nobody());
+    let home = world.container(id).root;
+    let mounts = Arc::clone(&world.container(id).mounts);
+    if let Some(cwd) = world.disk.peek(home, &mounts, Path::new(image::HOME)) {
+        world.process_mut(who).expect("just made").cwd = cwd;
+    }
+    let program = Program {
+        path: HERMES.into(),
+        args: words.to_vec(),
+        env: env.as_ref().clone(),
+        ..Program::default()
+    };
+    become_program(world, who, &program).map(|()| who)
+}
+
+/// The power fails: every process goes, and of what was not synced the disk keeps what `choice` says.
+pub fn cut_power(world: &mut World, choice: u64) {
+    let ids: Vec<ContainerId> = world.containers.keys().copied().collect();
+    for &id in &ids {
+        signals::end_container(world, id, Status::Signalled(Signal::KILL));
+        world.disk.lose_everything(image::tmpfs(id));
+    }
+    world.pipes.clear();
+    world.disk.power_cut(image::VOLUME, choice);
+    for id in ids {
+        world.disk.power_cut(u16::from(id.0), 1);
+    }
+    world.boots += 1;
+    let down = Duration::from_secs(60);
+    world.clock.wall += down;
+    world.clock.boot = Duration::from_secs(100);
+}
+
+/// When a stop's grace ends, if one is under way.
+pub fn wakes_at(world: &World) -> Option<Duration> {
+    world.containers.values().filter_map(|container| container.kill_at).min()
+}
+
+/// Ends the containers whose grace is over.
+pub fn end_graces(world: &mut World) {
+    let now = world.clock.boot;
+    let over: Vec<ContainerId> = world
+        .containers
+        .iter()
+        .filter(|(_, container)| container.kill_at.is_some_and(|at| at <= now))
+        .map(|(&id, _)| id)
+        .collect();
+    for id in over {
+        kill(world, id);
+    }
+}
