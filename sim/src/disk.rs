@@ -22,6 +22,7 @@ mod permit;
 mod power;
 mod rename;
 mod setup;
+mod upkeep;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -163,17 +164,6 @@ impl Disk {
         } else {
             self.drop_node(id);
         }
-    }
-
-    /// Nodes that lost their last name and are still there: somebody had them open.
-    pub fn unnamed(&self) -> Vec<NodeId> {
-        let mut unnamed = Vec::new();
-        for (&device, inside) in &self.devices {
-            let without =
-                inside.nodes.iter().filter(|(_, node)| node.links == 0 && !node.forgotten);
-            unnamed.extend(without.map(|(&number, _)| NodeId { device, number }));
-        }
-        unnamed
     }
 
     /// Whether some directory's unsynced past still names it.

@@ -45,7 +45,7 @@ pub struct Task {
 
 /// The answers so far, newest first, shared with every clone.
 #[derive(Clone, Debug, Default)]
-struct Answers(Option<Rc<Answered>>);
+struct Answers(Option<Arc<Answered>>);
 
 #[derive(Debug)]
 struct Answered {
@@ -58,7 +58,7 @@ impl Drop for Answers {
     fn drop(&mut self) {
         let mut next = self.0.take();
         while let Some(node) = next {
-            match Rc::try_unwrap(node) {
+            match Arc::try_unwrap(node) {
                 Ok(mut node) => next = node.before.0.take(),
                 Err(_) => break,
             }
@@ -183,7 +183,7 @@ impl Task {
     pub fn answer(&mut self, live: Option<Live>, outcome: Outcome) -> Live {
         let mut live = live.unwrap_or_else(|| self.rebuild());
         self.digest = hash::of(&(self.digest, &self.wants, &outcome));
-        self.answers = Answers(Some(Rc::new(Answered {
+        self.answers = Answers(Some(Arc::new(Answered {
             outcome: outcome.clone(),
             before: std::mem::take(&mut self.answers),
         })));
