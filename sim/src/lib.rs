@@ -18,4 +18,5 @@
 //! A file names its own module and those below it. Laws: one source of choices; no real clock, no real randomness, no
 //! hash order. The same scenario and the same choices give the same trace, byte for byte.
 
+pub mod disk;
 pub mod hash;

@@ -1,0 +1,174 @@
+//! From a path to a node, as `link_path_walk` goes: search permission, links, `..`, mounts, trailing slashes.
+//!
+//! Changes nothing, and never says what may be done with the node it finds.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use hermes::error::Errno;
+use hermes::host::effect::Links;
+
+use super::permit::SEARCH;
+use super::{Body, Disk, NodeId, Spot, View, errno};
+
+const LINKS_MAX: u32 = 40;
+const NAME_BYTES_MAX: usize = 255;
+const PATH_BYTES_MAX: usize = 4095;
+
+/// One walk; it may follow so many links in all.
+pub(super) struct Walk<'a> {
+    disk: &'a Disk,
+    view: &'a View<'a>,
+    links_followed: u32,
+}
+
+/// The last part of a path and the directory it is looked up in.
+#[derive(Debug)]
+pub(super) struct Last {
+    pub dir: NodeId,
+    pub part: Part,
+    /// Whether a slash follows, so that only a directory will do.
+    pub slash: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Part {
+    Root,
+    Dot,
+    DotDot,
+    Name(OsString),
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(disk: &'a Disk, view: &'a View<'a>) -> Self {
+        Self { disk, view, links_followed: 0 }
+    }
+
+    /// The node that the whole path means.
+    pub fn end_of(&mut self, (dir, path): Spot<'_>, links: Links) -> Result<NodeId, Errno> {
+        let last = self.last_of((dir, path))?;
+        self.finish(last, links)
+    }
+
+    /// The node that the last part means.
+    pub fn finish(&mut self, last: Last, links: Links) -> Result<NodeId, Errno> {
+        let links = if last.slash { Links::Follow } else { links };
+        let slash = last.slash;
+        let node = match last.part {
+            Part::Root | Part::Dot => last.dir,
+            Part::DotDot => self.up(last.dir),
+            Part::Name(name) => self.step(last.dir, &name, links)?,
+        };
+        if slash && !self.disk.is_directory(node) { Err(errno::NOTDIR) } else { Ok(node) }
+    }
+
+    /// All of a path but its last part.
+    pub fn last_of(&mut self, (dir, path): Spot<'_>) -> Result<Last, Errno> {
+        let bytes = path.as_os_str().as_bytes();
+        check_path(bytes)?;
+        let mut at = match bytes.first() {
+            Some(b'/') => self.view.root,
+            _ => dir.unwrap_or(self.view.cwd),
+        };
+        if !self.disk.is_directory(at) {
+            return Err(errno::NOTDIR);
+        }
+        let mut parts =
+            bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).peekable();
+        while let Some(part) = parts.next() {
+            self.view.credentials.may(self.disk.known(at)?.status, SEARCH)?;
+            if parts.peek().is_none() {
+                let slash = bytes.last() == Some(&b'/');
+                return Ok(Last { dir: at, part: Part::of(part), slash });
+            }
+            let last = Last { dir: at, part: Part::of(part), slash: true };
+            at = self.finish(last, Links::Follow)?;
+        }
+        Ok(Last { dir: at, part: Part::Root, slash: false })
+    }
+
+    /// Where a link in a directory leads, as a path to walk on from there.
+    pub fn follow(&mut self, link: NodeId) -> Result<Option<&'a Path>, Errno> {
+        let Body::Link(target) = &self.disk.known(link)?.body else { return Ok(None) };
+        if self.links_followed >= LINKS_MAX {
+            return Err(errno::LOOP);
+        }
+        self.links_followed += 1;
+        Ok(Some(target))
+    }
+
+    /// The node of a name, not looking through it.
+    pub fn look_up(&self, dir: NodeId, name: &OsStr) -> Result<Option<NodeId>, Errno> {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(errno::NAMETOOLONG);
+        }
+        Ok(self.disk.entry(dir, name))
+    }
+
+    fn step(&mut self, dir: NodeId, name: &OsStr, links: Links) -> Result<NodeId, Errno> {
+        let node = self.look_up(dir, name)?.ok_or(errno::NOENT)?;
+        if links == Links::Follow {
+            if let Some(target) = self.follow(node)? {
+                return self.end_of((Some(dir), target), Links::Follow);
+            }
+        }
+        Ok(self.view.cross(node))
+    }
+
+    fn up(&self, dir: NodeId) -> NodeId {
+        let mut at = dir;
+        while at != self.view.root {
+            if let Some(covered) = self.view.covered_by(at) {
+                at = covered;
+                continue;
+            }
+            let parent = self.disk.directory(at).map_or(at, |directory| directory.parent);
+            return self.view.cross(parent);
+        }
+        at
+    }
+}
+
+impl View<'_> {
+    /// What is seen at a node: the root mounted over it, if any.
+    pub(super) fn cross(&self, node: NodeId) -> NodeId {
+        let mut at = node;
+        while let Some(&root) = self.mounts.get(&at).filter(|root| **root != at) {
+            at = root;
+        }
+        at
+    }
+
+    fn covered_by(&self, root: NodeId) -> Option<NodeId> {
+        let mut covered = self.mounts.iter().filter(|(key, value)| **value == root && key != value);
+        covered.next().map(|(key, _)| *key)
+    }
+
+    pub(super) fn is_mount_point(&self, node: NodeId) -> bool {
+        self.mounts.contains_key(&node)
+    }
+}
+
+impl Part {
+    fn of(part: &[u8]) -> Self {
+        match part {
+            b"." => Self::Dot,
+            b".." => Self::DotDot,
+            name => Self::Name(OsStr::from_bytes(name).to_owned()),
+        }
+    }
+}
+
+/// What is refused before the walk begins.
+fn check_path(bytes: &[u8]) -> Result<(), Errno> {
+    if bytes.contains(&0) {
+        Err(errno::INVAL)
+    } else if bytes.is_empty() {
+        Err(errno::NOENT)
+    } else if bytes.len() > PATH_BYTES_MAX {
+        Err(errno::NAMETOOLONG)
+    } else {
+        Ok(())
+    }
+}
