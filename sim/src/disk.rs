@@ -22,6 +22,8 @@ mod permit;
 mod power;
 mod rename;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod walk;
 
@@ -151,7 +153,7 @@ impl Disk {
         path: &Path,
         links: Links,
     ) -> Result<NodeId, Errno> {
-        walk::Walk::new(self, view).to_end((dir, path), links)
+        walk::Walk::new(self, view).end_of((dir, path), links)
     }
 
     /// Says that nobody has the node open: without a name it goes, as far as no power cut can bring it back.
@@ -251,6 +253,7 @@ mod errno {
     pub const INVAL: Errno = Errno(22);
     pub const FBIG: Errno = Errno(27);
     pub const NOSPC: Errno = Errno(28);
+    pub const SPIPE: Errno = Errno(29);
     pub const ROFS: Errno = Errno(30);
     pub const NAMETOOLONG: Errno = Errno(36);
     pub const NOTEMPTY: Errno = Errno(39);

@@ -37,8 +37,11 @@ impl Disk {
         directory.names.values().map(|id| u64::from(self.is_directory(*id))).sum()
     }
 
-    /// `getdents(2)`, by name.
+    /// `lseek(2)` to the start, then `getdents(2)`, by name. The caller sets the handle's offset to 0, whatever the answer.
     pub fn list(&self, id: NodeId) -> Result<Vec<Entry>, Errno> {
+        if self.known(id)?.kind() == Kind::Fifo {
+            return Err(errno::SPIPE);
+        }
         let directory = self.directory(id)?;
         if self.known(id)?.links == 0 {
             return Err(errno::NOENT);
@@ -91,7 +94,7 @@ impl Disk {
         let owns = who.uid == status.uid;
         let may_user = owns && uid == status.uid;
         let may_group = owns && (gid == status.gid || who.is_in(gid));
-        if !who.is_root() && !(may_user && may_group) {
+        if !(who.is_root() || may_user && may_group) {
             return Err(errno::PERM);
         }
         let mode = match node.body {

@@ -21,7 +21,7 @@ impl Disk {
         mode: u32,
         fresh: u64,
     ) -> Result<NodeId, Errno> {
-        let last = Walk::new(self, view).to_last((dir, path))?;
+        let last = Walk::new(self, view).last_of((dir, path))?;
         let (dir, name) = self.free_name(view, last, Slash::Allowed)?;
         let status = view.credentials.directory_status_in(self.known(dir)?.status, mode);
         Ok(self.add(dir, &name, Node::new(Body::directory(dir), status), fresh))
@@ -36,7 +36,7 @@ impl Disk {
         mode: u32,
         fresh: u64,
     ) -> Result<NodeId, Errno> {
-        let last = Walk::new(self, view).to_last((dir, path))?;
+        let last = Walk::new(self, view).last_of((dir, path))?;
         let (dir, name) = self.free_name(view, last, Slash::Refused)?;
         let status = view.credentials.status_in(self.known(dir)?.status, mode);
         Ok(self.add(dir, &name, Node::new(Body::Fifo, status), fresh))
@@ -49,7 +49,7 @@ impl Disk {
         dir: Option<NodeId>,
         path: &Path,
     ) -> Result<NodeId, Errno> {
-        let last = Walk::new(self, view).to_last((dir, path))?;
+        let last = Walk::new(self, view).last_of((dir, path))?;
         let Part::Name(name) = last.part else { return Err(errno::ISDIR) };
         self.may_write_device(last.dir)?;
         let victim = Walk::new(self, view).look_up(last.dir, &name)?.ok_or(errno::NOENT)?;
@@ -75,7 +75,7 @@ impl Disk {
         dir: Option<NodeId>,
         path: &Path,
     ) -> Result<NodeId, Errno> {
-        let last = Walk::new(self, view).to_last((dir, path))?;
+        let last = Walk::new(self, view).last_of((dir, path))?;
         let name = match last.part {
             Part::Name(name) => name,
             Part::Dot => return Err(errno::INVAL),

@@ -8,7 +8,7 @@ use std::path::Path;
 use hermes::error::Errno;
 use hermes::host::effect::{How, Links};
 
-use super::permit::{READ, WRITE};
+use super::permit::{READ, STICKY, WRITE};
 use super::walk::{Last, Part, Walk};
 use super::{Body, Disk, Node, NodeId, View, errno};
 
@@ -53,7 +53,7 @@ impl Disk {
         links: Links,
     ) -> Result<Found, Errno> {
         let mut walk = Walk::new(self, view);
-        let last = walk.to_last((dir, path))?;
+        let last = walk.last_of((dir, path))?;
         let slash = last.slash;
         Ok(Found::Node { id: walk.finish(last, links)?, slash })
     }
@@ -69,7 +69,7 @@ impl Disk {
     ) -> Result<Found, Errno> {
         let exclusive = matches!(how, How::Create { .. });
         let mut walk = Walk::new(self, view);
-        let mut last = walk.to_last((dir, path))?;
+        let mut last = walk.last_of((dir, path))?;
         loop {
             let Part::Name(name) = &last.part else {
                 if exclusive {
@@ -88,10 +88,24 @@ impl Disk {
             }
             let target = if links == Links::Follow { walk.follow(id)? } else { None };
             match target {
-                Some(target) => last = walk.to_last((Some(last.dir), target))?,
-                None => return Ok(Found::Node { id: view.cross(id), slash: false }),
+                Some(target) => last = walk.last_of((Some(last.dir), target))?,
+                None => {
+                    let id = view.cross(id);
+                    self.is_no_trap(view, last.dir, id)?;
+                    return Ok(Found::Node { id, slash: false });
+                }
             }
         }
+    }
+
+    /// `may_create_in_sticky` with all `fs.protected_*` off: who would make a file in a directory such as `/tmp` is not
+    /// given what a stranger put there, unless it is a file or FIFO.
+    fn is_no_trap(&self, view: &View<'_>, dir: NodeId, id: NodeId) -> Result<(), Errno> {
+        let (dir, node) = (self.known(dir)?.status, self.known(id)?);
+        let is_trusted = [dir.uid, view.credentials.uid].contains(&node.status.uid);
+        let is_shared = dir.mode & STICKY != 0 && dir.mode & WRITE != 0;
+        let is_harmless = !matches!(node.body, Body::Link(_) | Body::Other);
+        if is_harmless || is_trusted || !is_shared { Ok(()) } else { Err(errno::ACCES) }
     }
 
     /// `do_open` and `may_open`.

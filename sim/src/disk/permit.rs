@@ -13,7 +13,7 @@ pub(super) const SEARCH: u32 = 1;
 
 pub(super) const SETUID: u32 = 0o4000;
 pub(super) const SETGID: u32 = 0o2000;
-const STICKY: u32 = 0o1000;
+pub(super) const STICKY: u32 = 0o1000;
 const GROUP_EXECUTE: u32 = 0o010;
 
 impl Credentials {

@@ -25,8 +25,8 @@ impl Disk {
         to: Spot<'_>,
         over: Over,
     ) -> Result<Option<NodeId>, Errno> {
-        let from = Walk::new(self, view).to_last(from)?;
-        let to = Walk::new(self, view).to_last(to)?;
+        let from = Walk::new(self, view).last_of(from)?;
+        let to = Walk::new(self, view).last_of(to)?;
         let (from, to) = self.sides(from, to, over)?;
         let source = Walk::new(self, view).look_up(from.dir, &from.name)?.ok_or(errno::NOENT)?;
         let target = Walk::new(self, view).look_up(to.dir, &to.name)?;

@@ -85,7 +85,7 @@ impl Disk {
     ) -> Option<NodeId> {
         let credentials = Credentials { uid: 0, gid: 0, groups: Vec::new(), umask: 0 };
         let view = View { root, cwd: root, mounts, credentials: &credentials };
-        Walk::new(self, &view).to_end((None, path), Links::Refuse).ok()
+        Walk::new(self, &view).end_of((None, path), Links::Refuse).ok()
     }
 
     /// What a file holds.
@@ -123,14 +123,20 @@ impl Disk {
         let taken = self.entry(dir, name);
         if let Some(id) = taken.filter(|id| self.is_of_kind(*id, &body)) {
             self.change(id, |node| node.settle_as(body, status));
+            self.name_durably(dir, name, id);
             return id;
         }
         if let Some(id) = taken {
             self.remove_entry(dir, name, id, &mut Vec::new());
         }
-        assert!(self.is_directory(dir), "the parent of {} is no directory", name.display());
+        assert!(self.is_directory(dir), "the parent of {name:?} is no directory");
         let id = NodeId { device: dir.device, number: self.next_number(dir.device) };
         self.insert(id, Node::new(body, status));
+        self.name_durably(dir, name, id);
+        id
+    }
+
+    fn name_durably(&mut self, dir: NodeId, name: &OsStr, id: NodeId) {
         self.change(dir, |node| {
             if let Body::Directory(directory) = &mut node.body {
                 directory.names.insert(name.to_owned(), id);
@@ -139,7 +145,6 @@ impl Disk {
                 names.insert(name.to_owned(), id);
             }
         });
-        id
     }
 
     fn is_of_kind(&self, id: NodeId, body: &Body) -> bool {

@@ -46,8 +46,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The node that the whole path means.
-    pub fn to_end(&mut self, (dir, path): Spot<'_>, links: Links) -> Result<NodeId, Errno> {
-        let last = self.to_last((dir, path))?;
+    pub fn end_of(&mut self, (dir, path): Spot<'_>, links: Links) -> Result<NodeId, Errno> {
+        let last = self.last_of((dir, path))?;
         self.finish(last, links)
     }
 
@@ -64,7 +64,7 @@ impl<'a> Walk<'a> {
     }
 
     /// All of a path but its last part.
-    pub fn to_last(&mut self, (dir, path): Spot<'_>) -> Result<Last, Errno> {
+    pub fn last_of(&mut self, (dir, path): Spot<'_>) -> Result<Last, Errno> {
         let bytes = path.as_os_str().as_bytes();
         check_path(bytes)?;
         let mut at = match bytes.first() {
@@ -110,7 +110,7 @@ impl<'a> Walk<'a> {
         let node = self.look_up(dir, name)?.ok_or(errno::NOENT)?;
         if links == Links::Follow {
             if let Some(target) = self.follow(node)? {
-                return self.to_end((Some(dir), target), Links::Follow);
+                return self.end_of((Some(dir), target), Links::Follow);
             }
         }
         Ok(self.view.cross(node))

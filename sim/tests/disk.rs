@@ -1,0 +1,561 @@
+//! The simulated disk answers what the real machine answers: the same effects on both, step by step.
+//!
+//! Nothing here is about time, locks or power cuts.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "trees are planted and looked at behind both machines' backs"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+use hermes::error::Errno;
+use hermes::host::effect::{Handle, How, Links, Meta, Over, Place};
+use hermes::host::os::{OsHost, run_ready};
+use hermes::host::{Answer, Effect, Host, Outcome};
+use hermes_sim::disk::{Credentials, Disk, FRESH_MIN, NodeId, View};
+use hermes_sim::hash;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+const SEQUENCES: u32 = 512;
+const OTHER_USER: u32 = 1000;
+const UMASK: u32 = 0o027;
+
+/// What one step does; `dir` and `handle` choose among the handles open by then.
+#[derive(Clone, Debug)]
+enum Act {
+    Open { dir: usize, path: String, how: How, links: Links },
+    Close { handle: usize },
+    Write { handle: usize, bytes: Vec<u8> },
+    Read { handle: usize },
+    Sync { handle: usize },
+    HandleMeta { handle: usize },
+    List { handle: usize },
+    Meta { dir: usize, path: String, links: Links },
+    ReadLink { dir: usize, path: String },
+    MakeDir { dir: usize, path: String, mode: u32 },
+    MakeFifo { dir: usize, path: String, mode: u32 },
+    Rename { from: (usize, String), to: (usize, String), over: Over },
+    Unlink { dir: usize, path: String },
+    RemoveDir { dir: usize, path: String },
+    SetMode { handle: usize, mode: u32 },
+    SetOwner { dir: usize, path: String, uid: u32, gid: u32 },
+}
+
+fn path() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        6 => prop::sample::select(vec!["a", "b", "c", "own", "his", "shared"]),
+        2 => prop::sample::select(vec!["link", "dangling", "loop", "up", "slashed", "."]),
+        1 => prop::sample::select(vec![".."]),
+    ];
+    let parts = prop::collection::vec(part, 1..=3);
+    let long = "n".repeat(256);
+    prop_oneof![
+        60 => (parts, prop::bool::weighted(0.1)).prop_map(|(parts, slash)| {
+            parts.join("/") + if slash { "/" } else { "" }
+        }),
+        1 => Just(String::new()),
+        1 => Just(long.clone()),
+        1 => Just(format!("absent/{long}")),
+        1 => Just("a/".repeat(2048)),
+    ]
+}
+
+fn mode() -> impl Strategy<Value = u32> {
+    let modes = vec![0o644, 0o600, 0o755, 0o777, 0o700, 0o070, 0o007, 0o300, 0o500];
+    let special = vec![0o2775, 0o1777, 0o6755, 0o2664, 0o4711, 0o000];
+    prop_oneof![3 => prop::sample::select(modes), 1 => prop::sample::select(special)]
+}
+
+fn links() -> impl Strategy<Value = Links> {
+    prop::sample::select(vec![Links::Follow, Links::Refuse])
+}
+
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![
+        2 => Just(How::Read),
+        4 => Just(How::Directory),
+        3 => mode().prop_map(|mode| How::Create { mode }),
+        2 => mode().prop_map(|mode| How::Append { mode }),
+        2 => mode().prop_map(|mode| How::Lock { mode }),
+        1 => Just(How::Write),
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let id = || prop::sample::select(vec![0, OTHER_USER, 7, u32::MAX]);
+    let (dir, handle) = (|| 0..6_usize, || 0..6_usize);
+    prop_oneof![
+        8 => (dir(), path(), how(), links())
+            .prop_map(|(dir, path, how, links)| Act::Open { dir, path, how, links }),
+        1 => handle().prop_map(|handle| Act::Close { handle }),
+        2 => (handle(), prop::collection::vec(97..100_u8, 0..4))
+            .prop_map(|(handle, bytes)| Act::Write { handle, bytes }),
+        1 => handle().prop_map(|handle| Act::Read { handle }),
+        1 => handle().prop_map(|handle| Act::Sync { handle }),
+        1 => handle().prop_map(|handle| Act::HandleMeta { handle }),
+        1 => handle().prop_map(|handle| Act::List { handle }),
+        2 => (dir(), path(), links()).prop_map(|(dir, path, links)| Act::Meta { dir, path, links }),
+        1 => (dir(), path()).prop_map(|(dir, path)| Act::ReadLink { dir, path }),
+        4 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| Act::MakeDir { dir, path, mode }),
+        2 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| Act::MakeFifo { dir, path, mode }),
+        6 => ((dir(), path()), (dir(), path()), prop::sample::select(vec![Over::Replace, Over::Refuse]))
+            .prop_map(|(from, to, over)| Act::Rename { from, to, over }),
+        3 => (dir(), path()).prop_map(|(dir, path)| Act::Unlink { dir, path }),
+        3 => (dir(), path()).prop_map(|(dir, path)| Act::RemoveDir { dir, path }),
+        2 => (handle(), mode()).prop_map(|(handle, mode)| Act::SetMode { handle, mode }),
+        2 => (dir(), path(), id(), id())
+            .prop_map(|(dir, path, uid, gid)| Act::SetOwner { dir, path, uid, gid }),
+    ]
+}
+
+/// What is there before the first step: path, kind and contents, mode, owner and group.
+const PLANTED: &[(&str, &str, u32, u32)] = &[
+    ("own", "/", 0o755, OTHER_USER),
+    ("own/a", "=mine", 0o640, OTHER_USER),
+    ("his", "/", 0o755, 0),
+    ("his/a", "=his", 0o640, 0),
+    ("his/b", "/", 0o777, 0),
+    ("shared", "/", 0o1777, 0),
+    ("shared/a", "=his", 0o666, 0),
+    ("shared/b", "/", 0o2777, 7),
+    ("link", ">own", 0o777, 0),
+    ("dangling", ">c", 0o777, 0),
+    ("loop", ">loop", 0o777, OTHER_USER),
+    ("up", ">..", 0o777, 0),
+    ("slashed", ">own/a/", 0o777, 0),
+];
+
+/// So deep lies the directory that the steps start from: no path of a step climbs out of the tree.
+const START: &str = "1/2/3/4/5/6/7";
+
+fn plant_real(top: &Path) {
+    let start = top.join(START);
+    fs::create_dir_all(&start).expect("made");
+    for part in start.ancestors().take(8) {
+        fs::set_permissions(part, fs::Permissions::from_mode(0o755)).expect("set");
+    }
+    for &(name, what, mode, owner) in PLANTED {
+        let path = start.join(name);
+        match what.split_at(1) {
+            ("/", _) => fs::create_dir(&path).expect("made"),
+            ("=", contents) => fs::write(&path, contents).expect("written"),
+            (_, target) => symlink(target, &path).expect("linked"),
+        }
+        lchown(&path, Some(owner), Some(owner)).expect("given");
+        if !what.starts_with('>') {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
+        }
+    }
+    chown(&start, Some(OTHER_USER), Some(OTHER_USER)).expect("given");
+}
+
+fn plant_simulated(disk: &mut Disk) -> (NodeId, NodeId) {
+    let top = disk.add_device(1);
+    let start = disk.put_dir(top, START.as_ref(), 0o755, 0, 0);
+    for &(name, what, mode, owner) in PLANTED {
+        match what.split_at(1) {
+            ("/", _) => disk.put_dir(start, name.as_ref(), mode, owner, owner),
+            ("=", it) => disk.put_file(start, name.as_ref(), it.as_bytes(), mode, owner, owner),
+            (_, target) => disk.put_link(start, name.as_ref(), target, owner, owner),
+        };
+    }
+    disk.put_dir(top, START.as_ref(), 0o755, OTHER_USER, OTHER_USER);
+    (top, start)
+}
+
+/// A handle of both machines.
+struct Open {
+    real: Handle,
+    node: NodeId,
+    how: How,
+    offset: u64,
+}
+
+struct Both {
+    real: OsHost,
+    disk: Disk,
+    root: NodeId,
+    credentials: Credentials,
+    open: Vec<Open>,
+    fresh: u64,
+}
+
+/// An answer without what may differ.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Done,
+    Meta(Meta),
+    Bytes(Vec<u8>),
+    Names(Vec<String>),
+    Path(PathBuf),
+}
+
+fn same_meta(mut meta: Meta) -> Said {
+    meta.identity = (0, 0);
+    if meta.kind == hermes::host::effect::Kind::Directory {
+        meta.size = 0;
+    }
+    Said::Meta(meta)
+}
+
+fn said(outcome: Outcome) -> Result<Said, Errno> {
+    Ok(match outcome? {
+        Answer::Meta(meta) => same_meta(meta),
+        Answer::Bytes(bytes) => Said::Bytes(bytes),
+        Answer::Path(path) => Said::Path(path),
+        Answer::Entries(entries) => names(entries),
+        _ => Said::Done,
+    })
+}
+
+fn names(entries: Vec<hermes::host::effect::Entry>) -> Said {
+    let mut names: Vec<_> =
+        entries.into_iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    Said::Names(names)
+}
+
+impl Both {
+    fn perform(&self, effect: Effect) -> Outcome {
+        run_ready(self.real.perform(effect))
+    }
+
+    fn pick(&self, choice: usize) -> &Open {
+        &self.open[choice % self.open.len()]
+    }
+
+    fn place(&self, dir: usize, path: &str) -> Place {
+        Place::at(self.pick(dir).real, path)
+    }
+
+    fn is_open(&self, node: NodeId) -> bool {
+        self.open.iter().any(|open| open.node == node)
+    }
+
+    /// Tells the disk that a node which lost its name is not open.
+    fn forget(&mut self, node: NodeId) {
+        if !self.is_open(node) {
+            self.disk.forget(node);
+        }
+    }
+
+    fn step(&mut self, act: &Act) -> Option<(Result<Said, Errno>, Result<Said, Errno>)> {
+        self.fresh += 1;
+        match act {
+            Act::Open { .. } | Act::Close { .. } => self.handles(act),
+            Act::Write { .. } | Act::Read { .. } => self.data(act),
+            Act::Sync { handle } => {
+                // Syncing for real is slow, and shows nothing while the power stays.
+                let node = self.pick(*handle).node;
+                let _ = self.disk.sync(node); // a FIFO cannot be synced
+                None
+            }
+            Act::HandleMeta { handle } => {
+                let open = self.pick(*handle);
+                let real = said(self.perform(Effect::HandleMeta { handle: open.real }));
+                Some((real, Ok(same_meta(self.disk.meta(open.node)))))
+            }
+            Act::List { handle } => {
+                let index = handle % self.open.len();
+                self.open[index].offset = 0; // a listing starts anew, even of what cannot be listed
+                let open = self.pick(*handle);
+                let real = said(self.perform(Effect::List { handle: open.real }));
+                Some((real, self.disk.list(open.node).map(names)))
+            }
+            Act::SetMode { handle, mode } => {
+                let (real, node) = (self.pick(*handle).real, self.pick(*handle).node);
+                let real = said(self.perform(Effect::SetMode { handle: real, mode: *mode }));
+                let simulated = self.disk.set_mode(&self.credentials, node, *mode);
+                Some((real, simulated.map(|()| Said::Done)))
+            }
+            _ => Some(self.name(act)),
+        }
+    }
+
+    fn handles(&mut self, act: &Act) -> Option<(Result<Said, Errno>, Result<Said, Errno>)> {
+        match act {
+            Act::Open { dir, path, how, links } => {
+                let (place, dir) = (self.place(*dir, path), self.pick(*dir).node);
+                let real = self.perform(Effect::Open { place, how: *how, links: *links });
+                let mounts = BTreeMap::new();
+                let view = view(self.root, &mounts, &self.credentials);
+                let node =
+                    self.disk.open(&view, Some(dir), path.as_ref(), *how, *links, self.fresh);
+                if let (Err(Errno::NXIO), Ok(_)) = (&real, &node) {
+                    return None; // whether a FIFO has readers is not the disk's to know
+                }
+                if let (Ok(Answer::Handle(real)), Ok(node)) = (&real, &node) {
+                    self.open.push(Open { real: *real, node: *node, how: *how, offset: 0 });
+                }
+                Some((said(real), node.map(|_| Said::Done)))
+            }
+            Act::Close { handle } if handle % self.open.len() > 0 => {
+                let open = self.open.remove(handle % self.open.len());
+                let real = said(self.perform(Effect::Close { handle: open.real }));
+                self.forget(open.node);
+                Some((real, Ok(Said::Done)))
+            }
+            _ => None,
+        }
+    }
+
+    fn data(&mut self, act: &Act) -> Option<(Result<Said, Errno>, Result<Said, Errno>)> {
+        let (Act::Write { handle, .. } | Act::Read { handle }) = act else { return None };
+        let index = handle % self.open.len();
+        let Open { real, node, how, offset } = self.open[index];
+        self.disk.contents(node)?;
+        match act {
+            Act::Write { bytes, .. } if !matches!(how, How::Read | How::Directory) => {
+                if self.credentials.uid != 0 && self.disk.meta(node).mode & 0o6000 != 0 {
+                    return None; // would clear these bits
+                }
+                let effect = Effect::Write { handle: real, bytes: bytes.clone() };
+                let real = said(self.perform(effect));
+                let at = if matches!(how, How::Append { .. }) { None } else { Some(offset) };
+                let after = self.disk.write(node, at, bytes);
+                self.open[index].offset = after.unwrap_or(offset);
+                Some((real, after.map(|_| Said::Done)))
+            }
+            Act::Read { .. } if matches!(how, How::Read | How::Lock { .. }) => {
+                let real = said(self.perform(Effect::Read { handle: real, max: 3 }));
+                let bytes = self.disk.read(node, offset, 3);
+                self.open[index].offset += bytes.len() as u64;
+                Some((real, Ok(Said::Bytes(bytes))))
+            }
+            _ => None,
+        }
+    }
+
+    fn name(&mut self, act: &Act) -> (Result<Said, Errno>, Result<Said, Errno>) {
+        let real = said(self.perform(self.effect(act)));
+        let mounts = BTreeMap::new();
+        let credentials = self.credentials.clone();
+        let view = view(self.root, &mounts, &credentials);
+        let at = |dir: &usize| Some(self.pick(*dir).node);
+        let mut freed = None;
+        let simulated = match act {
+            Act::Meta { dir, path, links } => {
+                let node = self.disk.resolve(&view, at(dir), path.as_ref(), *links);
+                node.map(|node| same_meta(self.disk.meta(node)))
+            }
+            Act::ReadLink { dir, path } => {
+                self.disk.read_link(&view, at(dir), path.as_ref()).map(Said::Path)
+            }
+            Act::MakeDir { dir, path, mode } => {
+                let dir = at(dir);
+                let made = self.disk.make_dir(&view, dir, path.as_ref(), *mode, self.fresh);
+                made.map(|_| Said::Done)
+            }
+            Act::MakeFifo { dir, path, mode } => {
+                let dir = at(dir);
+                let made = self.disk.make_fifo(&view, dir, path.as_ref(), *mode, self.fresh);
+                made.map(|_| Said::Done)
+            }
+            Act::Rename { from, to, over } => {
+                let (from, to) = ((at(&from.0), from.1.as_ref()), (at(&to.0), to.1.as_ref()));
+                self.disk
+                    .rename(&view, from, to, *over)
+                    .map(|node| freed = node)
+                    .map(|()| Said::Done)
+            }
+            Act::Unlink { dir, path } => {
+                let dir = at(dir);
+                let gone = self.disk.unlink(&view, dir, path.as_ref());
+                gone.map(|node| freed = Some(node)).map(|()| Said::Done)
+            }
+            Act::RemoveDir { dir, path } => {
+                let dir = at(dir);
+                let gone = self.disk.remove_dir(&view, dir, path.as_ref());
+                gone.map(|node| freed = Some(node)).map(|()| Said::Done)
+            }
+            Act::SetOwner { dir, path, uid, gid } => {
+                let dir = at(dir);
+                let given = self.disk.set_owner(&view, dir, path.as_ref(), *uid, *gid);
+                given.map(|()| Said::Done)
+            }
+            _ => unreachable!("acts on handles are answered elsewhere"),
+        };
+        if let Some(node) = freed {
+            self.forget(node);
+        }
+        (real, simulated)
+    }
+
+    fn effect(&self, act: &Act) -> Effect {
+        match act.clone() {
+            Act::Meta { dir, path, links } => Effect::Meta { place: self.place(dir, &path), links },
+            Act::ReadLink { dir, path } => Effect::ReadLink { place: self.place(dir, &path) },
+            Act::MakeDir { dir, path, mode } => {
+                Effect::MakeDir { place: self.place(dir, &path), mode }
+            }
+            Act::MakeFifo { dir, path, mode } => {
+                Effect::MakeFifo { place: self.place(dir, &path), mode }
+            }
+            Act::Rename { from, to, over } => Effect::Rename {
+                from: self.place(from.0, &from.1),
+                to: self.place(to.0, &to.1),
+                over,
+            },
+            Act::Unlink { dir, path } => Effect::Unlink { place: self.place(dir, &path) },
+            Act::RemoveDir { dir, path } => Effect::RemoveDir { place: self.place(dir, &path) },
+            Act::SetOwner { dir, path, uid, gid } => {
+                Effect::SetOwner { place: self.place(dir, &path), uid, gid }
+            }
+            _ => unreachable!("acts on handles are performed elsewhere"),
+        }
+    }
+}
+
+fn view<'a>(
+    root: NodeId,
+    mounts: &'a BTreeMap<NodeId, NodeId>,
+    credentials: &'a Credentials,
+) -> View<'a> {
+    View { root, cwd: root, mounts, credentials }
+}
+
+fn real_tree(dir: &Path, prefix: &str, lines: &mut String) {
+    let mut entries: Vec<_> =
+        fs::read_dir(dir).expect("listed").map(|entry| entry.expect("an entry").path()).collect();
+    entries.sort();
+    for path in entries {
+        let meta = path.symlink_metadata().expect("there");
+        let name = format!("{prefix}/{}", path.file_name().expect("named").to_string_lossy());
+        let (mode, uid, gid, links) = (meta.mode() & 0o7777, meta.uid(), meta.gid(), meta.nlink());
+        let _ = writeln!(lines, "{name} {mode:o} {uid}:{gid} {links}"); // a string takes all
+        if meta.is_dir() {
+            real_tree(&path, &name, lines);
+        } else if meta.is_file() {
+            let _ = writeln!(lines, "  {:?}", fs::read(&path).expect("read")); // as above
+        }
+    }
+}
+
+fn simulated_tree(disk: &Disk, dir: NodeId, prefix: &str, lines: &mut String) {
+    for entry in disk.list(dir).expect("a directory") {
+        let name = format!("{prefix}/{}", entry.name.to_string_lossy());
+        let node = disk.peek(dir, &BTreeMap::new(), entry.name.as_ref()).expect("there");
+        let Meta { mode, uid, gid, links, .. } = disk.meta(node);
+        let _ = writeln!(lines, "{name} {mode:o} {uid}:{gid} {links}"); // a string takes all
+        if let Some(contents) = disk.contents(node) {
+            let _ = writeln!(lines, "  {contents:?}"); // as above
+        } else if disk.list(node).is_ok() {
+            simulated_tree(disk, node, &name, lines);
+        }
+    }
+}
+
+/// Takes the same steps on both machines, and compares what they leave.
+fn run(top: &Path, uid: u32, acts: &[Act]) -> Result<(), TestCaseError> {
+    plant_real(top);
+    // Who has become another user can never be root again, but only this thread does.
+    let steps = || {
+        std::thread::scope(|scope| scope.spawn(|| take_steps(top, uid, acts)).join())
+            .expect("the thread ends")
+    };
+    let (mut disk, root) = steps()?;
+    let (mut real, mut simulated) = (String::new(), String::new());
+    real_tree(top, "", &mut real);
+    simulated_tree(&disk, root, "", &mut simulated);
+    prop_assert_eq!(real, simulated);
+    disk.power_cut(1, 1);
+    let kept = hash::of(&disk);
+    disk.power_cut(1, 0);
+    prop_assert_eq!(hash::of(&disk), kept, "what a cut leaves is synced");
+    Ok(())
+}
+
+fn take_steps(top: &Path, uid: u32, acts: &[Act]) -> Result<(Disk, NodeId), TestCaseError> {
+    let mut disk = Disk::new();
+    let (root, start) = plant_simulated(&mut disk);
+    let credentials = Credentials { uid, gid: uid, groups: vec![], umask: UMASK };
+    let mut both =
+        Both { real: OsHost::new(), disk, root, credentials, open: vec![], fresh: FRESH_MIN };
+    become_user(&both.real, uid);
+    let place = Place::from(&top.join(START));
+    let (how, links) = (How::Directory, Links::Follow);
+    let Ok(Answer::Handle(real)) = both.perform(Effect::Open { place, how, links }) else {
+        panic!("the start could not be opened");
+    };
+    both.open.push(Open { real, node: start, how, offset: 0 });
+    for (index, act) in acts.iter().enumerate() {
+        if let Some((real, simulated)) = both.step(act) {
+            if real != simulated {
+                let text = format!("step {index} {act:?}: real {real:?}, simulated {simulated:?}");
+                return Err(TestCaseError::fail(text));
+            }
+        }
+    }
+    Ok((both.disk, root))
+}
+
+/// Credentials are a thread's own on the real machine.
+fn become_user(real: &OsHost, uid: u32) {
+    for effect in [
+        Effect::SetGroups { gids: vec![] },
+        Effect::SetGid { gid: uid },
+        Effect::SetUid { uid },
+        Effect::SetUmask { mask: UMASK },
+    ] {
+        assert_eq!(run_ready(real.perform(effect)), Ok(Answer::Done));
+    }
+}
+
+/// What becoming somebody else, and back again, needs.
+fn cannot_run_here() -> Option<&'static str> {
+    let own = fs::metadata("/proc/self").expect("a process has a directory").uid();
+    let plain = ["symlinks", "regular", "fifos"].iter().all(|name| {
+        let text = fs::read_to_string(format!("/proc/sys/fs/protected_{name}"));
+        text.is_ok_and(|text| text.trim() == "0")
+    });
+    match (own, plain) {
+        (0, true) => None,
+        (0, false) => Some("fs.protected_* is on"),
+        _ => Some("not root"),
+    }
+}
+
+fn agrees_as(uid: u32) {
+    if let Some(reason) = cannot_run_here() {
+        #[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
+        {
+            eprintln!("SKIPPED: the disk was not compared with the real one: {reason}");
+        }
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("set");
+    let mut runner = TestRunner::new(Config {
+        cases: SEQUENCES,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let result =
+        runner.run(&prop::collection::vec(act(), 1..40), |acts| in_a_new_tree(&dir, uid, &acts));
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+fn in_a_new_tree(dir: &tempfile::TempDir, uid: u32, acts: &[Act]) -> Result<(), TestCaseError> {
+    let top = dir.path().join("top");
+    let outcome = run(&top, uid, acts);
+    fs::remove_dir_all(&top).expect("removed");
+    outcome
+}
+
+#[test]
+fn root_is_answered_as_on_the_real_machine() {
+    agrees_as(0);
+}
+
+#[test]
+fn a_user_is_answered_as_on_the_real_machine() {
+    agrees_as(OTHER_USER);
+}
