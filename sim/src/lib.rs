@@ -19,3 +19,4 @@
 //! hash order. The same scenario and the same choices give the same trace, byte for byte.
 
 pub mod hash;
+pub mod scenario;
