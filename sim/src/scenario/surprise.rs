@@ -21,7 +21,7 @@ pub struct Surprise {
     /// What.
     #[serde(rename = "do")]
     pub deed: Deed,
-    /// An errno: again at every later effect of the same address, whatever its ordinal.
+    /// An errno: again at every later effect of the same process and address, whatever its ordinal.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sticky: bool,
     /// A preemption: who goes on; left out, the next who can.
@@ -43,7 +43,7 @@ pub struct At {
     /// A text in the path (or program, or printed text) that it touches; left out, any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub touches: Option<String>,
-    /// Which of them, counted from 1.
+    /// Which of them, counted from 1 and on through further lives of the task.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub nth: u32,
 }
