@@ -26,6 +26,7 @@ pub mod machine;
 pub mod process;
 pub mod runtime;
 pub mod s6;
+pub mod scenario;
 pub mod task;
 pub mod user_program;
 pub mod world;

@@ -1,0 +1,188 @@
+//! What must be so at a point of the story. All parts hold at one instant; every part left out asks for nothing.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::words::{Container, Intent, Name, Several, Span, User, is_default};
+
+/// What must be so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Expect {
+    /// It becomes so in this time.
+    #[serde(skip_serializing_if = "is_ten_seconds")]
+    pub within: Span,
+    /// It holds in every run of a search, not only where nothing but the story's own surprises happened.
+    #[serde(skip_serializing_if = "is_default")]
+    pub always: bool,
+    /// Their gateways live, are ready, and are wanted up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub up: Vec<Name>,
+    /// They have a slot, no live gateway, and are wanted down.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub down: Vec<Name>,
+    /// These have slots, and nobody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Vec<Name>>,
+    /// Directories of these names have none, legal or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_slot: Vec<String>,
+    /// What `gateway_intent.json` says.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub intent: BTreeMap<Name, Intent>,
+    /// What `hermes -p P gateway status --json` says.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub status: BTreeMap<Name, Status>,
+    /// How many gateways of a profile live, in all containers together.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub gateways: BTreeMap<Name, u8>,
+    /// How many gateways of a profile were started since `c1` started.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<Name, u8>,
+    /// At most so many gateways of a profile were started since `c1` started.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts_at_most: BTreeMap<Name, u8>,
+    /// How many s6-supervise of a profile's slot live, in all containers together.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub supervisors: BTreeMap<Name, u8>,
+    /// How many s6-log of a profile's slot live, in all containers together.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub loggers: BTreeMap<Name, u8>,
+    /// Each text occurs in the gateway's log.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub log_has: BTreeMap<Name, Several<String>>,
+    /// Each text occurs in `logs/container-boot.log`.
+    #[serde(skip_serializing_if = "Several::is_empty")]
+    pub boot_log_has: Several<String>,
+    /// Each text occurs in what the container printed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub console_has: BTreeMap<Container, Several<String>>,
+    /// These containers run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub running: Vec<Container>,
+    /// These containers have ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<Container>,
+    /// Files by their address: absolute, or below the home.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub file: BTreeMap<String, File>,
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        Self {
+            within: ten_seconds(),
+            always: false,
+            up: Vec::new(),
+            down: Vec::new(),
+            slots: None,
+            no_slot: Vec::new(),
+            intent: BTreeMap::new(),
+            status: BTreeMap::new(),
+            gateways: BTreeMap::new(),
+            starts: BTreeMap::new(),
+            starts_at_most: BTreeMap::new(),
+            supervisors: BTreeMap::new(),
+            loggers: BTreeMap::new(),
+            log_has: BTreeMap::new(),
+            boot_log_has: Several::default(),
+            console_has: BTreeMap::new(),
+            running: Vec::new(),
+            ended: Vec::new(),
+            file: BTreeMap::new(),
+        }
+    }
+}
+
+fn ten_seconds() -> Span {
+    Span::seconds(10)
+}
+
+fn is_ten_seconds(span: &Span) -> bool {
+    *span == ten_seconds()
+}
+
+/// What `status` says of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// In one word: up and down are as intended. Exit codes 0, 3, 4.
+    pub verdict: Verdict,
+    /// Each of these is among the drifts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drifts: Vec<Drift>,
+}
+
+/// The answer in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Up, as asked.
+    Up,
+    /// Down, as asked.
+    Down,
+    /// Not as asked.
+    Drift,
+}
+
+/// One way in which a gateway is not as it was asked: the words of `status --json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drift {
+    /// No slot.
+    Unregistered,
+    /// A slot that nobody looks after.
+    Unsupervised,
+    /// s6 was told to keep it down.
+    WantedDown,
+    /// s6 was told to keep it up.
+    WantedUp,
+    /// It ended and is started again.
+    Down,
+    /// It still runs.
+    Up,
+    /// It runs and is not ready.
+    NotReady,
+    /// It is not tried again.
+    FailedPermanently,
+    /// The `down` file says the opposite of the intent.
+    AtStart,
+    /// A signal stopped it.
+    Paused,
+    /// A gateway lives outside its slot.
+    Orphan,
+}
+
+/// What a file is like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    /// What it is; left out, a file.
+    #[serde(skip_serializing_if = "is_default")]
+    pub is: Kind,
+    /// Each text occurs in it.
+    #[serde(skip_serializing_if = "Several::is_empty")]
+    pub has: Several<String>,
+    /// None of these texts occurs in it.
+    #[serde(skip_serializing_if = "Several::is_empty")]
+    pub lacks: Several<String>,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<User>,
+}
+
+/// What a name leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A regular file.
+    #[default]
+    File,
+    /// Nothing.
+    Absent,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link,
+}

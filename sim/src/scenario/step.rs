@@ -1,0 +1,359 @@
+//! What is done and what befalls, step by step. The first key of a step says which kind it is.
+//!
+//! Plain data; who carries it out is another's business.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::expect::Expect;
+use super::words::{
+    Container, Mode, Name, Several, Shift, Signal, Span, User, as_text, is_default,
+};
+use super::world::Node;
+
+macro_rules! steps {
+    ($($(#[$doc:meta])* $key:literal => $kind:ident($body:ident),)*) => {
+        /// One step.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(untagged)]
+        pub enum Step {
+            $($(#[$doc])* $kind($body),)*
+        }
+
+        /// The first keys.
+        const KEYS: &[&str] = &[$($key),*];
+
+        impl Step {
+            /// The first key, which says what it is.
+            pub fn key(&self) -> &'static str {
+                match self { $(Self::$kind(_) => $key,)* }
+            }
+        }
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Step;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a step")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Step, A::Error> {
+                let first: Option<String> = map.next_key()?;
+                match first.as_deref() {
+                    $(Some($key) => {
+                        let whole = MapAccessDeserializer::new(Prepend { first: Some($key), map });
+                        $body::deserialize(whole).map(Step::$kind)
+                    })*
+                    other => Err(no_such_step(other)),
+                }
+            }
+        }
+    };
+}
+
+steps! {
+    /// A container starts for the first time.
+    "boot" => Boot(Boot),
+    /// A command, as a user types it.
+    "run" => Run(Run),
+    /// Steps that may interleave.
+    "together" => Together(Together),
+    /// The container's runtime does something.
+    "container" => Container(Runtime),
+    /// The machine loses power: containers, and whatever was not synced.
+    "power" => Power(Power),
+    /// Somebody sends a signal.
+    "signal" => Signal(Kill),
+    /// Somebody uses s6's own tool behind our back.
+    "s6-svc" => S6Svc(Svc),
+    /// The same with the tool of the scan directory.
+    "s6-svscanctl" => S6Svscanctl(Svscanctl),
+    /// A file is made or replaced.
+    "write" => Write(Write),
+    /// A file, or a whole directory, goes.
+    "remove" => Remove(Remove),
+    /// A file or directory gets another name.
+    "move" => Move(Move),
+    /// A directory is copied.
+    "copy" => Copy(Copy),
+    /// Permission bits change.
+    "chmod" => Chmod(Chmod),
+    /// A file changes hands.
+    "chown" => Chown(Chown),
+    /// The volume changes its mood.
+    "disk" => Disk(Disk),
+    /// The wall clock is put forward or back.
+    "clock" => Clock(Clock),
+    /// The machine sleeps: the wall clock goes on, the monotonic one does not.
+    "suspend" => Suspend(Suspend),
+    /// So much time passes.
+    "pass" => Pass(Pass),
+    /// Time passes fairly until nothing moves, at most so long.
+    "settle" => Settle(Settle),
+    /// What is so now, or becomes so in time.
+    "expect" => Expect(ExpectStep),
+}
+
+fn no_such_step<E: de::Error>(key: Option<&str>) -> E {
+    let known = KEYS.join(", ");
+    match key {
+        Some(key) => E::custom(format!("no such step `{key}`: its first key is one of {known}")),
+        None => E::custom(format!("an empty step: its first key is one of {known}")),
+    }
+}
+
+struct Reader;
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// A map whose first key has been read already.
+struct Prepend<A> {
+    first: Option<&'static str>,
+    map: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Prepend<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        match self.first.take() {
+            Some(first) => seed.deserialize(first.into_deserializer()).map(Some),
+            None => self.map.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+macro_rules! step {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+    };
+}
+
+step! {
+    /// A container starts for the first time.
+    Boot {
+        /// Which.
+        boot: Container,
+        /// Its command, if not the world's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<Vec<String>>,
+    }
+}
+
+step! {
+    /// A command, as a user types it.
+    Run {
+        /// The line; its first word is `hermes`.
+        run: String,
+        /// How surprises and searches call it: a capital letter, then letters and digits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Who runs it.
+        #[serde(default, rename = "as", skip_serializing_if = "is_default")]
+        user: User,
+        /// Where.
+        #[serde(default, rename = "in", skip_serializing_if = "is_default")]
+        container: Container,
+        /// Added to its environment.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        env: BTreeMap<String, String>,
+        /// How it ends.
+        #[serde(default, skip_serializing_if = "is_default")]
+        expect: RunExpect,
+    }
+}
+
+impl Run {
+    /// The line's words. A word in single quotes may hold spaces; there is no other quoting.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for (index, part) in self.run.split('\'').enumerate() {
+            match index % 2 {
+                0 => words.extend(part.split_ascii_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+}
+
+/// How a command ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunExpect {
+    /// Its exit code is one of these; none means any.
+    #[serde(skip_serializing_if = "Several::is_empty")]
+    pub exit: Several<u8>,
+    /// Each of these occurs on its standard output.
+    #[serde(skip_serializing_if = "Several::is_empty")]
+    pub stdout: Several<String>,
+    /// Each of these occurs on its standard error.
+    #[serde(skip_serializing_if = "Several::is_empty")]
+    pub stderr: Several<String>,
+    /// It ends in this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+}
+
+step! {
+    /// Steps that may interleave; the next step begins when all have ended.
+    Together {
+        /// At least two, none of them `together`, `settle`, `pass` or `expect`.
+        together: Vec<Step>,
+    }
+}
+
+step! {
+    /// The container's runtime does something.
+    Runtime {
+        /// What.
+        container: RuntimeAct,
+        /// To which container.
+        #[serde(default, skip_serializing_if = "is_default")]
+        of: Container,
+        /// From TERM to KILL, for `stop` and `restart`.
+        #[serde(default = "docker_grace", skip_serializing_if = "is_docker_grace")]
+        grace: Span,
+        /// It is done in this time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<Span>,
+    }
+}
+
+fn docker_grace() -> Span {
+    Span::seconds(10)
+}
+
+fn is_docker_grace(span: &Span) -> bool {
+    *span == docker_grace()
+}
+
+/// What the container's runtime can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuntimeAct {
+    /// Starts a container that has ended.
+    Start,
+    /// TERM to PID 1, and KILL after the grace.
+    Stop,
+    /// Stop, then start.
+    Restart,
+    /// KILL at once.
+    Kill,
+    /// Removes it and makes a new one on the same volume.
+    Recreate,
+    /// Freezes all its processes.
+    Pause,
+    /// Lets them go on.
+    Unpause,
+}
+
+step! {
+    /// The machine loses power; every container has ended then, and none starts by itself.
+    Power {
+        /// What happens.
+        power: PowerAct,
+    }
+}
+
+/// What happens to the power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PowerAct {
+    /// It is gone, and comes back.
+    Cut,
+}
+
+step! {
+    /// Somebody sends a signal.
+    Kill {
+        /// Which.
+        signal: Signal,
+        /// To whom.
+        to: Target,
+        /// In which container.
+        #[serde(default, rename = "in", skip_serializing_if = "is_default")]
+        container: Container,
+    }
+}
+
+/// A process of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Target {
+    /// `gateway P`: the gateway itself.
+    Gateway(Name),
+    /// `child P`: the command that the gateway runs.
+    Child(Name),
+    /// `supervisor P`: the slot's s6-supervise.
+    Supervisor(Name),
+    /// `logger P`: the slot's s6-log.
+    Logger(Name),
+    /// `svscan`: the s6-svscan of the slots.
+    Svscan,
+    /// `main`: the container's command.
+    Main,
+    /// `init`: PID 1.
+    Init,
+}
+
+as_text! { Target }
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(' ') {
+            None if text == "svscan" => Ok(Self::Svscan),
+            None if text == "main" => Ok(Self::Main),
+            None if text == "init" => Ok(Self::Init),
+            Some(("gateway", profile)) => profile.parse().map(Self::Gateway),
+            Some(("child", profile)) => profile.parse().map(Self::Child),
+            Some(("supervisor", profile)) => profile.parse().map(Self::Supervisor),
+            Some(("logger", profile)) => profile.parse().map(Self::Logger),
+            _ => Err(format!(
+                "{text:?} is no process: gateway P, child P, supervisor P, logger P, svscan, main or init"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway(profile) => write!(f, "gateway {profile}"),
+            Self::Child(profile) => write!(f, "child {profile}"),
+            Self::Supervisor(profile) => write!(f, "supervisor {profile}"),
+            Self::Logger(profile) => write!(f, "logger {profile}"),
+            Self::Svscan => f.write_str("svscan"),
+            Self::Main => f.write_str("main"),
+            Self::Init => f.write_str("init"),
+        }
+    }
+}
+
+mod acts;
+
+pub use acts::{
+    Chmod, Chown, Clock, Copy, Disk, ExpectStep, Mood, Move, Pass, Remove, Settle, Suspend, Svc,
+    Svscanctl, Write,
+};

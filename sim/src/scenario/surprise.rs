@@ -1,0 +1,272 @@
+//! Surprises with their addresses, and which searches a scenario gets.
+//!
+//! An address names a task, a kind of effect, what it touches and its ordinal; never a number of a step. One that no
+//! longer occurs fails the replay.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hermes::error::Errno;
+use hermes::host::effect::Effect;
+use serde::{Deserialize, Serialize};
+
+use super::words::{Container, Name, Span, as_text, is_default};
+
+/// Something that befalls at one effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Surprise {
+    /// Where.
+    pub at: At,
+    /// What.
+    #[serde(rename = "do")]
+    pub deed: Deed,
+    /// An errno: again at every later effect of the same process and address, whatever its ordinal.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sticky: bool,
+    /// A preemption: who goes on; left out, the next who can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Task>,
+    /// A suspension: how long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
+}
+
+/// An address of one effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct At {
+    /// Whose effect.
+    pub task: Task,
+    /// Its kind.
+    pub effect: Kind,
+    /// A text in the path (or program, or printed text) that it touches; left out, any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub touches: Option<String>,
+    /// Which of them, counted from 1 and on through further lives of the task.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub nth: u32,
+}
+
+fn first() -> u32 {
+    1
+}
+
+fn is_first(nth: &u32) -> bool {
+    *nth == 1
+}
+
+/// A process that runs our program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Task {
+    /// A `run` step by its name.
+    Run(String),
+    /// `init`, `init c2`: `hermes boot init`, PID 1 of a container.
+    Init(Container),
+    /// `tree`, `tree c2`: `hermes boot tree`, which makes the slots at boot.
+    Tree(Container),
+    /// `gateway P`: the gateway of a profile.
+    Gateway(Name),
+}
+
+as_text! { Task }
+
+impl FromStr for Task {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(' ') {
+            None if text == "init" => Ok(Self::Init(Container::default())),
+            None if text == "tree" => Ok(Self::Tree(Container::default())),
+            Some(("init", container)) => container.parse().map(Self::Init),
+            Some(("tree", container)) => container.parse().map(Self::Tree),
+            Some(("gateway", profile)) => profile.parse().map(Self::Gateway),
+            None if is_run_name(text) => Ok(Self::Run(text.to_owned())),
+            _ => Err(format!(
+                "{text:?} is no task: the name of a run, init, init cN, tree, tree cN or gateway P"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(name) => f.write_str(name),
+            Self::Init(Container(1)) => f.write_str("init"),
+            Self::Tree(Container(1)) => f.write_str("tree"),
+            Self::Init(container) => write!(f, "init {container}"),
+            Self::Tree(container) => write!(f, "tree {container}"),
+            Self::Gateway(profile) => write!(f, "gateway {profile}"),
+        }
+    }
+}
+
+/// A capital letter, then letters and digits: so it is none of the other tasks.
+pub(super) fn is_run_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.bytes().all(|letter| letter.is_ascii_alphanumeric())
+}
+
+/// What befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Deed {
+    /// `kill`: the process is killed before the effect.
+    Kill,
+    /// `kill-after`: the process is killed right after the effect.
+    KillAfter,
+    /// `preempt`: somebody else goes on before the effect.
+    Preempt,
+    /// `container-kill`: the container is killed before the effect, and started again.
+    ContainerKill,
+    /// `container-restart`: the container gets TERM before the effect, and is started again once it has ended.
+    ContainerRestart,
+    /// `power-cut`: the power is cut before the effect; all containers are started again.
+    PowerCut,
+    /// `suspend`: the machine sleeps before the effect.
+    Suspend,
+    /// `EIO` and its like: the effect fails so.
+    Fail(Errno),
+}
+
+const DEEDS: [(&str, Deed); 7] = [
+    ("kill", Deed::Kill),
+    ("kill-after", Deed::KillAfter),
+    ("preempt", Deed::Preempt),
+    ("container-kill", Deed::ContainerKill),
+    ("container-restart", Deed::ContainerRestart),
+    ("power-cut", Deed::PowerCut),
+    ("suspend", Deed::Suspend),
+];
+
+/// The errnos that a scenario may name, with Linux' numbers.
+const ERRNOS: [(&str, i32); 15] = [
+    ("EPERM", 1),
+    ("ENOENT", 2),
+    ("EINTR", 4),
+    ("EIO", 5),
+    ("ENXIO", 6),
+    ("EAGAIN", 11),
+    ("ENOMEM", 12),
+    ("EACCES", 13),
+    ("EEXIST", 17),
+    ("EMFILE", 24),
+    ("ENOSPC", 28),
+    ("EROFS", 30),
+    ("ELOOP", 40),
+    ("ETIMEDOUT", 110),
+    ("EDQUOT", 122),
+];
+
+as_text! { Deed }
+
+impl FromStr for Deed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let deed = DEEDS.iter().find(|(word, _)| *word == text).map(|(_, deed)| *deed);
+        let errno = ERRNOS.iter().find(|(word, _)| *word == text);
+        deed.or(errno.map(|(_, number)| Self::Fail(Errno(*number)))).ok_or_else(|| {
+            let deeds = DEEDS.iter().map(|(word, _)| *word);
+            let known: Vec<&str> = deeds.chain(ERRNOS.iter().map(|(word, _)| *word)).collect();
+            format!("no such surprise {text:?}: one of {}", known.join(", "))
+        })
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self {
+            Self::Fail(errno) => {
+                ERRNOS.iter().find(|(_, number)| *number == errno.0).map(|(word, _)| *word)
+            }
+            deed => DEEDS.iter().find(|(_, other)| other == deed).map(|(word, _)| *word),
+        };
+        // Another errno has no word here, and a scenario that names it is not read back.
+        f.write_str(word.unwrap_or("unknown"))
+    }
+}
+
+macro_rules! kinds {
+    ($($kind:ident = $effect:ident,)*) => {
+        /// A kind of effect, by the word for its system call.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        #[expect(missing_docs, reason = "the names are the system calls' own")]
+        pub enum Kind { $($kind,)* }
+
+        impl Kind {
+            /// The kind of an effect.
+            pub fn of(effect: &Effect) -> Self {
+                match effect { $(Effect::$effect { .. } => Self::$kind,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Open = Open, Read = Read, Write = Write, Fsync = Sync, Close = Close, Fstat = HandleMeta, Stat = Meta,
+    List = List, Readlink = ReadLink, Mkdir = MakeDir, Mkfifo = MakeFifo, Rename = Rename, Unlink = Unlink,
+    Rmdir = RemoveDir, Chmod = SetMode, Chown = SetOwner, Flock = Lock, Setlk = LockRecord, Getlk = IsLocked,
+    Pipe = Pipe, Inherit = Inherited, Run = Run, Spawn = Spawn, Exec = Exec, Pidfd = OpenProcess,
+    Signal = SignalProcess, Killpg = SignalGroup, Reap = Reap, Setgroups = SetGroups, Setgid = SetGid,
+    Setuid = SetUid, Umask = SetUmask, Now = Now, Sleep = Sleep, Random = Random, Print = Print, Trap = Trap,
+    Listen = Listen, Accept = Accept, Connect = Connect, Wait = Wait,
+}
+
+/// Which searches are made of a scenario, beside the calm run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Search {
+    /// The crash matrix of these tasks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crash: Vec<Task>,
+    /// The kinds of crash in it.
+    #[serde(skip_serializing_if = "is_every_crash")]
+    pub crash_kinds: Vec<Crash>,
+    /// Every interleaving, to the end.
+    #[serde(skip_serializing_if = "is_default")]
+    pub closed: bool,
+    /// How many crashes each run of the closed search may have, anywhere.
+    #[serde(skip_serializing_if = "is_default")]
+    pub closed_crashes: u8,
+    /// At most so many surprises in the search for few surprises; 0 leaves it out.
+    #[serde(skip_serializing_if = "is_first_u8")]
+    pub surprises: u8,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        let crash_kinds = Crash::ALL.to_vec();
+        Self { crash: Vec::new(), crash_kinds, closed: false, closed_crashes: 0, surprises: 1 }
+    }
+}
+
+fn is_every_crash(kinds: &Vec<Crash>) -> bool {
+    *kinds == Crash::ALL
+}
+
+fn is_first_u8(surprises: &u8) -> bool {
+    *surprises == 1
+}
+
+/// A kind of crash in the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Crash {
+    /// The process alone is killed.
+    Kill,
+    /// The container is killed and started again.
+    Container,
+    /// The power is cut.
+    Power,
+    /// The effect fails, with each errno it may have, once and for good.
+    Errno,
+}
+
+impl Crash {
+    /// All of them, which is what a scenario gets that names none.
+    pub const ALL: [Self; 4] = [Self::Kill, Self::Container, Self::Power, Self::Errno];
+}

@@ -1,0 +1,288 @@
+//! What is there before the first boot: containers, profiles, files, and what programs do.
+//!
+//! Plain data; a machine makes it so.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::words::{Intent, Mode, Name, Signal, Span, User, as_text, is_default};
+
+/// The machine before the story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct World {
+    /// Which s6 is installed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub s6: S6,
+    /// Whose tree supervises the slots.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tree: Tree,
+    /// How many containers mount the one volume: `c1`, `c2`, …
+    #[serde(skip_serializing_if = "is_one")]
+    pub containers: u8,
+    /// Added to the environment of every container.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// The container's command; none means that the gateways are its work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The profiles on the volume; `default` is always there.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<Name, Profile>,
+    /// Other files: absolute, or below the home.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Node>,
+    /// Programs by absolute path, and what each does.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub programs: BTreeMap<String, Program>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            s6: S6::default(),
+            tree: Tree::default(),
+            containers: 1,
+            environment: BTreeMap::new(),
+            command: Vec::new(),
+            profiles: BTreeMap::new(),
+            files: BTreeMap::new(),
+            programs: BTreeMap::new(),
+        }
+    }
+}
+
+fn is_one(containers: &u8) -> bool {
+    *containers == 1
+}
+
+/// A version of s6.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum S6 {
+    /// Debian bookworm.
+    #[serde(rename = "2.11")]
+    V2_11,
+    /// Debian trixie.
+    #[default]
+    #[serde(rename = "2.13")]
+    V2_13,
+    /// Debian sid.
+    #[serde(rename = "2.15")]
+    V2_15,
+}
+
+/// Whose tree supervises the slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tree {
+    /// Our image: hermes' own s6-svscan below root's.
+    #[default]
+    Hermes,
+    /// Somebody else's image: `/run/service` belongs to root's s6-svscan.
+    Root,
+    /// PID 1 is not s6-svscan.
+    None,
+}
+
+/// A profile on the volume: `SOUL.md`, and what is given here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Profile {
+    /// What `gateway_intent.json` says; none means no such file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// What `gateway_state.json` says as `gateway_state`; none means no such file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// `gateway.toml`; none means the built-in gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// Other files of the profile, by their path below its directory.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Node>,
+}
+
+/// A file, directory, link or FIFO.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawNode", into = "RawNode")]
+pub struct Node {
+    /// What it is.
+    pub content: Content,
+    /// Whose it is.
+    pub owner: User,
+    /// Its permission bits; none means 0644 for a file, 0755 for a directory or program, 0600 for a FIFO.
+    pub mode: Option<Mode>,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A file of these bytes, in JSON as `text` where they are UTF-8, else as `hex`.
+    File(Vec<u8>),
+    /// A symbolic link.
+    Link(String),
+    /// A directory.
+    Dir,
+    /// A FIFO.
+    Fifo,
+    /// An executable that does this.
+    Program(Program),
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawNode {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hex: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    dir: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    fifo: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<Program>,
+    #[serde(skip_serializing_if = "is_default")]
+    owner: User,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<Mode>,
+}
+
+impl TryFrom<RawNode> for Node {
+    type Error = String;
+
+    fn try_from(raw: RawNode) -> Result<Self, String> {
+        let mut contents = Vec::new();
+        contents.extend(raw.text.map(|text| Content::File(text.into_bytes())));
+        if let Some(hex) = raw.hex {
+            contents.push(Content::File(unhex(&hex)?));
+        }
+        contents.extend(raw.link.map(Content::Link));
+        contents.extend(raw.dir.then_some(Content::Dir));
+        contents.extend(raw.fifo.then_some(Content::Fifo));
+        contents.extend(raw.program.map(Content::Program));
+        match (contents.pop(), contents.is_empty()) {
+            (Some(content), true) => Ok(Self { content, owner: raw.owner, mode: raw.mode }),
+            _ => Err("a file has exactly one of text, hex, link, dir, fifo, program".to_owned()),
+        }
+    }
+}
+
+impl From<Node> for RawNode {
+    fn from(node: Node) -> Self {
+        let mut raw = Self { owner: node.owner, mode: node.mode, ..Self::default() };
+        match node.content {
+            Content::File(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => raw.text = Some(text),
+                Err(error) => raw.hex = Some(hex(error.as_bytes())),
+            },
+            Content::Link(target) => raw.link = Some(target),
+            Content::Dir => raw.dir = true,
+            Content::Fifo => raw.fifo = true,
+            Content::Program(program) => raw.program = Some(program),
+        }
+        raw
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    match digits {
+        Some(digits) if digits.len() % 2 == 0 => {
+            let byte = |pair: &[u32]| u8::try_from(pair[0] * 16 + pair[1]).unwrap_or(u8::MAX);
+            Ok(digits.chunks(2).map(byte).collect())
+        }
+        _ => Err(format!("{text:?} is not hex: two digits a byte")),
+    }
+}
+
+/// What a program does, line by line. Without lines it sleeps, and signals have their default actions.
+pub type Program = Vec<Behaviour>;
+
+/// One line: when this happens, so much later, do that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Behaviour {
+    /// The signal that sets it off; none means the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Signal>,
+    /// How much later.
+    #[serde(default = "at_once", skip_serializing_if = "is_at_once")]
+    pub after: Span,
+    /// What it does.
+    #[serde(rename = "do")]
+    pub act: Act,
+}
+
+fn at_once() -> Span {
+    Span::seconds(0)
+}
+
+fn is_at_once(span: &Span) -> bool {
+    *span == at_once()
+}
+
+/// What a program can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Act {
+    /// `ready-fd`: writes a newline to descriptor 3.
+    ReadyFd,
+    /// `serve`: answers `GET /health` with 200 on `HERMES_GATEWAY_PORT`.
+    Serve,
+    /// `ignore`: the signal does nothing. Only with `on`.
+    Ignore,
+    /// `exit N`: ends with this code.
+    Exit(u8),
+    /// `print TEXT`: one line on its standard output.
+    Print(String),
+    /// `fork`: leaves a child behind that sleeps, holds the standard output and ignores TERM.
+    Fork,
+}
+
+as_text! { Act }
+
+impl FromStr for Act {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let odd = || {
+            format!(
+                "a program cannot {text:?}: ready-fd, serve, ignore, fork, exit N or print TEXT"
+            )
+        };
+        match text.split_once(' ') {
+            None if text == "ready-fd" => Ok(Self::ReadyFd),
+            None if text == "serve" => Ok(Self::Serve),
+            None if text == "ignore" => Ok(Self::Ignore),
+            None if text == "fork" => Ok(Self::Fork),
+            Some(("exit", code)) => code.parse().map(Self::Exit).map_err(|_| odd()),
+            Some(("print", line)) => Ok(Self::Print(line.to_owned())),
+            _ => Err(odd()),
+        }
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReadyFd => f.write_str("ready-fd"),
+            Self::Serve => f.write_str("serve"),
+            Self::Ignore => f.write_str("ignore"),
+            Self::Fork => f.write_str("fork"),
+            Self::Exit(code) => write!(f, "exit {code}"),
+            Self::Print(line) => write!(f, "print {line}"),
+        }
+    }
+}
