@@ -59,7 +59,7 @@ pub struct Machine {
     /// Everything that counts.
     pub world: World,
     lives: BTreeMap<u64, Live>,
-    /// Who printed what, where somebody wants to know.
+    /// Who printed what, by serial.
     pub printed: BTreeMap<u64, Printed>,
 }
 
@@ -150,7 +150,14 @@ impl Machine {
             Body::Supervise(_) => self.automaton(who, supervise::step),
             Body::Logger(_) => self.automaton(who, logger::step),
             Body::Shell(_) => self.automaton(who, shell::step),
-            Body::User(_) => self.automaton(who, user_program::step),
+            Body::User(_) => {
+                let serial = process.serial;
+                if let Some(line) = user_program::step(&mut self.world, who) {
+                    let printed = self.printed.entry(serial).or_default();
+                    printed.out.extend(line.bytes().chain([b'\n']));
+                }
+                Moved::Automaton { who }
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The container runtime: start, stop with its grace, kill, pause, `docker exec`; and the power cord.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub fn start(world: &mut World, id: ContainerId) {
         parent: 0,
         serial,
         credentials: credentials(settings.uid, settings.gid),
-        inherited: Default::default(),
+        inherited: BTreeMap::new(),
         dies_with_parent: false,
     };
     let program = Program {
@@ -95,38 +96,43 @@ pub fn pause(world: &mut World, id: ContainerId, paused: bool) {
     }
 }
 
-/// `docker exec -u UID`: a command that is nobody's child. `words` without the program's name, which is `hermes`.
-pub fn exec(
-    world: &mut World,
-    id: ContainerId,
-    uid: u32,
-    words: &[OsString],
-    number: u64,
-) -> Result<Who, Errno> {
+/// One `docker exec`.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Whom it runs as.
+    pub uid: u32,
+    /// Its words after `hermes`.
+    pub words: Vec<OsString>,
+    /// Added to the container's environment.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Which of the run's commands it is, counted from 0.
+    pub number: u64,
+}
+
+/// `docker exec`: a command that is nobody's child.
+pub fn exec(world: &mut World, id: ContainerId, command: Command) -> Result<Who, Errno> {
     let container = world.container(id);
     if container.phase != Phase::Running {
         return Err(Errno::SRCH);
     }
-    let env = Arc::clone(&container.settings.env);
+    let mut env = container.settings.env.as_ref().clone();
+    env.extend(command.env);
     let birth = Birth {
         parent: 0,
-        serial: serial(&("exec", id, number)),
-        credentials: credentials(uid, uid),
-        inherited: Default::default(),
+        serial: serial(&("exec", id, command.number)),
+        credentials: credentials(command.uid, command.uid),
+        inherited: BTreeMap::new(),
         dies_with_parent: false,
     };
     let who = make(world, id, birth, nobody());
-    let home = world.container(id).root;
-    let mounts = Arc::clone(&world.container(id).mounts);
-    if let Some(cwd) = world.disk.peek(home, &mounts, Path::new(image::HOME)) {
+    let (root, mounts) = {
+        let container = world.container(id);
+        (container.root, Arc::clone(&container.mounts))
+    };
+    if let Some(cwd) = world.disk.peek(root, &mounts, Path::new(image::HOME)) {
         world.process_mut(who).expect("just made").cwd = cwd;
     }
-    let program = Program {
-        path: HERMES.into(),
-        args: words.to_vec(),
-        env: env.as_ref().clone(),
-        ..Program::default()
-    };
+    let program = Program { path: HERMES.into(), args: command.words, env, ..Program::default() };
     become_program(world, who, &program).map(|()| who)
 }
 

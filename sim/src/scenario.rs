@@ -135,6 +135,12 @@ pub enum Promise {
     L7,
 }
 
+impl std::fmt::Display for Promise {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{self:?}")
+    }
+}
+
 impl Promise {
     /// All of them.
     pub const ALL: [Self; 21] = [

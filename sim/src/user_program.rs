@@ -1,10 +1,12 @@
 //! A user's program as a small automaton: what it does after its start, and at a signal.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hermes::host::effect::{Signal, Status};
 
+use crate::kernel::programs::{Birth, make};
 use crate::kernel::{files, signals};
 use crate::process::{Body, What};
 use crate::world::{Who, World};
@@ -32,12 +34,16 @@ pub struct Rule {
 pub enum Act {
     /// Writes a newline to descriptor 3.
     Ready,
-    /// Answers on this port from now on.
-    Serve(u16),
+    /// Answers on `HERMES_GATEWAY_PORT` from now on.
+    Serve,
     /// Exits.
     Exit(u8),
     /// Nothing: the signal does not end it.
     Ignore,
+    /// Prints a line.
+    Print(String),
+    /// Leaves a child behind that sleeps, holds the standard output and ignores SIGTERM.
+    Fork,
 }
 
 /// A program that runs.
@@ -86,12 +92,12 @@ pub fn is_ready(world: &World, who: Who, running: &Running) -> bool {
     signalled || running.wakes_at().is_some_and(|at| at <= world.clock.boot)
 }
 
-/// One step: a signal first, else what is due.
+/// One step: a signal first, else what is due. Gives what it printed.
 ///
 /// # Panics
 ///
 /// If the process is no user's program.
-pub fn step(world: &mut World, who: Who) {
+pub fn step(world: &mut World, who: Who) -> Option<String> {
     let now = world.clock.boot;
     let programs = std::sync::Arc::clone(&world.programs);
     let process = world.process_mut(who).expect("the process that moves exists");
@@ -99,14 +105,19 @@ pub fn step(world: &mut World, who: Who) {
     if let Some(signal) = process.pending.pop_first() {
         let behaviour = programs.get(&running.behaviour).cloned().unwrap_or_default();
         running.set_off(&behaviour, Some(signal), now);
-        return;
+        return None;
     }
     if !running.wakes_at().is_some_and(|at| at <= now) {
-        return;
+        return None;
     }
     match running.due.remove(0).1 {
         Act::Ignore => {}
-        Act::Serve(port) => running.serves = Some(port),
+        Act::Print(line) => return Some(line),
+        Act::Fork => fork(world, who),
+        Act::Serve => {
+            let port = process.env.get(OsStr::new("HERMES_GATEWAY_PORT"));
+            running.serves = port.and_then(|port| port.to_str()?.parse().ok());
+        }
         Act::Exit(code) => signals::end(world, who, Status::Exited(code)),
         Act::Ready => {
             let descriptor = process.inherited.get(&3).map(|open| open.what.clone());
@@ -115,5 +126,28 @@ pub fn step(world: &mut World, who: Who) {
                 let _ = files::write_pipe(world, pipe, b"\n");
             }
         }
+    }
+    None
+}
+
+/// A child that nothing but SIGKILL ends.
+fn fork(world: &mut World, who: Who) {
+    let deaf = Behaviour {
+        rules: vec![Rule { on: Some(Signal::TERM), after: Duration::ZERO, act: Act::Ignore }],
+    };
+    let body = Body::User(Running::new(PathBuf::new(), &deaf, world.clock.boot));
+    let Some(process) = world.process_mut(who) else { return };
+    let birth = Birth {
+        parent: who.pid,
+        serial: process.fresh(),
+        credentials: process.credentials.clone(),
+        inherited: process.inherited.clone(),
+        dies_with_parent: false,
+    };
+    let group = process.group;
+    let child = make(world, who.container, birth, body);
+    if let Some(child) = world.process_mut(child) {
+        child.group = group;
+        child.comm = "child".to_owned();
     }
 }

@@ -1,5 +1,10 @@
 //! A look at a boot, by hand.
-use hermes_sim::{image, machine::{Machine, Moved}, runtime, world::ContainerId};
+use hermes_sim::{
+    image,
+    machine::{Machine, Moved},
+    runtime,
+    world::ContainerId,
+};
 
 #[test]
 fn boot() {
@@ -9,16 +14,33 @@ fn boot() {
     loop {
         let ready = machine.ready();
         let Some(&who) = ready.first() else {
-            match machine.next_moment() { Some(at) => { machine.advance(at); println!("-- {at:?}"); n+=1; if n>3000 {break}; continue } None => break }
+            match machine.next_moment() {
+                Some(at) => {
+                    machine.advance(at);
+                    println!("-- {at:?}");
+                    n += 1;
+                    if n > 3000 {
+                        break;
+                    };
+                    continue;
+                }
+                None => break,
+            }
         };
         let moved = machine.step(who);
         n += 1;
         match &moved {
-            Moved::Acted { effect, outcome, .. } => println!("{n} {} {:?} -> {:?}", who.pid, effect, outcome),
+            Moved::Acted { effect, outcome, .. } => {
+                println!("{n} {} {:?} -> {:?}", who.pid, effect, outcome)
+            }
             other => println!("{n} {other:?}"),
         }
-        if n > 3000 { break }
+        if n > 3000 {
+            break;
+        }
     }
-    for (s, p) in &machine.printed { println!("{s}: {} {}", String::from_utf8_lossy(&p.out), String::from_utf8_lossy(&p.err)); }
+    for (s, p) in &machine.printed {
+        println!("{s}: {} {}", String::from_utf8_lossy(&p.out), String::from_utf8_lossy(&p.err));
+    }
     println!("{:?}", machine.world.container(ContainerId(1)).phase);
 }

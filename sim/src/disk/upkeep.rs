@@ -7,7 +7,8 @@ impl Disk {
     pub fn unnamed(&self) -> Vec<NodeId> {
         let mut unnamed = Vec::new();
         for (&device, inside) in &self.devices {
-            let without = inside.nodes.iter().filter(|(_, node)| node.links == 0 && !node.forgotten);
+            let without =
+                inside.nodes.iter().filter(|(_, node)| node.links == 0 && !node.forgotten);
             unnamed.extend(without.map(|(&number, _)| NodeId { device, number }));
         }
         unnamed

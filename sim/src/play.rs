@@ -1,0 +1,329 @@
+//! One run of a story in progress: the machine, how far the story is, and what is watched. A value: a copy is a fork in
+//! the road.
+//!
+//! ```text
+//!   moves()  what can come next, the calm one first ──► a search chooses ──► take(move) ──► Ok, or what was broken
+//! ```
+//!
+//! Calm: the task that moved last goes on; then whoever can; then the story; time passes only when nobody can move.
+
+mod acts;
+mod expect;
+mod setup;
+mod story;
+mod tasks;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hermes::error::Errno;
+use hermes::host::effect::{Effect, Signal};
+
+use crate::machine::{Machine, Moved};
+use crate::promise::{Breach, Watch};
+use crate::scenario::{Kind, Scenario, Span};
+use crate::task::Wants;
+use crate::world::{ContainerId, Phase, Who};
+use crate::{hash, runtime};
+
+pub use story::Doing;
+
+/// What can come next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Move {
+    /// A process moves.
+    Step(Who),
+    /// The story's next step begins, or this one of a group.
+    Begin(usize),
+    /// Time passes until somebody can move.
+    Time,
+    /// Something befalls a task at what it is about to do.
+    Befall(Who, Deed),
+}
+
+/// What can befall.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// SIGKILL, for this process alone.
+    Kill,
+    /// Its container is killed, and started again.
+    ContainerKill,
+    /// Its container gets TERM, and is started again once it has ended.
+    ContainerRestart,
+    /// The power is cut, and this is what the disk keeps; all containers are started again.
+    PowerCut(u64),
+    /// The machine sleeps so long.
+    Suspend(Duration),
+    /// The effect fails.
+    Refuse(Errno),
+    /// The effect fails, and so does every later one of its kind by this process.
+    RefuseForGood(Errno),
+}
+
+/// What a run can end in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which promise; `expect` for the story's own expectations.
+    pub promise: String,
+    /// What is not so.
+    pub what: String,
+}
+
+impl From<Breach> for Failure {
+    fn from(breach: Breach) -> Self {
+        Self { promise: breach.promise.to_string(), what: breach.what }
+    }
+}
+
+/// A refusal that stays.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sticky {
+    serial: u64,
+    kind: Kind,
+    errno: Errno,
+}
+
+/// A run in progress.
+#[derive(Clone, Debug)]
+pub struct Play {
+    scenario: Arc<Scenario>,
+    /// The machine.
+    pub machine: Machine,
+    /// How far the story is.
+    at: usize,
+    doing: Vec<Doing>,
+    current: Option<Who>,
+    /// Commands by serial: their step's name, and their end.
+    commands: BTreeMap<u64, Command>,
+    sticky: Option<Sticky>,
+    /// Containers to be started as soon as they have ended.
+    restarting: Vec<ContainerId>,
+    /// What is promised.
+    pub watch: Watch,
+    /// No fault was added: the story's own expectations must hold.
+    pub is_clean: bool,
+    /// How many moves there were.
+    pub moves: u64,
+    /// How many effects of tasks.
+    pub effects: u64,
+    /// Of all that happened, in order.
+    pub digest: u128,
+}
+
+/// A command of the story.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Command {
+    /// How the story calls it, else its line.
+    pub name: String,
+    /// Its words.
+    pub words: Vec<String>,
+    /// Its exit code; `None` while it runs, or if it was cut short.
+    pub exit: Option<u8>,
+    /// It runs.
+    pub is_running: bool,
+}
+
+impl Play {
+    /// Everything that decides what can happen next.
+    pub fn state(&self) -> u128 {
+        hash::of(&(
+            self.machine.state(),
+            (self.at, &self.doing, &self.sticky, &self.restarting),
+            (&self.watch, &self.commands, self.is_clean),
+        ))
+    }
+
+    /// The scenario that is played.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The commands so far.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.commands.values()
+    }
+
+    /// Is the story at its end?
+    pub fn is_over(&self) -> bool {
+        self.at >= self.scenario.story.len() && self.doing.is_empty()
+    }
+
+    /// Leaves out the rest of the story.
+    pub fn abandon(&mut self) {
+        self.at = self.scenario.story.len();
+        self.doing.clear();
+    }
+
+    /// What can come next without a fault, the calm move first. Nothing: the machine is at rest for good.
+    pub fn moves(&self) -> Vec<Move> {
+        let ready = self.machine.ready();
+        let mut moves = Vec::new();
+        moves.extend(self.current.filter(|who| ready.contains(who)).map(Move::Step));
+        // Whoever comes after the one that moved last, so that nobody waits for ever.
+        let (later, earlier): (Vec<Who>, Vec<Who>) =
+            ready.into_iter().partition(|who| Some(*who) > self.current);
+        let others = later.into_iter().chain(earlier).map(Move::Step);
+        moves.extend(others.filter(|step| moves.first() != Some(step)).collect::<Vec<_>>());
+        moves.extend(self.to_begin().map(Move::Begin));
+        if moves.is_empty() && self.next_moment().is_some() {
+            moves.push(Move::Time);
+        }
+        moves
+    }
+
+    /// When time lets anything happen.
+    pub fn next_moment(&self) -> Option<Duration> {
+        self.machine.next_moment().into_iter().chain(self.story_moment()).min()
+    }
+
+    /// One move.
+    pub fn take(&mut self, next: &Move) -> Result<(), Failure> {
+        self.moves += 1;
+        self.digest = hash::of(&(self.digest, next));
+        match next {
+            Move::Step(who) => self.step(*who)?,
+            Move::Begin(index) => self.begin(*index)?,
+            Move::Time => {
+                if let Some(moment) = self.next_moment() {
+                    self.machine.advance(moment);
+                }
+            }
+            Move::Befall(who, deed) => self.befall(*who, deed)?,
+        }
+        self.notice_ends()?;
+        self.progress()
+    }
+
+    fn step(&mut self, who: Who) -> Result<(), Failure> {
+        self.current = Some(who);
+        let moved = match self.refusal(who) {
+            Some(errno) => self.machine.refuse(who, errno),
+            None => self.machine.step(who),
+        };
+        self.moved(&moved)
+    }
+
+    /// The refusal that stays, if this is what it is about.
+    fn refusal(&self, who: Who) -> Option<Errno> {
+        let sticky = self.sticky.as_ref()?;
+        let Some(Wants::Effect(effect)) = self.machine.wants(who) else { return None };
+        let serial = self.machine.world.process(who)?.serial;
+        (serial == sticky.serial && Kind::of(effect) == sticky.kind).then_some(sticky.errno)
+    }
+
+    fn moved(&mut self, moved: &Moved) -> Result<(), Failure> {
+        match moved {
+            Moved::Acted { effect, outcome, .. } => {
+                self.effects += 1;
+                self.digest = hash::of(&(self.digest, effect, outcome));
+            }
+            Moved::Exited { serial, code, .. } => {
+                if let Some(command) = self.commands.get_mut(serial) {
+                    command.exit = Some(*code);
+                    command.is_running = false;
+                }
+            }
+            Moved::Panicked { .. } | Moved::Automaton { .. } => {}
+        }
+        let printed = match moved {
+            Moved::Exited { serial, .. } => self.machine.printed.get(serial),
+            _ => None,
+        };
+        self.watch.moved(&self.machine.world, moved, printed)?;
+        Ok(())
+    }
+
+    /// Commands whose process is gone without an exit code were cut short.
+    fn notice_ends(&mut self) -> Result<(), Failure> {
+        let world = &self.machine.world;
+        let alive: Vec<u64> = world
+            .everybody()
+            .filter(|(_, process)| process.is_alive())
+            .map(|(_, process)| process.serial)
+            .collect();
+        let mut cut = Vec::new();
+        for (serial, command) in &mut self.commands {
+            if command.is_running && !alive.contains(serial) {
+                command.is_running = false;
+                cut.push(*serial);
+            }
+        }
+        if !cut.is_empty() {
+            self.watch.cut_short(world, cut.into_iter());
+        }
+        Ok(())
+    }
+
+    fn befall(&mut self, who: Who, deed: &Deed) -> Result<(), Failure> {
+        self.is_clean = false;
+        match deed {
+            Deed::Kill => self.machine.signal(who, Signal::KILL),
+            Deed::ContainerKill => {
+                runtime::kill(&mut self.machine.world, who.container);
+                self.restarting.push(who.container);
+            }
+            Deed::ContainerRestart => {
+                let grace = Span::seconds(10).0;
+                runtime::stop(&mut self.machine.world, who.container, grace);
+                self.restarting.push(who.container);
+            }
+            Deed::PowerCut(choice) => self.cut_power(*choice),
+            Deed::Suspend(time) => self.machine.world.clock.wall += *time,
+            Deed::Refuse(errno) => {
+                let moved = self.machine.refuse(who, *errno);
+                self.moved(&moved)?;
+            }
+            Deed::RefuseForGood(errno) => {
+                let serial = self.machine.world.process(who).map(|process| process.serial);
+                if let (Some(serial), Some(Wants::Effect(effect))) =
+                    (serial, self.machine.wants(who))
+                {
+                    let kind = Kind::of(effect);
+                    self.sticky = Some(Sticky { serial, kind, errno: *errno });
+                }
+                let moved = self.machine.refuse(who, *errno);
+                self.moved(&moved)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The power goes and comes back; every container that ran is started again.
+    fn cut_power(&mut self, choice: u64) {
+        let ran: Vec<ContainerId> = self.running();
+        runtime::cut_power(&mut self.machine.world, choice);
+        let serials: Vec<u64> = self.commands.keys().copied().collect();
+        self.watch.cut_short(&self.machine.world, serials.into_iter());
+        self.watch.power_cut(&self.machine.world);
+        for command in self.commands.values_mut() {
+            command.is_running = false;
+        }
+        self.restarting = ran;
+    }
+
+    fn running(&self) -> Vec<ContainerId> {
+        let containers = self.machine.world.containers.iter();
+        let running = containers.filter(|(_, it)| !matches!(it.phase, Phase::Exited(_)));
+        running.map(|(&id, _)| id).collect()
+    }
+
+    /// Restarts every container: what an operator does after a fault.
+    pub fn restart_all(&mut self) {
+        let ids: Vec<ContainerId> = self.machine.world.containers.keys().copied().collect();
+        for id in ids {
+            runtime::stop(&mut self.machine.world, id, Span::seconds(10).0);
+            if !self.restarting.contains(&id) {
+                self.restarting.push(id);
+            }
+        }
+    }
+
+    /// The effect that a task is about to ask for.
+    pub fn next_effect(&self, who: Who) -> Option<&Effect> {
+        match self.machine.wants(who)? {
+            Wants::Effect(effect) => Some(effect),
+            Wants::Exit(_) | Wants::Panic(_) => None,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The steps that are done at once, by nobody in the world: files, owners, signals, clocks, s6's tools behind our back.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use hermes::host::effect::Signal as RawSignal;
+
+use super::tasks::{profile_of, words};
+use super::{Failure, expect};
+use crate::disk::{Body as NodeBody, NodeId};
+use crate::image::{HOME, VOLUME};
+use crate::machine::Machine;
+use crate::process::Body;
+use crate::s6::tools;
+use crate::scenario::step::{Mood, Target};
+use crate::scenario::words::{Shift, Signal, User};
+use crate::scenario::world::{Content, Node};
+use crate::scenario::{Name, Step};
+use crate::world::{ContainerId, Who, World};
+
+/// The number of a user.
+pub(super) fn uid(user: User) -> u32 {
+    match user {
+        User::Hermes => crate::image::HERMES,
+        User::Root => 0,
+        User::Nobody => 65_534,
+    }
+}
+
+/// Carries a step out.
+pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
+    let world = &mut machine.world;
+    match step {
+        Step::Signal(it) => {
+            let container = ContainerId(it.container.0);
+            let Some(who) = find(world, container, &it.to) else {
+                return Err(expect::failure(format!("no process is `{}`", it.to)));
+            };
+            machine.signal(who, signal(it.signal));
+        }
+        Step::S6Svc(it) => {
+            let container = ContainerId(it.container.0);
+            let dir = format!("/run/service/gateway-{}", it.profile);
+            behind_our_back(world, container, "s6-svc", [it.options.clone(), dir])?;
+        }
+        Step::S6Svscanctl(it) => {
+            let container = ContainerId(it.container.0);
+            let words = [it.options.clone(), "/run/service".to_owned()];
+            behind_our_back(world, container, "s6-svscanctl", words)?;
+        }
+        Step::Write(it) => put(world, &it.write, &it.file),
+        Step::Remove(it) => {
+            let (root, path) = place(&it.remove);
+            for node in world.disk.remove(root, &path) {
+                world.disk.forget(node);
+            }
+        }
+        Step::Move(it) => {
+            copy(world, &it.from, &it.to)?;
+            let (root, path) = place(&it.from);
+            for node in world.disk.remove(root, &path) {
+                world.disk.forget(node);
+            }
+        }
+        Step::Copy(it) => copy(world, &it.copy, &it.to)?,
+        Step::Chmod(it) => {
+            let (node, status) = status(world, &it.chmod)?;
+            world.disk.put_status(node, it.mode.0, status.uid, status.gid);
+        }
+        Step::Chown(it) => {
+            let (node, status) = status(world, &it.chown)?;
+            world.disk.put_status(node, status.mode, uid(it.owner), uid(it.owner));
+        }
+        Step::Disk(it) => {
+            world.disk.set_full(VOLUME, it.disk == Mood::Full);
+            world.disk.set_read_only(VOLUME, it.disk == Mood::ReadOnly);
+        }
+        Step::Clock(it) => match it.clock {
+            Shift::Forward(span) => world.clock.wall += span.0,
+            Shift::Back(span) => world.clock.wall = world.clock.wall.saturating_sub(span.0),
+        },
+        Step::Suspend(it) => {
+            // `CLOCK_BOOTTIME` counts it, and every deadline of that clock is past when the machine wakes.
+            let until = world.clock.boot + it.suspend.0;
+            machine.advance(until);
+        }
+        _ => unreachable!("the story does the others"),
+    }
+    Ok(())
+}
+
+/// A signal by its number.
+pub(super) fn signal(signal: Signal) -> RawSignal {
+    RawSignal(match signal {
+        Signal::Hup => 1,
+        Signal::Int => 2,
+        Signal::Quit => 3,
+        Signal::Kill => 9,
+        Signal::Usr1 => 10,
+        Signal::Usr2 => 12,
+        Signal::Term => 15,
+        Signal::Cont => 18,
+        Signal::Stop => 19,
+    })
+}
+
+/// The device root and path of an address: absolute ones are the first container's own.
+fn place(address: &str) -> (NodeId, PathBuf) {
+    let home = format!("{HOME}/");
+    let below = address.strip_prefix(&home).unwrap_or(address);
+    match below.strip_prefix('/') {
+        Some(absolute) => {
+            let root = NodeId { device: 1, number: crate::disk::ROOT };
+            (root, PathBuf::from(absolute))
+        }
+        None => (NodeId { device: VOLUME, number: crate::disk::ROOT }, PathBuf::from(below)),
+    }
+}
+
+/// Puts a file of the scenario where it says.
+pub(super) fn put(world: &mut World, address: &str, node: &Node) {
+    let (root, path) = place(address);
+    let owner = uid(node.owner);
+    let mode = |usual| node.mode.map_or(usual, |mode| mode.0);
+    let disk = &mut world.disk;
+    match &node.content {
+        Content::File(bytes) => disk.put_file(root, &path, bytes, mode(0o644), owner, owner),
+        Content::Link(target) => disk.put_link(root, &path, target, owner, owner),
+        Content::Dir => disk.put_dir(root, &path, mode(0o755), owner, owner),
+        Content::Fifo => disk.put_fifo(root, &path, mode(0o600), owner, owner),
+        Content::Program(_) => disk.put_file(root, &path, b"sim:user", mode(0o755), owner, owner),
+    };
+}
+
+fn status(world: &World, address: &str) -> Result<(NodeId, crate::disk::Status), Failure> {
+    let (root, path) = place(address);
+    let none = std::collections::BTreeMap::new();
+    let node = world.disk.peek(root, &none, &Path::new("/").join(path));
+    let found = node.and_then(|id| Some((id, world.disk.node(id)?.status)));
+    found.ok_or_else(|| expect::failure(format!("there is no `{address}`")))
+}
+
+fn copy(world: &mut World, from: &str, to: &str) -> Result<(), Failure> {
+    let (node, _) = status(world, from)?;
+    let (root, path) = place(to);
+    copy_node(world, node, root, &path);
+    Ok(())
+}
+
+fn copy_node(world: &mut World, node: NodeId, root: NodeId, to: &Path) {
+    let Some(found) = world.disk.node(node).cloned() else { return };
+    let crate::disk::Status { mode, uid, gid } = found.status;
+    match found.body {
+        NodeBody::File(bytes) => drop(world.disk.put_file(root, to, &bytes, mode, uid, gid)),
+        NodeBody::Link(target) => drop(world.disk.put_link(root, to, target, uid, gid)),
+        NodeBody::Fifo => drop(world.disk.put_fifo(root, to, mode, uid, gid)),
+        NodeBody::Other => drop(world.disk.put_other(root, to, mode, uid, gid)),
+        NodeBody::Directory(directory) => {
+            world.disk.put_dir(root, to, mode, uid, gid);
+            for (name, child) in directory.names {
+                copy_node(world, child, root, &to.join(name));
+            }
+        }
+    }
+}
+
+/// Whom a step means.
+fn find(world: &World, container: ContainerId, target: &Target) -> Option<Who> {
+    let inside = world.container(container).processes.iter();
+    let mut alive = inside.filter(|(_, process)| process.is_alive());
+    let found = match target {
+        Target::Init => Some((&1, world.container(container).processes.get(&1)?)),
+        Target::Gateway(name) => alive.find(|(_, process)| {
+            let words = words(process);
+            matches!(process.body, Body::Task(_))
+                && words.windows(2).any(|two| two == ["gateway", "run"])
+                && profile_of(&words).as_ref() == Some(&name.0)
+        }),
+        Target::Child(name) => {
+            let gateway = find(world, container, &Target::Gateway(name.clone()))?;
+            alive.find(|(_, process)| process.parent == gateway.pid)
+        }
+        Target::Supervisor(name) => alive.find(|(_, process)| supervises(process, name, "")),
+        Target::Logger(name) => {
+            let mut all = world.container(container).processes.iter();
+            let (&supervisor, _) = all.find(|(_, process)| supervises(process, name, "/log"))?;
+            alive.find(|(_, process)| process.parent == supervisor)
+        }
+        Target::Svscan => {
+            alive.find(|(pid, process)| **pid != 1 && matches!(process.body, Body::Svscan(_)))
+        }
+        Target::Main => {
+            let mut all = world.container(container).processes.iter();
+            let (&supervisor, _) = all.find(|(_, process)| {
+                matches!(process.body, Body::Supervise(_)) && words(process).contains(&"main")
+            })?;
+            alive.find(|(_, process)| process.parent == supervisor)
+        }
+    };
+    found.map(|(&pid, _)| Who { container, pid })
+}
+
+fn supervises(process: &crate::process::Process, name: &Name, log: &str) -> bool {
+    let own = format!("gateway-{name}{log}");
+    matches!(process.body, Body::Supervise(_)) && words(process).contains(&own.as_str())
+}
+
+/// One of s6's tools, as whoever owns the tree.
+fn behind_our_back(
+    world: &mut World,
+    container: ContainerId,
+    tool: &str,
+    args: [String; 2],
+) -> Result<(), Failure> {
+    let Some(who) = find(world, container, &Target::Svscan) else {
+        return Err(expect::failure("no s6-svscan runs"));
+    };
+    let args = args.map(OsString::from);
+    match tools::run(world, who, tool, &args) {
+        Some(_) => Ok(()),
+        None => Err(expect::failure(format!("no such tool: {tool}"))),
+    }
+}

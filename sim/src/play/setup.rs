@@ -1,0 +1,148 @@
+//! The beginning of a run: the scenario's world is made, and `c1` boots unless the story boots by itself.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Failure, Play, acts};
+use crate::disk::NodeId;
+use crate::image::{self, Facts, HERMES, VOLUME};
+use crate::machine::Machine;
+use crate::promise::Watch;
+use crate::runtime;
+use crate::scenario::world::{Act, Content, Program, S6, Tree};
+use crate::scenario::{Scenario, words};
+use crate::user_program;
+use crate::world::{ContainerId, Version, World};
+
+impl Play {
+    /// At its beginning: booted and settled, if the story does not boot by itself.
+    pub fn new(scenario: &Arc<Scenario>) -> Result<Self, Failure> {
+        let world = world(scenario);
+        let watch = Watch::new(&world, &scenario.promised().into_iter().collect::<Vec<_>>());
+        let mut play = Self {
+            scenario: Arc::clone(scenario),
+            machine: Machine::new(world),
+            at: scenario.story.len(),
+            doing: Vec::new(),
+            current: None,
+            commands: BTreeMap::new(),
+            sticky: None,
+            restarting: Vec::new(),
+            watch,
+            is_clean: true,
+            moves: 0,
+            effects: 0,
+            digest: 0,
+        };
+        if !scenario.boots_by_itself() {
+            runtime::start(&mut play.machine.world, ContainerId(1));
+            play.settle(words::Span::seconds(60).0)?;
+        }
+        play.at = 0;
+        Ok(play)
+    }
+
+    /// Lets everybody move, calmly, until nobody can, at most for so long.
+    pub fn settle(&mut self, at_most: std::time::Duration) -> Result<(), Failure> {
+        let until = self.machine.world.clock.boot + at_most;
+        loop {
+            let Some(next) = self.moves().into_iter().next() else { return Ok(()) };
+            if next == super::Move::Time && self.next_moment().is_some_and(|at| at > until) {
+                return Ok(());
+            }
+            self.take(&next)?;
+        }
+    }
+}
+
+fn world(scenario: &Scenario) -> World {
+    let told = &scenario.world;
+    let facts = Facts {
+        s6: match told.s6 {
+            S6::V2_11 => Version::V2_11,
+            S6::V2_13 => Version::V2_13,
+            S6::V2_15 => Version::V2_15,
+        },
+        containers: told.containers,
+        env: told.environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        command: told.command.iter().map(OsString::from).collect(),
+        programs: programs(scenario),
+        ..Facts::default()
+    };
+    let mut world = image::world(&facts);
+    if told.tree == Tree::None {
+        for container in world.containers.values_mut() {
+            container.settings.command = vec!["--no-tree".into()];
+        }
+    }
+    volume(&mut world, scenario);
+    world
+}
+
+fn programs(scenario: &Scenario) -> BTreeMap<PathBuf, user_program::Behaviour> {
+    let told = &scenario.world;
+    let at_paths = told.programs.iter().map(|(path, lines)| (PathBuf::from(path), lines));
+    let in_files = told.files.iter().filter_map(|(path, node)| match &node.content {
+        Content::Program(lines) => Some((PathBuf::from(path), lines)),
+        _ => None,
+    });
+    at_paths.chain(in_files).map(|(path, lines)| (path, behaviour(lines))).collect()
+}
+
+fn behaviour(lines: &Program) -> user_program::Behaviour {
+    let rules = lines.iter().map(|line| user_program::Rule {
+        on: line.on.map(acts::signal),
+        after: line.after.0,
+        act: match &line.act {
+            Act::ReadyFd => user_program::Act::Ready,
+            Act::Serve => user_program::Act::Serve,
+            Act::Ignore => user_program::Act::Ignore,
+            Act::Exit(code) => user_program::Act::Exit(*code),
+            Act::Print(line) => user_program::Act::Print(line.clone()),
+            Act::Fork => user_program::Act::Fork,
+        },
+    });
+    user_program::Behaviour { rules: rules.collect() }
+}
+
+/// What lies on the volume, and elsewhere, before the first boot.
+fn volume(world: &mut World, scenario: &Scenario) {
+    let root = NodeId { device: VOLUME, number: crate::disk::ROOT };
+    for (name, profile) in &scenario.world.profiles {
+        let dir = match name.0.is_default() {
+            true => PathBuf::new(),
+            false => Path::new("profiles").join(name.0.as_str()),
+        };
+        let mut put = |file: &str, text: &str| {
+            world.disk.put_file(root, &dir.join(file), text.as_bytes(), 0o644, HERMES, HERMES);
+        };
+        put("SOUL.md", "");
+        if let Some(intent) = profile.intent {
+            put("gateway_intent.json", &intent_text(intent));
+        }
+        if let Some(state) = &profile.state {
+            put("gateway_state.json", &format!("{{\"gateway_state\":\"{state}\"}}\n"));
+        }
+        if let Some(config) = &profile.config {
+            put("gateway.toml", config);
+        }
+        for (path, node) in &profile.files {
+            acts::put(world, &dir.join(path).to_string_lossy(), node);
+        }
+    }
+    for (address, node) in &scenario.world.files {
+        acts::put(world, address, node);
+    }
+}
+
+fn intent_text(intent: words::Intent) -> String {
+    let word = match intent {
+        words::Intent::Running => "running",
+        words::Intent::Stopped => "stopped",
+    };
+    format!(
+        "{{\"intent\":\"{word}\",\"at\":\"2025-12-31T00:00:00.000Z\",\"by\":{{\"uid\":10000,\"pid\":1,\"argv\":[\"hermes\"]}},\"sequence\":1}}\n"
+    )
+}
