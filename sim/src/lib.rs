@@ -29,6 +29,7 @@ pub mod promise;
 pub mod runtime;
 pub mod s6;
 pub mod scenario;
+pub mod search;
 pub mod task;
 pub mod user_program;
 pub mod world;

@@ -11,6 +11,7 @@ mod acts;
 mod expect;
 mod setup;
 mod story;
+mod surprise;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::world::{ContainerId, Phase, Who};
 use crate::{hash, runtime};
 
 pub use story::Doing;
+pub use surprise::objects;
 
 /// What can come next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +42,8 @@ pub enum Move {
     Time,
     /// Something befalls a task at what it is about to do.
     Befall(Who, Deed),
+    /// The story's own surprise of this number befalls it.
+    Told(Who, usize),
 }
 
 /// What can befall.
@@ -97,6 +101,8 @@ pub struct Play {
     /// Commands by serial: their step's name, and their end.
     commands: BTreeMap<u64, Command>,
     sticky: Option<Sticky>,
+    /// How far the story's own surprises are.
+    met: surprise::Met,
     /// Containers to be started as soon as they have ended.
     restarting: Vec<ContainerId>,
     /// What is promised.
@@ -129,7 +135,7 @@ impl Play {
     pub fn state(&self) -> u128 {
         hash::of(&(
             self.machine.state(),
-            (self.at, &self.doing, &self.sticky, &self.restarting),
+            (self.at, &self.doing, &self.sticky, &self.met, &self.restarting),
             (&self.watch, &self.commands, self.is_clean),
         ))
     }
@@ -169,6 +175,9 @@ impl Play {
         if moves.is_empty() && self.next_moment().is_some() {
             moves.push(Move::Time);
         }
+        if !self.scenario.surprises.is_empty() {
+            moves = moves.into_iter().map(|next| self.or_told(next)).collect();
+        }
         moves
     }
 
@@ -190,6 +199,7 @@ impl Play {
                 }
             }
             Move::Befall(who, deed) => self.befall(*who, deed)?,
+            Move::Told(who, index) => self.befall_told(*who, *index)?,
         }
         self.notice_ends()?;
         self.progress()
@@ -197,6 +207,9 @@ impl Play {
 
     fn step(&mut self, who: Who) -> Result<(), Failure> {
         self.current = Some(who);
+        if !self.scenario.surprises.is_empty() {
+            self.meet(who);
+        }
         let moved = match self.refusal(who) {
             Some(errno) => self.machine.refuse(who, errno),
             None => self.machine.step(who),

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::surprise::Met;
 use super::{Failure, Play, acts};
 use crate::disk::NodeId;
 use crate::image::{self, Facts, HERMES, VOLUME};
@@ -29,6 +30,7 @@ impl Play {
             current: None,
             commands: BTreeMap::new(),
             sticky: None,
+            met: Met::of(&scenario.surprises),
             restarting: Vec::new(),
             watch,
             is_clean: true,

@@ -1,0 +1,174 @@
+//! Which choices are tried: from the calm run to every interleaving. Each search is a list of schedules, and a run is
+//! one schedule played to its end.
+//!
+//! ```text
+//!   calm        no surprise: counts, and gives the golden digest
+//!   matrix      each crash and errno before each effect of the named tasks, and once more inside the recovery
+//!   surprises   at most so many surprises, anywhere
+//!   closed      every interleaving, with a visited set
+//!   swarm       seeded walks
+//! ```
+//!
+//! After whatever happened a run is concluded: it settles, boots, settles again, and what must hold at rest is looked at.
+//! States that were concluded before are not concluded again.
+
+pub mod calm;
+pub mod closed;
+mod conclude;
+pub mod faults;
+pub mod matrix;
+pub mod surprises;
+pub mod swarm;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::play::{Failure, Move, Play};
+use crate::scenario::Scenario;
+
+/// Where a run leaves the calm path: at these numbers of moves, these moves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Schedule(pub Vec<(u64, Move)>);
+
+/// How much a search may try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Runs from a fork to their end.
+    pub runs: u64,
+    /// States kept by a closed search.
+    pub states: u64,
+    /// Surprises in one run.
+    pub surprises: u8,
+    /// Which of the many equal choices are taken where not all can be.
+    pub seed: u64,
+}
+
+/// What a search did and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Runs, or cells of a matrix.
+    pub runs: u64,
+    /// Of these, the ones whose state had been concluded before.
+    pub known: u64,
+    /// Effects of tasks performed.
+    pub effects: u64,
+    /// Different states seen.
+    pub states: u64,
+    /// Moves between them.
+    pub transitions: u64,
+    /// Nothing was left out for want of budget.
+    pub is_complete: bool,
+    /// Of everything that happened, in order.
+    pub digest: u128,
+    /// What was broken, the first of each promise.
+    pub found: Vec<Found>,
+}
+
+/// A run that broke a promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// How to get there.
+    pub schedule: Schedule,
+    /// What was broken.
+    pub failure: Failure,
+    /// It broke while the run was concluded: after the story was cut off.
+    pub is_concluding: bool,
+}
+
+impl Tally {
+    /// Nothing yet, everything still possible.
+    fn new() -> Self {
+        Self { is_complete: true, ..Self::default() }
+    }
+
+    fn note(&mut self, found: Found) {
+        if !self.found.iter().any(|other| other.failure.promise == found.failure.promise) {
+            self.found.push(found);
+        }
+    }
+
+    fn mix(&mut self, digest: u128) {
+        self.digest = crate::hash::of(&(self.digest, digest));
+    }
+}
+
+/// One search of one scenario: what is shared by its runs.
+#[derive(Debug)]
+pub struct Search {
+    /// At the beginning of the story.
+    start: Play,
+    /// States that were concluded, and held.
+    concluded: BTreeSet<u128>,
+    budget: Budget,
+    tally: Tally,
+}
+
+impl Search {
+    /// Boots the scenario's machine.
+    pub fn new(scenario: &Arc<Scenario>, budget: Budget) -> Result<Self, Failure> {
+        let start = Play::new(scenario)?;
+        Ok(Self { start, concluded: BTreeSet::new(), budget, tally: Tally::new() })
+    }
+
+    /// Concludes a run whose story is cut off here, unless that was done from this very state before.
+    fn conclude(&mut self, mut play: Play, schedule: &Schedule) {
+        self.tally.runs += 1;
+        play.abandon();
+        if !self.concluded.insert(play.state()) {
+            self.tally.known += 1;
+            return;
+        }
+        let before = play.effects;
+        let concluded = conclude::conclude(&mut play);
+        self.tally.effects += play.effects - before;
+        self.tally.mix(play.digest);
+        if let Err(failure) = concluded {
+            self.broken(schedule, failure, true);
+        }
+    }
+
+    fn broken(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
+        self.tally.note(Found { schedule: schedule.clone(), failure, is_concluding });
+    }
+
+    fn is_spent(&mut self) -> bool {
+        let spent = self.tally.runs >= self.budget.runs;
+        if spent {
+            self.tally.is_complete = false;
+        }
+        spent
+    }
+}
+
+impl Schedule {
+    /// This one, and one more surprise.
+    fn with(&self, at: u64, next: Move) -> Self {
+        let mut longer = self.clone();
+        longer.0.push((at, next));
+        longer
+    }
+
+    /// Plays a story with these surprises to its end, and concludes it. `see` is told of each move before it is taken.
+    pub fn play(
+        &self,
+        play: &mut Play,
+        concludes: bool,
+        see: &mut dyn FnMut(&Play, &Move),
+    ) -> Result<(), Failure> {
+        let mut surprises = self.0.iter().peekable();
+        loop {
+            let due = surprises.next_if(|(at, _)| *at == play.moves).map(|(_, next)| next.clone());
+            let Some(next) = due.or_else(|| play.moves().into_iter().next()) else { break };
+            if play.is_over() && surprises.peek().is_none() {
+                break;
+            }
+            see(play, &next);
+            play.take(&next)?;
+        }
+        if concludes {
+            play.abandon();
+            conclude::conclude_seen(play, see)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The calm run: no surprise but the story's own. Counts, and gives the golden digest.
+
+use super::{Schedule, Search, Tally, conclude};
+use crate::play::{Move, Play};
+
+/// How many moves a story may take.
+const MOVES_MAX: u64 = 1_000_000;
+
+impl Search {
+    /// Plays the story once, and concludes it.
+    pub fn calm(mut self) -> Tally {
+        let mut play = self.start.clone();
+        let played = run(&mut play, &mut |_, _| {});
+        let concluding = played.is_ok();
+        self.tally.runs = 1;
+        let ended = played.and_then(|()| play.unmet().map_or(Ok(()), Err)).and_then(|()| {
+            play.abandon();
+            conclude::conclude(&mut play)
+        });
+        if let Err(failure) = ended {
+            self.broken(&Schedule::default(), failure, concluding);
+        }
+        self.tally.effects = play.effects;
+        self.tally.mix(play.digest);
+        self.tally
+    }
+}
+
+/// Plays the story to its end, calmly. `see` is told of each move before it is taken.
+pub(super) fn run(
+    play: &mut Play,
+    see: &mut dyn FnMut(&Play, &Move),
+) -> Result<(), crate::play::Failure> {
+    let moves_max = play.moves + MOVES_MAX;
+    while !play.is_over() && play.moves < moves_max {
+        let Some(next) = play.moves().into_iter().next() else { break };
+        see(play, &next);
+        play.take(&next)?;
+    }
+    Ok(())
+}
