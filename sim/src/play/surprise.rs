@@ -87,12 +87,11 @@ impl Play {
             None => others.first(),
             Some(_) => None,
         });
-        match next {
-            Some(&other) => self.step(other),
-            None => match self.to_begin().next() {
-                Some(index) => self.begin(index),
-                None => Err(expect::failure("nobody else can go on at a preemption")),
-            },
+        let begins = self.to_begin().next();
+        match (next, begins) {
+            (Some(&other), _) => self.step(other),
+            (None, Some(index)) => self.begin(index),
+            (None, None) => Err(expect::failure("nobody else can go on at a preemption")),
         }
     }
 
