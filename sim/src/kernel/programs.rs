@@ -18,7 +18,7 @@ use super::{Reply, Stand, files, process, signals, waiting};
 use crate::disk::Credentials;
 use crate::process::{Body, Open, Process};
 use crate::s6::shell::{self, Next};
-use crate::s6::{svscan::Svscan, tools};
+use crate::s6::{logger::Logger, svscan::Svscan, tools};
 use crate::task::Task;
 use crate::user_program::Running;
 use crate::world::{Who, World};
@@ -167,6 +167,7 @@ fn load(world: &mut World, who: Who, program: &Program) -> Result<Loaded, Errno>
     }
     let body = match contents.as_slice() {
         b"sim:hermes" => Body::Task(Box::new(task(world, who, program))),
+        b"sim:s6-log" => Body::Logger(Logger),
         b"sim:s6-svscan" => Body::Svscan(Svscan::new(world, who, &program.args)),
         b"sim:user" => {
             let behaviour = world.programs.get(&program.path).cloned().unwrap_or_default();

@@ -79,8 +79,17 @@ pub fn deliver(world: &mut World, who: Who, signal: Signal) {
         // Nobody in its own namespace can end a PID 1 that did not ask for it; the runtime ends the container instead.
         Signal::KILL => end(world, who, Status::Signalled(signal)),
         STOP => target.stopped = true,
-        CONT => target.stopped = false,
+        CONT => {
+            target.stopped = false;
+            // What came while it was stopped arrives now.
+            for waiting in std::mem::take(&mut target.pending) {
+                deliver(world, who, waiting);
+            }
+        }
         CHLD => {}
+        _ if target.stopped => {
+            target.pending.insert(signal);
+        }
         _ if takes(target, signal) => {
             target.pending.insert(signal);
         }

@@ -1,0 +1,223 @@
+//! What the automata do to files, with the permissions of their own process. No handle is used up by looking, so that two
+//! machines whose automata looked a different number of times are still equal.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use hermes::error::Errno;
+use hermes::host::Outcome;
+use hermes::host::effect::{Effect, How, Kind, Links, Meta, Over, Place};
+
+use crate::disk::NodeId;
+use crate::kernel::{self, Reply, Stand, all_open, files};
+use crate::process::{Open, Process, What};
+use crate::world::{Who, World};
+
+/// The longest file that anybody here reads.
+const BYTES_MAX: usize = 1 << 20;
+
+/// The process that moves.
+pub(super) fn process(world: &mut World, who: Who) -> &mut Process {
+    world.process_mut(who).expect("the process that moves exists")
+}
+
+/// Alive and not stopped by SIGSTOP.
+pub(super) fn can_move(world: &World, who: Who) -> bool {
+    world.process(who).is_some_and(|process| process.is_alive() && !process.stopped)
+}
+
+/// Finds a node, or makes a file, as `open` does.
+pub(super) fn open(world: &mut World, who: Who, path: &Path, how: How) -> Result<NodeId, Errno> {
+    let stand = Stand::of(world, who);
+    let fresh = match how {
+        How::Read | How::Directory | How::Write => 0,
+        How::Create { .. } | How::Append { .. } | How::Lock { .. } => process(world, who).fresh(),
+    };
+    world.disk.open(&stand.view(), None, path, how, Links::Follow, fresh)
+}
+
+/// The whole of a file.
+pub(super) fn read(world: &mut World, who: Who, path: &Path) -> Result<Vec<u8>, Errno> {
+    let node = open(world, who, path, How::Read)?;
+    Ok(world.disk.read(node, 0, BYTES_MAX))
+}
+
+/// A file made anew with these contents.
+pub(super) fn write(
+    world: &mut World,
+    who: Who,
+    path: &Path,
+    mode: u32,
+    bytes: &[u8],
+) -> Result<(), Errno> {
+    match perform(world, who, &Effect::Unlink { place: Place::from(path) }) {
+        Ok(_) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    let node = open(world, who, path, How::Create { mode })?;
+    world.disk.write(node, Some(0), bytes).map(drop)
+}
+
+/// What a path leads to, through links.
+pub(super) fn stat(world: &World, who: Who, path: &Path) -> Result<Meta, Errno> {
+    let stand = Stand::of(world, who);
+    let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
+    Ok(world.disk.meta(node))
+}
+
+/// Is something there?
+pub(super) fn exists(world: &World, who: Who, path: &Path) -> bool {
+    stat(world, who, path).is_ok()
+}
+
+/// The names in the working directory; none if it is gone.
+pub(super) fn names_here(world: &World, who: Who) -> Vec<OsString> {
+    let cwd = world.process(who).map(|process| process.cwd);
+    let listed = cwd.map(|cwd| world.disk.list(cwd).unwrap_or_default()).unwrap_or_default();
+    listed.into_iter().map(|entry| entry.name).collect()
+}
+
+/// Any act of the kernel that ends at once.
+pub(super) fn perform(world: &mut World, who: Who, effect: &Effect) -> Outcome {
+    match kernel::perform(world, who, effect) {
+        Reply::Done(outcome) => outcome,
+        Reply::NotYet | Reply::Gone => Err(Errno::INVAL),
+    }
+}
+
+/// `mkdir`; whether it was there already.
+pub(super) fn make_dir(world: &mut World, who: Who, path: &str, mode: u32) -> Result<bool, Errno> {
+    let place = Place::from(Path::new(path));
+    match perform(world, who, &Effect::MakeDir { place, mode }) {
+        Ok(_) => Ok(false),
+        Err(Errno::EXIST) => match stat(world, who, Path::new(path))?.kind {
+            Kind::Directory => Ok(true),
+            _ => Err(Errno::NOTDIR),
+        },
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes a FIFO or takes the one that is there, and holds it open for reading and writing: its read handle.
+pub(super) fn listen(world: &mut World, who: Who, path: &str) -> Result<u32, Errno> {
+    let path = Path::new(path);
+    let made = perform(world, who, &Effect::MakeFifo { place: Place::from(path), mode: 0o600 });
+    match made {
+        Ok(_) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    if stat(world, who, path)?.kind != Kind::Fifo {
+        return Err(Errno::EXIST);
+    }
+    let node = open(world, who, path, How::Read)?;
+    open(world, who, path, How::Write)?;
+    Ok(hold(world, who, Open::new(What::Pipe(node), true, true)))
+}
+
+/// Takes a file's record lock for life; `EAGAIN` if another has it.
+pub(super) fn lock(world: &mut World, who: Who, path: &str, mode: u32) -> Result<(), Errno> {
+    let node = open(world, who, Path::new(path), How::Lock { mode })?;
+    if is_locked(world, who, node) {
+        return Err(Errno::AGAIN);
+    }
+    process(world, who).record_locks.insert(node);
+    hold(world, who, Open::new(What::Node(node), true, true));
+    Ok(())
+}
+
+/// Does anybody else hold a record lock on it?
+pub(super) fn is_locked(world: &World, but: Who, node: NodeId) -> bool {
+    world.everybody().any(|(who, process)| who != but && process.record_locks.contains(&node))
+}
+
+/// Keeps something open.
+pub(super) fn hold(world: &mut World, who: Who, open: Open) -> u32 {
+    if let What::Pipe(pipe) = open.what {
+        world.pipes.entry(pipe).or_default();
+    }
+    process(world, who).insert(open)
+}
+
+/// A new pipe: read end, write end.
+pub(super) fn pipe(world: &mut World, who: Who) -> (u32, u32) {
+    match perform(world, who, &Effect::Pipe) {
+        Ok(hermes::host::Answer::Pair(read, write)) => (read.0, write.0),
+        other => panic!("a pipe can always be made: {other:?}"),
+    }
+}
+
+/// Lets go of what is open under this handle; handles are given out anew from there.
+pub(super) fn let_go(world: &mut World, who: Who, handle: u32) {
+    let own = process(world, who);
+    let closed = own.open.remove(&handle);
+    own.handles = own.open.last_key_value().map_or(0, |(last, _)| last + 1);
+    files::let_go(world, closed.as_slice());
+}
+
+/// Lets go of a descriptor that the process was started with.
+pub(super) fn let_go_inherited(world: &mut World, who: Who, descriptor: i32) {
+    let closed = process(world, who).inherited.remove(&descriptor);
+    files::let_go(world, closed.as_slice());
+}
+
+/// The pipe under a handle.
+pub(super) fn pipe_of(world: &World, who: Who, handle: u32) -> Option<NodeId> {
+    match world.process(who)?.open.get(&handle)?.what {
+        What::Pipe(pipe) => Some(pipe),
+        _ => None,
+    }
+}
+
+/// Are there bytes to read under this handle?
+pub(super) fn has_bytes(world: &World, who: Who, handle: u32) -> bool {
+    let pipe = pipe_of(world, who, handle);
+    pipe.and_then(|pipe| world.pipes.get(&pipe)).is_some_and(|inside| !inside.is_empty())
+}
+
+/// All bytes that are there.
+pub(super) fn take_bytes(world: &mut World, who: Who, handle: u32) -> Vec<u8> {
+    let pipe = pipe_of(world, who, handle);
+    let inside = pipe.and_then(|pipe| world.pipes.get_mut(&pipe));
+    inside.map(std::mem::take).unwrap_or_default()
+}
+
+/// Is a pipe open for writing anywhere?
+pub(super) fn has_writer(world: &World, pipe: NodeId) -> bool {
+    all_open(world).any(|open| open.writes && open.what == What::Pipe(pipe))
+}
+
+/// Writes into an existing FIFO or file, as the tools do: `ENXIO` if nobody reads the FIFO.
+pub(super) fn send(world: &mut World, who: Who, path: &Path, bytes: &[u8]) -> Result<(), Errno> {
+    let node = open(world, who, path, How::Write)?;
+    if world.disk.meta(node).kind != Kind::Fifo {
+        return world.disk.write(node, Some(0), bytes).map(drop);
+    }
+    if !files::has_reader(world, node) {
+        return Err(Errno::NXIO);
+    }
+    files::write_pipe(world, node, bytes).map(drop)
+}
+
+/// A name taken over by another.
+pub(super) fn rename(world: &mut World, who: Who, from: &str, to: &str) -> Result<(), Errno> {
+    let (from, to) = (Place::from(Path::new(from)), Place::from(Path::new(to)));
+    perform(world, who, &Effect::Rename { from, to, over: Over::Replace }).map(drop)
+}
+
+/// Does something with no bit of a mode cleared.
+pub(super) fn without_umask<T>(
+    world: &mut World,
+    who: Who,
+    act: impl FnOnce(&mut World) -> T,
+) -> T {
+    let before = std::mem::take(&mut process(world, who).credentials.umask);
+    let result = act(world);
+    process(world, who).credentials.umask = before;
+    result
+}
+
+/// What `strerror` says.
+pub(super) fn text(errno: Errno) -> String {
+    let text = std::io::Error::from_raw_os_error(errno.0).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
