@@ -1,46 +1,26 @@
-//! A look at a boot, by hand.
-use hermes_sim::{
-    image,
-    machine::{Machine, Moved},
-    runtime,
-    world::ContainerId,
-};
+//! A look at a run, by hand.
+use hermes_sim::{play::{Move, Play}, scenario, search::{Budget, Search}};
+use std::sync::Arc;
 
 #[test]
-fn boot() {
-    let mut machine = Machine::new(image::world(&image::Facts::default()));
-    runtime::start(&mut machine.world, ContainerId(1));
-    let mut n = 0;
-    loop {
-        let ready = machine.ready();
-        let Some(&who) = ready.first() else {
-            match machine.next_moment() {
-                Some(at) => {
-                    machine.advance(at);
-                    println!("-- {at:?}");
-                    n += 1;
-                    if n > 3000 {
-                        break;
-                    };
-                    continue;
-                }
-                None => break,
-            }
-        };
-        let moved = machine.step(who);
-        n += 1;
-        match &moved {
-            Moved::Acted { effect, outcome, .. } => {
-                println!("{n} {} {:?} -> {:?}", who.pid, effect, outcome)
-            }
-            other => println!("{n} {other:?}"),
-        }
-        if n > 3000 {
-            break;
-        }
+fn look() {
+    let name = std::env::var("SCENARIO").unwrap_or_else(|_| "r1-container-restart".into());
+    let path = format!("{}/../fixtures/scenarios/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let scenario = Arc::new(scenario::load(&path, &text).unwrap());
+    let mut play = match Play::new(&scenario) { Ok(p) => p, Err(e) => { println!("{e:?}"); return } };
+    println!("booted: {} moves {} effects", play.moves, play.effects);
+    for (s, p) in &play.machine.printed { println!("{s}: {} {}", String::from_utf8_lossy(&p.out), String::from_utf8_lossy(&p.err)); }
+    for (who, p) in play.machine.world.everybody() { println!("{} {} {:?} ready {}", who.pid, p.comm, p.argv, play.machine.is_ready(who)); }
+    let full = std::env::var("FULL").is_ok();
+    for _ in 0..100000 {
+        if play.is_over() { break }
+        let Some(next) = play.moves().into_iter().next() else { break };
+        if full { match &next { Move::Step(who) => println!("{:?} {} {:?} {:?}", play.machine.world.clock.boot, who.pid, play.task(*who).map(|t| t.to_string()), play.next_effect(*who)), o => println!("{o:?}") } }
+        if let Err(e) = play.take(&next) { println!("FAILED {e:?}"); break }
     }
-    for (s, p) in &machine.printed {
-        println!("{s}: {} {}", String::from_utf8_lossy(&p.out), String::from_utf8_lossy(&p.err));
-    }
-    println!("{:?}", machine.world.container(ContainerId(1)).phase);
+    for (s, p) in &play.machine.printed { println!("{s}: {} {}", String::from_utf8_lossy(&p.out), String::from_utf8_lossy(&p.err)); }
+    for (who, p) in play.machine.world.everybody() { println!("{} {} {:?} {:?}", who.pid, p.comm, p.argv, p.ended); }
+    let budget = Budget { runs: 100, states: 1000, surprises: 1, seed: 1 };
+    println!("{:?}", Search::new(&scenario, budget).unwrap().calm());
 }
