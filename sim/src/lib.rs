@@ -23,6 +23,7 @@ pub mod hash;
 pub mod image;
 pub mod kernel;
 pub mod machine;
+pub mod observe;
 pub mod play;
 pub mod process;
 pub mod promise;

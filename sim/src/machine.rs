@@ -9,13 +9,15 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{Effect, Signal, Status, Stream};
 use hermes::host::{Answer, Outcome};
+use hermes::name::Profile;
 
 use crate::kernel::{self, Reply, signals};
+use crate::observe::process::gateway_of;
 use crate::process::Body;
 use crate::s6::{logger, shell, supervise, svscan};
 use crate::task::{Live, Task, Wants};
 use crate::user_program;
-use crate::world::{Phase, Who, World};
+use crate::world::{ContainerId, Phase, Who, World};
 use crate::{hash, runtime};
 
 /// What one step did.
@@ -61,11 +63,17 @@ pub struct Machine {
     lives: BTreeMap<u64, Live>,
     /// Who printed what, by serial.
     pub printed: BTreeMap<u64, Printed>,
+    /// How many gateways of a profile a container has started since it started itself.
+    pub starts: BTreeMap<(ContainerId, u64, Profile), u8>,
 }
 
 /// What a process printed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {
+    /// Which process.
+    pub who: Who,
+    /// Whose gateway it is, or belongs to.
+    pub gateway: Option<Profile>,
     /// On standard output.
     pub out: Vec<u8>,
     /// On standard error.
@@ -74,15 +82,19 @@ pub struct Printed {
 
 impl Clone for Machine {
     fn clone(&self) -> Self {
-        let (world, printed) = (self.world.clone(), self.printed.clone());
-        Self { world, lives: BTreeMap::new(), printed }
+        Self {
+            world: self.world.clone(),
+            lives: BTreeMap::new(),
+            printed: self.printed.clone(),
+            starts: self.starts.clone(),
+        }
     }
 }
 
 impl Machine {
     /// A machine at rest.
     pub fn new(world: World) -> Self {
-        Self { world, lives: BTreeMap::new(), printed: BTreeMap::new() }
+        Self { world, lives: BTreeMap::new(), printed: BTreeMap::new(), starts: BTreeMap::new() }
     }
 
     /// The hash of everything that decides what can happen next.
@@ -151,10 +163,8 @@ impl Machine {
             Body::Logger(_) => self.automaton(who, logger::step),
             Body::Shell(_) => self.automaton(who, shell::step),
             Body::User(_) => {
-                let serial = process.serial;
                 if let Some(line) = user_program::step(&mut self.world, who) {
-                    let printed = self.printed.entry(serial).or_default();
-                    printed.out.extend(line.bytes().chain([b'\n']));
+                    self.print(who, Stream::Out, format!("{line}\n").as_bytes());
                 }
                 Moved::Automaton { who }
             }
@@ -162,8 +172,20 @@ impl Machine {
     }
 
     fn automaton(&mut self, who: Who, step: fn(&mut World, Who)) -> Moved {
+        let before = self.world.container(who.container).last_pid;
         step(&mut self.world, who);
+        self.count_starts(who.container, before);
         Moved::Automaton { who }
+    }
+
+    /// Counts the gateways that came to be in this step.
+    fn count_starts(&mut self, id: ContainerId, before: i32) {
+        let container = self.world.container(id);
+        for (_, process) in container.processes.range(before + 1..) {
+            if let Some(profile) = gateway_of(&process.argv) {
+                *self.starts.entry((id, container.namespace, profile)).or_default() += 1;
+            }
+        }
     }
 
     fn act(&mut self, who: Who, effect: Effect) -> Moved {
@@ -183,12 +205,20 @@ impl Machine {
     }
 
     fn print(&mut self, who: Who, stream: Stream, bytes: &[u8]) {
-        let serial = self.world.process(who).expect("the process that prints exists").serial;
-        let printed = self.printed.entry(serial).or_default();
+        let printed = self.printed_by(who);
         match stream {
             Stream::Out => printed.out.extend_from_slice(bytes),
             Stream::Err => printed.err.extend_from_slice(bytes),
         }
+    }
+
+    fn printed_by(&mut self, who: Who) -> &mut Printed {
+        let process = self.world.process(who).expect("the process that prints exists");
+        let parent = self.world.process(Who { pid: process.parent, ..who });
+        let gateway = gateway_of(&process.argv)
+            .or_else(|| parent.and_then(|parent| gateway_of(&parent.argv)));
+        let none = Printed { who, gateway, out: Vec::new(), err: Vec::new() };
+        self.printed.entry(process.serial).or_insert(none)
     }
 
     /// Refuses a task what it asks for.

@@ -132,10 +132,15 @@ pub(super) fn put(world: &mut World, address: &str, node: &Node) {
     };
 }
 
-fn status(world: &World, address: &str) -> Result<(NodeId, crate::disk::Status), Failure> {
+/// What lies at an address.
+pub(super) fn find_node(world: &World, address: &str) -> Option<NodeId> {
     let (root, path) = place(address);
     let none = std::collections::BTreeMap::new();
-    let node = world.disk.peek(root, &none, &Path::new("/").join(path));
+    world.disk.peek(root, &none, &Path::new("/").join(path))
+}
+
+fn status(world: &World, address: &str) -> Result<(NodeId, crate::disk::Status), Failure> {
+    let node = find_node(world, address);
     let found = node.and_then(|id| Some((id, world.disk.node(id)?.status)));
     found.ok_or_else(|| expect::failure(format!("there is no `{address}`")))
 }

@@ -1,8 +1,22 @@
-//! Is what the story expects so? Read off the world; asks nobody in it.
+//! Is what the story expects so? Read off the world; only `status` is asked, of a copy of it.
 
-use super::{Command, Failure};
+use std::ffi::OsString;
+
+use hermes::name::Profile;
+use serde_json::Value;
+
+use super::{Command, Failure, acts};
+use crate::disk::Body as NodeBody;
+use crate::image;
 use crate::machine::{Machine, Printed};
-use crate::scenario::{Expect, Run};
+use crate::observe::process::{gateways, is_logger, is_supervisor, works};
+use crate::observe::word::Word;
+use crate::observe::{slot, volume};
+use crate::process::Process;
+use crate::runtime;
+use crate::scenario::expect::{File, Kind, Status};
+use crate::scenario::{Expect, Run, words};
+use crate::world::{ContainerId, Phase, World};
 
 /// A failure of the story's own expectations.
 pub(super) fn failure(what: impl Into<String>) -> Failure {
@@ -15,13 +29,13 @@ pub(super) fn command(
     command: &Command,
     printed: Option<&Printed>,
 ) -> Result<(), Failure> {
-    let text = |bytes: Option<&Vec<u8>>| {
-        bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
-    };
     let out = text(printed.map(|printed| &printed.out));
     let err = text(printed.map(|printed| &printed.err));
     let Some(exit) = command.exit else {
-        return Err(failure(format!("`{}` was cut short", run.run)));
+        return match run.expect == Default::default() {
+            true => Ok(()),
+            false => Err(failure(format!("`{}` was cut short", run.run))),
+        };
     };
     if !run.expect.exit.is_empty() && !run.expect.exit.0.contains(&exit) {
         return Err(failure(format!(
@@ -29,10 +43,9 @@ pub(super) fn command(
             run.run, run.expect.exit.0
         )));
     }
-    for (stream, said, expected) in
-        [("stdout", &out, &run.expect.stdout), ("stderr", &err, &run.expect.stderr)]
-    {
-        for wanted in expected.0.iter().filter(|wanted| !said.contains(wanted.as_str())) {
+    let streams = [("stdout", &out, &run.expect.stdout), ("stderr", &err, &run.expect.stderr)];
+    for (stream, said, expected) in streams {
+        if let Some(wanted) = expected.0.iter().find(|wanted| !said.contains(wanted.as_str())) {
             let what = format!("`{}`: {stream} lacks {wanted:?}: {said:?}", run.run);
             return Err(failure(what));
         }
@@ -40,7 +53,241 @@ pub(super) fn command(
     Ok(())
 }
 
+fn text(bytes: Option<&Vec<u8>>) -> String {
+    bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+}
+
+type Held = Result<(), String>;
+
+fn must(holds: bool, what: impl FnOnce() -> String) -> Held {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
 /// Does all of it hold now?
-pub(super) fn holds(_machine: &Machine, _expect: &Expect) -> Result<(), String> {
+pub(super) fn holds(machine: &Machine, expect: &Expect) -> Held {
+    let world = &machine.world;
+    expect.up.iter().try_for_each(|name| is_up(world, &name.0))?;
+    expect.down.iter().try_for_each(|name| is_down(world, &name.0))?;
+    slots(world, expect)?;
+    for (name, intent) in &expect.intent {
+        let wanted = match intent {
+            words::Intent::Running => Word::Running,
+            words::Intent::Stopped => Word::Stopped,
+        };
+        let found = volume::intent(world, &name.0);
+        must(found == wanted, || format!("the intent of {name} is `{found}`"))?;
+    }
+    counts(machine, expect)?;
+    printed(machine, expect)?;
+    containers(world, expect)?;
+    expect.file.iter().try_for_each(|(address, file)| is_file(world, address, file))?;
+    expect.status.iter().try_for_each(|(name, status)| says(machine, &name.0, status))
+}
+
+/// The slot of a profile, with what its supervisor says.
+fn found(world: &World, profile: &Profile) -> Option<(slot::Slot, Option<slot::Record>, bool)> {
+    slot::scanned(world).into_iter().find_map(|(id, dir)| {
+        let found = slot::visible(world, dir).into_iter().find(|it| it.profile == *profile)?;
+        let supervised = slot::supervisor(world, id, &found).is_some();
+        let record = slot::record(world, &found);
+        Some((found, record, supervised))
+    })
+}
+
+fn live(world: &World, profile: &Profile) -> usize {
+    let mine = gateways(world).filter(|(_, process, of)| of == profile && works(world, process, of));
+    mine.count()
+}
+
+fn is_up(world: &World, profile: &Profile) -> Held {
+    let Some((_, record, supervised)) = found(world, profile) else {
+        return Err(format!("{profile} has no slot"));
+    };
+    must(supervised, || format!("nobody looks after the slot of {profile}"))?;
+    must(live(world, profile) == 1, || {
+        format!("{} gateways of {profile} live, not 1", live(world, profile))
+    })?;
+    let ready = record.is_some_and(|it| it.pid > 0 && it.is_ready && it.wants_up);
+    must(ready, || format!("{profile} is not up, ready and wanted up: {record:?}"))
+}
+
+fn is_down(world: &World, profile: &Profile) -> Held {
+    let Some((_, record, supervised)) = found(world, profile) else {
+        return Err(format!("{profile} has no slot"));
+    };
+    must(live(world, profile) == 0, || format!("a gateway of {profile} lives"))?;
+    let down = supervised && record.is_some_and(|it| it.pid == 0 && !it.wants_up);
+    must(down, || format!("{profile} is not down and wanted down: {record:?}"))
+}
+
+fn slots(world: &World, expect: &Expect) -> Held {
+    let scanned = slot::scanned(world);
+    let visible: Vec<String> = scanned
+        .iter()
+        .flat_map(|(_, dir)| slot::visible(world, *dir))
+        .map(|it| it.profile.to_string())
+        .collect();
+    if let Some(wanted) = &expect.slots {
+        let mut wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+        let mut found = visible.clone();
+        wanted.sort();
+        found.sort();
+        must(found == wanted, || format!("slots are {found:?}, not {wanted:?}"))?;
+    }
+    let names: Vec<String> =
+        scanned.iter().flat_map(|(_, dir)| volume::names(world, *dir)).collect();
+    for name in &expect.no_slot {
+        let entry = format!("gateway-{name}");
+        must(!names.contains(&entry), || format!("`{name}` has a slot"))?;
+    }
     Ok(())
+}
+
+fn counts(machine: &Machine, expect: &Expect) -> Held {
+    let world = &machine.world;
+    for (name, wanted) in &expect.gateways {
+        let found = live(world, &name.0);
+        must(found == usize::from(*wanted), || format!("{found} gateways of {name} live"))?;
+    }
+    let first = ContainerId(1);
+    let namespace = world.container(first).namespace;
+    let starts = |name: &crate::scenario::Name| {
+        machine.starts.get(&(first, namespace, name.0.clone())).copied().unwrap_or_default()
+    };
+    for (name, wanted) in &expect.starts {
+        let found = starts(name);
+        must(found == *wanted, || format!("{name} was started {found} times, not {wanted}"))?;
+    }
+    for (name, most) in &expect.starts_at_most {
+        let found = starts(name);
+        must(found <= *most, || format!("{name} was started {found} times, over {most}"))?;
+    }
+    for (name, wanted) in &expect.supervisors {
+        let own = format!("gateway-{name}");
+        let found = count(world, |it| is_supervisor(it) && it.argv.iter().any(|word| *word == *own));
+        must(found == usize::from(*wanted), || format!("{found} supervisors of {name} live"))?;
+    }
+    for (name, wanted) in &expect.loggers {
+        let dir = format!("/logs/gateways/{name}");
+        let own = |it: &Process| {
+            it.argv.iter().any(|word| word.to_string_lossy().ends_with(&dir))
+        };
+        let found = count(world, |it| is_logger(it) && own(it));
+        must(found == usize::from(*wanted), || format!("{found} loggers of {name} live"))?;
+    }
+    Ok(())
+}
+
+fn count(world: &World, is: impl Fn(&Process) -> bool) -> usize {
+    world.everybody().filter(|(_, process)| is(process)).count()
+}
+
+fn printed(machine: &Machine, expect: &Expect) -> Held {
+    for (name, texts) in &expect.log_has {
+        let mine = machine.printed.values().filter(|it| it.gateway.as_ref() == Some(&name.0));
+        let said: String = mine.map(|it| text(Some(&it.out)) + &text(Some(&it.err))).collect();
+        for wanted in &texts.0 {
+            must(said.contains(wanted.as_str()), || format!("the log of {name} lacks {wanted:?}"))?;
+        }
+    }
+    let boot_log = volume::boot_log(&machine.world);
+    for wanted in &expect.boot_log_has.0 {
+        must(boot_log.contains(wanted.as_str()), || {
+            format!("container-boot.log lacks {wanted:?}: {boot_log}")
+        })?;
+    }
+    for (container, texts) in &expect.console_has {
+        let mine = machine.printed.values().filter(|it| it.who.container.0 == container.0);
+        let said: String = mine.map(|it| text(Some(&it.out)) + &text(Some(&it.err))).collect();
+        for wanted in &texts.0 {
+            must(said.contains(wanted.as_str()), || format!("{container} never said {wanted:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn containers(world: &World, expect: &Expect) -> Held {
+    let phase = |number: u8| world.container(ContainerId(number)).phase;
+    for container in &expect.running {
+        must(phase(container.0) == Phase::Running, || format!("{container} does not run"))?;
+    }
+    for container in &expect.ended {
+        let ended = matches!(phase(container.0), Phase::Exited(_));
+        must(ended, || format!("{container} has not ended"))?;
+    }
+    Ok(())
+}
+
+fn is_file(world: &World, address: &str, wanted: &File) -> Held {
+    let node = acts::find_node(world, address);
+    let node = node.and_then(|id| world.disk.node(id));
+    let kind = match node.map(|node| &node.body) {
+        None => Kind::Absent,
+        Some(NodeBody::Directory(_)) => Kind::Dir,
+        Some(NodeBody::Link(_)) => Kind::Link,
+        Some(_) => Kind::File,
+    };
+    must(kind == wanted.is, || format!("`{address}` is {kind:?}, not {:?}", wanted.is))?;
+    let bytes = match node.map(|node| &node.body) {
+        Some(NodeBody::File(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => String::new(),
+    };
+    for text in &wanted.has.0 {
+        must(bytes.contains(text.as_str()), || format!("`{address}` lacks {text:?}: {bytes}"))?;
+    }
+    for text in &wanted.lacks.0 {
+        must(!bytes.contains(text.as_str()), || format!("`{address}` has {text:?}: {bytes}"))?;
+    }
+    if let (Some(owner), Some(node)) = (wanted.owner, node) {
+        let uid = node.status.uid;
+        must(uid == acts::uid(owner), || format!("`{address}` belongs to user {uid}"))?;
+    }
+    Ok(())
+}
+
+/// What `gateway status --json` says, asked in a copy of the world in which nobody else moves.
+fn says(machine: &Machine, profile: &Profile, wanted: &Status) -> Held {
+    let document = status(machine, profile)?;
+    let gateway = &document["gateways"][0];
+    let verdict = gateway["verdict"].as_str().unwrap_or_default();
+    let expected = serde_json::to_value(wanted.verdict).unwrap_or_default();
+    must(expected == verdict, || format!("status of {profile}: {document}"))?;
+    for drift in &wanted.drifts {
+        let word = serde_json::to_value(drift).unwrap_or_default();
+        let named = gateway["drifts"].as_array().is_some_and(|all| {
+            all.iter().any(|it| *it == word || it["drift"] == word || it["kind"] == word)
+        });
+        must(named, || format!("status of {profile} names no drift {word}: {document}"))?;
+    }
+    Ok(())
+}
+
+/// Runs `hermes -p P gateway status --json` in a copy.
+fn status(machine: &Machine, profile: &Profile) -> Result<Value, String> {
+    let mut copy = machine.clone();
+    let line = ["-p", profile.as_str(), "gateway", "status", "--json"];
+    let command = runtime::Command {
+        uid: image::HERMES,
+        words: line.iter().map(OsString::from).collect(),
+        env: Default::default(),
+        number: u64::MAX,
+    };
+    let who = runtime::exec(&mut copy.world, ContainerId(1), command)
+        .map_err(|errno| format!("status cannot be asked: {errno}"))?;
+    let serial = copy.world.process(who).map_or(0, |process| process.serial);
+    for _ in 0..10_000 {
+        match copy.world.process(who) {
+            Some(process) if process.serial == serial && process.is_alive() => {}
+            _ => break,
+        }
+        if copy.is_ready(who) {
+            copy.step(who);
+        } else if let Some(moment) = copy.next_moment() {
+            copy.advance(moment);
+        } else {
+            break;
+        }
+    }
+    let said = copy.printed.get(&serial).map(|printed| printed.out.clone()).unwrap_or_default();
+    serde_json::from_slice(&said).map_err(|error| format!("status is no JSON: {error}"))
 }

@@ -1,0 +1,88 @@
+//! Who is what among the processes of a world.
+
+use std::ffi::{OsStr, OsString};
+
+use hermes::name::Profile;
+
+use super::volume;
+use crate::process::{Body, Process, What};
+use crate::world::{ContainerId, Who, World};
+
+/// The words after the program's name, if the process is `hermes`.
+pub fn hermes_words(argv: &[OsString]) -> Option<Vec<&str>> {
+    let (program, words) = argv.split_first()?;
+    let is_hermes = std::path::Path::new(program).file_name() == Some(OsStr::new("hermes"));
+    is_hermes.then(|| words.iter().filter_map(|word| word.to_str()).collect())
+}
+
+/// The profile whose gateway these arguments are: `hermes … gateway run …`.
+pub fn gateway_of(argv: &[OsString]) -> Option<Profile> {
+    let words = hermes_words(argv)?;
+    let runs = words.windows(2).any(|pair| pair == ["gateway", "run"]);
+    runs.then(|| named_profile(&words))
+}
+
+/// The profile named with `-p`, else `default`.
+fn named_profile(words: &[&str]) -> Profile {
+    let named = words.iter().enumerate().find_map(|(at, word)| match *word {
+        "-p" | "--profile" => words.get(at + 1).copied(),
+        word => word
+            .strip_prefix("--profile=")
+            .or_else(|| word.strip_prefix("-p").filter(|rest| !rest.is_empty())),
+    });
+    named.and_then(|name| Profile::parse(name).ok()).unwrap_or_else(Profile::default_profile)
+}
+
+/// A live process that is a profile's gateway, or waits to be it, or is a container's heartbeat.
+pub fn gateways(world: &World) -> impl Iterator<Item = (Who, &Process, Profile)> {
+    world
+        .everybody()
+        .filter(|(_, process)| process.is_alive())
+        .filter_map(|(who, process)| Some((who, process, gateway_of(&process.argv)?)))
+}
+
+/// Does the process do a gateway's work: hold the profile's lock, listen, or have a command running?
+pub fn works(world: &World, process: &Process, profile: &Profile) -> bool {
+    let lock = volume::gateway_lock(world, profile);
+    let holds = lock.is_some_and(|lock| process.record_locks.contains(&lock));
+    let listens = process.open.values().any(|open| matches!(open.what, What::Listener(_)));
+    holds || listens || !process.spawned.is_empty()
+}
+
+/// Started by a slot.
+pub fn is_supervised(process: &Process) -> bool {
+    process.env.contains_key(OsStr::new("HERMES_S6_SUPERVISED_CHILD"))
+}
+
+/// s6-supervise.
+pub fn is_supervisor(process: &Process) -> bool {
+    process.is_alive()
+        && (matches!(process.body, Body::Supervise(_)) || process.comm == "s6-supervise")
+}
+
+/// s6-svscan.
+pub fn is_scanner(process: &Process) -> bool {
+    process.is_alive() && (matches!(process.body, Body::Svscan(_)) || process.comm == "s6-svscan")
+}
+
+/// s6-log.
+pub fn is_logger(process: &Process) -> bool {
+    process.is_alive() && (matches!(process.body, Body::Logger(_)) || process.comm == "s6-log")
+}
+
+/// `hermes boot …`, at work.
+pub fn boots(world: &World) -> bool {
+    world.everybody().any(|(_, process)| {
+        process.is_alive()
+            && hermes_words(&process.argv).is_some_and(|words| words.first() == Some(&"boot"))
+            && !is_scanner(process)
+    })
+}
+
+/// The container that supervises the home.
+pub fn supervising(world: &World) -> Option<ContainerId> {
+    let lock = volume::entry(world, volume::HOME_NODE, ".supervisor.lock")?;
+    let mut everybody = world.everybody();
+    let holder = everybody.find(|(_, process)| process.record_locks.contains(&lock));
+    holder.map(|(who, _)| who.container)
+}

@@ -1,0 +1,197 @@
+//! The slots of one container: which are visible, whether they are whole, who supervises them and what that one says.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use hermes::backend::s6::{Tools, render};
+use hermes::name::{Profile, SlotName};
+use hermes::supervisor::{ServiceSpec, Want};
+
+use super::process::{is_logger, is_scanner, is_supervisor};
+use super::volume::{entry, names};
+use super::word::{Contents, OneFile, now};
+use crate::disk::NodeId;
+use crate::process::Process;
+use crate::world::{Container, ContainerId, Phase, Who, World};
+
+/// A status record, as far as promises look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// The supervisor wants it up.
+    pub wants_up: bool,
+    /// The process, of the service or of its `finish`; 0 for none.
+    pub pid: i32,
+    /// The process is `finish`.
+    pub is_finishing: bool,
+    /// It said that it is ready.
+    pub is_ready: bool,
+    /// How it ended last, as `waitpid(2)` says it.
+    pub wait_status: u16,
+}
+
+/// The exit code 78 as a wait status: the configuration is wrong, s6 does not try again.
+const PERMANENT: u16 = 78 << 8;
+
+impl Record {
+    /// Reads a record of either size.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let (status, flags) = match bytes.len() {
+            35 => (32, bytes[34]),
+            43 => (40, bytes[42]),
+            _ => return None,
+        };
+        let pid: [u8; 8] = bytes.get(24..32)?.try_into().ok()?;
+        Some(Self {
+            wants_up: flags & 4 != 0,
+            pid: i32::try_from(u64::from_be_bytes(pid)).ok()?,
+            is_finishing: flags & 2 != 0,
+            is_ready: flags & 8 != 0,
+            wait_status: u16::from_be_bytes([bytes[status], bytes[status + 1]]),
+        })
+    }
+
+    /// It ended for good: its configuration is wrong.
+    pub fn has_failed_permanently(&self) -> bool {
+        !self.wants_up && self.pid == 0 && self.wait_status == PERMANENT
+    }
+}
+
+/// One entry of a scan directory that is named like a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Whose.
+    pub profile: Profile,
+    /// Its directory.
+    pub dir: NodeId,
+    /// `down` is there.
+    pub is_down: bool,
+}
+
+/// Where a container's slots are.
+pub fn scan_path(container: &Container) -> PathBuf {
+    let told = container.settings.env.get(OsStr::new("S6_PROFILE_GATEWAY_SCANDIR"));
+    told.map_or_else(|| PathBuf::from("/run/service"), PathBuf::from)
+}
+
+/// The scan directory's node.
+pub fn scan_dir(world: &World, id: ContainerId) -> Option<NodeId> {
+    let container = world.container(id);
+    world.disk.peek(container.root, &container.mounts, &scan_path(container))
+}
+
+/// Containers in which an s6-svscan looks after the scan directory, with that directory.
+pub fn scanned(world: &World) -> Vec<(ContainerId, NodeId)> {
+    let running = |id: &ContainerId| matches!(world.container(*id).phase, Phase::Running);
+    let with_dir = |id: ContainerId| Some((id, scan_dir(world, id)?));
+    let looked_after = |(id, dir): &(ContainerId, NodeId)| {
+        world.container(*id).processes.values().any(|it| is_scanner(it) && it.cwd == *dir)
+    };
+    let ids = world.containers.keys().copied().filter(running);
+    ids.filter_map(with_dir).filter(looked_after).collect()
+}
+
+/// The slots that a scanner can see.
+pub fn visible(world: &World, scan_dir: NodeId) -> Vec<Slot> {
+    let read = |name: &String| match SlotName::read(name) {
+        SlotName::Slot(profile) => {
+            let dir = entry(world, scan_dir, name)?;
+            Some(Slot { profile, dir, is_down: entry(world, dir, "down").is_some() })
+        }
+        _ => None,
+    };
+    names(world, scan_dir).iter().filter_map(read).collect()
+}
+
+/// Hidden slots, illegal ones: names that no profile owns.
+pub fn strays(world: &World, scan_dir: NodeId) -> Vec<String> {
+    let is_stray =
+        |name: &String| matches!(SlotName::read(name), SlotName::Hidden(_) | SlotName::Illegal(_));
+    names(world, scan_dir).into_iter().filter(is_stray).collect()
+}
+
+/// The files that every slot has, with their modes: what the production renderer makes.
+fn required() -> &'static [(PathBuf, u32)] {
+    static FILES: OnceLock<Vec<(PathBuf, u32)>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let tools = now(Tools::find(&OneFile::new(Contents::Missing), None));
+        let spec = ServiceSpec {
+            profile: Profile::default_profile(),
+            program: "/usr/local/bin/hermes".into(),
+            kill_after: Duration::from_secs(1),
+        };
+        let files = render(&spec, Want::Up, &tools);
+        files.into_iter().map(|file| (PathBuf::from(file.path), file.mode)).collect()
+    })
+}
+
+/// The first file that a slot lacks, and in which way.
+pub fn lacks(world: &World, slot: &Slot) -> Option<String> {
+    required().iter().find_map(|(path, mode)| {
+        let Some(node) = below(world, slot.dir, path) else {
+            return Some(format!("no `{}`", path.display()));
+        };
+        let Some(bytes) = world.disk.contents(node) else {
+            return Some(format!("`{}` is no file", path.display()));
+        };
+        if bytes.is_empty() {
+            return Some(format!("`{}` is empty", path.display()));
+        }
+        let is_mode =
+            world.disk.node(node).is_some_and(|it| it.status.mode & 0o111 == mode & 0o111);
+        (!is_mode).then(|| format!("`{}` has the wrong mode", path.display()))
+    })
+}
+
+/// What lies at a relative path of plain names.
+pub fn below(world: &World, dir: NodeId, path: &Path) -> Option<NodeId> {
+    path.iter().try_fold(dir, |dir, name| entry(world, dir, name.to_str()?))
+}
+
+/// The process that looks after a slot.
+pub fn supervisor<'a>(
+    world: &'a World,
+    id: ContainerId,
+    slot: &Slot,
+) -> Option<(Who, &'a Process)> {
+    let lock = below(world, slot.dir, Path::new("supervise/lock"))?;
+    let inside = world.container(id).processes.iter();
+    let mut holders = inside.filter(|(_, it)| is_supervisor(it) && it.record_locks.contains(&lock));
+    holders.next().map(|(&pid, process)| (Who { container: id, pid }, &**process))
+}
+
+/// What the supervisor of a slot says.
+pub fn record(world: &World, slot: &Slot) -> Option<Record> {
+    let status = below(world, slot.dir, Path::new("supervise/status"))?;
+    Record::read(world.disk.contents(status)?)
+}
+
+/// Supervisors that hold no lock that a name leads to, and loggers without a supervisor.
+pub fn ownerless(world: &World) -> Vec<String> {
+    let mut found = Vec::new();
+    for (who, process) in world.everybody() {
+        let parent = world.container(who.container).processes.get(&process.parent);
+        if is_logger(process) && !parent.is_some_and(|parent| is_supervisor(parent)) {
+            found.push(format!("logger {} has no supervisor", who.pid));
+        }
+        let dir_is_gone = world.disk.node(process.cwd).is_none_or(|dir| dir.links == 0);
+        if is_supervisor(process) && dir_is_gone {
+            found.push(format!("supervisor {} has no service directory", who.pid));
+        }
+        if !process.is_alive() && who.pid != 1 {
+            found.push(format!("process {} is a zombie that nobody reaps", who.pid));
+        }
+    }
+    for (id, dir) in scanned(world) {
+        for name in strays(world, dir) {
+            let node = entry(world, dir, &name);
+            let inside = world.container(id).processes.values();
+            let mut holders = inside.filter(|it| is_supervisor(it) && Some(it.cwd) == node);
+            if holders.next().is_some() {
+                found.push(format!("`{name}` is supervised"));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,284 @@
+//! The home: which profiles are real, what their files say now and after any power cut, and what was left half done.
+//!
+//! Paths are the image's. A link in place of a record counts as no file.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use hermes::name::{DEFAULT, Profile};
+use hermes::record::file::is_temporary;
+use hermes::record::intent::{Intent, Prior};
+use hermes::record::state::State;
+
+use super::word::{self, Contents, Word};
+use crate::disk::{Body, Disk, NodeId, ROOT, Step, Unsynced};
+use crate::image::VOLUME;
+use crate::world::World;
+
+/// The root home's node.
+pub const HOME_NODE: NodeId = NodeId { device: VOLUME, number: ROOT };
+
+const INTENT: &str = "gateway_intent.json";
+const STATE: &str = "gateway_state.json";
+const SOUL: &str = "SOUL.md";
+
+/// What a directory names so.
+pub fn entry(world: &World, dir: NodeId, name: &str) -> Option<NodeId> {
+    world.disk.node(dir)?.body.as_directory()?.names.get(OsStr::new(name)).copied()
+}
+
+/// The names in a directory, as text.
+pub fn names(world: &World, dir: NodeId) -> Vec<String> {
+    world.disk.names(dir).iter().map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+/// What lies at a name of a directory, as a reader of records finds it.
+pub fn contents<'a>(world: &'a World, dir: NodeId, name: &str) -> Contents<'a> {
+    match entry(world, dir, name) {
+        None => Contents::Missing,
+        Some(node) => world.disk.contents(node).map_or(Contents::NoFile, Contents::Bytes),
+    }
+}
+
+/// The directory of the named profiles.
+pub fn profiles_dir(world: &World) -> Option<NodeId> {
+    entry(world, HOME_NODE, "profiles")
+}
+
+/// Where a profile's files are, or would be found.
+pub fn dir(world: &World, profile: &Profile) -> Option<NodeId> {
+    match profile.is_default() {
+        true => Some(HOME_NODE),
+        false => entry(world, profiles_dir(world)?, profile.as_str()),
+    }
+}
+
+fn has_soul(world: &World, dir: NodeId) -> bool {
+    let soul = entry(world, dir, SOUL);
+    soul.is_some_and(|soul| world.disk.contents(soul).is_some())
+}
+
+/// All directories with a `SOUL.md`, hidden ones excepted; `default` is not among them.
+fn souls(world: &World) -> Vec<String> {
+    let Some(dir) = profiles_dir(world) else { return Vec::new() };
+    let visible = names(world, dir).into_iter().filter(|name| !name.starts_with('.'));
+    visible.filter(|name| entry(world, dir, name).is_some_and(|it| has_soul(world, it))).collect()
+}
+
+/// Every real profile.
+pub fn profiles(world: &World) -> BTreeSet<Profile> {
+    let named = souls(world).into_iter().filter(|name| name != DEFAULT);
+    let mut profiles: BTreeSet<_> = named.filter_map(|name| Profile::parse(&name).ok()).collect();
+    profiles.insert(Profile::default_profile());
+    profiles
+}
+
+/// Directories that would be profiles if their names were legal.
+pub fn misnamed(world: &World) -> Vec<String> {
+    souls(world)
+        .into_iter()
+        .filter(|name| name == DEFAULT || Profile::parse(name).is_err())
+        .collect()
+}
+
+/// Is it a real profile?
+pub fn exists(world: &World, profile: &Profile) -> bool {
+    profile.is_default() || dir(world, profile).is_some_and(|dir| has_soul(world, dir))
+}
+
+/// What the environment says of a home that never ran.
+fn bootstrap(world: &World, profile: &Profile) -> Option<Intent> {
+    let said = world.containers.values().any(|container| {
+        let word = container.settings.env.get(OsStr::new("HERMES_GATEWAY_BOOTSTRAP_STATE"));
+        word.is_some_and(|word| word == "running")
+    });
+    (said && profile.is_default()).then_some(Intent::Running)
+}
+
+/// What a boot would take for the operator's word; that of the files alone, real profile or not.
+pub fn prior(world: &World, profile: &Profile) -> Prior {
+    let (record, noted) = match dir(world, profile) {
+        Some(dir) => (contents(world, dir, INTENT), contents(world, dir, STATE)),
+        None => (Contents::Missing, Contents::Missing),
+    };
+    word::prior(record, noted, bootstrap(world, profile))
+}
+
+/// What a boot would make of the operator's word.
+pub fn effective(world: &World, profile: &Profile) -> Intent {
+    prior(world, profile).intent
+}
+
+/// The intent file alone, as a word: what is missing is [`Word::Unsaid`].
+pub fn intent(world: &World, profile: &Profile) -> Word {
+    let Some(dir) = dir(world, profile) else { return Word::Gone };
+    word::word(contents(world, dir, INTENT), Contents::Missing, None)
+}
+
+/// The operator's word as it is read now.
+pub fn word(world: &World, profile: &Profile) -> Word {
+    match dir(world, profile).filter(|_| exists(world, profile)) {
+        None => Word::Gone,
+        Some(dir) => word::word(
+            contents(world, dir, INTENT),
+            contents(world, dir, STATE),
+            bootstrap(world, profile),
+        ),
+    }
+}
+
+/// What the gateway noted of itself.
+pub fn state(world: &World, profile: &Profile) -> State {
+    dir(world, profile).map(|dir| word::state(contents(world, dir, STATE))).unwrap_or_default()
+}
+
+/// Which node a profile's intent file is.
+pub fn intent_node(world: &World, profile: &Profile) -> Option<NodeId> {
+    entry(world, dir(world, profile)?, INTENT)
+}
+
+/// Which node a profile's gateway lock is.
+pub fn gateway_lock(world: &World, profile: &Profile) -> Option<NodeId> {
+    entry(world, dir(world, profile)?, ".gateway.lock")
+}
+
+/// Every word that could be read after a power cut now.
+pub fn durable_words(world: &World, profile: &Profile) -> BTreeSet<Word> {
+    let disk = &world.disk;
+    let mut words = BTreeSet::new();
+    let mut dirs = BTreeSet::new();
+    if profile.is_default() {
+        dirs.insert(HOME_NODE);
+    } else {
+        for [profiles] in lookups(disk, HOME_NODE, ["profiles"]) {
+            let found = profiles.map(|it| lookups(disk, it, [profile.as_str()]));
+            for [dir] in found.unwrap_or_else(|| BTreeSet::from([[None]])) {
+                match dir {
+                    Some(dir) => drop(dirs.insert(dir)),
+                    None => drop(words.insert(Word::Gone)),
+                }
+            }
+        }
+    }
+    let boot = bootstrap(world, profile);
+    for dir in dirs {
+        for [soul, record, noted] in lookups(disk, dir, [SOUL, INTENT, STATE]) {
+            if soul.is_none() && !profile.is_default() {
+                words.insert(Word::Gone);
+                continue;
+            }
+            for record in variants(disk, record) {
+                for noted in variants(disk, noted) {
+                    words.insert(word::word(record.as_contents(), noted.as_contents(), boot));
+                }
+            }
+        }
+    }
+    words
+}
+
+/// What these names of a directory can mean together after a power cut.
+fn lookups<const N: usize>(
+    disk: &Disk,
+    dir: NodeId,
+    names: [&str; N],
+) -> BTreeSet<[Option<NodeId>; N]> {
+    let Some(node) = disk.node(dir) else { return BTreeSet::from([[None; N]]) };
+    let Body::Directory(now) = &node.body else { return BTreeSet::from([[None; N]]) };
+    let get = |all: &std::collections::BTreeMap<_, NodeId>| {
+        names.map(|name| all.get(OsStr::new(name)).copied())
+    };
+    let Some(Unsynced::Directory { names: synced, steps, .. }) = node.unsynced.as_deref() else {
+        return BTreeSet::from([get(&now.names)]);
+    };
+    let mut found = get(synced);
+    let mut all = BTreeSet::from([found]);
+    for step in steps {
+        let Step::Names(changes) = step else { continue };
+        for (changed, node) in changes {
+            let place = names.iter().position(|name| changed == OsStr::new(name));
+            if let Some(place) = place {
+                found[place] = *node;
+            }
+        }
+        all.insert(found);
+    }
+    all
+}
+
+/// A file as a power cut may leave it.
+enum Variant {
+    Missing,
+    NoFile,
+    Bytes(Vec<u8>),
+}
+
+impl Variant {
+    fn as_contents(&self) -> Contents<'_> {
+        match self {
+            Self::Missing => Contents::Missing,
+            Self::NoFile => Contents::NoFile,
+            Self::Bytes(bytes) => Contents::Bytes(bytes),
+        }
+    }
+}
+
+/// As last synced, as it is, and torn: as [`Disk::power_cut`] has it.
+fn variants(disk: &Disk, node: Option<NodeId>) -> Vec<Variant> {
+    let Some(node) = node else { return vec![Variant::Missing] };
+    let Some(node) = disk.node(node) else { return vec![Variant::Missing] };
+    let Body::File(now) = &node.body else { return vec![Variant::NoFile] };
+    let mut all = vec![Variant::Bytes(now.clone())];
+    if let Some(Unsynced::File { data, .. }) = node.unsynced.as_deref() {
+        let same = now.iter().zip(data).take_while(|(new, old)| new == old).count();
+        let written = same + (now.len() - same) / 2;
+        let mut torn = now[..written].to_vec();
+        torn.extend(data.iter().skip(written));
+        all.extend([Variant::Bytes(data.clone()), Variant::Bytes(torn)]);
+    }
+    all
+}
+
+/// Temporary names, locks of no profile, profiles half made or half deleted: paths below the home.
+pub fn leftovers(world: &World) -> Vec<String> {
+    let mut found = Vec::new();
+    let real = profiles(world);
+    for profile in &real {
+        let Some(dir) = dir(world, profile) else { continue };
+        let temporary = names(world, dir).into_iter().filter(|name| is_temporary(OsStr::new(name)));
+        found.extend(temporary.map(|name| format!("{profile}: {name}")));
+    }
+    let locks = entry(world, HOME_NODE, ".locks").map(|dir| names(world, dir)).unwrap_or_default();
+    let ownerless = |name: &String| Profile::parse(name).is_ok_and(|it| !real.contains(&it));
+    found.extend(locks.into_iter().filter(ownerless).map(|name| format!(".locks/{name}")));
+    found
+}
+
+/// Profiles half made or half deleted, by their hidden names.
+pub fn unfinished(world: &World) -> Vec<String> {
+    let all = profiles_dir(world).map(|dir| names(world, dir)).unwrap_or_default();
+    let hidden = |name: &String| name.starts_with(".new.") || name.starts_with(".gone.");
+    all.into_iter().filter(hidden).collect()
+}
+
+/// Profiles in which a note of a planned stop lies.
+pub fn markers(world: &World) -> Vec<Profile> {
+    let marked = |profile: &Profile| {
+        dir(world, profile).and_then(|dir| entry(world, dir, ".gateway-planned-stop.json"))
+    };
+    profiles(world).into_iter().filter(|profile| marked(profile).is_some()).collect()
+}
+
+/// The boot log as it is read now.
+pub fn boot_log(world: &World) -> String {
+    let logs = entry(world, HOME_NODE, "logs");
+    let log = logs.and_then(|logs| entry(world, logs, "container-boot.log"));
+    let bytes = log.and_then(|log| world.disk.contents(log)).unwrap_or_default();
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Is this path's last part the name of an intent file?
+pub fn is_intent(path: &Path) -> bool {
+    path.file_name() == Some(OsStr::new(INTENT))
+}

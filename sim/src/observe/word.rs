@@ -1,0 +1,157 @@
+//! An operator's word as files hold it, read by the production readers through a door that has one file.
+//!
+//! Knows no disk and no profiles.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use hermes::error::Errno;
+use hermes::host::effect::{Effect, Handle, Kind, Meta};
+use hermes::host::{Answer, Host, Outcome};
+use hermes::record::intent::{self, Intent, Prior, Source};
+use hermes::record::json::Reading;
+use hermes::record::{marker, pidfile, state};
+
+/// What lies at a record's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents<'a> {
+    /// Nothing.
+    Missing,
+    /// A file that holds this.
+    Bytes(&'a [u8]),
+    /// Something that is no file.
+    NoFile,
+}
+
+/// What is so with the operator's word on a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Word {
+    /// There is no such profile.
+    Gone,
+    /// Nobody has said anything yet: it stays down.
+    Unsaid,
+    /// It shall run.
+    Running,
+    /// It shall not run.
+    Stopped,
+    /// A word that is none of ours: it stays down.
+    Unknown,
+    /// The intent file is there and cannot be read.
+    Broken,
+}
+
+impl Word {
+    /// All, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Gone, Self::Unsaid, Self::Running, Self::Stopped, Self::Unknown, Self::Broken];
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Gone => "no such profile",
+            Self::Unsaid => "nothing said",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Unknown => "an unknown word",
+            Self::Broken => "a broken file",
+        })
+    }
+}
+
+/// What a boot would take for the operator's word.
+pub fn prior(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent>) -> Prior {
+    let path = Path::new("/record");
+    let record = now(intent::read(&OneFile::new(record), path));
+    let noted = now(state::read(&OneFile::new(noted), path));
+    intent::at_boot(&record, &noted, bootstrap)
+}
+
+/// The same in one word; a broken intent file is one, whatever the state file says.
+pub fn word(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent>) -> Word {
+    let path = Path::new("/record");
+    if matches!(now(intent::read(&OneFile::new(record), path)), Reading::Odd(_)) {
+        return Word::Broken;
+    }
+    of_prior(&prior(record, noted, bootstrap))
+}
+
+/// A prior in one word.
+pub fn of_prior(prior: &Prior) -> Word {
+    match (prior.source, prior.unknown, prior.intent) {
+        (Source::Nothing, ..) => Word::Unsaid,
+        (_, true, _) => Word::Unknown,
+        (_, _, Intent::Running) => Word::Running,
+        (_, _, Intent::Stopped) => Word::Stopped,
+    }
+}
+
+/// What a gateway noted of itself; nothing that can be used is nothing.
+pub fn state(contents: Contents<'_>) -> state::State {
+    let read = now(state::read(&OneFile::new(contents), Path::new("/record")));
+    read.whole().cloned().unwrap_or_default()
+}
+
+/// Who a marker names.
+pub fn marker(contents: Contents<'_>) -> Option<marker::Marker> {
+    now(marker::read(&OneFile::new(contents), Path::new("/record"))).whole().cloned()
+}
+
+/// Who a pid file names.
+pub fn pidfile(contents: Contents<'_>) -> Option<pidfile::Gateway> {
+    now(pidfile::read(&OneFile::new(contents), Path::new("/record"))).whole().cloned()
+}
+
+/// A future that asks this module's doors alone is ready at once.
+pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("a door that answers at once was waited for"),
+    }
+}
+
+/// A machine that has one file, whatever its name.
+pub(super) struct OneFile<'a> {
+    contents: Contents<'a>,
+    at: Cell<usize>,
+}
+
+impl<'a> OneFile<'a> {
+    pub(super) fn new(contents: Contents<'a>) -> Self {
+        Self { contents, at: Cell::new(0) }
+    }
+}
+
+impl Host for OneFile<'_> {
+    async fn perform(&self, effect: Effect) -> Outcome {
+        let bytes = match self.contents {
+            Contents::Missing => return Err(Errno::NOENT),
+            Contents::Bytes(bytes) => bytes,
+            Contents::NoFile => &[],
+        };
+        Ok(match effect {
+            Effect::Open { .. } => Answer::Handle(Handle(0)),
+            Effect::Close { .. } => Answer::Done,
+            Effect::HandleMeta { .. } => Answer::Meta(Meta {
+                kind: if self.contents == Contents::NoFile { Kind::Other } else { Kind::File },
+                mode: 0o644,
+                uid: 0,
+                gid: 0,
+                size: bytes.len() as u64,
+                identity: (0, 0),
+                links: 1,
+            }),
+            Effect::Read { max, .. } => {
+                let from = self.at.get().min(bytes.len());
+                let to = from.saturating_add(max).min(bytes.len());
+                self.at.set(to);
+                Answer::Bytes(bytes[from..to].to_vec())
+            }
+            _ => return Err(Errno::NOENT),
+        })
+    }
+}
