@@ -77,12 +77,10 @@ pub async fn detect(host: &impl Host) -> Manager {
     // What cannot be waited for is decided as it stands: in doubt, nobody supervises.
     let _ = await_init(host).await;
     if pid_1_is_svscan(host).await && is_dir(host, Path::new("/run/s6/basedir")).await {
-        Manager::S6
-    } else if is_container(host).await {
-        Manager::Foreground
-    } else {
-        Manager::None
+        return Manager::S6;
     }
+    mark!("R5");
+    if is_container(host).await { Manager::Foreground } else { Manager::None }
 }
 
 /// In the first moment of our image PID 1 is still `hermes boot init`, about to become s6-svscan.

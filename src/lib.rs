@@ -4,7 +4,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
-//! | 0 | [`error`] | errno, and a failure that names its act and object |
+//! | 0 | [`error`], [`probe`] | errno, and a failure that names its act and object; what test builds plant |
 //! | 1 | [`name`], [`layout`], [`port`] | pure: names, paths, port numbers |
 //! | 2 | [`host`] | the one door to the machine: effects out, outcomes back |
 //! | 3 | [`record`], [`supervisor`], [`detect`], [`role`] | files of ours; the seam of operations; who supervises here; who may |
@@ -24,6 +24,10 @@
 //!
 //! Below `cli` nothing prints; below `main.rs` nothing reads the environment or knows a home directory; outside
 //! `host/os` nothing touches the machine. No effect happens in a `Drop`. No threads.
+
+// First: its macros are used in all the others.
+#[macro_use]
+pub mod probe;
 
 pub mod backend;
 pub mod cli;

@@ -5,6 +5,11 @@
     reason = "the one place that asks the process for what it was started with"
 )]
 
+#[cfg(all(feature = "planted", not(debug_assertions)))]
+compile_error!(
+    "no released `hermes` can have planted bugs: build it without the feature `planted`"
+);
+
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 

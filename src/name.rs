@@ -116,7 +116,8 @@ impl Slot {
 
     /// A hidden name beside the slot, for building it or taking it down; `unique` keeps two of them apart.
     pub fn hidden(&self, unique: &str) -> String {
-        format!(".{}.{unique}", self.0)
+        let dot = if planted!(StageWithoutDot) { "" } else { "." };
+        format!("{dot}{}.{unique}", self.0)
     }
 }
 

@@ -22,9 +22,14 @@ if [ -n "$no_native" ] && [ "${CI:-}" = true ]; then
     failed_before=1
 fi
 
+# One package a call: the simulator asks for the feature `planted`, and the program that is tested must not have it.
+packages='hermes hermes-sim'
+
 # The names of all tests, or of the ignored ones.
 list() { # [ARGS…]
-    cargo test --locked --workspace --quiet -- --list "$@" 2>/dev/null | sed -n 's/: test$//p'
+    for package in $packages; do
+        cargo test --locked -p "$package" --quiet -- --list "$@" 2>/dev/null | sed -n 's/: test$//p'
+    done
 }
 
 filters=
@@ -42,12 +47,16 @@ if ! command -v shellcheck >/dev/null 2>&1; then
 fi
 
 echo "tests/run.sh: building"
-cargo test --locked --workspace --no-run --quiet || exit 1
+for package in $packages; do
+    cargo test --locked -p "$package" --no-run --quiet || exit 1
+done
 
 {
-    # shellcheck disable=SC2086 # the filters are words of ours
-    cargo test --locked --workspace --no-fail-fast -- $filters "$@" 2>&1
-    echo $? >"$scratch/code"
+    echo 0 >"$scratch/code"
+    for package in $packages; do
+        # shellcheck disable=SC2086 # the filters are words of ours
+        cargo test --locked -p "$package" --no-fail-fast -- $filters "$@" 2>&1 || echo $? >"$scratch/code"
+    done
 } | tee "$scratch/out"
 code=$(cat "$scratch/code")
 

@@ -7,6 +7,7 @@
 //!   search      calm · matrix · surprises · closed · swarm          which choices are tried
 //!   promise     S1–S14, L1–L7                                       what must hold, and when
 //!   scenario    a story as JSON: the world, what is done, what is expected
+//!   planted     the bugs that the search must find, one for each protection
 //!   machine     tasks and automata take turns; a choice says who, and what befalls them
 //!   task        one run of the production program: a future, rebuilt from its answers at will
 //!   s6          s6-svscan, s6-supervise, loggers, the tools: small automata, by version
@@ -24,6 +25,7 @@ pub mod image;
 pub mod kernel;
 pub mod machine;
 pub mod observe;
+pub mod planted;
 pub mod play;
 pub mod process;
 pub mod promise;

@@ -52,7 +52,7 @@ impl Tally {
         let anew = sequence.is_some_and(|sequence| sequence != noted.unwrap_or(0));
         let sequence = sequence.or(noted);
         let state = match state::State::parse(object.clone()) {
-            Ok(state) if !anew => state,
+            Ok(state) if !anew && !planted!(TallyForgotten) => state,
             _ => return Self { sequence, ..Self::default() },
         };
         let reason = (state.failures > 0).then_some(state.exit_reason).flatten();
@@ -125,6 +125,7 @@ pub(super) async fn settle<H: Host>(
     if pause.is_zero() {
         return Ok(Step::To(Phase::Launching));
     }
+    mark!("H42");
     let until = time::boot(context.host).await? + pause;
     diary::write(context, core, diary::Word::Starting).await;
     diary::write_pid(context, core, None).await;

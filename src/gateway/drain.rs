@@ -108,8 +108,10 @@ pub(super) async fn turn<H: Host>(
             drain.work = Work::Rest { leader: *leader, look_at: Some(now) };
         }
         (Event::Signal(signal), _) => {
-            if let Ending::Failed(_) = drain.ending {
+            if matches!(drain.ending, Ending::Failed(_)) || planted!(SecondSignalDecides) {
                 drain.ending = Ending::Asked(stop::classify(context, core, signal).await);
+            } else {
+                mark!("H2");
             }
         }
         (event, Work::BuiltIn(server)) => {
@@ -154,6 +156,7 @@ async fn cut_off<H: Host>(
     drain: Drain,
     now: Duration,
 ) -> Result<Step, HostError> {
+    mark!("H16");
     let Drain { work, ending, .. } = drain;
     match work {
         Work::Command(child) if !drain.killed => {

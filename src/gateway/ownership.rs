@@ -55,6 +55,9 @@ impl Default for Claim {
 pub(super) async fn attempt<H: Host>(context: &Context<'_, H>) -> Result<Option<File>, HostError> {
     let path = context.setup.layout.gateway_lock(&context.setup.profile);
     let lock = fs::open_no_link(context.host, &path, How::Lock { mode: 0o644 }).await?;
+    if planted!(GatewayLockNotTaken) {
+        return Ok(Some(lock));
+    }
     match fs::lock_record(context.host, &lock).await {
         Ok(()) => Ok(Some(lock)),
         Err(error) => {
@@ -124,6 +127,7 @@ async fn face_the_holder<H: Host>(
         let reason = format!("another gateway of this profile runs as process {pid}");
         return wait_or_refuse(context, core, said, reason).await;
     }
+    mark!("H19");
     context.note(format_args!("takes over from process {pid}, whose supervisor is dead"));
     signal(context, core, &holder.process, Signal::TERM).await;
     let until = time::boot(context.host).await? + core.config.drain_timeout.0 + GRACE;

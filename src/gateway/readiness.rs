@@ -82,6 +82,7 @@ pub(super) async fn turn<H: Host>(
             return drain::rest(context, core, Work::Command(child), ending).await;
         }
         Event::Signal(signal) => {
+            mark!("H15");
             probe.close(context.host).await;
             let stop = stop::classify(context, core, signal).await;
             return drain::begin(context, core, Work::Command(child), Ending::Asked(stop), signal)

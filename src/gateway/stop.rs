@@ -75,7 +75,7 @@ pub(super) async fn classify<H: Host>(
     if let Some(oddity) = reading.oddity() {
         context.note(oddity);
     }
-    let ours = reading.whole().filter(|marker| marker.target == core.me);
+    let ours = reading.whole().filter(|marker| marker.names(&core.me));
     let plan = ours.map(|marker| marker.plan);
     if plan.is_some() {
         // The plan holds even if the note cannot be taken away: it names nobody but us.
@@ -89,8 +89,11 @@ fn decide(signal: Signal, plan: Option<Plan>) -> Stop {
     match plan {
         Some(Plan::Stop) => Stop::Planned,
         Some(Plan::Restart) => Stop::Restart,
-        None if signal == Signal::INT => Stop::Planned,
-        None => Stop::Unplanned(signal),
+        None if signal == Signal::INT || planted!(UnplannedTermStops) => Stop::Planned,
+        None => {
+            mark!("R1");
+            Stop::Unplanned(signal)
+        }
     }
 }
 

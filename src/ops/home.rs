@@ -47,9 +47,13 @@ async fn look(host: &impl Host, layout: &Layout, name: &OsStr) -> Option<Found> 
         return Some(Found::Unfinished(shown, owner));
     }
     match is_profile_dir(host, &layout.profiles().join(name)).await {
-        Ok(false) => None,
+        Ok(false) => {
+            mark!("R7");
+            None
+        }
         Ok(true) => Some(match Profile::parse(&shown) {
-            Ok(profile) if profile.is_default() => {
+            Ok(profile) if profile.is_default() && !planted!(SecondDefault) => {
+                mark!("H34");
                 Found::Misnamed(shown.clone(), NameError::Reserved(shown))
             }
             Ok(profile) => Found::Profile(profile),

@@ -98,7 +98,9 @@ pub async fn run(host: &impl Host, facts: &Facts) -> Result<Ready, InitError> {
     let tools = Tools::find(host, settings.bin_dir.clone()).await;
     let svscan = tools.path("s6-svscan")?;
     let mut notes = Vec::new();
-    proc::set_umask(host, 0o022).await?;
+    if !planted!(UmaskKept) {
+        proc::set_umask(host, 0o022).await?;
+    }
     let user = match facts.uid {
         0 => Some(ids::settle(host, &settings, &mut notes).await?),
         _ => ids::note_unused(&settings, facts.uid, &mut notes),

@@ -109,13 +109,16 @@ async fn begin_locked<H: Host, S: Registrar>(
     verb: Verb,
 ) -> Result<Begun, OpsError> {
     // Looked at again: it may have been deleted while we waited for the lock.
-    if must_exist(context, profile, verb).await? {
+    if must_exist(context, profile, verb).await? && !planted!(IntentAfterTheAct) {
         store_intent(context, profile, verb).await?;
     }
     let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
     let before = look(context, &spec, verb).await?;
     let mut notes = Vec::new();
     let target = tell(context, profile, verb, &before, &mut notes).await?;
+    if planted!(IntentAfterTheAct) {
+        store_intent(context, profile, verb).await?;
+    }
     Ok((before, target, spec.kill_after, notes))
 }
 
@@ -138,6 +141,7 @@ async fn look<H: Host, S: Registrar>(
             return Ok(before);
         }
         Presence::Unsupervised | Presence::Unregistered => {
+            mark!("R12");
             supervisor.publish(spec, at_start).await?;
         }
     }
@@ -178,6 +182,7 @@ async fn must_exist<H: Host, S: Registrar>(
     if verb == Verb::Stop && matches!(presence, Presence::Supervised | Presence::Unsupervised) {
         return Ok(false);
     }
+    mark!("R3");
     Err(SupervisorError::NotRegistered(profile.clone()).into())
 }
 
@@ -209,6 +214,7 @@ async fn tell<H: Host, S: Registrar>(
             Ok(None)
         }
         Verb::Stop => planned_stop::tell(context, profile, Plan::Stop, before, notes).await,
+        Verb::Restart if planted!(RestartLeavesDown) && before.pid().is_none() => Ok(None),
         Verb::Restart => planned_stop::tell(context, profile, Plan::Restart, before, notes).await,
     }
 }
@@ -251,10 +257,10 @@ async fn settle<H: Host, S: Registrar>(
     patience: Patience,
     spent: Duration,
 ) -> Result<Settled, OpsError> {
-    let Some(timeout) = patience.timeout(pending.kill_after) else {
-        return Ok(Settled::Done(Done::Requested));
+    let timeout = match patience.timeout(pending.kill_after) {
+        Some(timeout) if !planted!(NothingAwaited) => timeout.saturating_sub(spent),
+        _ => return Ok(Settled::Done(Done::Requested)),
     };
-    let timeout = timeout.saturating_sub(spent);
     let (profile, before) = (&pending.profile, &pending.before);
     let goal = match (pending.verb, before.pid()) {
         (Verb::Stop, _) => Goal::Down,
@@ -326,6 +332,7 @@ async fn misconfigured<H: Host, S>(
     profile: &Profile,
     last: Status,
 ) -> OpsError {
+    mark!("H12");
     let profile = profile.clone();
     match config::read(context.host, &context.layout.config(&profile)).await {
         Err(error) => OpsError::Misconfigured { profile, error },

@@ -28,6 +28,7 @@ pub(super) async fn tell<H: Host, S: Registrar>(
         Plan::Restart => context.supervisor.restart(profile).await,
     };
     if let Err(error) = told {
+        mark!("H5");
         withdraw(context, profile, target.as_ref(), notes).await;
         return Err(error.into());
     }
@@ -45,7 +46,9 @@ async fn mark<H: Host, S>(
     let boot = identity::boot(host).await?;
     let number = u32::try_from(pid.raw()).expect("a Pid is above 1");
     let Some(target) = identity::of_pid(host, &boot, number).await? else { return Ok(None) };
-    let path = context.layout.marker(profile);
+    let home = Profile::default_profile();
+    let home = if planted!(MarkerInCallersHome) { &home } else { profile };
+    let path = context.layout.marker(home);
     let marker = Marker { target: target.clone(), plan };
     let at = timestamp(host).await?;
     if let Err(error) = marker::write(host, &path, &marker, context.operator.pid, &at).await {
@@ -62,7 +65,7 @@ pub(super) async fn withdraw<H: Host, S>(
     target: Option<&identity::Process>,
     notes: &mut Vec<String>,
 ) {
-    let Some(target) = target else { return };
+    let Some(target) = target.filter(|_| !planted!(MarkerNotWithdrawn)) else { return };
     let path = context.layout.marker(profile);
     if let Err(error) = marker::consume(context.host, &path, target).await {
         notes.push(format!("the note of the planned stop stays until the next boot: {error}"));
@@ -82,6 +85,9 @@ pub(super) async fn end<H: Host, S: Registrar>(
         let target = tell(context, profile, Plan::Stop, before, notes).await?;
         let down = context.supervisor.wait(profile, Goal::Down, timeout).await;
         withdraw(context, profile, target.as_ref(), notes).await;
+        if down.is_err() {
+            mark!("H21");
+        }
         down?;
     }
     orphan::end(context, profile, kill_after).await

@@ -61,7 +61,11 @@ async fn register<H: Host, S: Registrar>(
         context.supervisor.wait(profile, Goal::Supervised, SUPERVISED_TIMEOUT).await.map(drop)
     };
     let live = live.await;
-    if live.is_err() && published == Published::New {
+    if planted!(RescanFailureSwallowed) {
+        return Ok(());
+    }
+    if live.is_err() && published == Published::New && !planted!(NotRolledBack) {
+        mark!("R6");
         // The cause is what the operator must hear; a slot that stays is taken out at the next boot.
         let _ = context.supervisor.unregister(profile, SUPERVISED_TIMEOUT).await;
     }
@@ -79,5 +83,8 @@ async fn hidden_name<H: Host, S>(
 }
 
 async fn sync_profiles<H: Host, S>(context: &Context<'_, H, S>) -> Result<(), HostError> {
+    if planted!(ProfilesNotSynced) {
+        return Ok(());
+    }
     file::sync_dir(context.host, &context.layout.profiles()).await
 }

@@ -152,6 +152,7 @@ pub async fn report<H: Host, S: Supervisor>(
     let outside = outside(host, layout, profile, &service).await?;
     let mut drifts = drifts(&prior, &service, &state, now);
     if let (Some(pid), true) = (outside, service.presence != Presence::Foreground) {
+        mark!("H48");
         drifts.push(Drift::Orphan { pid });
     }
     Ok(Report {
@@ -198,6 +199,7 @@ fn drifts(prior: &Prior, service: &Service, state: &State, now: Duration) -> Vec
     if service.has_failed_permanently() && asked == Want::Up {
         drifts.push(Drift::FailedPermanently);
     } else if service.want != asked {
+        mark!("H17");
         drifts.push(if asked == Want::Up { Drift::WantedDown } else { Drift::WantedUp });
     }
     if service.at_start != asked {

@@ -25,7 +25,7 @@ pub fn line(timestamp: &str, fields: &[(&str, &str)]) -> String {
 /// A value as it stands in a line: bare if it is one plain word, else quoted with escapes.
 pub fn escape(value: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-+:/@%,".contains(letter);
-    if !value.is_empty() && value.chars().all(plain) {
+    if planted!(LogNotEscaped) || (!value.is_empty() && value.chars().all(plain)) {
         return value.to_owned();
     }
     format!("\"{}\"", value.escape_default())
@@ -45,7 +45,11 @@ pub async fn append(host: &impl Host, path: &Path, lines: &str) -> Result<(), Ho
         rotated.push(".1");
         fs::rename(host, path, Path::new(&rotated), Over::Replace).await?;
     }
-    let torn = !full && before.last().is_some_and(|&last| last != b'\n');
+    let torn =
+        !full && !planted!(TornLineContinued) && before.last().is_some_and(|&last| last != b'\n');
+    if torn {
+        mark!("H37");
+    }
     let text = if torn { format!("\n{lines}") } else { lines.to_owned() };
     let log = fs::open_no_link(host, path, How::Append { mode: 0o644 }).await?;
     let written = match file::write_all(host, &log, text.as_bytes()).await {

@@ -78,6 +78,9 @@ pub async fn write_all(host: &impl Host, file: &File, mut bytes: &[u8]) -> Resul
 /// Replaces a file as a whole and durably: a reader, and a crash, sees the old contents or the new.
 pub async fn replace(host: &impl Host, path: &Path, contents: &[u8], mode: u32) -> Result<()> {
     replace_unsynced(host, path, contents, mode).await?;
+    if planted!(DirectoryNotSynced) {
+        return Ok(());
+    }
     sync_dir(host, parent(path)).await
 }
 
@@ -91,6 +94,7 @@ pub async fn replace_unsynced(
     let (file, temporary) = create_temporary(host, path, mode).await?;
     let placed = fill_and_place(host, file, &temporary, path, contents).await;
     if placed.is_err() {
+        mark!("H45");
         // The first failure is what the caller must hear; a temporary name that stays is swept at boot.
         let _ = fs::unlink(host, &temporary).await;
     }
@@ -105,12 +109,16 @@ async fn fill_and_place(
     contents: &[u8],
 ) -> Result<()> {
     let filled = match write_all(host, &file, contents).await {
+        Ok(()) if planted!(FileNotSynced) => Ok(()),
         Ok(()) => fs::sync(host, &file).await,
         Err(error) => Err(error),
     };
     let closed = fs::close(host, file).await;
     filled?;
     closed?;
+    if planted!(OldRemovedFirst) {
+        remove(host, path).await?;
+    }
     fs::rename(host, temporary, path, Over::Replace).await
 }
 
@@ -120,10 +128,13 @@ async fn create_temporary(
     mode: u32,
 ) -> Result<(File, std::path::PathBuf)> {
     loop {
-        let unique = time::random(host).await?;
+        let (unique, how) = match planted!(TemporaryShared) {
+            true => (0, How::Append { mode }),
+            false => (time::random(host).await?, How::Create { mode }),
+        };
         let name = temporary_name(path.file_name().unwrap_or_default(), unique);
         let temporary = parent(path).join(name);
-        match fs::open_no_link(host, &temporary, How::Create { mode }).await {
+        match fs::open_no_link(host, &temporary, how).await {
             Ok(file) => return Ok((file, temporary)),
             Err(error) if error.errno == Errno::EXIST => {}
             Err(error) => return Err(error),

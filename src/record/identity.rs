@@ -95,10 +95,11 @@ pub async fn of_pid(host: &impl Host, boot: &Boot, pid: u32) -> Result<Option<Pr
 
 /// Is this very process alive now, in this very boot?
 pub async fn is_alive(host: &impl Host, boot: &Boot, process: &Process) -> Result<bool, HostError> {
-    if process.boot != *boot {
+    if process.boot != *boot && !planted!(BootIgnored) {
         return Ok(false);
     }
-    Ok(start_time(host, process.pid).await? == Some(process.start_time))
+    let started = start_time(host, process.pid).await?;
+    Ok(started == Some(process.start_time) || (planted!(StartTimeIgnored) && started.is_some()))
 }
 
 /// A handle for signals to this very process, and to no other that may have got its number; `None` if it is gone.
@@ -118,6 +119,7 @@ pub async fn open(
     if matches!(same, Ok(true)) {
         return Ok(Some(opened));
     }
+    mark!("H41");
     fs::close(host, opened).await?;
     same.map(|_| None)
 }

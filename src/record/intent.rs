@@ -78,6 +78,7 @@ fn parse(object: Map<String, Value>) -> Result<Record, String> {
     let intent = match word.as_str() {
         "running" => Some(Intent::Running),
         "stopped" => Some(Intent::Stopped),
+        _ if planted!(UnknownWordRuns) => Some(Intent::Running),
         _ => None,
     };
     let at = object.get("at").and_then(Value::as_str).map(str::to_owned);
@@ -112,6 +113,7 @@ pub async fn store(
 
 /// Moves a file that cannot be read out of the way, so that what it holds is not lost.
 pub async fn set_aside(host: &impl Host, path: &Path) -> Result<(), HostError> {
+    mark!("H11");
     let mut damaged = path.as_os_str().to_owned();
     damaged.push(".damaged");
     let damaged = Path::new(&damaged);
@@ -166,7 +168,7 @@ pub fn at_boot(
     state: &Reading<State>,
     bootstrap: Option<Intent>,
 ) -> Prior {
-    if let Some(record) = record.whole() {
+    if let Some(record) = record.whole().filter(|_| !planted!(StateBeatsIntent)) {
         return Prior {
             word: record.word.clone(),
             intent: record.intent.unwrap_or(Intent::Stopped),
@@ -189,8 +191,15 @@ pub fn at_boot(
 
 fn from_word(word: &str, source: Source) -> Prior {
     let intent = match (word, source) {
-        ("running", _) | ("draining" | "degraded", Source::GatewayState) => Some(Intent::Running),
-        ("stopped", _) | ("starting" | "startup_failed", Source::GatewayState) => {
+        ("running", _) => Some(Intent::Running),
+        ("stopped", _) => Some(Intent::Stopped),
+        ("draining" | "degraded", Source::GatewayState) if !planted!(DrainingStaysDown) => {
+            mark!("H38");
+            Some(Intent::Running)
+        }
+        ("starting" | "startup_failed", _) if planted!(StartingRuns) => Some(Intent::Running),
+        ("starting" | "startup_failed", Source::GatewayState) => {
+            mark!("R10");
             Some(Intent::Stopped)
         }
         _ => None,

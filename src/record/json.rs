@@ -77,7 +77,9 @@ pub async fn read_to_change(
     path: &Path,
 ) -> Result<Reading<Map<String, Value>>, HostError> {
     match file::read(host, path, file::RECORD_BYTES_MAX).await {
-        Err(error) if !is_about_the_file(error.errno) => Err(error),
+        Err(error) if !is_about_the_file(error.errno) && !planted!(FailedReadIsDamage) => {
+            Err(error)
+        }
         read => Ok(reading(path, read)),
     }
 }
@@ -94,7 +96,10 @@ fn reading(path: &Path, read: Result<Vec<u8>, HostError>) -> Reading<Map<String,
     match read {
         Ok(contents) => match parse(&contents) {
             Ok(object) => Reading::Whole(object),
-            Err(reason) => Reading::Odd(Oddity { path: path.to_owned(), reason }),
+            Err(reason) => {
+                mark!("R9");
+                Reading::Odd(Oddity { path: path.to_owned(), reason })
+            }
         },
         Err(error) if error.is_absent() => Reading::Missing,
         Err(error) => Reading::Odd(Oddity { path: path.to_owned(), reason: reason(&error) }),

@@ -73,6 +73,7 @@ pub async fn update(
     changes: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Result<(), HostError> {
     let mut object = match json::read_to_change(host, path).await? {
+        Reading::Whole(_) if planted!(StateKeysLost) => Map::new(),
         Reading::Whole(object) => object,
         Reading::Missing => Map::new(),
         Reading::Odd(_) => {

@@ -50,7 +50,10 @@ async fn once_listening<H: Host>(
     mut tell: impl AsyncFnMut() -> Result<(), SupervisorError>,
 ) -> Result<(), SupervisorError> {
     let told = file::poll(s6.host, timeout, async || match tell().await {
-        Err(SupervisorError::Command { cause: Cause::NotListening, .. }) => Ok(None),
+        Err(SupervisorError::Command { cause: Cause::NotListening, .. }) => {
+            mark!("H28");
+            Ok(None)
+        }
         other => other.map(Some),
     });
     told.await?.ok_or_else(|| SupervisorError::NotListening(service.to_owned()))
@@ -91,6 +94,7 @@ pub(super) async fn run<H: Host>(
     let finished = match proc::run(s6.host, program, TOOL_TIMEOUT).await {
         Ok(finished) => finished,
         Err(error) if error.errno == Errno::TIMEDOUT => {
+            mark!("H29");
             let service = service.to_owned();
             return Err(SupervisorError::Hung { tool, action, service, waited: TOOL_TIMEOUT });
         }
@@ -113,6 +117,7 @@ fn cause(code: i32, stderr: &str) -> Cause {
     let no_fifo_yet = stderr.contains("something is wrong with the")
         && stderr.contains("No such file or directory");
     if code == 111 && stderr.contains("Permission denied") {
+        mark!("R4");
         Cause::Forbidden
     } else if code == 102
         || (code == 100 && stderr.contains("supervisor not listening"))

@@ -37,8 +37,13 @@ async fn stage_and_show<H: Host>(
     files: &[SlotFile],
 ) -> Result<(), HostError> {
     let stage = make_stage(s6, slot).await?;
+    let dir = s6.scan_dir.join(slot.as_str());
+    if planted!(SlotShownUnfilled) {
+        file::rename_new(s6.host, &stage, &dir).await?;
+        return fill(s6.host, &dir, files).await;
+    }
     let shown = match fill(s6.host, &stage, files).await {
-        Ok(()) => file::rename_new(s6.host, &stage, &s6.scan_dir.join(slot.as_str())).await,
+        Ok(()) => file::rename_new(s6.host, &stage, &dir).await,
         Err(error) => Err(error),
     };
     if shown.is_err() {
@@ -107,6 +112,9 @@ async fn refresh<H: Host>(
     if set_down_file(s6.host, dir, at_start).await? {
         published = Published::Updated;
     }
+    if published == Published::Unchanged {
+        mark!("H30");
+    }
     Ok(published)
 }
 
@@ -139,6 +147,8 @@ pub(super) async fn set_at_start<H: Host>(
 async fn set_down_file(host: &impl Host, dir: &Path, at_start: Want) -> Result<bool, HostError> {
     let down = dir.join(DOWN);
     match at_start {
+        Want::Down if planted!(StopWithoutDown) => Ok(false),
+        Want::Up if planted!(StartLeavesDown) => Ok(false),
         Want::Down => match fs::open_no_link(host, &down, How::Create { mode: 0o644 }).await {
             Ok(file) => fs::close(host, file).await.map(|()| true),
             Err(error) if error.errno == Errno::EXIST => Ok(false),
@@ -147,7 +157,11 @@ async fn set_down_file(host: &impl Host, dir: &Path, at_start: Want) -> Result<b
         Want::Up => {
             // A slot that is not there must not look like one that may start.
             fs::link_meta(host, dir).await?;
-            file::remove(host, &down).await
+            let removed = file::remove(host, &down).await?;
+            if removed {
+                mark!("H18");
+            }
+            Ok(removed)
         }
     }
 }
@@ -159,11 +173,11 @@ pub(super) async fn list<H: Host>(s6: &S6<'_, H>) -> Result<Listing, SupervisorE
         let name = name.to_string_lossy().into_owned();
         match SlotName::read(&name) {
             SlotName::Slot(profile) => listing.profiles.push(profile),
-            SlotName::Hidden(of) => listing.strays.push(Stray {
-                name,
-                owner: Profile::parse(&of).ok(),
-                kind: StrayKind::Unfinished,
-            }),
+            SlotName::Hidden(of) => {
+                mark!("H27");
+                let (owner, kind) = (Profile::parse(&of).ok(), StrayKind::Unfinished);
+                listing.strays.push(Stray { name, owner, kind });
+            }
             SlotName::Illegal(_) => {
                 listing.strays.push(Stray { name, owner: None, kind: StrayKind::IllegalName });
             }

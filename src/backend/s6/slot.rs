@@ -3,6 +3,8 @@
 //! Pure. The home never appears in a script: it is read from the environment when the script runs, so that a container
 //! started with another `HERMES_HOME` logs there.
 
+use std::time::Duration;
+
 use super::tools::Tools;
 use crate::name::Profile;
 use crate::supervisor::{ServiceSpec, Want};
@@ -29,15 +31,18 @@ const EXPORTS: [(&str, &str); 1] = [("HERMES_S6_SUPERVISED_CHILD", "1")];
 
 /// All files of a profile's slot.
 pub fn render(spec: &ServiceSpec, at_start: Want, tools: &Tools) -> Vec<SlotFile> {
+    // 0 is for ever.
+    let kill_after = if planted!(NeverKilled) { Duration::ZERO } else { spec.kill_after };
+    let finish = if planted!(PermanentFailureRetried) { "#!/bin/sh\nexit 0\n" } else { FINISH };
     let mut files = vec![
         SlotFile { path: "type", mode: 0o644, contents: "longrun\n".to_owned() },
         SlotFile { path: "run", mode: 0o755, contents: run(spec, tools) },
-        SlotFile { path: "finish", mode: 0o755, contents: FINISH.to_owned() },
+        SlotFile { path: "finish", mode: 0o755, contents: finish.to_owned() },
         SlotFile { path: "notification-fd", mode: 0o644, contents: format!("{NOTIFICATION_FD}\n") },
         SlotFile {
             path: "timeout-kill",
             mode: 0o644,
-            contents: format!("{}\n", spec.kill_after.as_millis()),
+            contents: format!("{}\n", kill_after.as_millis()),
         },
         SlotFile { path: "log/type", mode: 0o644, contents: "longrun\n".to_owned() },
         SlotFile { path: "log/run", mode: 0o755, contents: log_run(&spec.profile, tools) },

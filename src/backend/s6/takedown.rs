@@ -77,7 +77,8 @@ async fn hide<H: Host>(
 
 /// A hidden slot: has its supervisors end, waits until they have, deletes it.
 async fn retire<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), SupervisorError> {
-    if any_supervised(s6.host, hidden).await? {
+    if !planted!(DirectoryDeletedFirst) && any_supervised(s6.host, hidden).await? {
+        mark!("H20");
         control::scan(s6, "unregister", "-an").await?;
         if !all_end(s6, hidden, ORDERLY_TIMEOUT).await? {
             end_lone_logger(s6, hidden).await?;

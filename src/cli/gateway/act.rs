@@ -89,7 +89,11 @@ async fn all<H: Host>(
     }
     let text = summary(verb, patience, done_count, total);
     let printed = output.report(json!({ "results": results }), &text).await;
-    if done_count == total { printed } else { Exit::Failed }
+    if done_count == total || planted!(HalfFailureIsSuccess) {
+        return printed;
+    }
+    mark!("H47");
+    Exit::Failed
 }
 
 /// All real profiles, and all slots besides: a slot whose profile is gone can still be stopped.

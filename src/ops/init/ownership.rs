@@ -196,8 +196,15 @@ fn verdict(meta: &Meta, user: Ids) -> Verdict {
     match meta.kind {
         _ if is_hers && meta.gid == user.gid => Verdict::Hers,
         Kind::Directory => Verdict::Give,
-        Kind::File | Kind::Link | Kind::Fifo if is_hers || meta.links <= 1 => Verdict::Give,
-        Kind::File | Kind::Link | Kind::Fifo | Kind::Other => Verdict::Keep,
+        Kind::File | Kind::Link | Kind::Fifo
+            if is_hers || meta.links <= 1 || planted!(HardLinkGivenAway) =>
+        {
+            Verdict::Give
+        }
+        Kind::File | Kind::Link | Kind::Fifo | Kind::Other => {
+            mark!("H25");
+            Verdict::Keep
+        }
     }
 }
 

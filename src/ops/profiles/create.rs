@@ -61,6 +61,7 @@ async fn create_locked<H: Host, S: Registrar>(
     let port_rivals = port_rivals(context.host, context.layout, profile).await?;
     let at_start = at_start(context, profile).await;
     if let Err(error) = register(context, profile, at_start).await {
+        mark!("R13");
         // Nothing is left of a profile that could not be made whole; what cannot be undone, the next boot finishes.
         let _ = unmake(context, profile, made).await;
         return Err(error);
@@ -78,7 +79,10 @@ async fn at_start<H: Host, S>(context: &Context<'_, H, S>, profile: &Profile) ->
     let record = intent::read(context.host, &context.layout.intent(profile)).await;
     let state = state::read(context.host, &context.layout.state(profile)).await;
     match intent::at_boot(&record, &state, None).intent {
-        Intent::Running => Want::Up,
+        Intent::Running => {
+            mark!("H24");
+            Want::Up
+        }
         Intent::Stopped => Want::Down,
     }
 }

@@ -54,10 +54,15 @@ async fn delete_locked<H: Host, S: Registrar>(
     let mut gone = None;
     if exists {
         store_intent(context, profile, Verb::Stop).await?;
-        planned_stop::end(context, profile, &service, timeout, spec.kill_after, &mut notes).await?;
+        if !planted!(DeletedUnderLiveGateway) {
+            let kill_after = spec.kill_after;
+            planned_stop::end(context, profile, &service, timeout, kill_after, &mut notes).await?;
+        }
         gone = Some(hide_dir(context, profile).await?);
     }
-    context.supervisor.unregister(profile, timeout).await?;
+    if !planted!(DeleteLeavesSlot) {
+        context.supervisor.unregister(profile, timeout).await?;
+    }
     file::remove_tree(context.host, &context.layout.gateway_log(profile)).await?;
     // Last: as long as it is there, the next boot knows that something may be left to delete.
     if let Some(gone) = gone {
@@ -79,6 +84,9 @@ async fn hide_dir<H: Host, S>(
     context: &Context<'_, H, S>,
     profile: &Profile,
 ) -> Result<PathBuf, HostError> {
+    if planted!(DeletedInPlace) {
+        return Ok(context.layout.profile(profile));
+    }
     let gone = loop {
         let gone = hidden_name(context, home::GONE, profile).await?;
         match file::rename_new(context.host, &context.layout.profile(profile), &gone).await {

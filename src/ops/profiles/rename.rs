@@ -107,7 +107,8 @@ async fn rename_locked<H: Host, S: Registrar>(
     }
     context.supervisor.unregister(old, timeout).await?;
     move_logs(context, old, new, &mut notes).await;
-    let at_start = if word == Intent::Running { Want::Up } else { Want::Down };
+    let starts = word == Intent::Running && !planted!(RenamedStaysDown);
+    let at_start = if starts { Want::Up } else { Want::Down };
     super::register(context, new, at_start).await?;
     Ok((word, notes))
 }

@@ -47,6 +47,7 @@ pub(super) async fn observe<H: Host, S: Registrar>(
     let mut oddities: Vec<String> =
         intent::oddities(&record, &state).iter().map(ToString::to_string).collect();
     if prior.unknown {
+        mark!("H33");
         oddities.push(format!("unknown word {:?} in {}", prior.word, prior.source.word()));
     }
     let (_, _, config_error) = home::spec(host, layout, profile, context.program).await;
@@ -88,9 +89,11 @@ async fn leftovers<H: Host, S>(
         let stale = if path == marker {
             is_stale_marker(host, &path).await
         } else {
-            !lives && (pid_bound.contains(&path) || file::is_temporary(&name))
+            let kept = lives || planted!(StalePidFilesKept);
+            !kept && (pid_bound.contains(&path) || file::is_temporary(&name))
         };
         if stale {
+            mark!("R8");
             let kind = fs::link_meta(host, &path).await.map(|meta| meta.kind);
             leftovers.push(Leftover { name, odd: matches!(kind, Ok(Kind::Directory)) });
         }
@@ -101,5 +104,9 @@ async fn leftovers<H: Host, S>(
 async fn is_stale_marker(host: &impl Host, path: &std::path::Path) -> bool {
     let Reading::Whole(marker) = marker::read(host, path).await else { return true };
     let Ok(boot) = identity::boot(host).await else { return false };
-    matches!(identity::is_alive(host, &boot, &marker.target).await, Ok(false))
+    let stale = matches!(identity::is_alive(host, &boot, &marker.target).await, Ok(false));
+    if stale {
+        mark!("H14");
+    }
+    stale
 }

@@ -39,6 +39,9 @@ pub(super) async fn unfinished<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
     pass: &mut Pass,
 ) {
+    if planted!(UnfinishedNotSwept) {
+        return;
+    }
     // A directory that cannot be read is said when profiles are looked for.
     for found in home::survey(context.host, context.layout).await.unwrap_or_default() {
         let Found::Unfinished(name, owner) = found else { continue };
@@ -56,6 +59,12 @@ async fn remove_unfinished<H: Host, S: Registrar>(
     let path = context.layout.profiles().join(name);
     let removed = file::remove_tree(context.host, &path).await;
     let was_deleted = name.starts_with(GONE);
+    if was_deleted {
+        mark!("H22");
+    }
+    if !was_deleted {
+        mark!("H23");
+    }
     let gone = !home::exists(context.host, context.layout, owner).await?;
     let logs = match was_deleted && gone && removed.is_ok() {
         true => file::remove_tree(context.host, &context.layout.gateway_log(owner)).await,
@@ -72,6 +81,9 @@ async fn remove_unfinished<H: Host, S: Registrar>(
 
 /// Stages, and slots that no profile owns.
 pub(super) async fn ownerless<H: Host, S: Registrar>(context: &Context<'_, H, S>, pass: &mut Pass) {
+    if planted!(OwnerlessNotSwept) {
+        return;
+    }
     let listing = match context.supervisor.list().await {
         Ok(listing) => listing,
         Err(error) => return pass.failures.push(error.to_string()),
@@ -116,6 +128,7 @@ async fn take_out<H: Host, S: Registrar>(
         lock::release(context.host, held).await?;
         return Ok(false);
     }
+    mark!("H36");
     let out = context.supervisor.unregister(profile, END_TIMEOUT).await;
     if out.is_err() {
         lock::release(context.host, held).await?;

@@ -1,0 +1,53 @@
+//! Floor 0: bugs that a simulator plants, and marks that say which protections a run has reached. Test builds only.
+//!
+//! Both exist with the cargo feature `planted` alone, which `hermes-sim` asks for. Without it `planted!(…)` is the
+//! constant `false` and `mark!(…)` is nothing, so the shipped program holds no trace of either. A bug is switched on for
+//! one thread at a time by `plant`. Nothing here touches the machine.
+
+#[cfg(feature = "planted")]
+mod bug;
+#[cfg(feature = "planted")]
+mod switch;
+
+#[cfg(feature = "planted")]
+pub use bug::Bug;
+#[cfg(feature = "planted")]
+pub use switch::{clear_marks, is_planted, marks, plant, reach};
+
+/// The hazards whose protection is a branch of ours: each has one `mark!` in that branch.
+pub const MARKS: [&str; 46] = [
+    "R1", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R12", "R13", "H2", "H4", "H5", "H7",
+    "H11", "H12", "H14", "H15", "H16", "H17", "H18", "H19", "H20", "H21", "H22", "H23", "H24",
+    "H25", "H27", "H28", "H29", "H30", "H32", "H33", "H34", "H35", "H36", "H37", "H38", "H40",
+    "H41", "H42", "H45", "H47", "H48",
+];
+
+/// Is this bug planted? `false`, and gone with all that depends on it, in a build without the feature.
+#[cfg(feature = "planted")]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::probe::is_planted($crate::probe::Bug::$bug)
+    };
+}
+
+/// Is this bug planted? `false`, and gone with all that depends on it, in a build without the feature.
+#[cfg(not(feature = "planted"))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
+/// Notes that the protection against this hazard was reached.
+#[cfg(feature = "planted")]
+macro_rules! mark {
+    ($hazard:literal) => {
+        $crate::probe::reach($hazard)
+    };
+}
+
+/// Notes that the protection against this hazard was reached.
+#[cfg(not(feature = "planted"))]
+macro_rules! mark {
+    ($hazard:literal) => {{}};
+}

@@ -1,0 +1,144 @@
+//! The planted bugs: one for each protection. What each should break, and how it is found, is in `sim/src/planted.rs`.
+
+macro_rules! bugs {
+    ($($(#[doc = $doc:literal])+ $bug:ident,)+) => {
+        /// A protection that can be taken out.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Bug {
+            $($(#[doc = $doc])+ $bug,)+
+        }
+
+        impl Bug {
+            /// All of them, in the order of the floors.
+            pub const ALL: &'static [Self] = &[$(Self::$bug),+];
+        }
+    };
+}
+
+bugs! {
+    // Files.
+    /// A replaced file's contents are not synced before it takes its name (H10).
+    FileNotSynced,
+    /// The directory of a replaced file is not synced (H10).
+    DirectoryNotSynced,
+    /// Everybody's temporary file has the same name and is not made exclusively (H9).
+    TemporaryShared,
+    /// The old file is removed before the new one takes its name (H6).
+    OldRemovedFirst,
+    /// A rewritten state file loses the keys of others (H11).
+    StateKeysLost,
+    /// A record that could not be read just now counts as damaged (H11, H45).
+    FailedReadIsDamage,
+
+    // The operator's word.
+    /// The gateway's last word decides at boot, not the operator's (H8).
+    StateBeatsIntent,
+    /// `draining` and `degraded` do not count as running at boot (H38).
+    DrainingStaysDown,
+    /// `starting` and `startup_failed` count as running at boot (R10).
+    StartingRuns,
+    /// A word that nobody knows counts as running (H33).
+    UnknownWordRuns,
+    /// The supervisor is told before the intent is stored (H6).
+    IntentAfterTheAct,
+
+    // The profile's lock.
+    /// The profile's lock is opened and not taken (H7).
+    ProfileLockNotTaken,
+    /// A taken lock is not looked at again: its file may have been removed meanwhile (H7).
+    LockNotLookedAtAgain,
+
+    // Marker and identity.
+    /// Whoever gets a signal takes the marker for its own (H4).
+    MarkerForAnybody,
+    /// A marker names a process by its number alone (H14).
+    MarkerByPidAlone,
+    /// The marker is written into the home of `default`, whoever shall stop (H3).
+    MarkerInCallersHome,
+    /// A marker that was not consumed stays (H5).
+    MarkerNotWithdrawn,
+    /// A process of another boot or namespace counts as this boot's (R8, H14).
+    BootIgnored,
+    /// A process is known by its number alone, whenever it started (H41).
+    StartTimeIgnored,
+
+    // Slots.
+    /// A slot is shown before its files are in it (H27).
+    SlotShownUnfilled,
+    /// A slot under construction has no leading dot (H27).
+    StageWithoutDot,
+    /// `stop` does not set the slot's `down` file (H18).
+    StopWithoutDown,
+    /// `start` leaves the slot's `down` file (H18).
+    StartLeavesDown,
+    /// A slot's directory is deleted before s6-svscan has let it go (H20).
+    DirectoryDeletedFirst,
+    /// `finish` does not turn exit code 78 into 125 (H12, H42).
+    PermanentFailureRetried,
+    /// The slot sets no `timeout-kill` (H16).
+    NeverKilled,
+
+    // Commands.
+    /// `restart` of a gateway that is down tells nobody (H12).
+    RestartLeavesDown,
+    /// A command never waits for what it asked (H16).
+    NothingAwaited,
+    /// `--all` exits with 0 when half of it failed (H47).
+    HalfFailureIsSuccess,
+    /// `stop` leaves a gateway that lives outside its slot (H19).
+    OrphanLeft,
+    /// Whoever asks whether the gateway lives removes its lock file (H40).
+    LockFileUnlinked,
+
+    // Profiles.
+    /// A slot that nobody could be told of is no failure of `profile create` (R6).
+    RescanFailureSwallowed,
+    /// A slot that could not be made live is not taken back out (R6).
+    NotRolledBack,
+    /// The directory of profiles is not synced after a rename in it (H23).
+    ProfilesNotSynced,
+    /// `profile delete` hides the directory while its gateway lives (H21).
+    DeletedUnderLiveGateway,
+    /// `profile delete` leaves the slot (H22).
+    DeleteLeavesSlot,
+    /// `profile delete` removes the directory where it stands, file by file (H22).
+    DeletedInPlace,
+    /// A renamed profile's slot is down, whatever the operator asked (H24).
+    RenamedStaysDown,
+
+    // Boot.
+    /// The pass ends at the first profile of which something must be said (H32, R9).
+    OddProfileAborts,
+    /// A directory `profiles/default` gets the slot of the root home (H34).
+    SecondDefault,
+    /// `gateway.pid` and the like of a boot before are not swept (R8).
+    StalePidFilesKept,
+    /// Profiles half made or half deleted are not swept (H22, H23).
+    UnfinishedNotSwept,
+    /// Stages and slots without a profile are not swept (H36).
+    OwnerlessNotSwept,
+    /// Values in the boot log are not escaped (H32).
+    LogNotEscaped,
+    /// A torn last line of the boot log is continued (H37).
+    TornLineContinued,
+    /// The lock on the home is opened and not taken (H35).
+    RoleLockNotTaken,
+    /// A container that finds the home taken goes on all the same (H35).
+    SecondContainerGoesOn,
+    /// `boot tree` stays root (H25).
+    RootKept,
+    /// The repair of owners gives away files with other names (H25).
+    HardLinkGivenAway,
+    /// PID 1 keeps the umask that it was started with (H52).
+    UmaskKept,
+
+    // The gateway.
+    /// The gateway's lock is opened and not taken (H19).
+    GatewayLockNotTaken,
+    /// A second signal decides anew how the gateway ends (H2).
+    SecondSignalDecides,
+    /// A SIGTERM that nobody planned counts as a planned stop (R1).
+    UnplannedTermStops,
+    /// The count of failures is lost at every start (H42).
+    TallyForgotten,
+}
