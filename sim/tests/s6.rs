@@ -4,8 +4,6 @@
 mod harness;
 #[path = "s6/scan.rs"]
 mod scan;
-#[path = "s6/scripts.rs"]
-mod scripts;
 #[path = "s6/stop.rs"]
 mod stop;
 #[path = "s6/supervise.rs"]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::effect::Effect;
-use hermes::host::effect::{Links, Over, Place, Program, Signal, Status};
+use hermes::host::effect::{Over, Place, Program, Signal, Status};
 use hermes_sim::disk::{Credentials, Disk, NodeId};
 use hermes_sim::kernel::{self, Reply, programs, signals};
 use hermes_sim::process::Body;
@@ -371,18 +371,6 @@ impl Machine {
 
     pub fn phase(&self) -> Phase {
         self.world.container(ID).phase
-    }
-
-    pub fn lookup(&self, path: &str) -> bool {
-        let credentials = Credentials { uid: 0, gid: 0, groups: vec![], umask: 0 };
-        let mounts = BTreeMap::new();
-        let view = hermes_sim::disk::View {
-            root: self.root,
-            cwd: self.root,
-            mounts: &mounts,
-            credentials: &credentials,
-        };
-        self.world.disk.resolve(&view, None, Path::new(path), Links::Follow).is_ok()
     }
 
     pub fn root(&self) -> NodeId {

@@ -32,7 +32,7 @@ fn seq_21_22_nobody_scans(#[values(V2_11, V2_13, V2_15)] version: Version) {
     let mut machine = Machine::new(version);
     machine.me = machine.born(0, 9);
     let stray = if version == V2_15 { "" } else { ": " };
-    let mut told = |machine: &mut Machine| machine.tool("s6-svscanctl", &["-a", "/run/service"]);
+    let told = |machine: &mut Machine| machine.tool("s6-svscanctl", &["-a", "/run/service"]);
     let silent = format!(
         "s6-svscanctl: fatal: {stray}unable to control /run/service: supervisor not listening"
     );
