@@ -169,7 +169,7 @@ impl Script {
                 return self.until(world, who, at, 0);
             } else if !(line.is_empty() || line.starts_with('#') || line == "fi") {
                 if let Err(next) = self.command_line(world, who, &line) {
-                    return next;
+                    return *next;
                 }
             }
             self.at += 1;

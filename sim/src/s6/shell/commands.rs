@@ -34,12 +34,12 @@ impl Script {
         world: &mut World,
         who: Who,
         line: &str,
-    ) -> Result<u8, Next> {
+    ) -> Result<u8, Box<Next>> {
         self.list(world, who, line)
     }
 
     /// Commands between `&&` and `||`, from left to right.
-    fn list(&mut self, world: &mut World, who: Who, line: &str) -> Result<u8, Next> {
+    fn list(&mut self, world: &mut World, who: Who, line: &str) -> Result<u8, Box<Next>> {
         let uid = act::process(world, who).credentials.uid;
         let mut code = 0;
         let mut before = "&&";
@@ -80,7 +80,7 @@ impl Script {
         commands
     }
 
-    fn simple(&mut self, world: &mut World, who: Who, command: Simple) -> Result<u8, Next> {
+    fn simple(&mut self, world: &mut World, who: Who, command: Simple) -> Result<u8, Box<Next>> {
         let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
         match words.as_slice() {
             [word] if is_assignment(word) => self.assign(word),
@@ -88,12 +88,12 @@ impl Script {
                 let (name, value) = word.split_once('=').unwrap_or_else(|| self.odd());
                 self.env.insert(name.into(), value.into());
             }
-            ["exit"] => return Err(Next::Exit(0)),
+            ["exit"] => return Err(Box::new(Next::Exit(0))),
             ["exit", code] => {
                 let code: i64 = code.parse().unwrap_or_else(|_| self.odd());
-                return Err(Next::Exit(code.to_le_bytes()[0]));
+                return Err(Box::new(Next::Exit(code.to_le_bytes()[0])));
             }
-            ["exec", ..] => return Err(self.exec(world, who, &command.words[1..])),
+            ["exec", ..] => return Err(Box::new(self.exec(world, who, &command.words[1..]))),
             [":"] => return Ok(redirect(world, who, &command, "")),
             ["echo", words @ ..] => {
                 let line = format!("{}\n", words.join(" "));

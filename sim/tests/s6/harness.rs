@@ -1,0 +1,379 @@
+//! A machine of one container: s6-svscan as PID 1 on `/run/service`, and somebody who uses the tools.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hermes::host::effect::Effect;
+use hermes::host::effect::{Over, Place, Program, Signal, Status};
+use hermes_sim::disk::{Credentials, Disk, NodeId};
+use hermes_sim::kernel::{self, Reply, programs, signals};
+use hermes_sim::process::Body;
+use hermes_sim::s6::logger::Logger;
+use hermes_sim::s6::{logger, shell, supervise, svscan, tools};
+use hermes_sim::user_program::{self, Act, Behaviour, Rule};
+use hermes_sim::world::{Clock, Container, ContainerId, Phase, Settings, Version, Who, World};
+
+pub use Version::{V2_11, V2_13, V2_15};
+
+const ID: ContainerId = ContainerId(1);
+const SCAN_DIR: &str = "/run/service";
+const STEPS_MAX: usize = 20_000;
+
+pub struct Machine {
+    pub world: World,
+    root: NodeId,
+    /// Root, who uses the tools.
+    pub me: Who,
+    /// The service whose status records are kept.
+    watched: Option<String>,
+    /// Each record of it: flags, and whether it is up.
+    pub trace: Vec<String>,
+    last: Vec<u8>,
+}
+
+fn rule(on: Option<Signal>, after_ms: u64, act: Act) -> Rule {
+    Rule { on, after: Duration::from_millis(after_ms), act }
+}
+
+fn behaviours() -> BTreeMap<PathBuf, Behaviour> {
+    let program =
+        |name: &str, rules: Vec<Rule>| (Path::new("/usr/bin").join(name), Behaviour { rules });
+    BTreeMap::from([
+        program("agent", vec![]),
+        program("ready", vec![rule(None, 100, Act::Ready)]),
+        program("stubborn", vec![rule(Some(Signal::TERM), 0, Act::Ignore)]),
+        program("usr1", vec![rule(Some(Signal::USR1), 0, Act::Exit(7))]),
+        program("crash", vec![rule(None, 10, Act::Exit(1))]),
+        program("zero", vec![rule(None, 10, Act::Exit(0))]),
+        program("three", vec![rule(None, 10, Act::Exit(3))]),
+        program("slow", vec![rule(None, 2000, Act::Exit(0))]),
+        program("hang", vec![rule(Some(Signal::TERM), 0, Act::Ignore)]),
+    ])
+}
+
+impl Machine {
+    /// Files are there, nothing runs but the one who uses the tools.
+    pub fn new(version: Version) -> Self {
+        let mut disk = Disk::new();
+        let root = disk.add_device(1);
+        let programs = behaviours();
+        for path in programs.keys() {
+            disk.put_file(root, path, b"sim:user", 0o755, 0, 0);
+        }
+        for name in ["s6-svscan", "s6-log", "s6-svscanctl"] {
+            let contents = format!("sim:{name}");
+            disk.put_file(
+                root,
+                &Path::new("/usr/bin").join(name),
+                contents.as_bytes(),
+                0o755,
+                0,
+                0,
+            );
+        }
+        let passwd = b"root:x:0:0::/root:/bin/sh\nhermes:x:10000:10000::/home:/bin/sh\n";
+        disk.put_file(root, Path::new("/etc/passwd"), passwd, 0o644, 0, 0);
+        disk.put_dir(root, Path::new(SCAN_DIR), 0o755, 0, 0);
+        let settings = Settings { env: Arc::default(), command: Vec::new(), uid: 0, gid: 0 };
+        let container = Container {
+            settings,
+            phase: Phase::Running,
+            root,
+            mounts: Arc::default(),
+            namespace: 1,
+            processes: BTreeMap::new(),
+            last_pid: 0,
+            kill_at: None,
+        };
+        let world = World {
+            s6: version,
+            clock: Clock {
+                boot: Duration::from_secs(1000),
+                wall: Duration::from_secs(1_800_000_000),
+            },
+            boots: 1,
+            namespaces: 1,
+            disk,
+            pipes: BTreeMap::new(),
+            containers: BTreeMap::from([(ID, container)]),
+            programs: Arc::new(programs),
+        };
+        let me = Who { container: ID, pid: 2 };
+        Self { world, root, me, watched: None, trace: Vec::new(), last: Vec::new() }
+    }
+
+    /// With these services and s6-svscan, settled.
+    pub fn with(version: Version, services: &[(&str, &str)]) -> Self {
+        let mut machine = Self::new(version);
+        for (name, program) in services {
+            machine.service(name, program);
+        }
+        machine.boot(&[]);
+        machine
+    }
+
+    pub fn boot(&mut self, args: &[&str]) {
+        let first = self.born(0, 1);
+        assert_eq!(first.pid, 1, "s6-svscan is PID 1");
+        let mut args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        args.extend(["--".into(), SCAN_DIR.into()]);
+        let path = PathBuf::from("/usr/bin/s6-svscan");
+        let env = BTreeMap::from([("PATH".into(), "/usr/bin".into())]);
+        let program = Program { path, args, env, ..Program::default() };
+        programs::become_program(&mut self.world, first, &program).expect("s6-svscan starts");
+        self.me = self.born(0, 2);
+        self.settle();
+    }
+
+    /// Somebody from outside, who never moves by himself.
+    pub fn born(&mut self, uid: u32, serial: u64) -> Who {
+        let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
+        let inherited = BTreeMap::new();
+        let birth =
+            programs::Birth { parent: 0, serial, credentials, inherited, dies_with_parent: false };
+        programs::make(&mut self.world, ID, birth, Body::Logger(Logger))
+    }
+
+    pub fn service(&mut self, name: &str, program: &str) {
+        self.file(&format!("{name}/run"), &format!("#!/bin/sh\nexec /usr/bin/{program}\n"));
+    }
+
+    pub fn logged(&mut self, name: &str, program: &str) {
+        self.service(name, program);
+        self.file(&format!("{name}/log/run"), "#!/bin/sh\nexec /usr/bin/s6-log 1\n");
+    }
+
+    pub fn path(&self, below: &str) -> PathBuf {
+        Path::new(SCAN_DIR).join(below)
+    }
+
+    pub fn file(&mut self, below: &str, text: &str) {
+        let path = self.path(below);
+        self.world.disk.put_file(self.root, &path, text.as_bytes(), 0o755, 0, 0);
+    }
+
+    pub fn dir(&mut self, below: &str) {
+        let path = self.path(below);
+        self.world.disk.put_dir(self.root, &path, 0o755, 0, 0);
+    }
+
+    pub fn link(&mut self, below: &str, target: &str) {
+        let path = self.path(below);
+        self.world.disk.put_link(self.root, &path, target, 0, 0);
+    }
+
+    pub fn remove(&mut self, below: &str) {
+        let path = self.path(below);
+        self.world.disk.remove(self.root, &path);
+    }
+
+    pub fn rename(&mut self, from: &str, to: &str) {
+        let (from, to) = (self.path(from), self.path(to));
+        let (from, to) = (Place::from(&from), Place::from(&to));
+        let done = kernel::perform(
+            &mut self.world,
+            self.me,
+            &Effect::Rename { from, to, over: Over::Replace },
+        );
+        assert!(matches!(done, Reply::Done(Ok(_))), "{done:?}");
+    }
+
+    pub fn node(&self, path: &Path) -> Option<NodeId> {
+        self.world.disk.peek(self.root, &BTreeMap::new(), path)
+    }
+
+    pub fn exists(&self, below: &str) -> bool {
+        self.node(&self.path(below)).is_some()
+    }
+
+    pub fn contents(&self, below: &str) -> Vec<u8> {
+        let node = self.node(&self.path(below));
+        node.and_then(|node| self.world.disk.contents(node)).unwrap_or_default().to_vec()
+    }
+
+    pub fn mode(&self, below: &str) -> u32 {
+        let node = self.node(&self.path(below)).expect("it is there");
+        self.world.disk.meta(node).mode
+    }
+
+    fn is_ready(&self, who: Who) -> bool {
+        let Some(process) = self.world.process(who) else { return false };
+        if who == self.me || !process.is_alive() || process.stopped || process.comm.is_empty() {
+            return false;
+        }
+        match &process.body {
+            Body::Svscan(_) => svscan::is_ready(&self.world, who),
+            Body::Supervise(_) => supervise::is_ready(&self.world, who),
+            Body::Logger(_) => logger::is_ready(&self.world, who),
+            Body::Shell(_) => shell::is_ready(&self.world, who),
+            Body::User(running) => user_program::is_ready(&self.world, who, running),
+            Body::Task(_) => false,
+        }
+    }
+
+    fn wakes_at(&self, who: Who) -> Option<Duration> {
+        match &self.world.process(who)?.body {
+            Body::Svscan(_) => svscan::wakes_at(&self.world, who),
+            Body::Supervise(_) => supervise::wakes_at(&self.world, who),
+            Body::Logger(_) => logger::wakes_at(&self.world, who),
+            Body::Shell(_) => shell::wakes_at(&self.world, who),
+            Body::User(running) => running.wakes_at(),
+            Body::Task(_) => None,
+        }
+    }
+
+    fn step(&mut self, who: Who) {
+        match &self.world.process(who).expect("it is ready").body {
+            Body::Svscan(_) => svscan::step(&mut self.world, who),
+            Body::Supervise(_) => supervise::step(&mut self.world, who),
+            Body::Logger(_) => logger::step(&mut self.world, who),
+            Body::Shell(_) => shell::step(&mut self.world, who),
+            Body::User(_) => user_program::step(&mut self.world, who),
+            Body::Task(_) => {}
+        }
+        self.note();
+    }
+
+    /// One step of somebody, if anybody has something to do.
+    pub fn one_step(&mut self) -> bool {
+        let everybody: Vec<Who> = self.world.everybody().map(|(who, _)| who).collect();
+        let Some(&who) = everybody.iter().find(|&&who| self.is_ready(who)) else { return false };
+        self.step(who);
+        true
+    }
+
+    /// Until nobody has anything to do now.
+    pub fn settle(&mut self) {
+        for _ in 0..STEPS_MAX {
+            if !self.one_step() {
+                return;
+            }
+        }
+        panic!("somebody is busy for ever");
+    }
+
+    /// So many milliseconds pass.
+    pub fn pass(&mut self, milliseconds: u64) {
+        let end = self.world.clock.boot + Duration::from_millis(milliseconds);
+        self.settle();
+        loop {
+            let everybody = self.world.everybody().filter(|(who, _)| *who != self.me);
+            let alive = everybody.filter(|(_, it)| it.is_alive() && !it.stopped);
+            let next = alive.filter_map(|(who, _)| self.wakes_at(who)).min();
+            let at = next.filter(|at| *at <= end).unwrap_or(end);
+            let passed = at.saturating_sub(self.world.clock.boot);
+            self.world.clock.boot += passed;
+            self.world.clock.wall += passed;
+            self.settle();
+            if at == end {
+                return;
+            }
+        }
+    }
+
+    pub fn watch(&mut self, name: &str) {
+        self.watched = Some(name.to_owned());
+        self.last = self.contents(&format!("{name}/supervise/status"));
+        self.trace.clear();
+    }
+
+    fn note(&mut self) {
+        let Some(name) = &self.watched else { return };
+        let record = self.contents(&format!("{name}/supervise/status"));
+        if record == self.last || record.is_empty() {
+            return;
+        }
+        let flags = record[record.len() - 1];
+        let letters = [(1, 'P'), (2, 'F'), (4, 'W'), (8, 'R')];
+        let text: String = letters
+            .iter()
+            .map(|(bit, letter)| if flags & bit == 0 { '-' } else { *letter })
+            .collect();
+        let up = record[24..32] != [0; 8] && flags & 2 == 0;
+        self.trace.push(if up { format!("{text} up") } else { text });
+        self.last = record;
+    }
+
+    pub fn tool(&mut self, name: &str, args: &[&str]) -> (u8, String) {
+        self.tool_as(self.me, name, args)
+    }
+
+    /// Exit code, and what it said on either stream.
+    pub fn tool_as(&mut self, who: Who, name: &str, args: &[&str]) -> (u8, String) {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        let finished = tools::run(&mut self.world, who, name, &args).expect("a known tool");
+        let Status::Exited(code) = finished.status else { panic!("a tool exits") };
+        let text = [finished.stdout, finished.stderr].concat();
+        (code, String::from_utf8_lossy(&text).trim_end_matches('\n').to_owned())
+    }
+
+    /// Tells a service and lets everybody move.
+    pub fn svc(&mut self, letters: &str, name: &str) {
+        let dir = self.path(name).display().to_string();
+        assert_eq!(self.tool("s6-svc", &[letters, &dir]), (0, String::new()));
+        self.settle();
+    }
+
+    pub fn scanctl(&mut self, letters: &str) {
+        assert_eq!(self.tool("s6-svscanctl", &[letters, SCAN_DIR]), (0, String::new()));
+        self.settle();
+    }
+
+    pub fn fields(&mut self, fields: &str, name: &str) -> String {
+        let dir = self.path(name).display().to_string();
+        self.tool("s6-svstat", &["-o", fields, &dir]).1
+    }
+
+    pub fn is_up(&mut self, name: &str) -> bool {
+        self.fields("up", name) == "true"
+    }
+
+    pub fn pid(&mut self, name: &str) -> i32 {
+        self.fields("pid", name).parse().expect("a number")
+    }
+
+    /// Live processes with this command line, after its program.
+    pub fn with_args(&self, comm: &str, arg: &str) -> Vec<Who> {
+        let is_it = |process: &hermes_sim::process::Process| {
+            process.is_alive()
+                && process.comm == comm
+                && (arg.is_empty() || process.argv.get(1).is_some_and(|it| it == arg))
+        };
+        self.world.everybody().filter(|(_, it)| is_it(it)).map(|(who, _)| who).collect()
+    }
+
+    pub fn supervisors(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .with_args("s6-supervise", "")
+            .into_iter()
+            .filter_map(|who| self.world.process(who))
+            .map(|process| process.argv[1].to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    pub fn supervisor(&self, name: &str) -> Who {
+        self.with_args("s6-supervise", name)[0]
+    }
+
+    pub fn count(&self, comm: &str) -> usize {
+        self.with_args(comm, "").len()
+    }
+
+    pub fn kill(&mut self, who: Who, signal: Signal) {
+        signals::deliver(&mut self.world, who, signal);
+        self.settle();
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.world.container(ID).phase
+    }
+
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+}
