@@ -238,7 +238,12 @@ fn broken<T>(looked: Result<T, promise::Breach>) -> Option<Name> {
 }
 
 fn said(text: &str) -> Printed {
-    Printed { out: Vec::new(), err: text.as_bytes().to_vec() }
+    Printed {
+        who: Who { container: FIRST, pid: 2 },
+        gateway: None,
+        out: Vec::new(),
+        err: text.as_bytes().to_vec(),
+    }
 }
 
 #[test]
