@@ -68,11 +68,6 @@ impl Watch {
         self.words.get(profile).copied().unwrap_or(Words::only(Word::Gone))
     }
 
-    /// Is any command at work?
-    pub fn is_busy(&self) -> bool {
-        !self.active.is_empty()
-    }
-
     fn wants(&self, name: Name) -> bool {
         self.wanted & name.bit() != 0
     }
