@@ -75,6 +75,8 @@ fn kind_of(name: &str) -> String {
 }
 
 fn aspect(world: &World, profile: &Profile) -> Aspect {
+    // One that fails again and again comes and goes: only its back-off stays.
+    let backs_off = volume::state(world, profile).failures > 0;
     let mut slots = Vec::new();
     for (container, dir) in slot::scanned(world) {
         for found in slot::visible(world, dir).into_iter().filter(|it| it.profile == *profile) {
@@ -83,7 +85,8 @@ fn aspect(world: &World, profile: &Profile) -> Aspect {
                 is_complete: slot::lacks(world, &found).is_none(),
                 is_down: found.is_down,
                 is_supervised: slot::supervisor(world, container, &found).is_some(),
-                record: slot::record(world, &found).map(|it| (it.wants_up, it.is_ready)),
+                record: slot::record(world, &found)
+                    .map(|it| (it.wants_up, it.is_ready && !backs_off)),
             });
         }
     }
@@ -93,7 +96,7 @@ fn aspect(world: &World, profile: &Profile) -> Aspect {
         word: volume::word(world, profile),
         runs: volume::effective(world, profile) == hermes::record::intent::Intent::Running,
         slots,
-        gateways: (alive.len(), at_work),
+        gateways: if backs_off { (0, 0) } else { (alive.len(), at_work) },
     }
 }
 

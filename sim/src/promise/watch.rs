@@ -47,7 +47,7 @@ impl Watch {
     /// Takes the world as it is for what is in force.
     pub fn new(world: &World, wanted: &[Name]) -> Self {
         let mut watch = Self {
-            wanted: wanted.iter().fold(0, |bits, name| bits | name.bit()),
+            wanted: super::name::visible(world, wanted).fold(0, |bits, name| bits | name.bit()),
             words: BTreeMap::new(),
             active: BTreeMap::new(),
             torn: BTreeSet::new(),
@@ -63,7 +63,7 @@ impl Watch {
         crate::hash::of(&super::fingerprint(world))
     }
 
-    /// The words that may be in force on a profile.
+    /// The words that may be in force.
     pub fn words(&self, profile: &Profile) -> Words {
         self.words.get(profile).copied().unwrap_or(Words::only(Word::Gone))
     }
