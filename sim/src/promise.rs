@@ -1,32 +1,38 @@
-//! stub
-use crate::machine::{Moved, Printed};
-pub use crate::scenario::Promise as Name;
-use crate::world::World;
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    pub promise: Name,
-    pub what: String,
-}
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Watch;
-impl Watch {
-    pub fn new(_: &World, _: &[Name]) -> Self {
-        Self
-    }
-    pub fn begins(&mut self, _: &World, _: u64, _: &[String], _: u32) {}
-    pub fn moved(&mut self, _: &World, _: &Moved, _: Option<&Printed>) -> Result<(), Breach> {
-        Ok(())
-    }
-    pub fn cut_short(&mut self, _: &World, _: impl Iterator<Item = u64>) {}
-    pub fn power_cut(&mut self, _: &World) {}
-    pub fn meddled(&mut self, _: &World) {}
-    pub fn at_rest(&mut self, _: &World) -> Result<(), Breach> {
-        Ok(())
-    }
-    pub fn booted(&mut self, _: &World) -> Result<(), Breach> {
-        Ok(())
-    }
-    pub fn fingerprint(_: &World) -> u128 {
-        0
-    }
-}
+//! What is promised, each promise one named function, and the watch that looks after every step.
+//!
+//! ```text
+//!   name      S1–S14, L1–L7 and their reasons
+//!   watch     what must be remembered between two looks; when which promise is looked at
+//!   command   what a command line may do to an operator's word
+//!   intent    S1 S2 S3 S4 L6        words in files
+//!   slot      S6 S7                 slots
+//!   process   S5 S8                 gateways and signals
+//!   root      S10                   what root touches
+//!   reader    S11 S12               commands that only look; what commands print
+//!   boot      S13                   the boot log
+//!   rest      L1 L2 L3 L4           when nobody moves
+//!   compare   S9 S14 L5             two runs, or several starts, beside each other
+//!   status    L7                    what `status` says
+//! ```
+//!
+//! Nothing here changes a world.
+
+pub mod boot;
+pub mod command;
+pub mod compare;
+pub mod intent;
+mod name;
+pub mod process;
+pub mod reader;
+pub mod rest;
+pub mod root;
+pub mod slot;
+pub mod status;
+mod watch;
+mod words;
+
+pub use compare::{Fingerprint, commute, ever_slower, fingerprint, same_for_others};
+pub use name::{Breach, Name, UnknownName};
+pub use status::status_agrees;
+pub use watch::Watch;
+pub use words::Words;

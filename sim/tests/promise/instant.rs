@@ -1,0 +1,173 @@
+//! Promises that hold at every instant, S1 to S8, and the watch itself.
+
+use super::stage::*;
+use hermes::host::effect::{Effect, Handle, How, Links, Place, Signal};
+use hermes_sim::image::{self, HERMES};
+use hermes_sim::machine::Moved;
+use hermes_sim::observe::volume::{self, HOME_NODE};
+use hermes_sim::observe::word::Word;
+use hermes_sim::process::{Open, What};
+use hermes_sim::promise::Name;
+
+#[test]
+fn a_healthy_world_breaks_no_promise() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    watch.at_rest(&stage.world).expect("still healthy");
+    let looks = stage.command(&mut watch, HERMES, "hermes gateway status --all");
+    let open = Effect::Open {
+        place: Place::from("/opt/data/gateway_intent.json"),
+        how: How::Read,
+        links: Links::Follow,
+    };
+    watch.moved(&stage.world, &acted(looks.0, open), None).expect("it only looks");
+    let ended = stage.exit(looks, 4);
+    watch.moved(&stage.world, &ended, None).expect("status may exit 4");
+    let stop = stage.command(&mut watch, HERMES, "hermes gateway stop");
+    let ended = stage.exit(stop, 0);
+    watch.moved(&stage.world, &ended, None).expect("it was stopped before");
+    watch.at_rest(&stage.world).expect("healthy to the end");
+}
+
+#[test]
+fn s1_an_acknowledged_word_must_be_durable() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let start = stage.command(&mut watch, HERMES, "hermes gateway start");
+    let running = b"{\"intent\":\"running\"}\n";
+    stage.replace_unsynced(HOME_NODE, "gateway_intent.json", running, 1 << 40);
+    let node = volume::intent_node(&stage.world, &profile("default")).expect("there");
+    stage.world.disk.sync(node).expect("synced");
+    stage.unscan("gateway-default/down");
+    let ended = stage.exit(start, 0);
+    assert_eq!(broken(watch.moved(&stage.world, &ended, None)), Some(Name::S1));
+}
+
+#[test]
+fn s1_a_power_cut_must_not_undo_an_acknowledged_word() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    stage.intent("coder", "stopped");
+    watch.power_cut(&stage.world);
+    let who = stage.spawn(0, HERMES, "/bin/true");
+    let moved = Moved::Automaton { who };
+    assert_eq!(broken(watch.moved(&stage.world, &moved, None)), Some(Name::S1));
+}
+
+#[test]
+fn s2_a_file_that_a_power_cut_would_tear_is_not_whole() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let (who, _) = stage.command(&mut watch, HERMES, "hermes -p coder gateway stop");
+    let dir = volume::dir(&stage.world, &profile("coder")).expect("there");
+    let stopped = b"{\"intent\":\"stopped\"}\n";
+    stage.replace_unsynced(dir, "gateway_intent.json", stopped, 1 << 40);
+    assert_eq!(broken(watch.moved(&stage.world, &wrote_intent(who), None)), Some(Name::S2));
+}
+
+#[test]
+fn s2_every_possible_contents_of_an_unsynced_file_is_seen() {
+    let mut stage = Stage::healthy();
+    let dir = volume::dir(&stage.world, &profile("coder")).expect("there");
+    stage.replace_unsynced(dir, "gateway_intent.json", b"{\"intent\":\"stopped\"}\n", 1 << 40);
+    let possible = volume::durable_words(&stage.world, &profile("coder"));
+    let all = [Word::Running, Word::Stopped, Word::Broken];
+    assert_eq!(possible, all.into_iter().collect());
+    let mut after = std::collections::BTreeSet::new();
+    for choice in 0..stage.world.disk.cuts(image::VOLUME) {
+        let mut world = stage.world.clone();
+        world.disk.power_cut(image::VOLUME, choice);
+        after.insert(volume::word(&world, &profile("coder")));
+    }
+    assert_eq!(possible, after, "what the disk itself does");
+}
+
+#[test]
+fn s3_a_gateway_must_not_change_its_intent() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let who = stage.spawn(1, HERMES, "/usr/local/bin/hermes gateway status");
+    stage.intent("coder", "running");
+    assert_eq!(broken(watch.moved(&stage.world, &wrote_intent(who), None)), Some(Name::S3));
+    let mut watch = stage.booted();
+    let run = stage.spawn(1, HERMES, "/usr/local/bin/hermes -p coder gateway run");
+    stage.intent("coder", "stopped");
+    assert_eq!(broken(watch.moved(&stage.world, &wrote_intent(run), None)), Some(Name::S3));
+}
+
+#[test]
+fn s4_a_failure_says_why_and_leaves_the_old_word_or_the_new() {
+    for (code, text, expected) in [
+        (1, "", Some(Name::S4)),
+        (1, "it did not work\n", Some(Name::S4)),
+        (1, "✗ s6-svc failed\n", None),
+        (2, "error: unexpected argument\n\nUsage: hermes\n", None),
+    ] {
+        let mut stage = Stage::healthy();
+        let mut watch = stage.booted();
+        let start = stage.command(&mut watch, HERMES, "hermes gateway start");
+        let ended = stage.exit(start, code);
+        let looked = watch.moved(&stage.world, &ended, Some(&said(text)));
+        assert_eq!(broken(looked), expected, "{text:?}");
+    }
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let start = stage.command(&mut watch, HERMES, "hermes gateway start");
+    stage.intent("default", "runing");
+    let ended = stage.exit(start, 1);
+    let looked = watch.moved(&stage.world, &ended, Some(&said("✗ no\n")));
+    assert_eq!(broken(looked), Some(Name::S4));
+}
+
+#[test]
+fn s5_two_gateways_of_a_profile_are_one_too_many() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let second = stage.gateway("coder", 1);
+    let process = stage.world.process_mut(second).expect("made");
+    process.record_locks.clear();
+    let waits = acted(second, Effect::Listen { port: 9200 });
+    watch.moved(&stage.world, &waits, None).expect("one that waits does no work");
+    let process = stage.world.process_mut(second).expect("made");
+    process.insert(Open::new(What::Listener(9200), true, false));
+    assert_eq!(broken(watch.moved(&stage.world, &waits, None)), Some(Name::S5));
+}
+
+#[test]
+fn s6_a_slot_without_a_file_must_not_be_seen() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let (who, _) = stage.command(&mut watch, HERMES, "hermes -p coder gateway start");
+    stage.unscan("gateway-coder/finish");
+    let gone = Effect::Unlink { place: Place::from("/run/service/gateway-coder/finish") };
+    assert_eq!(broken(watch.moved(&stage.world, &acted(who, gone), None)), Some(Name::S6));
+}
+
+#[test]
+fn s7_the_down_file_says_the_intent_once_no_command_is_at_work() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let stop = stage.command(&mut watch, HERMES, "hermes -p coder gateway stop");
+    stage.intent("coder", "stopped");
+    watch.moved(&stage.world, &wrote_intent(stop.0), None).expect("it is still at work");
+    let ended = stage.exit(stop, 0);
+    assert_eq!(broken(watch.moved(&stage.world, &ended, None)), Some(Name::S7));
+}
+
+#[test]
+fn s8_a_signal_must_not_meet_a_stranger() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let (who, _) = stage.command(&mut watch, HERMES, "hermes -p other gateway stop");
+    let met = stage.world.everybody().find(|(_, it)| it.argv.iter().any(|word| word == "coder"));
+    let (target, serial) = met.map(|(who, it)| (who, it.serial)).expect("it lives");
+    let open = Open::new(What::Process(target, serial), false, false);
+    let handle = Handle(stage.world.process_mut(who).expect("made").insert(open));
+    let sent = acted(who, Effect::SignalProcess { process: handle, signal: Signal::TERM });
+    assert_eq!(broken(watch.moved(&stage.world, &sent, None)), Some(Name::S8));
+    let (own, _) = stage.command(&mut watch, HERMES, "hermes -p coder gateway stop");
+    let open = Open::new(What::Process(target, serial), false, false);
+    let handle = Handle(stage.world.process_mut(own).expect("made").insert(open));
+    let sent = acted(own, Effect::SignalProcess { process: handle, signal: Signal::TERM });
+    watch.moved(&stage.world, &sent, None).expect("its own gateway");
+}

@@ -1,0 +1,264 @@
+//! Promises about readers, boots, rest and whole runs: S9 to S14, L1 to L7.
+
+use super::stage::*;
+use hermes::host::effect::{Effect, Handle, How, Links, Place, Program, Status};
+use hermes_sim::image::HERMES;
+use hermes_sim::machine::Moved;
+use hermes_sim::observe::volume::HOME_NODE;
+use hermes_sim::observe::word::Word;
+use hermes_sim::promise::{self, Name, Watch};
+use std::path::Path;
+use std::time::Duration;
+
+#[test]
+fn s9_another_profile_must_not_notice() {
+    let (with, mut without) = (Stage::healthy(), Stage::healthy());
+    promise::same_for_others(&with.world, &without.world, &profile("coder")).expect("the same");
+    without.intent("default", "running");
+    let compared = promise::same_for_others(&with.world, &without.world, &profile("coder"));
+    assert_eq!(broken(compared), Some(Name::S9));
+    let compared = promise::same_for_others(&with.world, &without.world, &profile("default"));
+    assert_eq!(broken(compared), None);
+}
+
+#[test]
+fn s10_root_neither_follows_nor_runs_nor_writes_what_is_hermes_s() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let root = stage.spawn(1, 0, "/usr/local/bin/hermes boot init");
+    let disk = &mut stage.world.disk;
+    disk.put_link(HOME_NODE, Path::new("link"), "/etc", HERMES, HERMES);
+    disk.put_file(HOME_NODE, Path::new("tool"), b"sim:user", 0o755, HERMES, HERMES);
+    let open = |path: &str, how| Effect::Open { place: path.into(), how, links: Links::Follow };
+    let program = Program { path: "/opt/data/tool".into(), ..Program::default() };
+    for effect in [
+        open("/opt/data/link/passwd", How::Read),
+        open("/opt/data/tool", How::Append { mode: 0o644 }),
+        Effect::Run { program, timeout: Duration::from_secs(1) },
+    ] {
+        let looked = watch.moved(&stage.world, &acted(root, effect.clone()), None);
+        assert_eq!(broken(looked), Some(Name::S10), "{effect:?}");
+    }
+    for effect in [open("/opt/data/tool", How::Read), open("/etc/passwd", How::Read)] {
+        watch.moved(&stage.world, &acted(root, effect), None).expect("only data");
+    }
+}
+
+#[test]
+fn s10_root_supervises_no_slot_of_hermes_s() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let scanner = stage.spawn(1, 0, "/command/s6-svscan /run/service");
+    let dir = stage.at("/run/service");
+    let process = stage.world.process_mut(scanner).expect("made");
+    process.comm = "s6-svscan".to_owned();
+    process.cwd = dir;
+    let moved = Moved::Automaton { who: scanner };
+    assert_eq!(broken(watch.moved(&stage.world, &moved, None)), Some(Name::S10));
+}
+
+#[test]
+fn s11_a_reader_takes_no_lock_and_removes_nothing() {
+    for line in ["hermes gateway status", "hermes boot reconcile --dry-run", "hermes doctor"] {
+        let mut stage = Stage::healthy();
+        let mut watch = stage.booted();
+        let (who, _) = stage.command(&mut watch, HERMES, line);
+        for effect in [
+            Effect::LockRecord { handle: Handle(0) },
+            Effect::Unlink { place: Place::from("/opt/data/gateway.pid") },
+        ] {
+            let looked = watch.moved(&stage.world, &acted(who, effect), None);
+            assert_eq!(broken(looked), Some(Name::S11), "{line}");
+        }
+    }
+}
+
+#[test]
+fn s12_a_panic_and_a_debug_print_are_no_named_errors() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let (who, serial) = stage.command(&mut watch, HERMES, "hermes gateway start");
+    let moved = Moved::Panicked { who, message: "index out of bounds".to_owned() };
+    assert_eq!(broken(watch.moved(&stage.world, &moved, None)), Some(Name::S12));
+    let moved = Moved::Exited { who, serial, code: 1 };
+    let printed = said("✗ HostError { errno: 5 }\n");
+    assert_eq!(broken(watch.moved(&stage.world, &moved, Some(&printed))), Some(Name::S12));
+}
+
+#[test]
+fn s13_each_profile_has_one_whole_and_true_line() {
+    let stamp = "2026-01-01T00:00:00+0000 profile=";
+    let default = format!("{stamp}default prior_state=stopped action=registered slot=new\n");
+    for coder in [
+        String::new(),
+        format!("{stamp}coder prior_state=runn"),
+        format!("{stamp}coder prior_state=running action=registered slot=new\n"),
+        format!("{stamp}coder prior_state=running action=danced slot=new\n"),
+    ] {
+        let mut stage = Stage::healthy();
+        stage.file("logs/container-boot.log", &format!("{default}{coder}"));
+        assert_eq!(stage.booted_breach(), Some(Name::S13), "{coder:?}");
+    }
+}
+
+#[test]
+fn s14_two_orders_must_end_the_same() {
+    let (one, mut other) = (Stage::healthy(), Stage::healthy());
+    promise::commute(&one.world, &other.world).expect("the same");
+    other.unscan("gateway-coder/finish");
+    let compared = promise::commute(&one.world, &other.world);
+    assert_eq!(broken(compared), Some(Name::S14));
+}
+
+#[test]
+fn l1_the_want_follows_the_intent_or_says_why() {
+    let mut stage = Stage::healthy();
+    stage.status("default", true, 0);
+    assert_eq!(stage.booted_breach(), Some(Name::L1));
+    let mut stage = Stage::healthy();
+    let gateway =
+        stage.world.everybody().find(|(_, it)| it.argv.iter().any(|word| word == "coder"));
+    let who = gateway.map(|(who, _)| who).expect("it lives");
+    stage.world.container_mut(FIRST).processes.remove(&who.pid);
+    stage.status("coder", true, 0);
+    assert_eq!(stage.booted_breach(), Some(Name::L1));
+    stage.file("profiles/coder/gateway_state.json", "{\"failures\":3}");
+    assert_eq!(stage.booted_breach(), None, "back-off is visible");
+}
+
+#[test]
+fn l2_each_profile_has_a_slot_and_nobody_else() {
+    let mut stage = Stage::healthy();
+    let copy = |stage: &mut Stage, name: &str| {
+        for (path, mode) in SLOT_FILES {
+            stage.scanned(&format!("gateway-{name}/{path}"), b"text\n", mode);
+        }
+    };
+    copy(&mut stage, "stray");
+    assert_eq!(stage.booted_breach(), Some(Name::L2));
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    stage.unscan("gateway-default");
+    assert_eq!(broken(watch.at_rest(&stage.world)), Some(Name::L2));
+}
+
+#[test]
+fn l3_nothing_is_left_without_an_owner() {
+    for path in ["profiles/coder/.x.1f.hermes-tmp", ".locks/gone", ".gateway-planned-stop.json"] {
+        let mut stage = Stage::healthy();
+        stage.file(path, "{}");
+        assert_eq!(stage.booted_breach(), Some(Name::L3), "{path}");
+    }
+    let mut stage = Stage::healthy();
+    stage.scanned(".gateway-coder.abc/run", b"x", 0o755);
+    assert_eq!(stage.booted_breach(), Some(Name::L3), "a stage");
+    let mut stage = Stage::healthy();
+    let logger = stage.spawn(1, HERMES, "/command/s6-log");
+    stage.world.process_mut(logger).expect("made").comm = "s6-log".to_owned();
+    assert_eq!(stage.booted_breach(), Some(Name::L3), "a logger");
+    let mut stage = Stage::healthy();
+    let zombie = stage.spawn(2, HERMES, "/bin/true");
+    stage.world.process_mut(zombie).expect("made").ended = Some(Status::Exited(0));
+    assert_eq!(stage.booted_breach(), Some(Name::L3), "a zombie");
+}
+
+#[test]
+fn l4_a_stopped_gateway_is_gone() {
+    let mut stage = Stage::healthy();
+    let supervisor = stage.world.everybody().find(|(_, it)| it.comm == "s6-supervise");
+    let parent = supervisor.map(|(who, _)| who.pid).expect("there");
+    stage.gateway("default", parent);
+    assert_eq!(stage.booted_breach(), Some(Name::L4));
+}
+
+#[test]
+fn l5_failing_starts_come_ever_more_slowly() {
+    let at = |seconds: &[u64]| seconds.iter().copied().map(Duration::from_secs).collect::<Vec<_>>();
+    let longest = Duration::from_secs(60);
+    for (starts, expected) in [
+        (at(&[0, 1, 3, 7, 15]), None),
+        (at(&[0, 60, 120, 180, 240]), None),
+        (at(&[0, 1, 2, 3, 4]), Some(Name::L5)),
+        (at(&[0, 8, 12]), Some(Name::L5)),
+    ] {
+        assert_eq!(broken(promise::ever_slower(&starts, longest)), expected, "{starts:?}");
+    }
+}
+
+#[test]
+fn l6_half_made_profiles_and_deleted_ones_that_come_back_are_seen() {
+    let mut stage = Stage::healthy();
+    stage.file("profiles/.gone.old.abc/SOUL.md", "");
+    assert_eq!(stage.booted_breach(), Some(Name::L6));
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    stage.soul("old");
+    assert_eq!(broken(watch.at_rest(&stage.world)), Some(Name::L6));
+}
+
+fn told(presence: &str, fact: &str, drifts: &str) -> String {
+    let verdict = if drifts.is_empty() { "up" } else { "drift" };
+    format!(
+        r#"{{"schema":1,"gateways":[
+        {{"profile":"default","verdict":"down","intent":"stopped","presence":"supervised",
+          "want":"down","at_start":"down","fact":"down","drifts":[]}},
+        {{"profile":"coder","verdict":"{verdict}","intent":"running","presence":"{presence}",
+          "want":"up","at_start":"up","fact":"{fact}","drifts":[{drifts}]}}]}}"#
+    )
+}
+
+#[test]
+fn l7_status_says_what_is_so() {
+    let stage = Stage::healthy();
+    let agrees = |text: &str| broken(promise::status_agrees(&stage.world, text.as_bytes()));
+    assert_eq!(agrees(&told("supervised", "up", "")), None);
+    assert_eq!(agrees(&told("unregistered", "up", "")), Some(Name::L7));
+    assert_eq!(agrees(&told("supervised", "down", "")), Some(Name::L7));
+    assert_eq!(agrees("{\"gateways\":[]}"), Some(Name::L7));
+}
+
+#[test]
+fn a_promise_that_nobody_asked_for_is_not_looked_at() {
+    let mut stage = Stage::healthy();
+    stage.status("default", true, 0);
+    let mut watch = Watch::new(&stage.world, &[Name::S5]);
+    watch.booted(&stage.world).expect("L1 was not asked for");
+}
+
+#[test]
+fn every_name_reads_back_and_has_a_reason() {
+    for name in Name::ALL {
+        assert_eq!(name.to_string().parse::<Name>(), Ok(name));
+        assert!(!name.reason().is_empty());
+    }
+    assert!("S15".parse::<Name>().is_err());
+}
+
+#[test]
+fn overlapping_commands_may_end_in_either_order() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let stop = stage.command(&mut watch, HERMES, "hermes -p coder gateway stop");
+    let start = stage.command(&mut watch, HERMES, "hermes -p coder gateway start");
+    let ended = stage.exit(stop, 0);
+    watch.moved(&stage.world, &ended, None).expect("the start came after it");
+    let ended = stage.exit(start, 0);
+    watch.moved(&stage.world, &ended, None).expect("running");
+    let coder = profile("coder");
+    assert!(watch.words(&coder).has(Word::Stopped), "until somebody rests");
+    watch.at_rest(&stage.world).expect("at rest");
+    assert!(!watch.words(&coder).has(Word::Stopped), "now it is known");
+}
+
+#[test]
+fn a_command_cut_short_leaves_the_old_word_or_the_new() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let (who, serial) = stage.command(&mut watch, HERMES, "hermes -p coder gateway stop");
+    stage.intent("coder", "stopped");
+    watch.moved(&stage.world, &wrote_intent(who), None).expect("its own word");
+    stage.world.container_mut(FIRST).processes.remove(&who.pid);
+    watch.cut_short(&stage.world, std::iter::once(serial));
+    watch.at_rest(&stage.world).expect("a slot may lag until the next boot");
+    watch.moved(&stage.world, &Moved::Automaton { who }, None).expect("nothing more");
+}

@@ -1,0 +1,246 @@
+//! Worlds made by hand: a healthy one, and the means to spoil it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hermes::host::Answer;
+use hermes::host::effect::{Effect, How, Links, Over, Place};
+use hermes::name::Profile;
+use hermes_sim::disk::{Credentials, NodeId, View};
+use hermes_sim::image::{self, Facts, HERMES};
+use hermes_sim::kernel::programs::{Birth, make};
+use hermes_sim::machine::{Moved, Printed};
+use hermes_sim::observe::volume::HOME_NODE;
+use hermes_sim::process::Body;
+use hermes_sim::promise::{self, Name, Watch};
+use hermes_sim::user_program::{Behaviour, Running};
+use hermes_sim::world::{ContainerId, Phase, Who, World};
+
+pub const FIRST: ContainerId = ContainerId(1);
+pub const SLOT_FILES: [(&str, u32); 7] = [
+    ("type", 0o644),
+    ("run", 0o755),
+    ("finish", 0o755),
+    ("notification-fd", 0o644),
+    ("timeout-kill", 0o644),
+    ("log/type", 0o644),
+    ("log/run", 0o755),
+];
+
+/// A world under construction, changed as nobody in it could.
+pub struct Stage {
+    pub world: World,
+    serials: u64,
+}
+
+pub fn profile(name: &str) -> Profile {
+    Profile::parse(name).expect("legal")
+}
+
+pub fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+impl Stage {
+    pub fn empty() -> Self {
+        let mut world = image::world(&Facts::default());
+        world.container_mut(FIRST).phase = Phase::Running;
+        world.container_mut(FIRST).namespace = 1;
+        Self { world, serials: 0 }
+    }
+
+    /// PID 1, a scanner that holds the home, `default` stopped and `coder` running, as after a boot.
+    pub fn healthy() -> Self {
+        let mut stage = Self::empty();
+        let scan_dir = stage.at("/run/service");
+        stage.spawn(0, 0, "/usr/bin/init");
+        let scanner = stage.spawn(1, HERMES, "/command/s6-svscan /run/service");
+        let lock = stage.file(".supervisor.lock", "");
+        let process = stage.world.process_mut(scanner).expect("made");
+        process.comm = "s6-svscan".to_owned();
+        process.cwd = scan_dir;
+        process.record_locks.insert(lock);
+        stage.soul("coder");
+        stage.slot("default", false);
+        stage.slot("coder", true);
+        let stamp = "2026-01-01T00:00:00+0000 profile=";
+        stage.file(
+            "logs/container-boot.log",
+            &format!(
+                "{stamp}default prior_state=stopped action=registered slot=new\n\
+                 {stamp}coder prior_state=running action=started slot=new\n"
+            ),
+        );
+        stage
+    }
+
+    pub fn at(&self, path: &str) -> NodeId {
+        let container = self.world.container(FIRST);
+        let found = self.world.disk.peek(container.root, &container.mounts, Path::new(path));
+        found.expect("a path of the image")
+    }
+
+    /// A file of the volume.
+    pub fn file(&mut self, path: &str, contents: &str) -> NodeId {
+        let bytes = contents.as_bytes();
+        self.world.disk.put_file(HOME_NODE, Path::new(path), bytes, 0o644, HERMES, HERMES)
+    }
+
+    pub fn soul(&mut self, name: &str) {
+        self.file(&format!("profiles/{name}/SOUL.md"), "# soul\n");
+    }
+
+    pub fn home(name: &str) -> PathBuf {
+        if name == "default" { PathBuf::new() } else { Path::new("profiles").join(name) }
+    }
+
+    pub fn intent(&mut self, name: &str, word: &str) {
+        let path = Self::home(name).join("gateway_intent.json");
+        let text = format!("{{\"intent\":\"{word}\"}}\n");
+        self.file(path.to_str().expect("text"), &text);
+    }
+
+    pub fn scanned(&mut self, path: &str, contents: &[u8], mode: u32) -> NodeId {
+        let dir = self.at("/run/service");
+        self.world.disk.put_file(dir, Path::new(path), contents, mode, HERMES, HERMES)
+    }
+
+    /// The scan directory's entry goes.
+    pub fn unscan(&mut self, path: &str) {
+        let dir = self.at("/run/service");
+        self.world.disk.remove(dir, Path::new(path));
+    }
+
+    /// A whole slot with its supervisor, and its gateway if it runs; the intent says so, too.
+    pub fn slot(&mut self, name: &str, runs: bool) {
+        self.intent(name, if runs { "running" } else { "stopped" });
+        let slot = format!("gateway-{name}");
+        for (path, mode) in SLOT_FILES {
+            self.scanned(&format!("{slot}/{path}"), b"text\n", mode);
+        }
+        if !runs {
+            self.scanned(&format!("{slot}/down"), b"", 0o644);
+        }
+        let lock = self.scanned(&format!("{slot}/supervise/lock"), b"", 0o644);
+        let supervisor = self.spawn(2, HERMES, "s6-supervise");
+        let dir = self.at(&format!("/run/service/{slot}"));
+        let process = self.world.process_mut(supervisor).expect("made");
+        process.comm = "s6-supervise".to_owned();
+        process.cwd = dir;
+        process.record_locks.insert(lock);
+        let pid = if runs { self.gateway(name, supervisor.pid).pid } else { 0 };
+        self.status(name, runs, pid);
+    }
+
+    pub fn status(&mut self, name: &str, wants_up: bool, pid: i32) {
+        let mut record = vec![0u8; 35];
+        record[28..32].copy_from_slice(&pid.to_be_bytes());
+        record[34] = if wants_up { 4 } else { 0 } | if pid > 0 { 8 } else { 0 };
+        self.scanned(&format!("gateway-{name}/supervise/status"), &record, 0o644);
+    }
+
+    /// A gateway that holds its profile's lock, if nobody does.
+    pub fn gateway(&mut self, name: &str, parent: i32) -> Who {
+        let option = if name == "default" { String::new() } else { format!(" -p {name}") };
+        let who = self.spawn(
+            parent,
+            HERMES,
+            &format!("/usr/local/bin/hermes{option} gateway run --notify-fd 3"),
+        );
+        let path = Self::home(name).join(".gateway.lock");
+        let lock = self.file(path.to_str().expect("text"), "");
+        let process = self.world.process_mut(who).expect("made");
+        process.env = Arc::new(BTreeMap::from([("HERMES_S6_SUPERVISED_CHILD".into(), "1".into())]));
+        process.record_locks.insert(lock);
+        who
+    }
+
+    pub fn spawn(&mut self, parent: i32, uid: u32, line: &str) -> Who {
+        self.serials += 1;
+        let credentials = Credentials { uid, gid: uid, groups: vec![uid], umask: 0o022 };
+        let birth = Birth {
+            parent,
+            serial: self.serials,
+            credentials,
+            inherited: BTreeMap::new(),
+            dies_with_parent: false,
+        };
+        let body = Body::User(Running::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO));
+        let who = make(&mut self.world, FIRST, birth, body);
+        let process = self.world.process_mut(who).expect("made");
+        process.argv = line.split_whitespace().map(OsString::from).collect();
+        who
+    }
+
+    /// A watch that has seen the boot.
+    pub fn booted(&self) -> Watch {
+        let mut watch = Watch::new(&self.world, &Name::ALL);
+        watch.booted(&self.world).expect("a healthy world");
+        watch
+    }
+
+    pub fn booted_breach(&self) -> Option<Name> {
+        let mut watch = Watch::new(&self.world, &Name::ALL);
+        watch.booted(&self.world).err().map(|breach| breach.promise)
+    }
+
+    /// A command that is at work.
+    pub fn command(&mut self, watch: &mut Watch, uid: u32, line: &str) -> (Who, u64) {
+        let who = self.spawn(0, uid, &format!("/usr/local/bin/{line}"));
+        let serial = self.world.process(who).expect("made").serial;
+        watch.begins(&self.world, serial, &words(line), uid);
+        (who, serial)
+    }
+
+    /// It ends.
+    pub fn exit(&mut self, (who, serial): (Who, u64), code: u8) -> Moved {
+        self.world.container_mut(FIRST).processes.remove(&who.pid);
+        Moved::Exited { who, serial, code }
+    }
+
+    /// Replaces a file as the production code does, but for the syncs.
+    pub fn replace_unsynced(&mut self, dir: NodeId, name: &str, contents: &[u8], fresh: u64) {
+        let credentials = Credentials { uid: HERMES, gid: HERMES, groups: vec![], umask: 0o022 };
+        let mounts = BTreeMap::new();
+        let view =
+            View { root: HOME_NODE, cwd: HOME_NODE, mounts: &mounts, credentials: &credentials };
+        let disk = &mut self.world.disk;
+        let how = How::Create { mode: 0o644 };
+        let new = disk.open(&view, Some(dir), Path::new("new"), how, Links::Refuse, fresh);
+        let new = new.expect("made");
+        disk.write(new, Some(0), contents).expect("written");
+        let (from, to) = ((Some(dir), Path::new("new")), (Some(dir), Path::new(name)));
+        disk.rename(&view, from, to, Over::Replace).expect("renamed");
+    }
+}
+
+pub fn acted(who: Who, effect: Effect) -> Moved {
+    Moved::Acted { who, effect, outcome: Some(Ok(Answer::Done)) }
+}
+
+pub fn wrote_intent(who: Who) -> Moved {
+    acted(
+        who,
+        Effect::Rename {
+            from: Place::from("/opt/data/profiles/coder/.tmp"),
+            to: Place::from("/opt/data/profiles/coder/gateway_intent.json"),
+            over: Over::Replace,
+        },
+    )
+}
+
+pub fn broken<T>(looked: Result<T, promise::Breach>) -> Option<Name> {
+    looked.err().map(|breach| breach.promise)
+}
+
+pub fn said(text: &str) -> Printed {
+    Printed {
+        who: Who { container: FIRST, pid: 2 },
+        gateway: None,
+        out: Vec::new(),
+        err: text.as_bytes().to_vec(),
+    }
+}
