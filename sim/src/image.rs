@@ -118,7 +118,7 @@ fn settings(facts: &Facts) -> Settings {
         ),
     ]);
     env.extend(facts.env.clone());
-    Settings { env: Arc::new(env), command: facts.command.clone(), uid: facts.uid, gid: facts.uid }
+    Settings { env: Arc::new(env), command: facts.command.clone(), uid: facts.uid, gid: facts.uid, is_ours: true }
 }
 
 /// The device of a container's own files.

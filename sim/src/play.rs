@@ -85,6 +85,8 @@ impl From<Breach> for Failure {
 struct Sticky {
     serial: u64,
     kind: Kind,
+    /// A text in what the effect is about; any, if there is none.
+    touches: Option<String>,
     errno: Errno,
 }
 
@@ -222,7 +224,9 @@ impl Play {
         let sticky = self.sticky.as_ref()?;
         let Some(Wants::Effect(effect)) = self.machine.wants(who) else { return None };
         let serial = self.machine.world.process(who)?.serial;
-        (serial == sticky.serial && Kind::of(effect) == sticky.kind).then_some(sticky.errno)
+        let is_meant = serial == sticky.serial
+            && surprise::is_about(effect, sticky.kind, sticky.touches.as_deref());
+        is_meant.then_some(sticky.errno)
     }
 
     fn moved(&mut self, moved: &Moved) -> Result<(), Failure> {
@@ -293,7 +297,7 @@ impl Play {
                     (serial, self.machine.wants(who))
                 {
                     let kind = Kind::of(effect);
-                    self.sticky = Some(Sticky { serial, kind, errno: *errno });
+                    self.sticky = Some(Sticky { serial, kind, touches: None, errno: *errno });
                 }
                 let moved = self.machine.refuse(who, *errno);
                 self.moved(&moved)?;

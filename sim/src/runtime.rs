@@ -48,6 +48,12 @@ pub fn start(world: &mut World, id: ContainerId) {
         ..Program::default()
     };
     let first = make(world, id, birth, nobody());
+    if !settings.is_ours {
+        let process = world.process_mut(first).expect("just made");
+        process.comm = "sleep".to_owned();
+        process.argv = vec!["sleep".into(), "infinity".into()];
+        return;
+    }
     if become_program(world, first, &program).is_err() {
         signals::end_container(world, id, Status::Exited(127));
     }

@@ -63,6 +63,8 @@ pub struct Settings {
     pub uid: u32,
     /// Its group.
     pub gid: u32,
+    /// It is our image: PID 1 is `hermes boot init`. Else PID 1 is a program that only waits.
+    pub is_ours: bool,
 }
 
 /// One container: a PID namespace and a view of the disk.

@@ -156,7 +156,7 @@ async fn look<H: Host, S: Registrar>(
 }
 
 /// Has the supervisor look for new slots, and gives it a moment to look after this one.
-async fn show<S: Registrar>(supervisor: &S, profile: &Profile) -> Result<Service, SupervisorError> {
+pub(super) async fn show<S: Registrar>(supervisor: &S, profile: &Profile) -> Result<Service, SupervisorError> {
     supervisor.rescan().await?;
     match supervisor.wait(profile, Goal::Supervised, LISTEN_TIMEOUT).await {
         Err(SupervisorError::TimedOut { .. }) => {
@@ -167,7 +167,7 @@ async fn show<S: Registrar>(supervisor: &S, profile: &Profile) -> Result<Service
 }
 
 /// A slot that was just shown is looked after within this.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Is it a real profile? A slot that outlived its profile can still be stopped, without a word to keep.
 async fn must_exist<H: Host, S: Registrar>(

@@ -12,13 +12,13 @@ pub use create::{Created, create};
 pub use delete::delete;
 pub use rename::rename;
 
-use super::{Context, OpsError, home};
+use super::{Context, OpsError, home, lifecycle};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::name::Profile;
 use crate::port;
 use crate::record::{config, file};
-use crate::supervisor::{Goal, Published, Registrar, Want};
+use crate::supervisor::{Published, Registrar, Want};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,11 +56,7 @@ async fn register<H: Host, S: Registrar>(
 ) -> Result<(), OpsError> {
     let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
     let published = context.supervisor.publish(&spec, at_start).await?;
-    let live = async {
-        context.supervisor.rescan().await?;
-        context.supervisor.wait(profile, Goal::Supervised, SUPERVISED_TIMEOUT).await.map(drop)
-    };
-    let live = live.await;
+    let live = lifecycle::show(context.supervisor, profile).await;
     if planted!(RescanFailureSwallowed) {
         return Ok(());
     }
@@ -69,7 +65,8 @@ async fn register<H: Host, S: Registrar>(
         // The cause is what the operator must hear; a slot that stays is taken out at the next boot.
         let _ = context.supervisor.unregister(profile, SUPERVISED_TIMEOUT).await;
     }
-    Ok(live?)
+    live?;
+    Ok(())
 }
 
 /// A free hidden name in the profiles' directory.

@@ -243,9 +243,9 @@ pub(super) fn exec(world: &mut World, who: Who, program: &Program) -> Reply {
     }
 }
 
-/// A tool that never ends by itself.
+/// A user's program in the place of a tool: it never ends by itself.
 pub(super) fn hangs(world: &World, who: Who, program: &Program) -> bool {
-    executable(world, who, &program.path).is_ok_and(|contents| contents == b"sim:hang")
+    executable(world, who, &program.path).is_ok_and(|contents| contents == b"sim:user")
 }
 
 /// One of s6's tools: they do one thing at once, so they are one step here.
@@ -255,7 +255,7 @@ pub(super) fn run(world: &mut World, who: Who, program: &Program, timeout: Durat
         Err(errno) => return Reply::Done(Err(errno)),
     };
     let name = contents.strip_prefix(b"sim:").unwrap_or_default();
-    if name == b"hang" {
+    if name == b"user" {
         let is_over = world.clock.boot >= waiting::since(world, who).saturating_add(timeout);
         return if is_over { Reply::Done(Err(Errno::TIMEDOUT)) } else { Reply::NotYet };
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hermes::host::effect::Signal as RawSignal;
 
@@ -14,8 +15,9 @@ use crate::process::Body;
 use crate::s6::tools;
 use crate::scenario::step::{Mood, Target};
 use crate::scenario::words::{Shift, Signal, User};
-use crate::scenario::world::{Content, Node};
+use crate::scenario::world::{Act, Content, Node, Program};
 use crate::scenario::{Name, Step};
+use crate::user_program;
 use crate::world::{ContainerId, Who, World};
 
 /// The number of a user.
@@ -128,8 +130,30 @@ pub(super) fn put(world: &mut World, address: &str, node: &Node) {
         Content::Link(target) => disk.put_link(root, &path, target, owner, owner),
         Content::Dir => disk.put_dir(root, &path, mode(0o755), owner, owner),
         Content::Fifo => disk.put_fifo(root, &path, mode(0o600), owner, owner),
-        Content::Program(_) => disk.put_file(root, &path, b"sim:user", mode(0o755), owner, owner),
+        Content::Program(lines) => {
+            let path = Path::new("/").join(&path);
+            Arc::make_mut(&mut world.programs).insert(path.clone(), behaviour(lines));
+            let path = path.strip_prefix("/").expect("made above");
+            disk.put_file(root, path, b"sim:user", mode(0o755), owner, owner)
+        }
     };
+}
+
+/// What a program does, as the scenario tells it.
+pub(super) fn behaviour(lines: &Program) -> user_program::Behaviour {
+    let rules = lines.iter().map(|line| user_program::Rule {
+        on: line.on.map(signal),
+        after: line.after.0,
+        act: match &line.act {
+            Act::ReadyFd => user_program::Act::Ready,
+            Act::Serve => user_program::Act::Serve,
+            Act::Ignore => user_program::Act::Ignore,
+            Act::Exit(code) => user_program::Act::Exit(*code),
+            Act::Print(line) => user_program::Act::Print(line.clone()),
+            Act::Fork => user_program::Act::Fork,
+        },
+    });
+    user_program::Behaviour { rules: rules.collect() }
 }
 
 /// What lies at an address.

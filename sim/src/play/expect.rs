@@ -95,7 +95,8 @@ fn found(world: &World, profile: &Profile) -> Option<(slot::Slot, Option<slot::R
 }
 
 fn live(world: &World, profile: &Profile) -> usize {
-    let mine = gateways(world).filter(|(_, process, of)| of == profile && works(world, process, of));
+    let mine =
+        gateways(world).filter(|(_, process, of)| of == profile && works(world, process, of));
     mine.count()
 }
 
@@ -164,14 +165,13 @@ fn counts(machine: &Machine, expect: &Expect) -> Held {
     }
     for (name, wanted) in &expect.supervisors {
         let own = format!("gateway-{name}");
-        let found = count(world, |it| is_supervisor(it) && it.argv.iter().any(|word| *word == *own));
+        let found =
+            count(world, |it| is_supervisor(it) && it.argv.iter().any(|word| *word == *own));
         must(found == usize::from(*wanted), || format!("{found} supervisors of {name} live"))?;
     }
     for (name, wanted) in &expect.loggers {
         let dir = format!("/logs/gateways/{name}");
-        let own = |it: &Process| {
-            it.argv.iter().any(|word| word.to_string_lossy().ends_with(&dir))
-        };
+        let own = |it: &Process| it.argv.iter().any(|word| word.to_string_lossy().ends_with(&dir));
         let found = count(world, |it| is_logger(it) && own(it));
         must(found == usize::from(*wanted), || format!("{found} loggers of {name} live"))?;
     }

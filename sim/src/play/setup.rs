@@ -12,7 +12,7 @@ use crate::image::{self, Facts, HERMES, VOLUME};
 use crate::machine::Machine;
 use crate::promise::Watch;
 use crate::runtime;
-use crate::scenario::world::{Act, Content, Program, S6, Tree};
+use crate::scenario::world::{Content, S6, Tree};
 use crate::scenario::{Scenario, words};
 use crate::user_program;
 use crate::world::{ContainerId, Version, World};
@@ -76,7 +76,7 @@ fn world(scenario: &Scenario) -> World {
     let mut world = image::world(&facts);
     if told.tree == Tree::None {
         for container in world.containers.values_mut() {
-            container.settings.command = vec!["--no-tree".into()];
+            container.settings.is_ours = false;
         }
     }
     volume(&mut world, scenario);
@@ -90,23 +90,7 @@ fn programs(scenario: &Scenario) -> BTreeMap<PathBuf, user_program::Behaviour> {
         Content::Program(lines) => Some((PathBuf::from(path), lines)),
         _ => None,
     });
-    at_paths.chain(in_files).map(|(path, lines)| (path, behaviour(lines))).collect()
-}
-
-fn behaviour(lines: &Program) -> user_program::Behaviour {
-    let rules = lines.iter().map(|line| user_program::Rule {
-        on: line.on.map(acts::signal),
-        after: line.after.0,
-        act: match &line.act {
-            Act::ReadyFd => user_program::Act::Ready,
-            Act::Serve => user_program::Act::Serve,
-            Act::Ignore => user_program::Act::Ignore,
-            Act::Exit(code) => user_program::Act::Exit(*code),
-            Act::Print(line) => user_program::Act::Print(line.clone()),
-            Act::Fork => user_program::Act::Fork,
-        },
-    });
-    user_program::Behaviour { rules: rules.collect() }
+    at_paths.chain(in_files).map(|(path, lines)| (path, acts::behaviour(lines))).collect()
 }
 
 /// What lies on the volume, and elsewhere, before the first boot.

@@ -71,7 +71,13 @@ impl Play {
                 let lasts = surprise.lasts.map(|span| span.0).unwrap_or_default();
                 self.befall(who, &Deed::Suspend(lasts))
             }
-            Told::Fail(errno) if surprise.sticky => self.befall(who, &Deed::RefuseForGood(errno)),
+            Told::Fail(errno) if surprise.sticky => {
+                let befell = self.befall(who, &Deed::RefuseForGood(errno));
+                if let Some(sticky) = &mut self.sticky {
+                    sticky.touches = surprise.at.touches;
+                }
+                befell
+            }
             Told::Fail(errno) => self.befall(who, &Deed::Refuse(errno)),
         };
         self.is_clean = was_clean;
@@ -116,11 +122,13 @@ impl Play {
 
 /// Is this effect at the address, its ordinal aside?
 fn touches(at: &At, effect: &Effect) -> bool {
-    Kind::of(effect) == at.effect
-        && at
-            .touches
-            .as_ref()
-            .is_none_or(|text| objects(effect).iter().any(|it| it.contains(text.as_str())))
+    is_about(effect, at.effect, at.touches.as_deref())
+}
+
+/// Is this effect of the kind, and about something that has the text in it?
+pub(super) fn is_about(effect: &Effect, kind: Kind, text: Option<&str>) -> bool {
+    Kind::of(effect) == kind
+        && text.is_none_or(|text| objects(effect).iter().any(|it| it.contains(text)))
 }
 
 /// What an effect is about, as text: paths, programs with their arguments, printed words.
