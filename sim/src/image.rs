@@ -118,7 +118,13 @@ fn settings(facts: &Facts) -> Settings {
         ),
     ]);
     env.extend(facts.env.clone());
-    Settings { env: Arc::new(env), command: facts.command.clone(), uid: facts.uid, gid: facts.uid, is_ours: true }
+    Settings {
+        env: Arc::new(env),
+        command: facts.command.clone(),
+        uid: facts.uid,
+        gid: facts.uid,
+        is_ours: true,
+    }
 }
 
 /// The device of a container's own files.

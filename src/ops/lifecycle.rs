@@ -156,7 +156,10 @@ async fn look<H: Host, S: Registrar>(
 }
 
 /// Has the supervisor look for new slots, and gives it a moment to look after this one.
-pub(super) async fn show<S: Registrar>(supervisor: &S, profile: &Profile) -> Result<Service, SupervisorError> {
+pub(super) async fn show<S: Registrar>(
+    supervisor: &S,
+    profile: &Profile,
+) -> Result<Service, SupervisorError> {
     supervisor.rescan().await?;
     match supervisor.wait(profile, Goal::Supervised, LISTEN_TIMEOUT).await {
         Err(SupervisorError::TimedOut { .. }) => {

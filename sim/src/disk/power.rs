@@ -35,7 +35,12 @@ type Cut = BTreeMap<u64, Fate>;
 impl Disk {
     /// How many cuts [`Disk::power_cut`] offers: 1 if all is synced, else 4 at least.
     pub fn cuts(&self, device: u16) -> u64 {
-        self.all_cuts(device).len() as u64
+        self.first_cuts(device, CUTS_MAX).len() as u64
+    }
+
+    /// The same, counted no further than this.
+    pub fn cuts_up_to(&self, device: u16, most: usize) -> u64 {
+        self.first_cuts(device, most.min(CUTS_MAX)).len() as u64
     }
 
     /// The power goes and comes back. Afterwards all that is left is synced, and whatever has no name is gone.
@@ -45,8 +50,9 @@ impl Disk {
     /// its first 0, 1, … all steps, a file lost, torn or kept. None from 4 on repeats an earlier one; a choice beyond
     /// [`Disk::cuts`] is 0.
     pub fn power_cut(&mut self, device: u16, choice: u64) {
-        let mut cuts = self.all_cuts(device);
-        let index = usize::try_from(choice).ok().filter(|index| *index < cuts.len());
+        let wanted = usize::try_from(choice).unwrap_or(CUTS_MAX);
+        let mut cuts = self.first_cuts(device, wanted.saturating_add(1).min(CUTS_MAX));
+        let index = Some(wanted).filter(|index| *index < cuts.len());
         let cut = cuts.swap_remove(index.unwrap_or_default());
         let Some(device) = self.devices.get_mut(&device) else { return };
         for (number, fate) in cut {
@@ -59,7 +65,8 @@ impl Disk {
         device.nodes = reachable(std::mem::take(&mut device.nodes));
     }
 
-    fn all_cuts(&self, device: u16) -> Vec<Cut> {
+    /// The first so many cuts, and never fewer than four where anything is unsynced.
+    fn first_cuts(&self, device: u16, most: usize) -> Vec<Cut> {
         let unsynced: BTreeMap<u64, &Node> = self
             .devices
             .get(&device)
@@ -79,14 +86,20 @@ impl Disk {
         }
         let unnamed = uniform(&unsynced, Fate::Lost, Fate::Kept);
         let mut cuts = vec![lost.clone(), kept.clone(), named.clone(), torn];
+        if cuts.len() >= most {
+            return cuts;
+        }
         let mut seen: BTreeSet<Cut> = cuts.iter().cloned().collect();
-        for most in [kept, named, lost, unnamed] {
+        for background in [kept, named, lost, unnamed] {
             for (number, node) in &unsynced {
                 for fate in node.fates() {
-                    let mut cut = most.clone();
+                    let mut cut = background.clone();
                     cut.insert(*number, fate);
-                    if cuts.len() < CUTS_MAX && seen.insert(cut.clone()) {
+                    if seen.insert(cut.clone()) {
                         cuts.push(cut);
+                    }
+                    if cuts.len() >= most {
+                        return cuts;
                     }
                 }
             }

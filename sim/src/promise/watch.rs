@@ -348,8 +348,8 @@ impl Watch {
             self.if_wanted(rest::one_slot_each(world))?;
             self.if_wanted(rest::wanted_is_asked(world))?;
             self.if_wanted(rest::stopped_is_gone(world))?;
+            self.if_wanted(rest::nobody_is_ownerless(world))?;
         }
-        self.if_wanted(rest::nobody_is_ownerless(world))?;
         if !self.is_littered {
             self.if_wanted(rest::nothing_is_left(world))?;
             self.if_wanted(rest::all_is_finished(world))?;

@@ -9,7 +9,7 @@ use crate::task::Wants;
 use crate::world::Who;
 
 /// So many ways to lose power are tried at one place.
-const CUTS_MAX: u64 = 6;
+const CUTS_MAX: usize = 6;
 
 impl Search {
     /// Tries every cell.
@@ -110,7 +110,7 @@ pub(super) fn deeds(play: &Play, who: Who, kinds: &[Crash]) -> Vec<Deed> {
             Crash::Kill => deeds.push(Deed::Kill),
             Crash::Container => deeds.push(Deed::ContainerKill),
             Crash::Power => {
-                let cuts = play.machine.world.disk.cuts(image::VOLUME).min(CUTS_MAX);
+                let cuts = play.machine.world.disk.cuts_up_to(image::VOLUME, CUTS_MAX);
                 deeds.extend((0..cuts).map(Deed::PowerCut));
             }
             Crash::Errno => {
