@@ -127,7 +127,10 @@ async fn candidates<H: Host, S>(context: &Context<'_, H, S>, pass: &mut Pass) ->
         candidates.push(match found {
             Found::Profile(profile) => Candidate::Profile(profile),
             Found::Misnamed(name, error) => skipped(name, error.to_string()),
-            Found::Unreadable(name, error) => skipped(name, error.to_string()),
+            Found::Unreadable(name, error) => {
+                let plan = Plan::skipped(name, error.to_string()).failed();
+                Candidate::Skipped(Box::new(plan))
+            }
             Found::Unfinished(..) => continue,
         });
     }
@@ -160,7 +163,7 @@ async fn one<H: Host, S: Registrar>(
 
 /// Has the supervisor look, and waits until every slot that it did not know is looked after.
 async fn make_live<H: Host, S: Registrar>(context: &Context<'_, H, S>, pass: &mut Pass) {
-    let unknown = |plan: &&mut Plan| plan.is_unsupervised && plan.failure.is_none();
+    let unknown = |plan: &&mut Plan| plan.is_unsupervised && plan.slot != plan::SlotChange::None;
     if !pass.plans.iter_mut().any(|plan| unknown(&&mut *plan)) {
         return;
     }

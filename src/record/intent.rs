@@ -217,6 +217,15 @@ pub fn oddities(record: &Reading<Record>, state: &Reading<State>) -> Vec<Oddity>
     record.oddity().into_iter().chain(state.oddity()).cloned().collect()
 }
 
+/// The file that decides, where the machine could not read it just now.
+pub fn unread<'a>(record: &'a Reading<Record>, state: &'a Reading<State>) -> Option<&'a Oddity> {
+    let decides = match record {
+        Reading::Missing => state.oddity(),
+        Reading::Whole(_) | Reading::Odd(_) => record.oddity(),
+    };
+    decides.filter(|oddity| oddity.may_pass)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

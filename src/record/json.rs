@@ -29,6 +29,15 @@ pub struct Oddity {
     pub path: PathBuf,
     /// A phrase: `it is empty`, `permission denied`.
     pub reason: String,
+    /// The machine could not read it just now: it may be whole.
+    pub may_pass: bool,
+}
+
+impl Oddity {
+    /// What the file holds is wrong, and stays so.
+    fn damage(path: &Path, reason: String) -> Self {
+        Self { path: path.to_owned(), reason, may_pass: false }
+    }
 }
 
 impl<T> Reading<T> {
@@ -57,7 +66,7 @@ impl<T> Reading<T> {
         match self {
             Self::Whole(value) => match parse(value) {
                 Ok(parsed) => Reading::Whole(parsed),
-                Err(reason) => Reading::Odd(Oddity { path: path.to_owned(), reason }),
+                Err(reason) => Reading::Odd(Oddity::damage(path, reason)),
             },
             Self::Missing => Reading::Missing,
             Self::Odd(oddity) => Reading::Odd(oddity),
@@ -98,11 +107,15 @@ fn reading(path: &Path, read: Result<Vec<u8>, HostError>) -> Reading<Map<String,
             Ok(object) => Reading::Whole(object),
             Err(reason) => {
                 mark!("R9");
-                Reading::Odd(Oddity { path: path.to_owned(), reason })
+                Reading::Odd(Oddity::damage(path, reason))
             }
         },
         Err(error) if error.is_absent() => Reading::Missing,
-        Err(error) => Reading::Odd(Oddity { path: path.to_owned(), reason: reason(&error) }),
+        Err(error) => Reading::Odd(Oddity {
+            path: path.to_owned(),
+            reason: reason(&error),
+            may_pass: !is_about_the_file(error.errno),
+        }),
     }
 }
 

@@ -16,6 +16,8 @@ use crate::supervisor::{Registrar, Service};
 pub(super) struct Facts {
     pub profile: Profile,
     pub prior: Prior,
+    /// The operator's word may be another: the machine could not read it just now.
+    pub unread: Option<String>,
     /// What must be said about its files.
     pub oddities: Vec<String>,
     /// What its supervisor says, or why it cannot be asked.
@@ -62,7 +64,9 @@ pub(super) async fn observe<H: Host, S: Registrar>(
     let service = context.supervisor.status(profile).await.map_err(|error| error.to_string());
     let lives = held || matches!(&service, Ok(service) if service.pid().is_some());
     let leftovers = leftovers(context, profile, lives, &mut oddities).await;
-    Facts { profile: profile.clone(), prior, oddities, service, held, leftovers }
+    let unread = intent::unread(&record, &state).map(ToString::to_string);
+    oddities.retain(|oddity| Some(oddity) != unread.as_ref());
+    Facts { profile: profile.clone(), prior, unread, oddities, service, held, leftovers }
 }
 
 /// While a gateway lives, its files are its own; only a marker that names another process is stale even then.

@@ -166,6 +166,12 @@ pub(super) fn plan(facts: Facts) -> Plan {
             return plan;
         }
     };
+    plan.failure = facts.unread;
+    if plan.failure.is_some() && service.presence == Presence::Supervised {
+        // What lives goes on as it was told last.
+        plan.action = Action::Skipped;
+        return plan;
+    }
     if service.presence == Presence::Unregistered {
         plan.slot = SlotChange::New;
     }
@@ -215,7 +221,15 @@ mod tests {
             Prior { word: intent.word().into(), intent, source: Source::Intent, unknown: false };
         let profile = Profile::parse("coder").expect("legal");
         let service = Ok(service);
-        Facts { profile, prior, oddities: vec![], service, held: false, leftovers: vec![] }
+        Facts {
+            profile,
+            prior,
+            unread: None,
+            oddities: vec![],
+            service,
+            held: false,
+            leftovers: vec![],
+        }
     }
 
     fn live(want: Want, fact: Fact) -> Service {
@@ -252,6 +266,19 @@ mod tests {
     ) {
         let plan = plan(facts(intent, service));
         assert_eq!((plan.action, plan.change), (action, change));
+    }
+
+    #[test]
+    fn a_word_that_could_not_be_read_just_now_stops_nobody() {
+        let unread = Some("ignored `x`: input/output error".to_owned());
+        let live = Facts { unread: unread.clone(), ..facts(Intent::Stopped, live(Want::Up, up())) };
+        let plan_of_live = plan(live);
+        assert_eq!(plan_of_live.change, Change::Nothing);
+        assert_eq!((plan_of_live.action, plan_of_live.failure), (Action::Skipped, unread.clone()));
+        let absent = Facts { unread, ..facts(Intent::Stopped, Service::unregistered()) };
+        let plan_of_absent = plan(absent);
+        assert_eq!(plan_of_absent.action, Action::Registered);
+        assert!(plan_of_absent.failure.is_some());
     }
 
     #[rstest]
