@@ -37,5 +37,21 @@ docker-clean:
 bench:
     cargo bench --locked
 
+# Every scenario on the simulated machine, each search made twice: calm, crash matrix, few surprises, every interleaving
+sim *words:
+    cargo run --profile sim --quiet --locked -p hermes-sim -- run --twice {{ words }}
+
+# The same for a night: far more runs, two surprises in one
+sim-long *words:
+    cargo run --profile sim --quiet --locked -p hermes-sim -- run --size long {{ words }}
+
+# Is every planted bug found, by which search, after how many runs
+planted *words:
+    cargo run --profile sim --quiet --locked -p hermes-sim -- planted {{ words }}
+
+# How fast the simulated machine is: effects, runs and states a second
+bench-sim:
+    cargo bench --locked -p hermes-sim
+
 # What .ci/run does
 ci: check test demo

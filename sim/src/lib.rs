@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!   main        run · explore · replay · shrink · list · explain · planted
+//!   shrink      a failure made small, told by addresses · report · trace: told to people
 //!   search      calm · matrix · surprises · closed · swarm          which choices are tried
 //!   promise     S1–S14, L1–L7                                       what must hold, and when
 //!   scenario    a story as JSON: the world, what is done, what is expected
@@ -29,10 +30,13 @@ pub mod planted;
 pub mod play;
 pub mod process;
 pub mod promise;
+pub mod report;
 pub mod runtime;
 pub mod s6;
 pub mod scenario;
 pub mod search;
+pub mod shrink;
 pub mod task;
+pub mod trace;
 pub mod user_program;
 pub mod world;

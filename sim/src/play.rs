@@ -117,6 +117,8 @@ pub struct Play {
     pub effects: u64,
     /// Of all that happened, in order.
     pub digest: u128,
+    /// What the moves did, for whoever listens; empty it to hear on.
+    pub heard: Option<Vec<Moved>>,
 }
 
 /// A command of the story.
@@ -230,6 +232,9 @@ impl Play {
     }
 
     fn moved(&mut self, moved: &Moved) -> Result<(), Failure> {
+        if let Some(heard) = &mut self.heard {
+            heard.push(moved.clone());
+        }
         match moved {
             Moved::Acted { effect, outcome, .. } => {
                 self.effects += 1;

@@ -7,7 +7,8 @@
 //!
 //! A gateway is cut between its turns: its list starts anew from the [`Running`] of the turn.
 
-use std::cell::RefCell;
+use std::backtrace::Backtrace;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -92,6 +93,13 @@ impl std::fmt::Debug for Live {
     }
 }
 
+thread_local! {
+    /// Is it noted where effects are asked for? Decides nothing.
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+    /// Where the last one was.
+    static ASKED_AT: Cell<Option<Backtrace>> = const { Cell::new(None) };
+}
+
 /// The door of one task: keeps what was asked until it is answered.
 #[derive(Debug, Default)]
 struct Door {
@@ -102,6 +110,9 @@ struct Door {
 impl Host for Door {
     async fn perform(&self, effect: Effect) -> Outcome {
         *self.asked.borrow_mut() = Some(effect);
+        if WATCHED.get() {
+            ASKED_AT.set(Some(Backtrace::force_capture()));
+        }
         poll_fn(|_| match self.answer.borrow_mut().take() {
             Some(outcome) => Poll::Ready(outcome),
             None => Poll::Pending,
@@ -215,6 +226,14 @@ impl Task {
             }
             Polled::Cut(running) => self.cut(*running),
         }
+    }
+
+    /// Where in the program it asks for what it wants: the future is rebuilt, watched. Slow; for reports.
+    pub fn asked_at(&self) -> Backtrace {
+        WATCHED.set(true);
+        drop(self.rebuild());
+        WATCHED.set(false);
+        ASKED_AT.take().unwrap_or_else(Backtrace::disabled)
     }
 
     /// The future again, from the answers.

@@ -14,6 +14,11 @@ impl Disk {
         unnamed
     }
 
+    /// How many nodes there are, on all devices.
+    pub fn nodes(&self) -> usize {
+        self.devices.values().map(|inside| inside.nodes.len()).sum()
+    }
+
     /// Gives a node its owner and mode, durable at once.
     pub fn put_status(&mut self, id: NodeId, mode: u32, uid: u32, gid: u32) {
         self.change(id, |node| node.status = Status { mode, uid, gid });

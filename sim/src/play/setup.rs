@@ -37,6 +37,7 @@ impl Play {
             moves: 0,
             effects: 0,
             digest: 0,
+            heard: None,
         };
         if !scenario.boots_by_itself() {
             runtime::start(&mut play.machine.world, ContainerId(1));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Command, Failure, Play, acts, expect};
 use crate::runtime;
-use crate::scenario::step::RuntimeAct;
+use crate::scenario::step::{RunExpect, RuntimeAct};
 use crate::scenario::{Run, Step};
 use crate::world::{ContainerId, Phase};
 
@@ -37,6 +37,16 @@ impl Play {
             Some(step) => vec![step],
             None => Vec::new(),
         }
+    }
+
+    /// The place of the present step in the story.
+    pub fn place(&self) -> usize {
+        self.at
+    }
+
+    /// The step of the present with this number in its group.
+    pub fn present_step(&self, index: usize) -> Option<&Step> {
+        self.present().get(index).copied()
     }
 
     /// The steps that can begin now.
@@ -211,7 +221,8 @@ impl Play {
         let steps = self.present();
         let Some(Step::Run(run)) = steps.get(index).copied() else { return Ok(()) };
         let command = &self.commands[&serial];
-        if !self.is_clean {
+        let asks_nothing = run.expect == RunExpect::default();
+        if !self.is_clean || (asks_nothing && command.exit.is_none()) {
             return Ok(());
         }
         expect::command(run, command, self.machine.printed.get(&serial))

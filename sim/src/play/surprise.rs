@@ -64,9 +64,25 @@ impl Play {
                 Ok(())
             }
             Told::Preempt => return self.preempt(who, &surprise),
+            Told::Begin => {
+                let begins = self.to_begin().next();
+                return match begins {
+                    Some(index) => self.begin(index),
+                    None => Err(expect::failure("nothing of the story can begin at a surprise")),
+                };
+            }
+            Told::Time => {
+                return match self.next_moment() {
+                    Some(moment) => {
+                        self.machine.advance(moment);
+                        Ok(())
+                    }
+                    None => Err(expect::failure("nobody waits for time at a surprise")),
+                };
+            }
             Told::ContainerKill => self.befall(who, &Deed::ContainerKill),
             Told::ContainerRestart => self.befall(who, &Deed::ContainerRestart),
-            Told::PowerCut => self.befall(who, &Deed::PowerCut(0)),
+            Told::PowerCut => self.befall(who, &Deed::PowerCut(surprise.keeps.unwrap_or(0))),
             Told::Suspend => {
                 let lasts = surprise.lasts.map(|span| span.0).unwrap_or_default();
                 self.befall(who, &Deed::Suspend(lasts))
@@ -99,6 +115,11 @@ impl Play {
             (None, Some(index)) => self.begin(index),
             (None, None) => Err(expect::failure("nobody else can go on at a preemption")),
         }
+    }
+
+    /// How often the address of the story's surprise of this number came up.
+    pub fn came_up(&self, index: usize) -> u32 {
+        self.met.counts.get(index).copied().unwrap_or_default()
     }
 
     /// The story's surprises whose address never came up: a replay that leaves one out is none.

@@ -228,6 +228,9 @@ fn surprises(scenario: &Scenario, names: &BTreeSet<String>) -> Checked {
         if surprise.lasts.is_some() != (surprise.deed == Deed::Suspend) {
             return fault(format!("{at}/lasts"), "`lasts` goes with `suspend`, and only with it");
         }
+        if surprise.keeps.is_some() && surprise.deed != Deed::PowerCut {
+            return fault(format!("{at}/keeps"), "`keeps` goes with `power-cut` only");
+        }
         if let Some(to) = &surprise.to {
             if surprise.deed != Deed::Preempt {
                 return fault(format!("{at}/to"), "`to` goes with `preempt` only");

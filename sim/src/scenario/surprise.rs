@@ -30,6 +30,9 @@ pub struct Surprise {
     /// A suspension: how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Span>,
+    /// A power cut: which of the outcomes that the order of writes allows; left out, the disk keeps least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeps: Option<u64>,
 }
 
 /// An address of one effect.
@@ -127,11 +130,15 @@ pub enum Deed {
     PowerCut,
     /// `suspend`: the machine sleeps before the effect.
     Suspend,
+    /// `begin`: the story's next step begins before the effect, though others could go on.
+    Begin,
+    /// `time`: time passes before the effect, up to the next moment at which anybody wakes.
+    Time,
     /// `EIO` and its like: the effect fails so.
     Fail(Errno),
 }
 
-const DEEDS: [(&str, Deed); 7] = [
+const DEEDS: [(&str, Deed); 9] = [
     ("kill", Deed::Kill),
     ("kill-after", Deed::KillAfter),
     ("preempt", Deed::Preempt),
@@ -139,10 +146,12 @@ const DEEDS: [(&str, Deed); 7] = [
     ("container-restart", Deed::ContainerRestart),
     ("power-cut", Deed::PowerCut),
     ("suspend", Deed::Suspend),
+    ("begin", Deed::Begin),
+    ("time", Deed::Time),
 ];
 
 /// The errnos that a scenario may name, with Linux' numbers.
-const ERRNOS: [(&str, i32); 15] = [
+const ERRNOS: [(&str, i32); 19] = [
     ("EPERM", 1),
     ("ENOENT", 2),
     ("EINTR", 4),
@@ -152,10 +161,14 @@ const ERRNOS: [(&str, i32); 15] = [
     ("ENOMEM", 12),
     ("EACCES", 13),
     ("EEXIST", 17),
+    ("ENFILE", 23),
     ("EMFILE", 24),
     ("ENOSPC", 28),
     ("EROFS", 30),
+    ("EPIPE", 32),
+    ("ENOLCK", 37),
     ("ELOOP", 40),
+    ("EADDRINUSE", 98),
     ("ETIMEDOUT", 110),
     ("EDQUOT", 122),
 ];

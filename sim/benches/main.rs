@@ -1,0 +1,87 @@
+//! How fast the simulated machine is, on one core: effects, whole runs and states a second, and how big the worlds are.
+//! `just bench-sim` prints one table. Nothing here asserts: a machine that is busy would fail a build that is right.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "a bench reads scenarios, measures with real clocks, and prints what it finds"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hermes_sim::play::Play;
+use hermes_sim::scenario::{Scenario, load};
+use hermes_sim::search::{Budget, Search, Tally};
+
+const SCENARIOS: [&str; 3] = ["r1-container-restart", "verb-stop", "closed-start-stop-crash"];
+
+/// Each number is measured for so long.
+const MEASURED: Duration = Duration::from_secs(3);
+
+/// States of one closed search.
+const STATES: u64 = 50_000;
+
+fn main() {
+    // `cargo test --benches` and the like ask for a list: there is none.
+    if std::env::args().any(|word| word == "--list" || word == "--test") {
+        return;
+    }
+    println!(
+        "{:<26} {:>6} {:>9} {:>14} {:>10} {:>10}",
+        "scenario", "nodes", "processes", "effects/s", "runs/s", "states/s"
+    );
+    for name in SCENARIOS {
+        bench(&read(name));
+    }
+}
+
+fn read(name: &str) -> Arc<Scenario> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/scenarios"));
+    let path = folder.join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).expect("a fixture of this repository");
+    Arc::new(load(name, &text).expect("a scenario that loads"))
+}
+
+fn bench(scenario: &Arc<Scenario>) {
+    let (nodes, processes) = match Play::new(scenario) {
+        Ok(play) => {
+            let world = &play.machine.world;
+            (world.disk.nodes().to_string(), world.everybody().count().to_string())
+        }
+        Err(failure) => (format!("({})", failure.promise), "-".to_owned()),
+    };
+    let budget = Budget { runs: 1, states: STATES, surprises: 1, seed: 0 };
+    let calm = rates(scenario, budget, Search::calm);
+    let states = match scenario.search.closed {
+        true => format!("{:.0}", rates(scenario, budget, Search::closed).states),
+        false => "-".to_owned(),
+    };
+    println!(
+        "{:<26} {nodes:>6} {processes:>9} {:>14.0} {:>10.0} {states:>10}",
+        scenario.name, calm.effects, calm.runs
+    );
+}
+
+struct Rates {
+    effects: f64,
+    runs: f64,
+    states: f64,
+}
+
+/// Whole searches, boot and all, one after the other.
+fn rates(scenario: &Arc<Scenario>, budget: Budget, search: fn(Search) -> Tally) -> Rates {
+    let start = Instant::now();
+    let (mut effects, mut runs, mut states) = (0, 0, 0);
+    while start.elapsed() < MEASURED {
+        let Ok(tally) = Search::new(scenario, budget).map(search) else { break };
+        effects += tally.effects;
+        runs += tally.runs;
+        states += tally.states;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let rate = |count: u64| u32::try_from(count).map_or(f64::INFINITY, f64::from) / seconds;
+    Rates { effects: rate(effects), runs: rate(runs), states: rate(states) }
+}

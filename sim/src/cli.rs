@@ -1,0 +1,96 @@
+//! The command: its words, and what each prints. Files, clocks and threads are here and nowhere else in the simulator.
+//!
+//! Exit codes: 0 everything held, 1 something was broken, 2 the words or a scenario make no sense.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "the command reads scenarios, measures and prints; the simulated machine does not"
+)]
+
+mod budget;
+mod explore;
+mod files;
+mod planted;
+mod replay;
+mod run;
+mod table;
+mod tell;
+mod unit;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Plays stories on a simulated machine, on which hermes runs unmodified, and searches all that can befall it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hermes-sim",
+    after_help = "\
+Examples:
+  hermes-sim run                                        every scenario, at the size of a commit
+  hermes-sim run --size long --jobs 2                   the same, for hours
+  hermes-sim explore fixtures/scenarios/verb-stop.json --search matrix
+  hermes-sim replay fixtures/scenarios/r1-container-restart.json --full
+  hermes-sim explain S1                                 what is promised, and why
+  hermes-sim explain H22                                which stories tell of a hazard
+
+Exit codes: 0 everything held, 1 something was broken, 2 the words or a scenario make no sense."
+)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Explore(explore::Args),
+    Replay(replay::Args),
+    Shrink(explore::ShrinkArgs),
+    List(tell::ListArgs),
+    Explain(tell::ExplainArgs),
+    Planted(planted::Args),
+}
+
+/// What a command ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Held,
+    Broken,
+}
+
+/// What makes a command end with 2.
+#[derive(Debug)]
+struct Usage(String);
+
+impl From<String> for Usage {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// Reads the words, acts, and says how it ended.
+pub fn main() -> ExitCode {
+    // A panic of the program that is simulated is an answer, not an accident: it is told in the report.
+    std::panic::set_hook(Box::new(|_| {}));
+    let acted = match Args::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Explore(args) => explore::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Shrink(args) => explore::shrink(&args),
+        Command::List(args) => tell::list(&args),
+        Command::Explain(args) => tell::explain(&args),
+        Command::Planted(args) => planted::run(&args),
+    };
+    match acted {
+        Ok(Verdict::Held) => ExitCode::SUCCESS,
+        Ok(Verdict::Broken) => ExitCode::from(1),
+        Err(Usage(text)) => {
+            eprintln!("hermes-sim: {text}");
+            ExitCode::from(2)
+        }
+    }
+}

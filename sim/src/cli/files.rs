@@ -1,0 +1,84 @@
+//! Finds and reads scenarios, and knows the day.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hermes_sim::scenario::{Machine, Scenario, load};
+
+use super::Usage;
+
+const FOLDERS: [&str; 2] = ["fixtures/scenarios", "fixtures/regressions"];
+
+/// Reads these files; if there are none, every scenario and regression. Those for other machines are left out, and counted.
+pub fn read_all(paths: &[PathBuf]) -> Result<(Vec<Arc<Scenario>>, usize), Usage> {
+    let paths = if paths.is_empty() { everything()? } else { paths.to_vec() };
+    let all: Result<Vec<Scenario>, Usage> = paths.iter().map(|path| read(path)).collect();
+    let (ours, others): (Vec<Scenario>, Vec<Scenario>) =
+        all?.into_iter().partition(|scenario| scenario.runs_on.contains(&Machine::Simulated));
+    Ok((ours.into_iter().map(Arc::new).collect(), others.len()))
+}
+
+/// Reads one.
+pub fn read(path: &Path) -> Result<Scenario, Usage> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Usage(format!("failed to read `{shown}`: {error}")))?;
+    load(&shown.to_string(), &text).map_err(|error| Usage(error.to_string()))
+}
+
+/// Every fixture, by name: below the current directory, else where the simulator was built.
+fn everything() -> Result<Vec<PathBuf>, Usage> {
+    let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let here = Path::new("");
+    let root = if Path::new(FOLDERS[0]).is_dir() { here } else { built };
+    let mut paths = Vec::new();
+    for folder in FOLDERS {
+        let folder = root.join(folder);
+        let entries = std::fs::read_dir(&folder)
+            .map_err(|error| Usage(format!("failed to list `{}`: {error}", folder.display())))?;
+        let mut found: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .collect();
+        found.sort();
+        paths.extend(found);
+    }
+    Ok(paths)
+}
+
+/// The day, as a regression says it.
+pub fn today() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    date(since.as_secs() / 86_400)
+}
+
+/// The day so long after 1970 began.
+fn date(days: u64) -> String {
+    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let (mut year, mut left) = (1970, days);
+    while left >= 365 + u64::from(is_leap(year)) {
+        left -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while left >= lengths[month] {
+        left -= lengths[month];
+        month += 1;
+    }
+    format!("{year:04}-{:02}-{:02}", month + 1, left + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn a_date_is_year_month_and_day() {
+        assert_eq!(date(0), "1970-01-01");
+        assert_eq!(date(19_782), "2024-02-29");
+        assert_eq!(date(20_454), "2026-01-01");
+    }
+}

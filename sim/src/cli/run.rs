@@ -1,0 +1,146 @@
+//! `run`: every search that the scenarios ask for, on so many threads, and a table of what came of it.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hermes_sim::report::{self, Case, Effort, Report};
+use hermes_sim::scenario::Scenario;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::budget::{REPORTS, SHRINK_RUNS, Size, TRACE_LINES};
+use super::unit::{Kind, Made, Unit};
+use super::{Usage, Verdict, files, table};
+
+/// Makes every search that the scenarios ask for: calm always; crash matrix, surprises and closed as `search` says.
+///
+/// Prints a table, the totals, and each failure with the smallest scenario that shows it. The results and their order do not
+/// depend on --jobs.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
+    pub files: Vec<PathBuf>,
+    /// How much is tried
+    #[arg(long, value_enum, default_value_t = Size::Ci)]
+    pub size: Size,
+    /// How many searches are made at a time; as many as there are cores if left out
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Which of many equal choices are taken where not all can be
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Makes each search twice: a difference is a failure
+    #[arg(long)]
+    pub twice: bool,
+    /// Prints one JSON object instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Prints whole traces
+    #[arg(long)]
+    pub full: bool,
+    /// So many failures are made small and told in full
+    #[arg(long, default_value_t = REPORTS)]
+    pub reports: usize,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Verdict, Usage> {
+    let (scenarios, others) = files::read_all(&args.files)?;
+    if args.jobs == Some(0) {
+        return Err(Usage("--jobs must be at least 1".to_owned()));
+    }
+    let units = units(args, &scenarios);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let made = make(units, args.jobs.unwrap_or(cores));
+    let lines = (!args.full).then_some(TRACE_LINES);
+    let reports = reports(&made, args.reports, args.seed, lines);
+    match args.json {
+        true => println!("{}", table::json(&made, &reports, others)),
+        false => {
+            print!("{}", table::text(&made, others));
+            print!("{}", table::failures(&made, &reports));
+        }
+    }
+    Ok(if made.iter().all(Made::is_green) { Verdict::Held } else { Verdict::Broken })
+}
+
+fn units(args: &Args, scenarios: &[Arc<Scenario>]) -> Vec<Unit> {
+    let mut units = Vec::new();
+    for scenario in scenarios {
+        for kind in Kind::asked(scenario) {
+            let budget = args.size.budget(kind, scenario, args.seed);
+            let scenario = Arc::clone(scenario);
+            units.push(Unit { scenario, kind, budget, is_twice: args.twice });
+        }
+    }
+    units
+}
+
+/// Makes them on so many threads. In the order of the units, whoever is ready first.
+pub fn make(units: Vec<Unit>, jobs: usize) -> Vec<Made> {
+    let progress = progress(units.len());
+    let slots: Vec<Mutex<Option<Made>>> = units.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, units.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((unit, slot)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    units.get(index).zip(slots.get(index))
+                } {
+                    let made = unit.clone().make();
+                    say(progress.as_ref(), &made);
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+                }
+            });
+        }
+    });
+    if let Some(progress) = progress {
+        progress.finish_and_clear();
+    }
+    let taken =
+        slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
+    taken.map(|made| made.expect("every unit was made")).collect()
+}
+
+fn progress(units: usize) -> Option<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let bar = ProgressBar::new(units as u64);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    Some(bar)
+}
+
+fn say(progress: Option<&ProgressBar>, made: &Made) {
+    let (name, search) = (&made.unit.scenario.name, made.unit.kind.word());
+    match progress {
+        Some(bar) => {
+            bar.set_message(format!("{name} {search}"));
+            bar.inc(1);
+        }
+        None => {
+            let verdict = if made.is_green() { "held" } else { "BROKEN" };
+            eprintln!("{name} {search}: {verdict}, {:.2} s", made.took.as_secs_f64());
+        }
+    }
+}
+
+/// The first failures made small and told, each with the number of its unit.
+fn reports(made: &[Made], at_most: usize, seed: u64, lines: Option<usize>) -> Vec<(usize, Report)> {
+    let date = files::today();
+    let all = made
+        .iter()
+        .enumerate()
+        .flat_map(|(index, made)| made.tally.found.iter().map(move |found| (index, made, found)));
+    let cases = all.take(at_most).map(|(index, made, found)| {
+        let (scenario, by) = (&*made.unit.scenario, made.unit.kind.finder());
+        let case = Case { scenario, by, seed, date: &date, found };
+        (index, report::report(&case, Effort { runs: SHRINK_RUNS, lines }))
+    });
+    cases.collect()
+}

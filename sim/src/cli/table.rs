@@ -1,0 +1,169 @@
+//! What a run prints: the table, the totals as counts, the failures. The same results give the same text, seconds aside.
+
+use hermes_sim::report::Report;
+use serde_json::{Value, json};
+
+use super::unit::{Kind, Made};
+
+const HEAD: [&str; 10] = [
+    "scenario",
+    "search",
+    "tasks",
+    "effects",
+    "runs",
+    "known",
+    "states",
+    "transitions",
+    "complete",
+    "seconds",
+];
+
+/// The table and the totals.
+pub fn text(made: &[Made], others: usize) -> String {
+    let rows: Vec<Vec<String>> = made.iter().map(row).collect();
+    let mut text = columns(&HEAD, &rows);
+    text.push('\n');
+    for line in totals(made, others) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+fn row(made: &Made) -> Vec<String> {
+    let tally = &made.tally;
+    let complete = match (made.is_green(), tally.is_complete) {
+        (false, _) => "BROKEN",
+        (true, true) => "yes",
+        (true, false) => "no",
+    };
+    vec![
+        made.unit.scenario.name.clone(),
+        made.unit.kind.word().to_owned(),
+        made.unit.scenario.runs().count().to_string(),
+        tally.effects.to_string(),
+        tally.runs.to_string(),
+        tally.known.to_string(),
+        tally.states.to_string(),
+        tally.transitions.to_string(),
+        complete.to_owned(),
+        format!("{:.2}", made.took.as_secs_f64()),
+    ]
+}
+
+/// Rows below a head: the first two columns to the left, the others to the right.
+pub fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|word| word.len()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.len());
+        }
+    }
+    let head: Vec<String> = head.iter().map(|word| (*word).to_owned()).collect();
+    let mut text = String::new();
+    for row in std::iter::once(&head).chain(rows) {
+        let cells = row.iter().zip(&widths).enumerate().map(|(index, (cell, width))| match index {
+            0 | 1 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The crash matrix of each verb, then all together.
+fn totals(made: &[Made], others: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let is_verb = |made: &&Made| {
+        made.unit.kind == Kind::Matrix && made.unit.scenario.name.starts_with("verb-")
+    };
+    for verb in made.iter().filter(is_verb) {
+        let broken = verb.tally.found.len();
+        let cells = verb.tally.runs;
+        let state = match broken {
+            0 => "all green".to_owned(),
+            _ => format!("{broken} promises broken"),
+        };
+        lines.push(format!(
+            "crash matrix of {}: {cells} cells tried, {state}",
+            verb.unit.scenario.name
+        ));
+    }
+    let sum = |of: fn(&Made) -> u64| made.iter().map(of).sum::<u64>();
+    let green = made.iter().filter(|made| made.is_green()).count();
+    let scenarios = made.iter().filter(|made| made.unit.kind == Kind::Calm).count();
+    let complete = made.iter().filter(|made| made.tally.is_complete).count();
+    lines.push(format!(
+        "{scenarios} scenarios, {} searches: {green} held, {} broken, {complete} complete",
+        made.len(),
+        made.len() - green
+    ));
+    lines.push(format!(
+        "{} runs, {} effects, {} states, {} transitions",
+        sum(|made| made.tally.runs),
+        sum(|made| made.tally.effects),
+        sum(|made| made.tally.states),
+        sum(|made| made.tally.transitions)
+    ));
+    if others > 0 {
+        lines.push(format!("{others} scenarios are for other machines, and were left out"));
+    }
+    lines
+}
+
+/// Every failure: the first ones in full, the others in a line.
+pub fn failures(made: &[Made], reports: &[(usize, Report)]) -> String {
+    let mut text = String::new();
+    for (index, report) in reports {
+        let unit = &made[*index].unit;
+        text.push_str(&format!("\n─── {} {}\n", unit.scenario.name, unit.kind.word()));
+        text.push_str(&report.text());
+    }
+    let all = made.iter().flat_map(|made| made.tally.found.iter().map(move |found| (made, found)));
+    for (index, (made, found)) in all.skip(reports.len()).enumerate() {
+        if index == 0 {
+            text.push_str("\nAlso broken (see --reports):\n");
+        }
+        let (name, search) = (&made.unit.scenario.name, made.unit.kind.word());
+        text.push_str(&format!(
+            "  {name} {search}: {}: {}\n",
+            found.failure.promise, found.failure.what
+        ));
+    }
+    text
+}
+
+/// All of it as one JSON object.
+pub fn json(made: &[Made], reports: &[(usize, Report)], others: usize) -> Value {
+    let units: Vec<Value> = made.iter().map(unit).collect();
+    let told: Vec<Value> = reports
+        .iter()
+        .map(|(index, report)| {
+            let unit = &made[*index].unit;
+            json!({ "scenario": unit.scenario.name, "search": unit.kind.word(), "report": report.json() })
+        })
+        .collect();
+    json!({ "units": units, "failures": told, "left_out": others })
+}
+
+fn unit(made: &Made) -> Value {
+    let tally = &made.tally;
+    let broken = tally.found.iter().map(|found| {
+        json!({ "promise": found.failure.promise, "what": found.failure.what, "concluding": found.is_concluding })
+    });
+    json!({
+        "scenario": made.unit.scenario.name,
+        "search": made.unit.kind.word(),
+        "tasks": made.unit.scenario.runs().count(),
+        "effects": tally.effects,
+        "runs": tally.runs,
+        "known": tally.known,
+        "states": tally.states,
+        "transitions": tally.transitions,
+        "complete": tally.is_complete,
+        "digest": format!("{:032x}", tally.digest),
+        "seconds": made.took.as_secs_f64(),
+        "broken": broken.collect::<Vec<_>>(),
+    })
+}

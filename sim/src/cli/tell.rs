@@ -1,0 +1,68 @@
+//! `list` and `explain`: what is told, and what is promised. Plays nothing.
+
+use std::path::PathBuf;
+
+use hermes_sim::report::promises;
+use hermes_sim::scenario::{Promise, Scenario};
+
+use super::unit::Kind;
+use super::{Usage, Verdict, files, table};
+
+/// Lists the scenarios of the simulated machine: name, hazard, searches, and the first sentence of the fact.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Scenarios; every one if none is named
+    pub files: Vec<PathBuf>,
+}
+
+/// Explains a promise (S1 to S14, L1 to L7) or a hazard (R1 to R15, H1 to H52).
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// A promise or a hazard
+    pub what: String,
+}
+
+/// Runs `list`.
+pub fn list(args: &ListArgs) -> Result<Verdict, Usage> {
+    let (scenarios, others) = files::read_all(&args.files)?;
+    let rows: Vec<Vec<String>> = scenarios
+        .iter()
+        .map(|scenario| {
+            let hazard = scenario.hazard.clone().unwrap_or_else(|| "-".to_owned());
+            vec![format!("{:<46}", scenario.name), format!("{hazard:<4} {}", said(scenario))]
+        })
+        .collect();
+    print!("{}", table::columns(&["scenario", "hazard, searches, fact"], &rows));
+    println!("\n{} scenarios; {others} for other machines only", scenarios.len());
+    Ok(Verdict::Held)
+}
+
+fn said(scenario: &Scenario) -> String {
+    let kinds: Vec<&str> = Kind::asked(scenario).into_iter().map(Kind::word).collect();
+    let sentence = scenario.fact.split_inclusive(". ").next().unwrap_or_default();
+    format!("{:<32} {}", kinds.join(" "), sentence.trim_end())
+}
+
+/// Runs `explain`.
+pub fn explain(args: &ExplainArgs) -> Result<Verdict, Usage> {
+    let asked = args.what.to_uppercase();
+    if let Some(promise) = Promise::ALL.into_iter().find(|promise| promise.to_string() == asked) {
+        let (text, reason) = promises::words(promise);
+        println!("{promise}: {text}\n   because {reason}");
+        return Ok(Verdict::Held);
+    }
+    let (scenarios, _) = files::read_all(&[])?;
+    let told = scenarios.iter().filter(|scenario| scenario.hazard.as_deref() == Some(&*asked));
+    let mut is_known = false;
+    for scenario in told {
+        is_known = true;
+        println!("{}: {}", scenario.name, scenario.fact);
+    }
+    match is_known {
+        true => Ok(Verdict::Held),
+        false => Err(Usage(format!(
+            "`{}` is no promise (S1 to S14, L1 to L7), and no scenario tells of such a hazard",
+            args.what
+        ))),
+    }
+}

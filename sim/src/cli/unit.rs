@@ -1,0 +1,136 @@
+//! One search of one scenario. What it does depends on scenario, budget and seed alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hermes_sim::play::Failure;
+use hermes_sim::scenario::{Finder, Scenario};
+use hermes_sim::search::{Budget, Found, Schedule, Search, Tally};
+
+/// A search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// No surprise but the story's own.
+    Calm,
+    /// Each crash and errno at each effect.
+    Matrix,
+    /// Few surprises, anywhere.
+    Surprises,
+    /// Every interleaving.
+    Closed,
+    /// Seeded walks.
+    Swarm,
+}
+
+impl Kind {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Matrix => "matrix",
+            Self::Surprises => "surprises",
+            Self::Closed => "closed",
+            Self::Swarm => "swarm",
+        }
+    }
+
+    /// What a regression says of it.
+    pub fn finder(self) -> Option<Finder> {
+        match self {
+            Self::Calm => None,
+            Self::Matrix => Some(Finder::CrashMatrix),
+            Self::Surprises => Some(Finder::Surprises),
+            Self::Closed => Some(Finder::Closed),
+            Self::Swarm => Some(Finder::Swarm),
+        }
+    }
+
+    /// The searches that a scenario asks for.
+    pub fn asked(scenario: &Scenario) -> Vec<Self> {
+        let search = &scenario.search;
+        let mut kinds = vec![Self::Calm];
+        kinds.extend((!search.crash.is_empty()).then_some(Self::Matrix));
+        kinds.extend((search.surprises > 0).then_some(Self::Surprises));
+        kinds.extend(search.closed.then_some(Self::Closed));
+        kinds
+    }
+}
+
+/// One search of one scenario, to be made.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    pub scenario: Arc<Scenario>,
+    pub kind: Kind,
+    pub budget: Budget,
+    /// Made twice, and compared.
+    pub is_twice: bool,
+}
+
+/// The same, made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    pub unit: Unit,
+    pub tally: Tally,
+    pub took: Duration,
+}
+
+impl Made {
+    /// Everything held.
+    pub fn is_green(&self) -> bool {
+        self.tally.found.is_empty()
+    }
+}
+
+impl Unit {
+    /// Makes it.
+    pub fn make(self) -> Made {
+        let start = Instant::now();
+        let mut tally = self.once();
+        let took = start.elapsed();
+        if self.is_twice {
+            let again = self.once();
+            if again != tally {
+                let what = format!(
+                    "two runs differ: digests {:032x} and {:032x}, {} and {} effects",
+                    tally.digest, again.digest, tally.effects, again.effects
+                );
+                tally.found.push(nowhere("determinism", what));
+            }
+        }
+        Made { unit: self, tally, took }
+    }
+
+    fn once(&self) -> Tally {
+        let search = || match Search::new(&self.scenario, self.budget) {
+            Ok(search) => match self.kind {
+                Kind::Calm => search.calm(),
+                Kind::Matrix => search.matrix(),
+                Kind::Surprises => search.surprises(),
+                Kind::Closed => search.closed(),
+                Kind::Swarm => search.swarm(),
+            },
+            Err(failure) => Tally {
+                found: vec![nowhere(
+                    &failure.promise,
+                    format!("at the first boot: {}", failure.what),
+                )],
+                ..Tally::default()
+            },
+        };
+        catch_unwind(AssertUnwindSafe(search)).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            Tally {
+                found: vec![nowhere("simulator", format!("it panicked: {text}"))],
+                ..Tally::default()
+            }
+        })
+    }
+}
+
+/// A failure that no schedule leads to.
+fn nowhere(promise: &str, what: String) -> Found {
+    let failure = Failure { promise: promise.to_owned(), what };
+    Found { schedule: Schedule::default(), failure, is_concluding: false }
+}

@@ -1,0 +1,252 @@
+//! The command `hermes-sim`: its exit codes, its errors, and that what it prints does not depend on how many threads it has.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the command is run as people run it"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use hermes::error::Errno;
+use hermes_sim::play::{Deed, Failure, Move, Play};
+use hermes_sim::report::{address, retrace};
+use hermes_sim::scenario::{Finder, Scenario, load};
+use hermes_sim::search::{Found, Schedule};
+use rstest::rstest;
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn sim(words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hermes-sim"));
+    command.args(words).current_dir(root()).output().expect("the command runs")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A scenario in a file of its own name.
+fn write(folder: &Path, name: &str, rest: &str) -> String {
+    let text = format!(
+        "{{\n  \"name\": \"{name}\",\n  \"fact\": \"A test.\",\n  \"runs_on\": [\"simulated\"],\n{rest}\n}}\n"
+    );
+    let path = folder.join(format!("{name}.json"));
+    std::fs::write(&path, text).expect("written");
+    path.display().to_string()
+}
+
+/// Holds, whatever supervises.
+const HOLDS: &str = r#"  "story": [{ "run": "hermes --version", "name": "A", "expect": { "exit": 0 } }],
+  "search": { "crash": ["A"], "crash_kinds": ["kill"], "surprises": 0 }"#;
+
+/// Cannot hold: the version is printed with exit 0.
+const BREAKS: &str = r#"  "world": { "profiles": { "coder": {} }, "files": { "note.txt": { "text": "x" } } },
+  "story": [
+    { "pass": "1s" },
+    { "run": "hermes --version", "expect": { "exit": 7 } },
+    { "pass": "1s" }
+  ],
+  "search": { "surprises": 0 }"#;
+
+#[test]
+fn run_ends_with_0_when_everything_held() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let held = sim(&["run", &write(folder.path(), "holds", HOLDS)]);
+    assert_eq!(held.status.code(), Some(0), "{}{}", out(&held), err(&held));
+    assert!(out(&held).contains("1 scenarios, 2 searches: 2 held, 0 broken"), "{}", out(&held));
+}
+
+#[test]
+fn run_ends_with_1_and_a_report_when_something_broke() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broken = sim(&["run", &write(folder.path(), "breaks", BREAKS)]);
+    let text = out(&broken);
+    assert_eq!(broken.status.code(), Some(1), "{text}{}", err(&broken));
+    for part in ["exited 0, not [7]", "replay: cargo run -p hermes-sim -- replay", "What happened:"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn run_ends_with_2_when_a_scenario_is_unreadable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write(folder.path(), "odd", "  \"story\": [\n    { \"jump\": \"up\" }\n  ]");
+    let odd = sim(&["run", &path]);
+    assert_eq!(odd.status.code(), Some(2));
+    assert!(err(&odd).contains("odd.json:6:"), "the line is named: {}", err(&odd));
+    assert!(err(&odd).contains("no such step `jump`"), "{}", err(&odd));
+    assert_eq!(sim(&["run", "no/such/file.json"]).status.code(), Some(2));
+}
+
+#[rstest]
+#[case(&[])]
+#[case(&["fly"])]
+#[case(&["run", "--jobs", "0"])]
+#[case(&["explain", "S99"])]
+#[case(&["explore"])]
+fn words_that_make_no_sense_end_with_2(#[case] words: &[&str]) {
+    assert_eq!(sim(words).status.code(), Some(2));
+}
+
+#[test]
+fn run_prints_the_same_table_whatever_the_number_of_jobs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths: Vec<String> =
+        ["one", "two", "three", "four"].iter().map(|it| write(folder.path(), it, HOLDS)).collect();
+    let table = |jobs: &str| {
+        let mut words = vec!["run", "--jobs", jobs];
+        words.extend(paths.iter().map(String::as_str));
+        let text = out(&sim(&words));
+        // The last column is seconds.
+        let rows = text.lines().map(|line| line.rsplit_once("  ").map_or(line, |(row, _)| row));
+        rows.map(|row| row.trim_end().to_owned()).collect::<Vec<_>>()
+    };
+    let one = table("1");
+    assert_eq!(one, table("3"));
+    let names: Vec<&str> = one.iter().filter_map(|row| row.split(' ').next()).collect();
+    assert_eq!(names[1..9], ["one", "one", "two", "two", "three", "three", "four", "four"]);
+}
+
+#[test]
+fn run_made_twice_has_the_same_digests() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write(folder.path(), "holds", HOLDS);
+    let twice = sim(&["run", "--twice", "--json", &path]);
+    assert_eq!(twice.status.code(), Some(0), "{}", out(&twice));
+    let value: serde_json::Value = serde_json::from_str(&out(&twice)).expect("JSON");
+    assert_eq!(value["units"].as_array().map(Vec::len), Some(2));
+    assert_eq!(value["units"][0]["search"], "calm");
+}
+
+#[test]
+fn replay_prints_the_same_lines_each_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write(folder.path(), "breaks", BREAKS);
+    let (once, again) = (sim(&["replay", &path]), sim(&["replay", &path]));
+    assert_eq!(once.status.code(), Some(1));
+    assert_eq!(out(&once), out(&again));
+    assert!(out(&once).contains("print out"), "{}", out(&once));
+}
+
+#[test]
+fn shrink_leaves_only_what_the_failure_needs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write(folder.path(), "breaks", BREAKS);
+    let shrunk = sim(&["shrink", &path]);
+    assert_eq!(shrunk.status.code(), Some(1), "{}", err(&shrunk));
+    let scenario = load("breaks", &out(&shrunk)).expect("a scenario");
+    assert_eq!(scenario.story.len(), 1);
+    assert!(scenario.world.profiles.is_empty() && scenario.world.files.is_empty());
+}
+
+#[test]
+fn list_names_every_scenario_and_its_searches() {
+    let listed = sim(&["list"]);
+    assert_eq!(listed.status.code(), Some(0));
+    let text = out(&listed);
+    let line = text.lines().find(|line| line.starts_with("verb-boot ")).expect("verb-boot");
+    assert!(line.contains("calm matrix surprises"), "{line}");
+}
+
+#[test]
+fn explain_tells_a_promise_and_a_hazard() {
+    assert!(out(&sim(&["explain", "s1"])).contains("a command that exited 0 stays true"));
+    assert!(out(&sim(&["explain", "H22"])).contains("h22-killed-in-delete"));
+}
+
+#[test]
+fn help_has_examples() {
+    let help = sim(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(out(&help).contains("hermes-sim run --size long"));
+}
+
+const CREATES: &str = r#"{
+  "name": "creates", "fact": "A test.", "runs_on": ["simulated"],
+  "story": [
+    { "run": "hermes profile create writer" },
+    { "together": [{ "run": "hermes profile create coder", "name": "A" }, { "run": "hermes --version" }] }
+  ]
+}"#;
+
+/// What comes next on the calm path, move by move.
+fn calm_path(scenario: &Arc<Scenario>) -> Vec<(u64, Move)> {
+    let mut play = Play::new(scenario).expect("it boots");
+    let mut path = Vec::new();
+    while !play.is_over() {
+        let Some(next) = play.moves().into_iter().next() else { break };
+        let at = play.moves;
+        if matches!(next, Move::Step(who) if play.next_effect(who).is_some()) {
+            path.push((at, next.clone()));
+        }
+        play.take(&next).expect("nothing is promised of it");
+    }
+    path
+}
+
+#[rstest]
+#[case(Deed::Kill)]
+#[case(Deed::ContainerKill)]
+#[case(Deed::PowerCut(1))]
+#[case(Deed::Refuse(Errno::IO))]
+#[case(Deed::RefuseForGood(Errno::NOSPC))]
+fn what_befalls_at_a_move_comes_up_again_by_its_address(#[case] deed: Deed) {
+    let scenario = Arc::new(load("creates", CREATES).expect("a scenario"));
+    let path = calm_path(&scenario);
+    assert!(path.len() > 100, "{}", path.len());
+    let mut told = 0;
+    for (at, next) in path.iter().step_by(7) {
+        let Move::Step(who) = next else { continue };
+        let schedule = Schedule(vec![(*at, Move::Befall(*who, deed.clone()))]);
+        told += u32::from(comes_up(&scenario, schedule));
+    }
+    assert!(told > 12, "{told}");
+}
+
+#[test]
+fn another_turn_or_a_jump_in_time_comes_up_again_by_its_address() {
+    let scenario = Arc::new(load("creates", CREATES).expect("a scenario"));
+    let mut told = 0;
+    let mut play = Play::new(&scenario).expect("it boots");
+    while !play.is_over() {
+        let moves = play.moves();
+        let Some(calm) = moves.first().cloned() else { break };
+        for other in moves.iter().skip(1) {
+            if play.moves % 5 == 0 {
+                let schedule = Schedule(vec![(play.moves, other.clone())]);
+                told += u32::from(comes_up(&scenario, schedule));
+            }
+        }
+        play.take(&calm).expect("nothing is promised of it");
+    }
+    assert!(told > 3, "{told}");
+}
+
+/// Told by addresses and read back, every surprise comes up. False: it has no address.
+fn comes_up(scenario: &Scenario, schedule: Schedule) -> bool {
+    let failure = Failure { promise: "S1".to_owned(), what: String::new() };
+    let found = Found { schedule: schedule.clone(), failure, is_concluding: true };
+    let Ok(told) = address::tell(scenario, &found, Some(Finder::Surprises)) else { return false };
+    let read = load("told", &told.to_json()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(read, told);
+    let mut met = Vec::new();
+    let see = &mut |play: &Play, next: &Move| {
+        if matches!(next, Move::Told(..)) {
+            met.push(play.moves);
+        }
+    };
+    let ended = retrace::told(&Arc::new(read), see, &mut |_| {});
+    let expected: Vec<u64> = schedule.0.iter().map(|(at, _)| *at).collect();
+    assert_eq!(met, expected, "{schedule:?}: {ended:?}\n{}", told.to_json());
+    true
+}
