@@ -17,6 +17,7 @@ mod attributes;
 mod data;
 mod names;
 mod node;
+mod nodes;
 mod open;
 mod permit;
 mod power;
@@ -30,14 +31,12 @@ mod walk;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::sync::Arc;
 
 use hermes::error::Errno;
 use hermes::host::effect::Links;
 
-use crate::hash::Hashed;
-
 pub use self::node::{Body, Directory, Node, Status, Step, Unsynced};
+use self::nodes::Nodes;
 pub use self::power::CUTS_MAX;
 
 /// Which node of which device: the same object has the same pair, as in `stat(2)`.
@@ -89,7 +88,7 @@ pub struct Disk {
 struct Device {
     read_only: bool,
     full: bool,
-    nodes: BTreeMap<u64, Arc<Hashed<Node>>>,
+    nodes: Nodes,
 }
 
 /// The number of every device's root directory.
@@ -108,7 +107,8 @@ impl Disk {
     pub fn add_device(&mut self, device: u16) -> NodeId {
         let root = NodeId { device, number: ROOT };
         let node = Node::new(Body::directory(root), Status { mode: 0o755, uid: 0, gid: 0 });
-        let nodes = BTreeMap::from([(ROOT, Arc::new(Hashed::new(node)))]);
+        let mut nodes = Nodes::default();
+        nodes.insert(ROOT, node);
         self.devices.insert(device, Device { read_only: false, full: false, nodes });
         root
     }
@@ -177,7 +177,7 @@ impl Disk {
     fn drop_node(&mut self, id: NodeId) {
         let remembered = self.node(id).map(Node::remembered).unwrap_or_default();
         if let Some(device) = self.devices.get_mut(&id.device) {
-            device.nodes.remove(&id.number);
+            device.nodes.remove(id.number);
         }
         self.drop_forgotten(&remembered);
     }
@@ -209,18 +209,18 @@ impl Disk {
     }
 
     fn change(&mut self, id: NodeId, change: impl FnOnce(&mut Node)) {
-        let slot = self.devices.get_mut(&id.device).and_then(|it| it.nodes.get_mut(&id.number));
-        if let Some(slot) = slot {
-            let mut node = Node::clone(slot);
-            change(&mut node);
-            *slot = Arc::new(Hashed::new(node));
-        }
+        let Some(device) = self.devices.get_mut(&id.device) else { return };
+        let Some(mut node) = device.nodes.get(&id.number).map(|node| Node::clone(node)) else {
+            return;
+        };
+        change(&mut node);
+        device.nodes.insert(id.number, node);
     }
 
     /// Puts a new node under a number that must be free.
     fn insert(&mut self, id: NodeId, node: Node) {
         let device = self.devices.get_mut(&id.device).expect("a new node's directory has a device");
-        let before = device.nodes.insert(id.number, Arc::new(Hashed::new(node)));
+        let before = device.nodes.insert(id.number, node);
         assert!(before.is_none(), "node number {} was given out twice", id.number);
     }
 

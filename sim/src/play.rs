@@ -185,6 +185,11 @@ impl Play {
         moves
     }
 
+    /// What comes next if nobody interferes.
+    pub fn calm(&self) -> Option<Move> {
+        self.moves().into_iter().next()
+    }
+
     /// When time lets anything happen.
     pub fn next_moment(&self) -> Option<Duration> {
         self.machine.next_moment().into_iter().chain(self.story_moment()).min()

@@ -158,7 +158,9 @@ impl Schedule {
         let mut surprises = self.0.iter().peekable();
         loop {
             let due = surprises.next_if(|(at, _)| *at == play.moves).map(|(_, next)| next.clone());
-            let Some(next) = due.or_else(|| play.moves().into_iter().next()) else { break };
+            // What a story expects, it expects of people and machines with time enough for each other.
+            play.is_clean &= due.is_none() || play.is_in_group();
+            let Some(next) = due.or_else(|| play.calm()) else { break };
             if play.is_over() && surprises.peek().is_none() {
                 break;
             }

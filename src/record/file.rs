@@ -176,11 +176,7 @@ pub async fn make_dirs(host: &impl Host, dir: &Path, mode: u32) -> Result<()> {
 
 async fn make_one(host: &impl Host, dir: &Path, mode: u32) -> Result<()> {
     match fs::make_dir(host, dir, mode).await {
-        Ok(()) => match sync_dir(host, parent(dir)).await {
-            // A directory that we may write and not read: its owner's tools sync it, not we.
-            Err(error) if error.errno == Errno::ACCESS => Ok(()),
-            synced => synced,
-        },
+        Ok(()) => sync_dir(host, parent(dir)).await,
         Err(error) if error.errno == Errno::EXIST => Ok(()),
         Err(error) => Err(error),
     }

@@ -56,13 +56,17 @@ impl Disk {
         let cut = cuts.swap_remove(index.unwrap_or_default());
         let Some(device) = self.devices.get_mut(&device) else { return };
         for (number, fate) in cut {
-            if let Some(node) = device.nodes.get_mut(&number) {
-                let mut left = Node::clone(node);
+            let node = device.nodes.get(&number).map(|node| Node::clone(node));
+            if let Some(mut left) = node {
                 left.meet(fate);
-                *node = Arc::new(Hashed::new(left));
+                device.nodes.insert(number, left);
             }
         }
-        device.nodes = reachable(std::mem::take(&mut device.nodes));
+        let left = reachable(BTreeMap::clone(&device.nodes));
+        device.nodes.retain(|number| left.contains_key(&number));
+        for (number, node) in left {
+            device.nodes.insert(number, node);
+        }
     }
 
     /// The first so many cuts, and never fewer than four where anything is unsynced.
@@ -71,7 +75,7 @@ impl Disk {
             .devices
             .get(&device)
             .into_iter()
-            .flat_map(|device| &device.nodes)
+            .flat_map(|device| device.nodes.iter())
             .filter(|(_, node)| node.unsynced.is_some())
             .map(|(number, node)| (*number, &***node))
             .collect();
@@ -165,11 +169,11 @@ impl Node {
     }
 }
 
-type Nodes = BTreeMap<u64, Arc<Hashed<Node>>>;
+type Shared = BTreeMap<u64, Arc<Hashed<Node>>>;
 
 /// What can be reached from the root, with links and parents as the names have them. A directory that two name keeps the
 /// name that is nearer to the root.
-fn reachable(mut nodes: Nodes) -> Nodes {
+fn reachable(mut nodes: Shared) -> BTreeMap<u64, Node> {
     let mut left: BTreeMap<u64, Node> = BTreeMap::new();
     let mut queue = Vec::new();
     if let Some(root) = nodes.remove(&ROOT) {
@@ -201,7 +205,7 @@ fn reachable(mut nodes: Nodes) -> Nodes {
             directory.names = names;
         }
     }
-    left.into_iter().map(|(number, node)| (number, Arc::new(Hashed::new(node)))).collect()
+    left
 }
 
 impl Node {

@@ -51,7 +51,7 @@ impl Play {
     pub fn settle(&mut self, at_most: std::time::Duration) -> Result<(), Failure> {
         let until = self.machine.world.clock.boot + at_most;
         loop {
-            let Some(next) = self.moves().into_iter().next() else { return Ok(()) };
+            let Some(next) = self.calm() else { return Ok(()) };
             if next == super::Move::Time && self.next_moment().is_some_and(|at| at > until) {
                 return Ok(());
             }

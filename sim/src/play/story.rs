@@ -49,6 +49,11 @@ impl Play {
         self.present().get(index).copied()
     }
 
+    /// Do several steps overlap now?
+    pub fn is_in_group(&self) -> bool {
+        matches!(self.scenario.story.get(self.at), Some(Step::Together(_)))
+    }
+
     /// The steps that can begin now.
     pub(super) fn to_begin(&self) -> impl Iterator<Item = usize> {
         let count = if self.doing.is_empty() { self.present().len() } else { 0 };

@@ -157,7 +157,7 @@ fn victim(play: &Play, next: &Move) -> Result<Who, String> {
     if let Move::Befall(who, _) | Move::Told(who, _) = next {
         return Ok(*who);
     }
-    match play.moves().into_iter().next() {
+    match play.calm() {
         Some(Move::Step(who)) if play.task(who).is_some() => Ok(who),
         _ => Err("what would have come next is no effect of a task, and has no address".to_owned()),
     }

@@ -63,7 +63,7 @@ pub fn found(
         return conclude(&mut play, see);
     };
     while play.moves < *at {
-        let Some(next) = play.moves().into_iter().next() else { break };
+        let Some(next) = play.calm() else { break };
         see(&play, &next);
         play.take(&next)?;
     }
@@ -80,7 +80,7 @@ fn walk(play: &mut Play, schedule: &Schedule, see: See<'_>) -> Result<(), Failur
             break;
         }
         let due = surprises.next_if(|(at, _)| *at == play.moves).map(|(_, next)| next.clone());
-        let Some(next) = due.or_else(|| play.moves().into_iter().next()) else { break };
+        let Some(next) = due.or_else(|| play.calm()) else { break };
         see(play, &next);
         play.take(&next)?;
     }
@@ -96,7 +96,7 @@ fn finish_refused(play: &mut Play, deed: &Move, see: See<'_>) -> Result<(), Fail
         if !same || play.is_over() {
             break;
         }
-        let Some(next) = play.moves().into_iter().next() else { break };
+        let Some(next) = play.calm() else { break };
         see(play, &next);
         play.take(&next)?;
     }

@@ -33,7 +33,7 @@ pub(super) fn run(
 ) -> Result<(), crate::play::Failure> {
     let moves_max = play.moves + MOVES_MAX;
     while !play.is_over() && play.moves < moves_max {
-        let Some(next) = play.moves().into_iter().next() else { break };
+        let Some(next) = play.calm() else { break };
         see(play, &next);
         play.take(&next)?;
     }

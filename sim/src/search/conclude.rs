@@ -40,7 +40,7 @@ fn settle(play: &mut Play, see: &mut dyn FnMut(&Play, &Move)) -> Result<(), Fail
     let until = play.machine.world.clock.boot + SETTLES;
     let moves_max = play.moves + MOVES_MAX;
     loop {
-        let Some(next) = play.moves().into_iter().next() else { return Ok(()) };
+        let Some(next) = play.calm() else { return Ok(()) };
         if next == Move::Time && play.next_moment().is_some_and(|at| at > until) {
             return Ok(());
         }

@@ -1,7 +1,10 @@
 //! Which errors an effect may have on a machine that has a bad day, and which effects nobody else can see.
 
 use hermes::error::Errno;
-use hermes::host::effect::{Effect, How};
+use hermes::host::effect::{Effect, Handle, How};
+
+use crate::process::What;
+use crate::world::{Who, World};
 
 const NFILE: Errno = Errno(23);
 const NOLCK: Errno = Errno(37);
@@ -53,3 +56,39 @@ pub fn is_private(effect: &Effect) -> bool {
             | Effect::Inherited { .. }
     )
 }
+
+/// Does it make no difference to anybody, and nobody to it, whether it comes now or later? For searches in which the
+/// power stays on: then nothing that is synced or written to a file that only its writer has open is looked at.
+///
+/// Leaves out less than all such effects: what lies below the home and the scan directory always counts as shared, but
+/// for the contents of files that nobody else has open.
+pub fn is_unseen(world: &World, who: Who, effect: &Effect) -> bool {
+    let Some(process) = world.process(who) else { return false };
+    let is_alone = |handle: &Handle| match process.open.get(&handle.0).map(|open| &open.what) {
+        Some(what @ What::Node(_)) => !world.everybody().any(|(other, process)| {
+            other != who && process.open.values().any(|open| open.what == *what)
+        }),
+        Some(What::Text(_)) => true,
+        _ => false,
+    };
+    match effect {
+        Effect::Sync { .. } => true,
+        Effect::Read { handle, .. } | Effect::Write { handle, .. } => is_alone(handle),
+        Effect::Close { handle } => {
+            let holds = process.open.get(&handle.0).is_some_and(|open| match &open.what {
+                What::Node(node) => open.flock || process.record_locks.contains(node),
+                What::Text(_) => false,
+                _ => true,
+            });
+            !holds
+        }
+        Effect::Open { place, how: How::Read, .. } | Effect::Meta { place, .. } => {
+            place.dir.is_none() && NEVER_CHANGES.iter().any(|above| place.path.starts_with(above))
+        }
+        other => is_private(other),
+    }
+}
+
+/// Once a container is up, nothing here changes.
+const NEVER_CHANGES: [&str; 8] =
+    ["/command", "/usr", "/bin", "/etc", "/proc/1", "/proc/self", "/proc/sys", "/run/s6"];

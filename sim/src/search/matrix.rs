@@ -50,7 +50,7 @@ impl Search {
             while let Some((at, deed)) = chosen.next_if(|(at, _)| *at == play.moves) {
                 self.try_cell(&play, *at, deed);
             }
-            let Some(next) = play.moves().into_iter().next() else { break };
+            let Some(next) = play.calm() else { break };
             if play.take(&next).is_err() {
                 break;
             }
@@ -87,7 +87,7 @@ fn finish_refused(play: &mut Play, deed: &Move) -> Result<(), crate::play::Failu
         if !same || play.is_over() {
             break;
         }
-        let Some(next) = play.moves().into_iter().next() else { break };
+        let Some(next) = play.calm() else { break };
         play.take(&next)?;
     }
     Ok(())

@@ -71,6 +71,7 @@ fn walk(play: &mut Play, die: &mut Die, schedule: &mut Schedule) -> Result<(), F
             }
         }
         if next != *calm {
+            play.is_clean &= play.is_in_group();
             schedule.0.push((play.moves, next.clone()));
         }
         play.take(&next)?;

@@ -77,7 +77,7 @@ impl Machine {
         let passwd = b"root:x:0:0::/root:/bin/sh\nhermes:x:10000:10000::/home:/bin/sh\n";
         disk.put_file(root, Path::new("/etc/passwd"), passwd, 0o644, 0, 0);
         disk.put_dir(root, Path::new(SCAN_DIR), 0o755, 0, 0);
-        let settings = Settings { env: Arc::default(), command: Vec::new(), uid: 0, gid: 0 };
+        let settings = Settings { env: Arc::default(), command: Vec::new(), uid: 0, gid: 0, is_ours: true };
         let container = Container {
             settings,
             phase: Phase::Running,
@@ -231,7 +231,7 @@ impl Machine {
             Body::Supervise(_) => supervise::step(&mut self.world, who),
             Body::Logger(_) => logger::step(&mut self.world, who),
             Body::Shell(_) => shell::step(&mut self.world, who),
-            Body::User(_) => user_program::step(&mut self.world, who),
+            Body::User(_) => drop(user_program::step(&mut self.world, who)),
             Body::Task(_) => {}
         }
         self.note();

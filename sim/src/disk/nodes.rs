@@ -1,0 +1,64 @@
+//! The nodes of one device by number: shared until changed, with a hash that is kept up to date and not computed anew.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::node::Node;
+use crate::hash::{self, Hashed};
+
+type Map = BTreeMap<u64, Arc<Hashed<Node>>>;
+
+/// All nodes of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Nodes {
+    map: Arc<Map>,
+    /// The sum of what each number and its node hash to: it does not depend on the order of changes.
+    sum: u128,
+}
+
+impl Nodes {
+    /// Puts a node under its number; gives the one that was there.
+    pub(super) fn insert(&mut self, number: u64, node: Node) -> Option<Arc<Hashed<Node>>> {
+        let node = Arc::new(Hashed::new(node));
+        self.sum = self.sum.wrapping_add(hash::of(&(number, &*node)));
+        let before = Arc::make_mut(&mut self.map).insert(number, node);
+        self.subtract(number, before.as_deref());
+        before
+    }
+
+    /// Takes a node out.
+    pub(super) fn remove(&mut self, number: u64) {
+        let before = Arc::make_mut(&mut self.map).remove(&number);
+        self.subtract(number, before.as_deref());
+    }
+
+    /// Keeps only these.
+    pub(super) fn retain(&mut self, keeps: impl Fn(u64) -> bool) {
+        let gone: Vec<u64> = self.map.keys().copied().filter(|&number| !keeps(number)).collect();
+        for number in gone {
+            self.remove(number);
+        }
+    }
+
+    fn subtract(&mut self, number: u64, node: Option<&Hashed<Node>>) {
+        if let Some(node) = node {
+            self.sum = self.sum.wrapping_sub(hash::of(&(number, node)));
+        }
+    }
+}
+
+impl Deref for Nodes {
+    type Target = Map;
+
+    fn deref(&self) -> &Map {
+        &self.map
+    }
+}
+
+impl Hash for Nodes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sum.hash(state);
+    }
+}
