@@ -18,6 +18,7 @@
 //! Nothing here changes a world.
 
 pub mod boot;
+mod change;
 pub mod command;
 pub mod compare;
 pub mod intent;

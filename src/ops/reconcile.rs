@@ -142,7 +142,20 @@ fn skipped(name: String, reason: String) -> Candidate {
     Candidate::Skipped(Box::new(Plan::skipped(name, reason)))
 }
 
+/// What fails is tried once more: what the machine refused for a moment must not keep a gateway dark until the next boot.
 async fn one<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    bootstrap: Option<Intent>,
+) -> Plan {
+    let plan = attempt(context, profile, bootstrap).await;
+    match plan.failure {
+        Some(_) => attempt(context, profile, bootstrap).await,
+        None => plan,
+    }
+}
+
+async fn attempt<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
     profile: &Profile,
     bootstrap: Option<Intent>,

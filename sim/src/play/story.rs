@@ -100,7 +100,9 @@ impl Play {
                 Doing::Done
             }
             other => {
-                acts::act(&mut self.machine, other)?;
+                // What a fault took away cannot be signalled or changed any more.
+                acts::act(&mut self.machine, other)
+                    .or_else(|failure| if self.is_clean { Err(failure) } else { Ok(()) })?;
                 self.watch.meddled(&self.machine.world);
                 Doing::Done
             }

@@ -71,8 +71,9 @@ pub fn says_why(asked: &Asked, code: u8, printed: Option<&Printed>) -> Result<()
     };
     let err = String::from_utf8_lossy(&printed.err);
     let is_usage = code == 2 && (err.contains("error:") || err.contains("Usage"));
-    // A boot's plans, and the shares of `--all`, say it line by line.
-    let is_listed = matches!(asked, Asked::Boot | Asked::Say(_, super::command::Scope::All));
+    // A boot's plans, the shares of `--all` and what `doctor` finds are lines of the answer itself.
+    let is_listed =
+        matches!(asked, Asked::Boot | Asked::Look | Asked::Say(_, super::command::Scope::All));
     if marked(&printed.err) || is_usage || (is_listed && marked(&printed.out)) {
         return Ok(());
     }

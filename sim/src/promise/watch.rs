@@ -6,16 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hermes::host::Outcome;
-use hermes::host::effect::{Effect, How};
+use hermes::host::effect::Effect;
 use hermes::name::Profile;
 
+use super::change::is_about_files;
 use super::command::Asked;
 use super::{Breach, Name, Words, boot, intent, process, reader, rest, root, slot};
 use crate::machine::{Moved, Printed};
 use crate::observe::process::{boots, gateway_of};
 use crate::observe::volume;
 use crate::observe::word::Word;
-use crate::process::What;
 use crate::world::{Who, World};
 
 /// What is remembered.
@@ -41,6 +41,8 @@ struct Active {
     met: BTreeMap<Profile, Words>,
     /// It was refused its own output.
     is_muted: bool,
+    /// Profiles on which another command failed or was cut short meanwhile: its success mends nothing there.
+    overtaken: BTreeSet<Profile>,
 }
 
 impl Watch {
@@ -119,7 +121,8 @@ impl Watch {
             let before = self.words(&profile);
             self.words.insert(profile, before.and(may));
         }
-        self.active.insert(serial, Active { asked, met, is_muted: false });
+        self.active
+            .insert(serial, Active { asked, met, is_muted: false, overtaken: BTreeSet::new() });
     }
 
     /// After each step.
@@ -245,7 +248,9 @@ impl Watch {
                 _ => before,
             };
             self.words.insert(profile.clone(), now.and(met));
-            self.torn.remove(&profile);
+            if !active.overtaken.contains(&profile) {
+                self.torn.remove(&profile);
+            }
             if active.asked != Asked::Boot && !matches!(active.asked, Asked::Run(_)) {
                 let may = self.words(&profile);
                 self.if_wanted(intent::is_allowed(world, &profile, may, Name::S1))?;
@@ -268,10 +273,18 @@ impl Watch {
         for profile in self.concerned(world, &active.asked) {
             let may = self.words(&profile);
             self.if_wanted(intent::is_allowed(world, &profile, may, Name::S4))?;
-            self.torn.insert(profile);
+            self.tear(profile);
             self.is_littered = true;
         }
         Ok(())
+    }
+
+    /// A command on this profile did not end well.
+    fn tear(&mut self, profile: Profile) {
+        for other in self.active.values_mut().filter(|other| other.asked.concerns(&profile)) {
+            other.overtaken.insert(profile.clone());
+        }
+        self.torn.insert(profile);
     }
 
     fn concerned(&self, world: &World, asked: &Asked) -> Vec<Profile> {
@@ -295,7 +308,9 @@ impl Watch {
             let Some(active) = self.active.remove(&serial) else { continue };
             let concerned = self.concerned(world, &active.asked);
             self.is_littered |= !concerned.is_empty();
-            self.torn.extend(concerned);
+            for profile in concerned {
+                self.tear(profile);
+            }
         }
     }
 
@@ -379,21 +394,5 @@ impl Watch {
             self.if_wanted(boot::is_logged(world))?;
         }
         self.at_rest(world)
-    }
-}
-
-/// Can this effect have changed a profile, a word or a slot? The state files of gateways count: old words stand there.
-fn is_about_files(world: &World, who: Who, effect: &Effect) -> bool {
-    match effect {
-        Effect::Rename { .. } | Effect::Unlink { .. } | Effect::RemoveDir { .. } => true,
-        Effect::SetMode { .. } => true,
-        Effect::Open { how: How::Create { .. } | How::Append { .. }, .. } => true,
-        Effect::Write { handle, .. } => {
-            let open = world.process(who).and_then(|process| process.open.get(&handle.0));
-            let Some(What::Node(node)) = open.map(|open| &open.what) else { return false };
-            let named = |profile: &Profile| volume::intent_node(world, profile) == Some(*node);
-            volume::profiles(world).iter().any(named)
-        }
-        _ => false,
     }
 }

@@ -92,6 +92,8 @@ async fn make<H: Host, S>(
     profile: &Profile,
 ) -> Result<Made, HostError> {
     file::make_dirs(context.host, &context.layout.profiles(), 0o755).await?;
+    // Whoever made the directory may have been killed, or be on the way, before its name was durable.
+    file::sync_dir(context.host, context.layout.root()).await?;
     let stage = loop {
         let stage = hidden_name(context, home::NEW, profile).await?;
         match fs::make_dir(context.host, &stage, 0o755).await {
