@@ -46,7 +46,13 @@ async fn look(host: &impl Host, layout: &Layout, name: &OsStr) -> Option<Found> 
         let owner = unfinished_owner(&shown)?;
         return Some(Found::Unfinished(shown, owner));
     }
-    match is_profile_dir(host, &layout.profiles().join(name)).await {
+    let dir = layout.profiles().join(name);
+    // What the machine refused for a moment must not keep a gateway dark: it is asked twice.
+    let looked = match is_profile_dir(host, &dir).await {
+        Err(_) => is_profile_dir(host, &dir).await,
+        looked => looked,
+    };
+    match looked {
         Ok(false) => {
             mark!("R7");
             None

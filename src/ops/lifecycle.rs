@@ -8,21 +8,23 @@
 //! In two halves, so that `--all` tells everybody before it waits for anybody. The intent stands even where the act
 //! fails: it is what the operator said, and the next boot follows it.
 
-use std::collections::BTreeSet;
+mod all;
+
 use std::time::Duration;
+
+pub use all::{Share, run_all};
 
 use super::{Context, OpsError, Patience, home, orphan, planned_stop, timestamp};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::host::effect::{Pid, Status};
-use crate::host::time;
 use crate::name::{Profile, Slot};
-use crate::record::config;
 use crate::record::identity;
 use crate::record::intent::{self, Intent};
 use crate::record::json::Reading;
 use crate::record::lock::{self, Held};
 use crate::record::marker::Plan;
+use crate::record::{config, file};
 use crate::supervisor::{
     Fact, Goal, Presence, Registrar, Service, ServiceSpec, SupervisorError, Want,
 };
@@ -201,7 +203,12 @@ pub(super) async fn store_intent<H: Host, S>(
     };
     let at = timestamp(context.host).await?;
     let path = context.layout.intent(profile);
-    intent::store(context.host, &path, word, context.operator, &at).await
+    intent::store(context.host, &path, word, context.operator, &at).await?;
+    // The word is as durable as the profile's own name: whoever made that may have been killed before it was.
+    match profile.is_default() {
+        true => Ok(()),
+        false => file::sync_dir(context.host, &context.layout.profiles()).await,
+    }
 }
 
 async fn tell<H: Host, S: Registrar>(
@@ -350,54 +357,5 @@ async fn overtaken<H: Host, S>(context: &Context<'_, H, S>, profile: &Profile) -
             Some(OpsError::Overtaken { profile: profile.clone(), now: record.word })
         }
         _ => None,
-    }
-}
-
-/// One gateway's share of `--all`.
-#[derive(Debug)]
-pub struct Share {
-    /// Whose.
-    pub profile: Profile,
-    /// What came of it.
-    pub result: Result<(Done, Vec<String>), OpsError>,
-}
-
-/// So many locks are held at once at most; a process may have 1024 files open.
-const TOGETHER: usize = 200;
-
-/// The verb for every profile: all are told before any is waited for.
-pub async fn run_all<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
-    profiles: &BTreeSet<Profile>,
-    verb: Verb,
-    patience: Patience,
-) -> Vec<Share> {
-    let mut shares = Vec::new();
-    let profiles: Vec<&Profile> = profiles.iter().collect();
-    for group in profiles.chunks(TOGETHER) {
-        let mut begun = Vec::new();
-        for &profile in group {
-            begun.push((profile, begin(context, profile, verb, patience).await));
-        }
-        let told = time::boot(context.host).await;
-        for (profile, pending) in begun {
-            let result = match pending {
-                Ok(pending) => {
-                    let spent = spent_since(context.host, &told).await;
-                    finish(context, pending, patience, spent).await
-                }
-                Err(error) => Err(error),
-            };
-            shares.push(Share { profile: profile.clone(), result });
-        }
-    }
-    shares
-}
-
-/// All gateways of a group have the same deadline. A clock that cannot be read gives each its own.
-async fn spent_since(host: &impl Host, told: &Result<Duration, HostError>) -> Duration {
-    match (told, time::boot(host).await) {
-        (Ok(told), Ok(now)) => now.saturating_sub(*told),
-        _ => Duration::ZERO,
     }
 }

@@ -131,7 +131,7 @@ impl Play {
                 self.commands.insert(serial, command);
                 Ok(Doing::Command(serial, world.clock.boot + COMMAND_TIMEOUT))
             }
-            Err(errno) if self.is_clean => {
+            Err(errno) if self.is_clean && !self.is_in_group() => {
                 Err(expect::failure(format!("`{}` cannot be run: {errno}", run.run)))
             }
             Err(_) => Ok(Doing::Done),

@@ -60,7 +60,7 @@ async fn create_locked<H: Host, S: Registrar>(
     }
     let port_rivals = port_rivals(context.host, context.layout, profile).await?;
     let at_start = at_start(context, profile).await;
-    if let Err(error) = register(context, profile, at_start).await {
+    if let Err(error) = settle(context, profile, at_start).await {
         mark!("R13");
         // Nothing is left of a profile that could not be made whole; what cannot be undone, the next boot finishes.
         let _ = unmake(context, profile, made).await;
@@ -72,6 +72,16 @@ async fn create_locked<H: Host, S: Registrar>(
         starts: at_start == Want::Up,
         port_rivals,
     })
+}
+
+/// Makes the profile's name durable, whoever gave it, and its slot live.
+async fn settle<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    at_start: Want,
+) -> Result<(), OpsError> {
+    sync_profiles(context).await?;
+    register(context, profile, at_start).await
 }
 
 /// Down, unless the profile's files say otherwise: it was copied in, or a rename was cut short.
@@ -119,10 +129,7 @@ async fn fill_and_show<H: Host, S>(
     file::replace(context.host, &stage.join("SOUL.md"), soul.as_bytes(), 0o644).await?;
     let dir = context.layout.profile(profile);
     match file::rename_new(context.host, stage, &dir).await {
-        Ok(()) => {
-            sync_profiles(context).await?;
-            Ok(Made::New)
-        }
+        Ok(()) => Ok(Made::New),
         // A directory without SOUL.md: somebody prepared it. It becomes the profile as it is.
         Err(error) if error.errno == Errno::EXIST => {
             let path = context.layout.soul(profile);

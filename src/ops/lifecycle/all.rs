@@ -1,0 +1,60 @@
+//! A verb for every profile: all are told before any is waited for.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Done, Verb, begin, finish};
+use crate::error::HostError;
+use crate::host::{Host, time};
+use crate::name::Profile;
+use crate::ops::{Context, OpsError, Patience};
+use crate::supervisor::Registrar;
+
+/// One gateway's share of `--all`.
+#[derive(Debug)]
+pub struct Share {
+    /// Whose.
+    pub profile: Profile,
+    /// What came of it.
+    pub result: Result<(Done, Vec<String>), OpsError>,
+}
+
+/// So many locks are held at once at most; a process may have 1024 files open.
+const TOGETHER: usize = 200;
+
+/// The verb for every profile: all are told before any is waited for.
+pub async fn run_all<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profiles: &BTreeSet<Profile>,
+    verb: Verb,
+    patience: Patience,
+) -> Vec<Share> {
+    let mut shares = Vec::new();
+    let profiles: Vec<&Profile> = profiles.iter().collect();
+    for group in profiles.chunks(TOGETHER) {
+        let mut begun = Vec::new();
+        for &profile in group {
+            begun.push((profile, begin(context, profile, verb, patience).await));
+        }
+        let told = time::boot(context.host).await;
+        for (profile, pending) in begun {
+            let result = match pending {
+                Ok(pending) => {
+                    let spent = spent_since(context.host, &told).await;
+                    finish(context, pending, patience, spent).await
+                }
+                Err(error) => Err(error),
+            };
+            shares.push(Share { profile: profile.clone(), result });
+        }
+    }
+    shares
+}
+
+/// All gateways of a group have the same deadline. A clock that cannot be read gives each its own.
+async fn spent_since(host: &impl Host, told: &Result<Duration, HostError>) -> Duration {
+    match (told, time::boot(host).await) {
+        (Ok(told), Ok(now)) => now.saturating_sub(*told),
+        _ => Duration::ZERO,
+    }
+}
