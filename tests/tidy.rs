@@ -54,7 +54,7 @@ fn rust_files(below: &str) -> Vec<PathBuf> {
 }
 
 fn all_rust_files() -> Vec<PathBuf> {
-    ["src", "tests"].into_iter().flat_map(rust_files).collect()
+    ["src", "tests", "sim"].into_iter().flat_map(rust_files).collect()
 }
 
 fn shown(path: &Path) -> String {
@@ -184,9 +184,12 @@ fn reached(file: &Path, dir: &Path, into: &mut BTreeSet<PathBuf>) {
 
 #[test]
 fn no_file_is_forgotten() {
-    for (crate_root, below) in [("src/lib.rs", "src"), ("tests/main.rs", "tests")] {
+    let crates =
+        [("src/lib.rs", "src"), ("tests/main.rs", "tests"), ("sim/src/lib.rs", "sim/src")];
+    for (crate_root, below) in crates {
         let mut found = BTreeSet::new();
         reached(&root().join(crate_root), &root().join(below), &mut found);
+        reached(&root().join("sim/src/main.rs"), &root().join("sim/src"), &mut found);
         found.insert(root().join("src/main.rs"));
         for path in rust_files(below) {
             assert!(found.contains(&path), "{} is in no module: nothing builds it", shown(&path));

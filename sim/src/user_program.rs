@@ -107,7 +107,7 @@ pub fn step(world: &mut World, who: Who) -> Option<String> {
         running.set_off(&behaviour, Some(signal), now);
         return None;
     }
-    if !running.wakes_at().is_some_and(|at| at <= now) {
+    if running.wakes_at().is_none_or(|at| at > now) {
         return None;
     }
     match running.due.remove(0).1 {

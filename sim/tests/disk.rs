@@ -7,167 +7,31 @@
     reason = "trees are planted and looked at behind both machines' backs"
 )]
 
+#[path = "disk/acts.rs"]
+mod acts;
+#[path = "disk/trees.rs"]
+mod trees;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use hermes::error::Errno;
-use hermes::host::effect::{Handle, How, Links, Meta, Over, Place};
+use hermes::host::effect::{Handle, How, Links, Meta, Place};
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Answer, Effect, Host, Outcome};
-use hermes_sim::disk::{Credentials, Disk, FRESH_MIN, NodeId, View};
+use hermes_sim::disk::{Credentials, Disk, FRESH_MIN, NodeId};
 use hermes_sim::hash;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use acts::{Act, act};
+use trees::{START, plant_real, plant_simulated, real_tree, simulated_tree, view};
+
 const SEQUENCES: u32 = 512;
 const OTHER_USER: u32 = 1000;
 const UMASK: u32 = 0o027;
-
-/// What one step does; `dir` and `handle` choose among the handles open by then.
-#[derive(Clone, Debug)]
-enum Act {
-    Open { dir: usize, path: String, how: How, links: Links },
-    Close { handle: usize },
-    Write { handle: usize, bytes: Vec<u8> },
-    Read { handle: usize },
-    Sync { handle: usize },
-    HandleMeta { handle: usize },
-    List { handle: usize },
-    Meta { dir: usize, path: String, links: Links },
-    ReadLink { dir: usize, path: String },
-    MakeDir { dir: usize, path: String, mode: u32 },
-    MakeFifo { dir: usize, path: String, mode: u32 },
-    Rename { from: (usize, String), to: (usize, String), over: Over },
-    Unlink { dir: usize, path: String },
-    RemoveDir { dir: usize, path: String },
-    SetMode { handle: usize, mode: u32 },
-    SetOwner { dir: usize, path: String, uid: u32, gid: u32 },
-}
-
-fn path() -> impl Strategy<Value = String> {
-    let part = prop_oneof![
-        6 => prop::sample::select(vec!["a", "b", "c", "own", "his", "shared"]),
-        2 => prop::sample::select(vec!["link", "dangling", "loop", "up", "slashed", "."]),
-        1 => prop::sample::select(vec![".."]),
-    ];
-    let parts = prop::collection::vec(part, 1..=3);
-    let long = "n".repeat(256);
-    prop_oneof![
-        60 => (parts, prop::bool::weighted(0.1)).prop_map(|(parts, slash)| {
-            parts.join("/") + if slash { "/" } else { "" }
-        }),
-        1 => Just(String::new()),
-        1 => Just(long.clone()),
-        1 => Just(format!("absent/{long}")),
-        1 => Just("a/".repeat(2048)),
-    ]
-}
-
-fn mode() -> impl Strategy<Value = u32> {
-    let modes = vec![0o644, 0o600, 0o755, 0o777, 0o700, 0o070, 0o007, 0o300, 0o500];
-    let special = vec![0o2775, 0o1777, 0o6755, 0o2664, 0o4711, 0o000];
-    prop_oneof![3 => prop::sample::select(modes), 1 => prop::sample::select(special)]
-}
-
-fn links() -> impl Strategy<Value = Links> {
-    prop::sample::select(vec![Links::Follow, Links::Refuse])
-}
-
-fn how() -> impl Strategy<Value = How> {
-    prop_oneof![
-        2 => Just(How::Read),
-        4 => Just(How::Directory),
-        3 => mode().prop_map(|mode| How::Create { mode }),
-        2 => mode().prop_map(|mode| How::Append { mode }),
-        2 => mode().prop_map(|mode| How::Lock { mode }),
-        1 => Just(How::Write),
-    ]
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let id = || prop::sample::select(vec![0, OTHER_USER, 7, u32::MAX]);
-    let (dir, handle) = (|| 0..6_usize, || 0..6_usize);
-    prop_oneof![
-        8 => (dir(), path(), how(), links())
-            .prop_map(|(dir, path, how, links)| Act::Open { dir, path, how, links }),
-        1 => handle().prop_map(|handle| Act::Close { handle }),
-        2 => (handle(), prop::collection::vec(97..100_u8, 0..4))
-            .prop_map(|(handle, bytes)| Act::Write { handle, bytes }),
-        1 => handle().prop_map(|handle| Act::Read { handle }),
-        1 => handle().prop_map(|handle| Act::Sync { handle }),
-        1 => handle().prop_map(|handle| Act::HandleMeta { handle }),
-        1 => handle().prop_map(|handle| Act::List { handle }),
-        2 => (dir(), path(), links()).prop_map(|(dir, path, links)| Act::Meta { dir, path, links }),
-        1 => (dir(), path()).prop_map(|(dir, path)| Act::ReadLink { dir, path }),
-        4 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| Act::MakeDir { dir, path, mode }),
-        2 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| Act::MakeFifo { dir, path, mode }),
-        6 => ((dir(), path()), (dir(), path()), prop::sample::select(vec![Over::Replace, Over::Refuse]))
-            .prop_map(|(from, to, over)| Act::Rename { from, to, over }),
-        3 => (dir(), path()).prop_map(|(dir, path)| Act::Unlink { dir, path }),
-        3 => (dir(), path()).prop_map(|(dir, path)| Act::RemoveDir { dir, path }),
-        2 => (handle(), mode()).prop_map(|(handle, mode)| Act::SetMode { handle, mode }),
-        2 => (dir(), path(), id(), id())
-            .prop_map(|(dir, path, uid, gid)| Act::SetOwner { dir, path, uid, gid }),
-    ]
-}
-
-/// What is there before the first step: path, kind and contents, mode, owner and group.
-const PLANTED: &[(&str, &str, u32, u32)] = &[
-    ("own", "/", 0o755, OTHER_USER),
-    ("own/a", "=mine", 0o640, OTHER_USER),
-    ("his", "/", 0o755, 0),
-    ("his/a", "=his", 0o640, 0),
-    ("his/b", "/", 0o777, 0),
-    ("shared", "/", 0o1777, 0),
-    ("shared/a", "=his", 0o666, 0),
-    ("shared/b", "/", 0o2777, 7),
-    ("link", ">own", 0o777, 0),
-    ("dangling", ">c", 0o777, 0),
-    ("loop", ">loop", 0o777, OTHER_USER),
-    ("up", ">..", 0o777, 0),
-    ("slashed", ">own/a/", 0o777, 0),
-];
-
-/// So deep lies the directory that the steps start from: no path of a step climbs out of the tree.
-const START: &str = "1/2/3/4/5/6/7";
-
-fn plant_real(top: &Path) {
-    let start = top.join(START);
-    fs::create_dir_all(&start).expect("made");
-    for part in start.ancestors().take(8) {
-        fs::set_permissions(part, fs::Permissions::from_mode(0o755)).expect("set");
-    }
-    for &(name, what, mode, owner) in PLANTED {
-        let path = start.join(name);
-        match what.split_at(1) {
-            ("/", _) => fs::create_dir(&path).expect("made"),
-            ("=", contents) => fs::write(&path, contents).expect("written"),
-            (_, target) => symlink(target, &path).expect("linked"),
-        }
-        lchown(&path, Some(owner), Some(owner)).expect("given");
-        if !what.starts_with('>') {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
-        }
-    }
-    chown(&start, Some(OTHER_USER), Some(OTHER_USER)).expect("given");
-}
-
-fn plant_simulated(disk: &mut Disk) -> (NodeId, NodeId) {
-    let top = disk.add_device(1);
-    let start = disk.put_dir(top, START.as_ref(), 0o755, 0, 0);
-    for &(name, what, mode, owner) in PLANTED {
-        match what.split_at(1) {
-            ("/", _) => disk.put_dir(start, name.as_ref(), mode, owner, owner),
-            ("=", it) => disk.put_file(start, name.as_ref(), it.as_bytes(), mode, owner, owner),
-            (_, target) => disk.put_link(start, name.as_ref(), target, owner, owner),
-        };
-    }
-    disk.put_dir(top, START.as_ref(), 0o755, OTHER_USER, OTHER_USER);
-    (top, start)
-}
 
 /// A handle of both machines.
 struct Open {
@@ -408,45 +272,6 @@ impl Both {
                 Effect::SetOwner { place: self.place(dir, &path), uid, gid }
             }
             _ => unreachable!("acts on handles are performed elsewhere"),
-        }
-    }
-}
-
-fn view<'a>(
-    root: NodeId,
-    mounts: &'a BTreeMap<NodeId, NodeId>,
-    credentials: &'a Credentials,
-) -> View<'a> {
-    View { root, cwd: root, mounts, credentials }
-}
-
-fn real_tree(dir: &Path, prefix: &str, lines: &mut String) {
-    let mut entries: Vec<_> =
-        fs::read_dir(dir).expect("listed").map(|entry| entry.expect("an entry").path()).collect();
-    entries.sort();
-    for path in entries {
-        let meta = path.symlink_metadata().expect("there");
-        let name = format!("{prefix}/{}", path.file_name().expect("named").to_string_lossy());
-        let (mode, uid, gid, links) = (meta.mode() & 0o7777, meta.uid(), meta.gid(), meta.nlink());
-        let _ = writeln!(lines, "{name} {mode:o} {uid}:{gid} {links}"); // a string takes all
-        if meta.is_dir() {
-            real_tree(&path, &name, lines);
-        } else if meta.is_file() {
-            let _ = writeln!(lines, "  {:?}", fs::read(&path).expect("read")); // as above
-        }
-    }
-}
-
-fn simulated_tree(disk: &Disk, dir: NodeId, prefix: &str, lines: &mut String) {
-    for entry in disk.list(dir).expect("a directory") {
-        let name = format!("{prefix}/{}", entry.name.to_string_lossy());
-        let node = disk.peek(dir, &BTreeMap::new(), entry.name.as_ref()).expect("there");
-        let Meta { mode, uid, gid, links, .. } = disk.meta(node);
-        let _ = writeln!(lines, "{name} {mode:o} {uid}:{gid} {links}"); // a string takes all
-        if let Some(contents) = disk.contents(node) {
-            let _ = writeln!(lines, "  {contents:?}"); // as above
-        } else if disk.list(node).is_ok() {
-            simulated_tree(disk, node, &name, lines);
         }
     }
 }

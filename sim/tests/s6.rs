@@ -8,5 +8,7 @@ mod scan;
 mod stop;
 #[path = "s6/supervise.rs"]
 mod supervise;
+#[path = "s6/supervisor_ends.rs"]
+mod supervisor_ends;
 #[path = "s6/tools.rs"]
 mod tools;

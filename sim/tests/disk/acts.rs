@@ -1,0 +1,94 @@
+//! What one step can be, and how steps are made up.
+
+use hermes::host::effect::{How, Links, Over};
+use proptest::prelude::*;
+
+use super::OTHER_USER;
+
+/// What one step does; `dir` and `handle` choose among the handles open by then.
+#[derive(Clone, Debug)]
+pub enum Act {
+    Open { dir: usize, path: String, how: How, links: Links },
+    Close { handle: usize },
+    Write { handle: usize, bytes: Vec<u8> },
+    Read { handle: usize },
+    Sync { handle: usize },
+    HandleMeta { handle: usize },
+    List { handle: usize },
+    Meta { dir: usize, path: String, links: Links },
+    ReadLink { dir: usize, path: String },
+    MakeDir { dir: usize, path: String, mode: u32 },
+    MakeFifo { dir: usize, path: String, mode: u32 },
+    Rename { from: (usize, String), to: (usize, String), over: Over },
+    Unlink { dir: usize, path: String },
+    RemoveDir { dir: usize, path: String },
+    SetMode { handle: usize, mode: u32 },
+    SetOwner { dir: usize, path: String, uid: u32, gid: u32 },
+}
+
+fn path() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        6 => prop::sample::select(vec!["a", "b", "c", "own", "his", "shared"]),
+        2 => prop::sample::select(vec!["link", "dangling", "loop", "up", "slashed", "."]),
+        1 => prop::sample::select(vec![".."]),
+    ];
+    let parts = prop::collection::vec(part, 1..=3);
+    let long = "n".repeat(256);
+    prop_oneof![
+        60 => (parts, prop::bool::weighted(0.1)).prop_map(|(parts, slash)| {
+            parts.join("/") + if slash { "/" } else { "" }
+        }),
+        1 => Just(String::new()),
+        1 => Just(long.clone()),
+        1 => Just(format!("absent/{long}")),
+        1 => Just("a/".repeat(2048)),
+    ]
+}
+
+fn mode() -> impl Strategy<Value = u32> {
+    let modes = vec![0o644, 0o600, 0o755, 0o777, 0o700, 0o070, 0o007, 0o300, 0o500];
+    let special = vec![0o2775, 0o1777, 0o6755, 0o2664, 0o4711, 0o000];
+    prop_oneof![3 => prop::sample::select(modes), 1 => prop::sample::select(special)]
+}
+
+fn links() -> impl Strategy<Value = Links> {
+    prop::sample::select(vec![Links::Follow, Links::Refuse])
+}
+
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![
+        2 => Just(How::Read),
+        4 => Just(How::Directory),
+        3 => mode().prop_map(|mode| How::Create { mode }),
+        2 => mode().prop_map(|mode| How::Append { mode }),
+        2 => mode().prop_map(|mode| How::Lock { mode }),
+        1 => Just(How::Write),
+    ]
+}
+
+pub fn act() -> impl Strategy<Value = Act> {
+    let id = || prop::sample::select(vec![0, OTHER_USER, 7, u32::MAX]);
+    let (dir, handle) = (|| 0..6_usize, || 0..6_usize);
+    prop_oneof![
+        8 => (dir(), path(), how(), links())
+            .prop_map(|(dir, path, how, links)| Act::Open { dir, path, how, links }),
+        1 => handle().prop_map(|handle| Act::Close { handle }),
+        2 => (handle(), prop::collection::vec(97..100_u8, 0..4))
+            .prop_map(|(handle, bytes)| Act::Write { handle, bytes }),
+        1 => handle().prop_map(|handle| Act::Read { handle }),
+        1 => handle().prop_map(|handle| Act::Sync { handle }),
+        1 => handle().prop_map(|handle| Act::HandleMeta { handle }),
+        1 => handle().prop_map(|handle| Act::List { handle }),
+        2 => (dir(), path(), links()).prop_map(|(dir, path, links)| Act::Meta { dir, path, links }),
+        1 => (dir(), path()).prop_map(|(dir, path)| Act::ReadLink { dir, path }),
+        4 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| Act::MakeDir { dir, path, mode }),
+        2 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| Act::MakeFifo { dir, path, mode }),
+        6 => ((dir(), path()), (dir(), path()), prop::sample::select(vec![Over::Replace, Over::Refuse]))
+            .prop_map(|(from, to, over)| Act::Rename { from, to, over }),
+        3 => (dir(), path()).prop_map(|(dir, path)| Act::Unlink { dir, path }),
+        3 => (dir(), path()).prop_map(|(dir, path)| Act::RemoveDir { dir, path }),
+        2 => (handle(), mode()).prop_map(|(handle, mode)| Act::SetMode { handle, mode }),
+        2 => (dir(), path(), id(), id())
+            .prop_map(|(dir, path, uid, gid)| Act::SetOwner { dir, path, uid, gid }),
+    ]
+}
