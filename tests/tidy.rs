@@ -184,8 +184,7 @@ fn reached(file: &Path, dir: &Path, into: &mut BTreeSet<PathBuf>) {
 
 #[test]
 fn no_file_is_forgotten() {
-    let crates =
-        [("src/lib.rs", "src"), ("tests/main.rs", "tests"), ("sim/src/lib.rs", "sim/src")];
+    let crates = [("src/lib.rs", "src"), ("tests/main.rs", "tests"), ("sim/src/lib.rs", "sim/src")];
     for (crate_root, below) in crates {
         let mut found = BTreeSet::new();
         reached(&root().join(crate_root), &root().join(below), &mut found);

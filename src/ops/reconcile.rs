@@ -24,6 +24,7 @@ use crate::error::{Errno, HostError};
 use crate::host::Host;
 use crate::name::Profile;
 use crate::record::intent::Intent;
+use crate::record::lock::LockError;
 use crate::record::{boot_log, file, lock};
 use crate::supervisor::{Goal, Registrar};
 
@@ -61,8 +62,19 @@ impl Pass {
     }
 }
 
-/// Another command at work on a profile gets this long to end.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+impl Scan {
+    /// How long another command at work on a profile is waited for.
+    ///
+    /// Before the supervisor starts, such a command waits for the supervisor itself: nobody may wait for it in turn, and
+    /// it finishes the profile's slot as soon as it is listened to.
+    fn patience(self) -> Duration {
+        match self {
+            Self::Now => Duration::from_secs(5),
+            Self::Later => Duration::from_millis(200),
+        }
+    }
+}
+
 const SUPERVISED_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Looks, and says what a pass would do. Changes nothing.
@@ -90,17 +102,17 @@ pub async fn run<H: Host, S: Registrar>(
     scan: Scan,
 ) -> Pass {
     let mut pass = Pass { plans: Vec::new(), failures: Vec::new(), swept: Vec::new() };
-    sweep::unfinished(context, &mut pass).await;
+    sweep::unfinished(context, scan, &mut pass).await;
     for candidate in candidates(context, &mut pass).await {
         pass.plans.push(match candidate {
-            Candidate::Profile(profile) => one(context, &profile, bootstrap).await,
+            Candidate::Profile(profile) => one(context, &profile, bootstrap, scan).await,
             Candidate::Skipped(plan) => *plan,
         });
         if planted!(OddProfileAborts) && pass.plans.iter().any(|plan| !plan.reasons.is_empty()) {
             break;
         }
     }
-    sweep::ownerless(context, &mut pass).await;
+    sweep::ownerless(context, scan, &mut pass).await;
     sweep::locks(context, &mut pass).await;
     if scan == Scan::Now {
         make_live(context, &mut pass).await;
@@ -147,31 +159,35 @@ async fn one<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
     profile: &Profile,
     bootstrap: Option<Intent>,
+    scan: Scan,
 ) -> Plan {
-    let plan = attempt(context, profile, bootstrap).await;
-    match plan.failure {
-        Some(_) => attempt(context, profile, bootstrap).await,
-        None => plan,
+    let plan = attempt(context, profile, bootstrap, scan).await;
+    match plan {
+        Ok(plan) if plan.failure.is_none() => plan,
+        Err(LockError::Busy { .. }) => plan_or_why(profile, plan),
+        _ => plan_or_why(profile, attempt(context, profile, bootstrap, scan).await),
     }
+}
+
+/// The plan, or why the profile's lock could not be had.
+fn plan_or_why(profile: &Profile, plan: Result<Plan, LockError>) -> Plan {
+    plan.unwrap_or_else(|error| Plan::skipped(profile.to_string(), error.to_string()).failed())
 }
 
 async fn attempt<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
     profile: &Profile,
     bootstrap: Option<Intent>,
-) -> Plan {
-    match lock::acquire(context.host, context.layout, profile, LOCK_TIMEOUT).await {
-        Ok(held) => {
-            let facts = observe::observe(context, profile, bootstrap).await;
-            let mut plan = plan::plan(facts);
-            apply::apply(context, profile, &mut plan).await;
-            if let Err(error) = lock::release(context.host, held).await {
-                plan.failure.get_or_insert(error.to_string());
-            }
-            plan
-        }
-        Err(error) => Plan::skipped(profile.to_string(), error.to_string()).failed(),
+    scan: Scan,
+) -> Result<Plan, LockError> {
+    let held = lock::acquire(context.host, context.layout, profile, scan.patience()).await?;
+    let facts = observe::observe(context, profile, bootstrap).await;
+    let mut plan = plan::plan(facts);
+    apply::apply(context, profile, &mut plan).await;
+    if let Err(error) = lock::release(context.host, held).await {
+        plan.failure.get_or_insert(error.to_string());
     }
+    Ok(plan)
 }
 
 /// Has the supervisor look, and waits until every slot that it did not know is looked after.

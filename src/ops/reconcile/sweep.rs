@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{LOCK_TIMEOUT, Pass};
+use super::{Pass, Scan};
 use crate::host::Host;
 use crate::name::Profile;
 use crate::ops::home::{self, Found, GONE};
@@ -37,6 +37,7 @@ pub(super) async fn foresee<H: Host, S: Registrar>(context: &Context<'_, H, S>, 
 /// Profiles half made or half deleted.
 pub(super) async fn unfinished<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
+    scan: Scan,
     pass: &mut Pass,
 ) {
     if planted!(UnfinishedNotSwept) {
@@ -45,17 +46,18 @@ pub(super) async fn unfinished<H: Host, S: Registrar>(
     // A directory that cannot be read is said when profiles are looked for.
     for found in home::survey(context.host, context.layout).await.unwrap_or_default() {
         let Found::Unfinished(name, owner) = found else { continue };
-        let swept = remove_unfinished(context, &name, &owner).await;
+        let swept = remove_unfinished(context, scan, &name, &owner).await;
         note(pass, name, swept);
     }
 }
 
 async fn remove_unfinished<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
+    scan: Scan,
     name: &str,
     owner: &Profile,
 ) -> Result<(), OpsError> {
-    let held = lock::acquire(context.host, context.layout, owner, LOCK_TIMEOUT).await?;
+    let held = lock::acquire(context.host, context.layout, owner, scan.patience()).await?;
     let path = context.layout.profiles().join(name);
     let removed = file::remove_tree(context.host, &path).await;
     let was_deleted = name.starts_with(GONE);
@@ -80,7 +82,11 @@ async fn remove_unfinished<H: Host, S: Registrar>(
 }
 
 /// Stages, and slots that no profile owns.
-pub(super) async fn ownerless<H: Host, S: Registrar>(context: &Context<'_, H, S>, pass: &mut Pass) {
+pub(super) async fn ownerless<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    scan: Scan,
+    pass: &mut Pass,
+) {
     if planted!(OwnerlessNotSwept) {
         return;
     }
@@ -89,11 +95,11 @@ pub(super) async fn ownerless<H: Host, S: Registrar>(context: &Context<'_, H, S>
         Err(error) => return pass.failures.push(error.to_string()),
     };
     for stray in listing.strays {
-        let swept = sweep_stray(context, &stray).await;
+        let swept = sweep_stray(context, scan, &stray).await;
         note(pass, stray.name, swept);
     }
     for profile in pass.ownerless(listing.profiles) {
-        match take_out(context, &profile).await {
+        match take_out(context, scan, &profile).await {
             Ok(false) => {}
             Ok(true) => pass.swept.push(format!("gateway-{profile}")),
             Err(error) => pass.failures.push(error.to_string()),
@@ -103,11 +109,12 @@ pub(super) async fn ownerless<H: Host, S: Registrar>(context: &Context<'_, H, S>
 
 async fn sweep_stray<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
+    scan: Scan,
     stray: &Stray,
 ) -> Result<(), OpsError> {
     let held = match &stray.owner {
         Some(owner) => {
-            Some(lock::acquire(context.host, context.layout, owner, LOCK_TIMEOUT).await?)
+            Some(lock::acquire(context.host, context.layout, owner, scan.patience()).await?)
         }
         None => None,
     };
@@ -121,9 +128,10 @@ async fn sweep_stray<H: Host, S: Registrar>(
 /// A slot whose profile is gone: its deletion was cut short. Looked at again under the lock.
 async fn take_out<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
+    scan: Scan,
     profile: &Profile,
 ) -> Result<bool, OpsError> {
-    let held = lock::acquire(context.host, context.layout, profile, LOCK_TIMEOUT).await?;
+    let held = lock::acquire(context.host, context.layout, profile, scan.patience()).await?;
     if home::exists(context.host, context.layout, profile).await? {
         lock::release(context.host, held).await?;
         return Ok(false);
