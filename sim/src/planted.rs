@@ -40,7 +40,7 @@ macro_rules! table {
 pub const TABLE: &[Planted] = table! {
     FileNotSynced: "H10", "the sync of a file before it takes its name", ["S1", "S2"], "h10-power-cut-after-exit-0", "matrix";
     DirectoryNotSynced: "H10", "the sync of the directory after the rename", ["S1"], "h10-power-cut-after-exit-0", "matrix";
-    TemporaryShared: "H9", "unique temporary names, made exclusively", ["S2"], "h9-one-temporary-name", "matrix";
+    TemporaryShared: "H9", "unique temporary names, made exclusively", ["S2", "expect"], "h9-left-temporary", "calm";
     OldRemovedFirst: "H6", "the replacing rename: old or new, never none", ["S2", "S3", "S4"], "h6-killed-at-any-instant", "calm";
     StateKeysLost: "H11", "the keys of others in the state file", ["S3", "expect"], "h11-unreadable-state-is-kept", "calm";
     FailedReadIsDamage: "H11", "a passing read error as a failure, not as damage", ["S3", "S12", "expect"], "h11-unreadable-state-is-kept", "calm";
@@ -52,11 +52,11 @@ pub const TABLE: &[Planted] = table! {
     ProfileLockNotTaken: "H7", "commands on one profile come one after the other", ["S14", "S7", "L1"], "h7-start-races-stop", "surprises";
     LockNotLookedAtAgain: "H7", "a locked file still has its name", ["S14"], "closed-delete-start", "surprises";
     MarkerForAnybody: "H4", "only the named process takes the marker", ["S3", "L3", "expect"], "h4-marker-of-another", "calm";
-    MarkerByPidAlone: "H14", "start time and boot in the marker", ["S3"], "h14-marker-survives-the-container", "matrix";
+    MarkerByPidAlone: "H14", "start time and boot in the marker", ["S3", "expect"], "h14-marker-of-the-same-number", "calm";
     MarkerInCallersHome: "H3", "the marker lies in the target's home", ["L3", "expect"], "h3-stop-all-from-another-profile", "calm";
     MarkerNotWithdrawn: "H5", "a marker is taken back when the stop fails", ["L3", "expect"], "h5-down-command-fails", "calm";
-    BootIgnored: "R8", "the boot in a process' identity", ["S8", "L3"], "r8-pids-of-another-boot", "calm";
-    StartTimeIgnored: "H41", "the start time in a process' identity", ["S8"], "h41-pid-reuse", "surprises";
+    BootIgnored: "R8", "the boot in a process' identity", ["S8", "L3", "expect"], "r8-same-number-and-time", "calm";
+    StartTimeIgnored: "H41", "the start time in a process' identity", ["S8"], "h41-stranger-of-this-boot", "calm";
     SlotShownUnfilled: "H27", "a slot is built whole before it is shown", ["S6"], "h27-rescan-meets-a-stage", "matrix";
     StageWithoutDot: "H27", "stages are hidden from s6-svscan", ["S6", "L2", "expect"], "h20-two-of-nothing", "calm";
     StopWithoutDown: "H18", "`down` says the same as the intent after a stop", ["S7"], "verb-stop", "calm";
@@ -67,7 +67,7 @@ pub const TABLE: &[Planted] = table! {
     RestartLeavesDown: "H12", "`restart` starts a gateway that is down", ["L1", "expect"], "h12-restart-of-a-stopped-one", "calm";
     NothingAwaited: "H16", "a command ends when what it asked is so", ["L4", "expect"], "h16-gateway-ignores-term", "calm";
     HalfFailureIsSuccess: "H47", "a failure of one is a failure of `--all`", ["S1", "S12", "expect"], "h47-all-half-fails", "calm";
-    OrphanLeft: "H19", "a stop ends the gateway outside its slot, too", ["L4", "S5", "expect"], "h19-start-beside-an-orphan", "surprises";
+    OrphanLeft: "H19", "a stop ends the gateway outside its slot, too", ["L4", "S5", "expect"], "h19-stop-beside-an-orphan", "calm";
     LockFileUnlinked: "H40", "readers only read", ["S11", "S5"], "h40-readers-only-read", "calm";
     RescanFailureSwallowed: "R6", "a refused rescan fails `profile create`", ["S1", "L2", "expect"], "r6-rescan-refused", "calm";
     NotRolledBack: "R6", "a slot that cannot be made live is taken back out", ["L2", "L3", "expect"], "r6-rescan-refused", "calm";
@@ -86,9 +86,9 @@ pub const TABLE: &[Planted] = table! {
     RoleLockNotTaken: "H35", "one container supervises a home", ["S5", "expect"], "h35-second-container", "calm";
     SecondContainerGoesOn: "H35", "a second container waits for the first one's end", ["S5", "expect"], "h35-second-container", "calm";
     RootKept: "H25", "nothing that hermes can change runs as root", ["S10"], "verb-boot", "calm";
-    HardLinkGivenAway: "H25", "root's files are not given away by a second name", ["S10", "expect"], "h25-planted-hard-link", "calm";
-    UmaskKept: "H52", "what root prepares can be read by hermes", ["L1", "expect"], "h52-umask-077", "calm";
-    GatewayLockNotTaken: "H19", "one live gateway a profile", ["S5"], "h19-start-beside-an-orphan", "surprises";
+    HardLinkGivenAway: "H25", "root's files are not given away by a second name", ["S10"], "r14-root-owned-files", "calm";
+    UmaskKept: "H52", "what root prepares can be read by hermes", ["L1"], "verb-boot", "calm";
+    GatewayLockNotTaken: "H19", "one live gateway a profile", ["S5", "expect"], "h19-start-beside-an-orphan", "calm";
     SecondSignalDecides: "H2", "the first signal says how a gateway ends", ["S3", "L7", "expect"], "h2-second-term-while-draining", "calm";
     UnplannedTermStops: "R1", "a SIGTERM without a marker is no stop", ["S3", "L1", "expect"], "r1-container-restart", "calm";
     TallyForgotten: "H42", "the count of failures survives every restart", ["L5", "expect"], "h42-fails-for-ever", "calm";

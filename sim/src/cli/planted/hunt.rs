@@ -13,11 +13,11 @@ use super::Args;
 use crate::cli::unit::{Kind, Unit};
 
 /// Cells of one crash matrix.
-const MATRIX_CELLS: u64 = 600;
+const MATRIX_CELLS: u64 = 200;
 /// Runs with one surprise, of the named scenario. Two or three would never be come to within as much.
-const SURPRISE_RUNS: u64 = 100;
+const SURPRISE_RUNS: u64 = 40;
 /// States of the named scenario's closed search.
-const CLOSED_STATES: u64 = 20_000;
+const CLOSED_STATES: u64 = 4_000;
 
 /// A bug that was found.
 #[derive(Debug)]
