@@ -20,7 +20,7 @@ const HEAD: [&str; 8] =
     ["bug", "scenario", "search", "runs", "ms", "surprises", "promise", "takes out"];
 
 /// Runs to make one find small.
-const SHRINK_RUNS: u64 = 100;
+const SHRINK_RUNS: u64 = 10;
 
 /// Plants each known bug in turn and searches until a promise breaks that it must break.
 ///
