@@ -12,7 +12,7 @@ mod switch;
 #[cfg(feature = "planted")]
 pub use bug::Bug;
 #[cfg(feature = "planted")]
-pub use switch::{clear_marks, is_planted, marks, plant, reach};
+pub use switch::{aside, clear_marks, is_planted, marks, plant, reach};
 
 /// The hazards whose protection is a branch of ours: each has one `mark!` in that branch.
 pub const MARKS: [&str; 46] = [

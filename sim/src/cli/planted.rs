@@ -1,23 +1,31 @@
 //! `planted`: is every planted bug found? One row a bug: by which search, after how many runs and how long, shrunk to how
-//! many surprises, which promise it broke.
+//! many surprises, which promise it broke. The last row is the control: the same searches, and no bug.
+
+mod hunt;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use hermes::probe;
 use hermes_sim::planted::{Planted, TABLE};
 use hermes_sim::report::{self, Case, Effort};
 use hermes_sim::scenario::Scenario;
-use hermes_sim::search::{Budget, Found};
 
-use super::budget::{SHRINK_RUNS, Size};
-use super::unit::{Kind, Made, Unit};
+use self::hunt::{Control, Hunted};
 use super::{Usage, Verdict, files, table};
 
 const HEAD: [&str; 8] =
     ["bug", "scenario", "search", "runs", "ms", "surprises", "promise", "takes out"];
 
+/// Runs to make one find small.
+const SHRINK_RUNS: u64 = 10;
+
 /// Plants each known bug in turn and searches until a promise breaks that it must break.
+///
+/// What the same search breaks without a bug does not count, and the last row says whether it breaks anything that a row
+/// counts.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only bugs whose name or hazard holds this text
@@ -25,33 +33,36 @@ pub struct Args {
     /// Which of many equal choices are taken where not all can be
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-}
-
-/// A bug that was found.
-struct Hunted {
-    made: Made,
-    found: Found,
-    runs: u64,
+    /// How many bugs are hunted at a time; as many as there are cores if left out
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Tells on stderr what else broke
+    #[arg(long)]
+    pub tell: bool,
 }
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Verdict, Usage> {
     let (scenarios, _) = files::read_all(&[])?;
-    let mut rows = Vec::new();
-    let mut is_blind = false;
-    for planted in TABLE.iter().filter(|planted| is_asked(args, planted)) {
-        let start = Instant::now();
-        probe::plant(Some(planted.bug));
-        let hunted = hunt(planted, &scenarios, args.seed);
-        let millis = start.elapsed().as_millis();
-        is_blind |= hunted.is_none();
-        let row = row(planted, hunted.as_ref(), millis, args.seed);
-        probe::plant(None);
-        eprintln!("{}", row.join(" "));
-        rows.push(row);
+    if args.jobs == Some(0) {
+        return Err(Usage("--jobs must be at least 1".to_owned()));
     }
-    print!("{}", table::columns(&HEAD, &rows));
-    Ok(if is_blind { Verdict::Broken } else { Verdict::Held })
+    let asked: Vec<&Planted> = TABLE.iter().filter(|planted| is_asked(args, planted)).collect();
+    let start = Instant::now();
+    let control = Control::default();
+    let rows = hunt_all(&asked, &scenarios, args, &control);
+    let found = rows.iter().flatten().count();
+    let mut lines: Vec<Vec<String>> = asked
+        .iter()
+        .zip(&rows)
+        .map(|(planted, row)| row.clone().unwrap_or_else(|| not_found(planted)))
+        .collect();
+    let broke = control.broke();
+    lines.push(control_row(&control, &broke));
+    print!("{}", table::columns(&HEAD, &lines));
+    println!("\n{found} of {} found, {:.0} s", asked.len(), start.elapsed().as_secs_f64());
+    let is_blind = found < asked.len();
+    Ok(if is_blind || !broke.is_empty() { Verdict::Broken } else { Verdict::Held })
 }
 
 fn is_asked(args: &Args, planted: &Planted) -> bool {
@@ -60,78 +71,95 @@ fn is_asked(args: &Args, planted: &Planted) -> bool {
     })
 }
 
-/// The named scenario first, with each search; then all the others.
-fn hunt(planted: &Planted, scenarios: &[Arc<Scenario>], seed: u64) -> Option<Hunted> {
-    let (named, others): (Vec<_>, Vec<_>) =
-        scenarios.iter().partition(|scenario| scenario.name == planted.scenario);
-    let mut runs = 0;
-    for group in [named, others] {
-        for (kind, surprises) in searches() {
-            for scenario in &group {
-                if kind == Kind::Matrix && scenario.search.crash.is_empty() {
-                    continue;
+/// Hunts on so many threads: a bug is planted for one of them at a time.
+fn hunt_all(
+    asked: &[&Planted],
+    scenarios: &[Arc<Scenario>],
+    args: &Args,
+    control: &Control,
+) -> Vec<Option<Vec<String>>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.unwrap_or(cores).clamp(1, asked.len().max(1));
+    let slots: Vec<Mutex<Option<Vec<String>>>> = asked.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some((planted, slot)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    asked.get(index).zip(slots.get(index))
+                } {
+                    let start = Instant::now();
+                    probe::plant(Some(planted.bug));
+                    let hunted = hunt::hunt(planted, scenarios, args, control);
+                    let millis = start.elapsed().as_millis();
+                    let row = hunted.map(|hunted| row(planted, &hunted, millis, args.seed));
+                    probe::plant(None);
+                    let told = row.clone().unwrap_or_else(|| not_found(planted));
+                    eprintln!("{} ({millis} ms)", told[..7].join(" "));
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = row;
                 }
-                if kind == Kind::Closed && !scenario.search.closed {
-                    continue;
-                }
-                let budget = Budget { surprises, ..Size::Ci.budget(kind, scenario, seed) };
-                let scenario = Arc::clone(scenario);
-                let made = Unit { scenario, kind, budget, is_twice: false }.make();
-                runs += made.tally.runs.max(1);
-                let breaks =
-                    |found: &&Found| planted.breaks.contains(&found.failure.promise.as_str());
-                if let Some(found) = made.tally.found.iter().find(breaks).cloned() {
-                    return Some(Hunted { made, found, runs });
-                }
-            }
+            });
         }
-    }
-    None
+    });
+    slots
+        .into_iter()
+        .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect()
 }
 
-fn searches() -> [(Kind, u8); 6] {
-    [
-        (Kind::Calm, 0),
-        (Kind::Matrix, 0),
-        (Kind::Surprises, 1),
-        (Kind::Surprises, 2),
-        (Kind::Surprises, 3),
-        (Kind::Closed, 0),
-    ]
+fn not_found(planted: &Planted) -> Vec<String> {
+    let words = [
+        &format!("{:?}", planted.bug),
+        planted.scenario,
+        "NOT FOUND",
+        "-",
+        "-",
+        "-",
+        "-",
+        planted.takes_out,
+    ];
+    words.map(str::to_owned).to_vec()
 }
 
-fn row(planted: &Planted, hunted: Option<&Hunted>, millis: u128, seed: u64) -> Vec<String> {
-    let bug = format!("{:?}", planted.bug);
-    let Some(Hunted { made, found, runs }) = hunted else {
-        let none = || "-".to_owned();
-        let scenario = planted.scenario.to_owned();
-        let takes_out = planted.takes_out.to_owned();
-        return vec![
-            bug,
-            scenario,
-            "NOT FOUND".to_owned(),
-            none(),
-            millis.to_string(),
-            none(),
-            none(),
-            takes_out,
-        ];
+fn row(planted: &Planted, hunted: &Hunted, millis: u128, seed: u64) -> Vec<String> {
+    let Hunted { unit, found, runs } = hunted;
+    let case = Case {
+        scenario: &unit.scenario,
+        by: unit.kind.finder(),
+        seed,
+        date: &files::today(),
+        found,
     };
-    let (scenario, by) = (&*made.unit.scenario, made.unit.kind.finder());
-    let case = Case { scenario, by, seed, date: &files::today(), found };
     let report = report::report(&case, Effort { runs: SHRINK_RUNS, lines: Some(0) });
     let surprises = match &report.minimal {
         Ok(minimal) => minimal.surprises.len().to_string(),
         Err(_) => format!("({})", found.schedule.0.len()),
     };
     vec![
-        bug,
-        scenario.name.clone(),
-        made.unit.kind.word().to_owned(),
+        format!("{:?}", planted.bug),
+        unit.scenario.name.clone(),
+        unit.kind.word().to_owned(),
         runs.to_string(),
         millis.to_string(),
         surprises,
         found.failure.promise.clone(),
         planted.takes_out.to_owned(),
+    ]
+}
+
+fn control_row(control: &Control, broke: &[String]) -> Vec<String> {
+    let (searches, runs, millis) = control.effort();
+    let verdict = if broke.is_empty() { "NOT FOUND" } else { "FOUND" };
+    let broken = if broke.is_empty() { "-".to_owned() } else { broke.join(", ") };
+    vec![
+        "none".to_owned(),
+        format!("the same {searches} searches"),
+        verdict.to_owned(),
+        runs.to_string(),
+        millis.to_string(),
+        "-".to_owned(),
+        broken,
+        "nothing".to_owned(),
     ]
 }

@@ -1,10 +1,12 @@
 //! `run`: every search that the scenarios ask for, on so many threads, and a table of what came of it.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hermes::probe;
 use hermes_sim::report::{self, Case, Effort, Report};
 use hermes_sim::scenario::Scenario;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -62,7 +64,20 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
             print!("{}", table::failures(&made, &reports));
         }
     }
-    Ok(if made.iter().all(Made::is_green) { Verdict::Held } else { Verdict::Broken })
+    let is_all_reached = marks(args, &made);
+    let is_green = made.iter().all(Made::is_green) && is_all_reached;
+    Ok(if is_green { Verdict::Held } else { Verdict::Broken })
+}
+
+/// Says which protections no search reached; where every scenario was searched, each must have been.
+fn marks(args: &Args, made: &[Made]) -> bool {
+    let reached: BTreeSet<&str> = made.iter().flat_map(|made| made.marks.iter().copied()).collect();
+    let never: Vec<&str> =
+        probe::MARKS.into_iter().filter(|mark| !reached.contains(mark)).collect();
+    if !args.json {
+        println!("{}", table::marks(probe::MARKS.len(), &never));
+    }
+    never.is_empty() || !args.files.is_empty()
 }
 
 fn units(args: &Args, scenarios: &[Arc<Scenario>]) -> Vec<Unit> {

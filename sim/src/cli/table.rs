@@ -112,6 +112,12 @@ fn totals(made: &[Made], others: usize) -> Vec<String> {
     lines
 }
 
+/// How many protections were reached, and which never.
+pub fn marks(total: usize, never: &[&str]) -> String {
+    let names = if never.is_empty() { "none".to_owned() } else { never.join(" ") };
+    format!("marks: {} of {total} reached; never: {names}", total - never.len())
+}
+
 /// Every failure: the first ones in full, the others in a line.
 pub fn failures(made: &[Made], reports: &[(usize, Report)]) -> String {
     let mut text = String::new();

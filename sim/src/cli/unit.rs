@@ -1,9 +1,11 @@
 //! One search of one scenario. What it does depends on scenario, budget and seed alone.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hermes::probe;
 use hermes_sim::play::Failure;
 use hermes_sim::scenario::{Finder, Scenario};
 use hermes_sim::search::{Budget, Found, Schedule, Search, Tally};
@@ -73,6 +75,8 @@ pub struct Made {
     pub unit: Unit,
     pub tally: Tally,
     pub took: Duration,
+    /// The protections that it reached.
+    pub marks: BTreeSet<&'static str>,
 }
 
 impl Made {
@@ -86,6 +90,8 @@ impl Unit {
     /// Makes it.
     pub fn make(self) -> Made {
         let start = Instant::now();
+        // Marks are kept by thread, and a unit is made on one.
+        probe::clear_marks();
         let mut tally = self.once();
         let took = start.elapsed();
         if self.is_twice {
@@ -98,7 +104,7 @@ impl Unit {
                 tally.found.push(nowhere("determinism", what));
             }
         }
-        Made { unit: self, tally, took }
+        Made { unit: self, tally, took, marks: probe::marks() }
     }
 
     fn once(&self) -> Tally {

@@ -121,7 +121,7 @@ fn required() -> &'static [(PathBuf, u32)] {
             program: "/usr/local/bin/hermes".into(),
             kill_after: Duration::from_secs(1),
         };
-        let files = render(&spec, Want::Up, &tools);
+        let files = hermes::probe::aside(|| render(&spec, Want::Up, &tools));
         files.into_iter().map(|file| (PathBuf::from(file.path), file.mode)).collect()
     })
 }

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use hermes::error::Errno;
 use hermes::host::effect::{Effect, Handle, Kind, Meta};
 use hermes::host::{Answer, Host, Outcome};
+use hermes::probe;
 use hermes::record::intent::{self, Intent, Prior, Source};
 use hermes::record::json::Reading;
 use hermes::record::{marker, pidfile, state};
@@ -68,7 +69,7 @@ pub fn prior(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent
     let path = Path::new("/record");
     let record = now(intent::read(&OneFile::new(record), path));
     let noted = now(state::read(&OneFile::new(noted), path));
-    intent::at_boot(&record, &noted, bootstrap)
+    probe::aside(|| intent::at_boot(&record, &noted, bootstrap))
 }
 
 /// The same in one word; a broken intent file is one, whatever the state file says.
@@ -108,7 +109,7 @@ pub fn pidfile(contents: Contents<'_>) -> Option<pidfile::Gateway> {
 
 /// A future that asks this module's doors alone is ready at once.
 pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+    match probe::aside(|| pin!(future).poll(&mut Context::from_waker(Waker::noop()))) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("a door that answers at once was waited for"),
     }
