@@ -1,6 +1,7 @@
 //! How far the story is: which step, what of it has begun, what it still waits for.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Command, Failure, Play, acts, expect};
@@ -126,7 +127,7 @@ impl Play {
                     is_running: true,
                 };
                 self.watch.begins(world, serial, &command.words, uid);
-                self.commands.insert(serial, command);
+                Arc::make_mut(&mut self.commands).insert(serial, command);
                 Ok(Doing::Command(serial, world.clock.boot + COMMAND_TIMEOUT))
             }
             Err(errno) if self.is_clean => {
@@ -230,7 +231,7 @@ impl Play {
         if !self.is_clean || (asks_nothing && command.exit.is_none()) {
             return Ok(());
         }
-        expect::command(run, command, self.machine.printed.get(&serial))
+        expect::command(run, command, self.machine.printed.get(&serial).map(|it| &**it))
     }
 
     fn expectation(&self, index: usize, is_late: bool) -> Result<bool, Failure> {
