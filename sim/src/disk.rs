@@ -81,6 +81,8 @@ pub type Spot<'a> = (Option<NodeId>, &'a Path);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Disk {
     devices: BTreeMap<u16, Device>,
+    /// The power stays on: nothing is remembered for a cut.
+    has_no_past: bool,
 }
 
 /// One file system.
@@ -170,7 +172,9 @@ impl Disk {
 
     /// Whether some directory's unsynced past still names it.
     fn is_remembered(&self, id: NodeId) -> bool {
-        let Some(device) = self.devices.get(&id.device) else { return false };
+        let Some(device) = self.devices.get(&id.device).filter(|_| !self.has_no_past) else {
+            return false;
+        };
         device.nodes.values().any(|node| node.remembers(id))
     }
 
@@ -210,10 +214,12 @@ impl Disk {
 
     fn change(&mut self, id: NodeId, change: impl FnOnce(&mut Node)) {
         let Some(device) = self.devices.get_mut(&id.device) else { return };
-        let Some(mut node) = device.nodes.get(&id.number).map(|node| Node::clone(node)) else {
-            return;
-        };
+        let Some(before) = device.nodes.get(&id.number) else { return };
+        let mut node = Node::clone(before);
         change(&mut node);
+        if self.has_no_past {
+            node.unsynced = None;
+        }
         device.nodes.insert(id.number, node);
     }
 

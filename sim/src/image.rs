@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::disk::{Disk, NodeId};
+use crate::hash::Kept;
 use crate::process::Programs;
 use crate::world::{Clock, Container, ContainerId, Phase, Settings, Version, World};
 
@@ -84,9 +85,9 @@ pub fn world(facts: &Facts) -> World {
     for number in 1..=facts.containers {
         let id = ContainerId(number);
         let root = lay(&mut disk, id, &facts.programs);
-        let mounts = Arc::new(mounts(&mut disk, id, facts.run_is_tmpfs));
+        let mounts = Arc::new(Kept::new(mounts(&mut disk, id, facts.run_is_tmpfs)));
         let container = Container {
-            settings: settings(facts),
+            settings: Kept::new(settings(facts)),
             phase: Phase::Exited(0),
             root,
             mounts,
@@ -105,7 +106,7 @@ pub fn world(facts: &Facts) -> World {
         disk,
         pipes: BTreeMap::new(),
         containers,
-        programs: Arc::new(facts.programs.clone()),
+        programs: Arc::new(Kept::new(facts.programs.clone())),
     }
 }
 
@@ -176,7 +177,7 @@ pub fn recreate(world: &mut World, id: ContainerId) {
     let run_is_tmpfs = world.container(id).mounts.len() > 1;
     let programs = Arc::clone(&world.programs);
     let root = lay(&mut world.disk, id, &programs);
-    let mounts = Arc::new(mounts(&mut world.disk, id, run_is_tmpfs));
+    let mounts = Arc::new(Kept::new(mounts(&mut world.disk, id, run_is_tmpfs)));
     let container = world.container_mut(id);
     container.root = root;
     container.mounts = mounts;

@@ -17,6 +17,7 @@ use hermes::host::effect::{Clock, Effect};
 use hermes::host::{Answer, Outcome};
 
 use crate::disk::{Credentials, NodeId, View};
+use crate::hash::Kept;
 use crate::process::{Open, Process};
 use crate::world::{Who, World};
 use std::collections::BTreeMap;
@@ -123,7 +124,7 @@ fn process(world: &mut World, who: Who) -> &mut Process {
 pub(crate) struct Stand {
     root: NodeId,
     cwd: NodeId,
-    mounts: Arc<BTreeMap<NodeId, NodeId>>,
+    mounts: Arc<Kept<BTreeMap<NodeId, NodeId>>>,
     credentials: Credentials,
 }
 

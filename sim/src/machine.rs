@@ -4,6 +4,7 @@
 //! has none.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::error::Errno;
@@ -62,9 +63,9 @@ pub struct Machine {
     pub world: World,
     lives: BTreeMap<u64, Live>,
     /// Who printed what, by serial.
-    pub printed: BTreeMap<u64, Printed>,
+    pub printed: Arc<BTreeMap<u64, Arc<Printed>>>,
     /// How many gateways of a profile a container has started since it started itself.
-    pub starts: BTreeMap<(ContainerId, u64, Profile), u8>,
+    pub starts: Arc<BTreeMap<(ContainerId, u64, Profile), u8>>,
 }
 
 /// What a process printed.
@@ -85,8 +86,8 @@ impl Clone for Machine {
         Self {
             world: self.world.clone(),
             lives: BTreeMap::new(),
-            printed: self.printed.clone(),
-            starts: self.starts.clone(),
+            printed: Arc::clone(&self.printed),
+            starts: Arc::clone(&self.starts),
         }
     }
 }
@@ -94,7 +95,7 @@ impl Clone for Machine {
 impl Machine {
     /// A machine at rest.
     pub fn new(world: World) -> Self {
-        Self { world, lives: BTreeMap::new(), printed: BTreeMap::new(), starts: BTreeMap::new() }
+        Self { world, lives: BTreeMap::new(), printed: Arc::default(), starts: Arc::default() }
     }
 
     /// The hash of everything that decides what can happen next.
@@ -117,7 +118,7 @@ impl Machine {
             && world.container(who.container).phase == Phase::Running;
         moves
             && match &process.body {
-                Body::Task(task) => match task.wants() {
+                Body::Task(task) => match &**task.wants() {
                     Wants::Effect(effect) => kernel::is_ready(world, who, effect),
                     Wants::Exit(_) | Wants::Panic(_) => true,
                 },
@@ -132,8 +133,16 @@ impl Machine {
     /// What a task wants, if the process is one.
     pub fn wants(&self, who: Who) -> Option<&Wants> {
         match &self.world.process(who)?.body {
-            Body::Task(task) => Some(task.wants()),
+            Body::Task(task) => Some(&**task.wants()),
             _ => None,
+        }
+    }
+
+    /// The effect that a task is about to ask for.
+    pub fn effect(&self, who: Who) -> Option<&Effect> {
+        match self.wants(who)? {
+            Wants::Effect(effect) => Some(effect),
+            Wants::Exit(_) | Wants::Panic(_) => None,
         }
     }
 
@@ -145,7 +154,7 @@ impl Machine {
     pub fn step(&mut self, who: Who) -> Moved {
         let process = self.world.process(who).expect("the process that moves exists");
         match &process.body {
-            Body::Task(task) => match task.wants().clone() {
+            Body::Task(task) => match Wants::clone(task.wants()) {
                 Wants::Effect(effect) => self.act(who, effect),
                 Wants::Exit(code) => {
                     let serial = process.serial;
@@ -183,7 +192,9 @@ impl Machine {
         let container = self.world.container(id);
         for (_, process) in container.processes.range(before + 1..) {
             if let Some(profile) = gateway_of(&process.argv) {
-                *self.starts.entry((id, container.namespace, profile)).or_default() += 1;
+                *Arc::make_mut(&mut self.starts)
+                    .entry((id, container.namespace, profile))
+                    .or_default() += 1;
             }
         }
     }
@@ -217,8 +228,9 @@ impl Machine {
         let parent = self.world.process(Who { pid: process.parent, ..who });
         let gateway = gateway_of(&process.argv)
             .or_else(|| parent.and_then(|parent| gateway_of(&parent.argv)));
-        let none = Printed { who, gateway, out: Vec::new(), err: Vec::new() };
-        self.printed.entry(process.serial).or_insert(none)
+        let serial = process.serial;
+        let none = || Arc::new(Printed { who, gateway, out: Vec::new(), err: Vec::new() });
+        Arc::make_mut(Arc::make_mut(&mut self.printed).entry(serial).or_insert_with(none))
     }
 
     /// Refuses a task what it asks for.
@@ -241,9 +253,11 @@ impl Machine {
         let Body::Task(task) = &mut process.body else { panic!("{who:?} is no task") };
         let live = Task::answer(task, live, outcome);
         let takes_time =
-            matches!(task.wants(), Wants::Effect(Effect::Sleep { .. } | Effect::Run { .. }));
+            matches!(**task.wants(), Wants::Effect(Effect::Sleep { .. } | Effect::Run { .. }));
         process.since = takes_time.then_some(now);
-        self.lives.insert(process.serial, live);
+        if let Some(live) = live {
+            self.lives.insert(process.serial, live);
+        }
     }
 
     /// When time alone lets somebody move, or ends a stop's grace.
@@ -263,7 +277,7 @@ impl Machine {
             return None;
         }
         match &process.body {
-            Body::Task(task) => match task.wants() {
+            Body::Task(task) => match &**task.wants() {
                 Wants::Effect(effect) => kernel::wakes_at(world, who, effect),
                 Wants::Exit(_) | Wants::Panic(_) => None,
             },

@@ -21,6 +21,7 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{Effect, Signal};
 
+use crate::hash::Kept;
 use crate::machine::{Machine, Moved};
 use crate::promise::{Breach, Watch};
 use crate::scenario::{Kind, Scenario, Span};
@@ -101,7 +102,7 @@ pub struct Play {
     doing: Vec<Doing>,
     current: Option<Who>,
     /// Commands by serial: their step's name, and their end.
-    commands: BTreeMap<u64, Command>,
+    commands: Arc<Kept<BTreeMap<u64, Command>>>,
     sticky: Option<Sticky>,
     /// How far the story's own surprises are.
     met: surprise::Met,
@@ -246,7 +247,7 @@ impl Play {
                 self.digest = hash::of(&(self.digest, effect, outcome));
             }
             Moved::Exited { serial, code, .. } => {
-                if let Some(command) = self.commands.get_mut(serial) {
+                if let Some(command) = Arc::make_mut(&mut self.commands).get_mut(serial) {
                     command.exit = Some(*code);
                     command.is_running = false;
                 }
@@ -254,7 +255,7 @@ impl Play {
             Moved::Panicked { .. } | Moved::Automaton { .. } => {}
         }
         let printed = match moved {
-            Moved::Exited { serial, .. } => self.machine.printed.get(serial),
+            Moved::Exited { serial, .. } => self.machine.printed.get(serial).map(|it| &**it),
             _ => None,
         };
         self.watch.moved(&self.machine.world, moved, printed)?;
@@ -264,19 +265,24 @@ impl Play {
     /// Commands whose process is gone without an exit code were cut short.
     fn notice_ends(&mut self) -> Result<(), Failure> {
         let world = &self.machine.world;
+        if !self.commands.values().any(|command| command.is_running) {
+            return Ok(());
+        }
         let alive: Vec<u64> = world
             .everybody()
             .filter(|(_, process)| process.is_alive())
             .map(|(_, process)| process.serial)
             .collect();
-        let mut cut = Vec::new();
-        for (serial, command) in &mut self.commands {
-            if command.is_running && !alive.contains(serial) {
-                command.is_running = false;
-                cut.push(*serial);
-            }
-        }
+        let running = self.commands.iter().filter(|(_, command)| command.is_running);
+        let cut: Vec<u64> =
+            running.map(|(&serial, _)| serial).filter(|serial| !alive.contains(serial)).collect();
         if !cut.is_empty() {
+            let commands = Arc::make_mut(&mut self.commands);
+            for serial in &cut {
+                if let Some(command) = commands.get_mut(serial) {
+                    command.is_running = false;
+                }
+            }
             self.watch.cut_short(world, cut.into_iter());
         }
         Ok(())
@@ -323,7 +329,7 @@ impl Play {
         let serials: Vec<u64> = self.commands.keys().copied().collect();
         self.watch.cut_short(&self.machine.world, serials.into_iter());
         self.watch.power_cut(&self.machine.world);
-        for command in self.commands.values_mut() {
+        for command in Arc::make_mut(&mut self.commands).values_mut() {
             command.is_running = false;
         }
         self.restarting = ran;
@@ -348,9 +354,6 @@ impl Play {
 
     /// The effect that a task is about to ask for.
     pub fn next_effect(&self, who: Who) -> Option<&Effect> {
-        match self.machine.wants(who)? {
-            Wants::Effect(effect) => Some(effect),
-            Wants::Exit(_) | Wants::Panic(_) => None,
-        }
+        self.machine.effect(who)
     }
 }

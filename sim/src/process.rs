@@ -35,7 +35,7 @@ pub struct Process {
     /// What `/proc/N/comm` says.
     pub comm: String,
     /// What `/proc/N/cmdline` says.
-    pub argv: Vec<OsString>,
+    pub argv: Arc<Vec<OsString>>,
     /// Its environment.
     pub env: Arc<BTreeMap<OsString, OsString>>,
     /// What it has open, by handle.

@@ -51,7 +51,7 @@ pub fn start(world: &mut World, id: ContainerId) {
     if !settings.is_ours {
         let process = world.process_mut(first).expect("just made");
         process.comm = "sleep".to_owned();
-        process.argv = vec!["sleep".into(), "infinity".into()];
+        process.argv = Arc::new(vec!["sleep".into(), "infinity".into()]);
         return;
     }
     if become_program(world, first, &program).is_err() {

@@ -7,6 +7,8 @@
 //!
 //! A gateway is cut between its turns: its list starts anew from the [`Running`] of the turn.
 
+mod memo;
+
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -21,6 +23,8 @@ use hermes::cli::{self, Progress, Running};
 use hermes::host::{Effect, Host, Outcome};
 
 use crate::hash;
+
+pub use memo::forget;
 
 /// What a task wants next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +43,7 @@ pub struct Task {
     invocation: Arc<Invocation>,
     from: Option<Arc<Running>>,
     answers: Answers,
-    wants: Wants,
+    wants: Arc<Wants>,
     /// Of all that decides what it does next.
     digest: u128,
 }
@@ -173,7 +177,7 @@ impl Task {
         let invocation = Arc::new(invocation);
         let digest = hash::of(&(&invocation.argv, &invocation.env, invocation.pid, invocation.uid));
         let live = Live::start(&invocation, None);
-        let wants = Wants::Exit(0);
+        let wants = Arc::new(Wants::Exit(0));
         let answers = Answers::default();
         let mut task = Self { invocation, from: None, answers, wants, digest };
         let live = task.settle(live);
@@ -181,7 +185,7 @@ impl Task {
     }
 
     /// What it wants next.
-    pub fn wants(&self) -> &Wants {
+    pub fn wants(&self) -> &Arc<Wants> {
         &self.wants
     }
 
@@ -190,21 +194,47 @@ impl Task {
         &self.invocation
     }
 
-    /// Gives it the answer to what it wants. `live` is its future, if somebody kept it.
-    pub fn answer(&mut self, live: Option<Live>, outcome: Outcome) -> Live {
-        let mut live = live.unwrap_or_else(|| self.rebuild());
-        self.digest = hash::of(&(self.digest, &self.wants, &outcome));
-        self.answers = Answers(Some(Arc::new(Answered {
-            outcome: outcome.clone(),
-            before: std::mem::take(&mut self.answers),
-        })));
-        match live.answer(outcome) {
-            Polled::Wants(wants) => {
-                self.wants = wants;
-                live
+    /// Gives it the answer to what it wants. `live` is its future, if somebody kept it. What it did the last time that
+    /// it had the same answers it does again: then no future is asked, and none is left.
+    pub fn answer(&mut self, live: Option<Live>, outcome: Outcome) -> Option<Live> {
+        let key = hash::of(&(self.digest, &outcome));
+        if let Some(known) = memo::recall(key) {
+            self.digest = known.digest;
+            self.wants = known.wants;
+            match known.cut {
+                None => self.note(outcome),
+                Some(running) => {
+                    self.from = Some(running);
+                    self.answers = Answers::default();
+                }
             }
-            Polled::Cut(running) => self.cut(*running),
+            return None;
         }
+        let mut live = live.unwrap_or_else(|| self.rebuild());
+        self.digest = key;
+        self.note(outcome.clone());
+        let (live, cut) = match live.answer(outcome) {
+            Polled::Wants(wants) => {
+                self.wants = Arc::new(wants);
+                (live, None)
+            }
+            Polled::Cut(running) => {
+                let live = self.cut(*running);
+                (live, self.from.clone())
+            }
+        };
+        if let Wants::Exit(code) = *self.wants {
+            // Whatever led here, nothing else of it is left.
+            self.digest = hash::of(&("exit", code));
+        }
+        let wants = Arc::clone(&self.wants);
+        memo::keep(key, memo::Known { digest: self.digest, wants, cut });
+        Some(live)
+    }
+
+    fn note(&mut self, outcome: Outcome) {
+        let before = std::mem::take(&mut self.answers);
+        self.answers = Answers(Some(Arc::new(Answered { outcome, before })));
     }
 
     /// The list starts anew: what the gateway is between two turns says it all.
@@ -221,7 +251,7 @@ impl Task {
     fn settle(&mut self, mut live: Live) -> Live {
         match live.poll() {
             Polled::Wants(wants) => {
-                self.wants = wants;
+                self.wants = Arc::new(wants);
                 live
             }
             Polled::Cut(running) => self.cut(*running),
@@ -254,7 +284,7 @@ impl Task {
             polled = live.answer(outcome);
         }
         match polled {
-            Polled::Wants(wants) if wants == self.wants => live,
+            Polled::Wants(wants) if wants == *self.wants => live,
             _ => panic!("{:?} is not deterministic", self.invocation.argv),
         }
     }

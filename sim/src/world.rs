@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::disk::{Disk, NodeId};
+use crate::hash::Kept;
 use crate::process::{Process, Programs};
 
 /// Which s6 the machine has.
@@ -71,17 +72,17 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Container {
     /// What it is started with.
-    pub settings: Settings,
+    pub settings: Kept<Settings>,
     /// What it is doing.
     pub phase: Phase,
     /// Its root directory: the image's files and what was written beside mounts. Survives a restart.
     pub root: NodeId,
     /// What lies over a directory: the volume, tmpfs.
-    pub mounts: Arc<BTreeMap<NodeId, NodeId>>,
+    pub mounts: Arc<Kept<BTreeMap<NodeId, NodeId>>>,
     /// Its PID namespace: another at each start.
     pub namespace: u64,
     /// Everybody, zombies included.
-    pub processes: BTreeMap<i32, Arc<Process>>,
+    pub processes: BTreeMap<i32, Arc<Kept<Process>>>,
     /// The highest number given out.
     pub last_pid: i32,
     /// When SIGKILL ends a stop.
@@ -106,7 +107,7 @@ pub struct World {
     /// All containers.
     pub containers: BTreeMap<ContainerId, Container>,
     /// What programs other than ours and s6's do.
-    pub programs: Arc<Programs>,
+    pub programs: Arc<Kept<Programs>>,
 }
 
 impl World {
@@ -118,7 +119,7 @@ impl World {
     /// The same, to be changed.
     pub fn process_mut(&mut self, who: Who) -> Option<&mut Process> {
         let process = self.containers.get_mut(&who.container)?.processes.get_mut(&who.pid)?;
-        Some(Arc::make_mut(process))
+        Some(&mut *Arc::make_mut(process))
     }
 
     /// Its container.
@@ -142,7 +143,10 @@ impl World {
     /// Everybody, by container and number.
     pub fn everybody(&self) -> impl Iterator<Item = (Who, &Process)> {
         self.containers.iter().flat_map(|(&container, inside)| {
-            inside.processes.iter().map(move |(&pid, process)| (Who { container, pid }, &**process))
+            inside
+                .processes
+                .iter()
+                .map(move |(&pid, process)| (Who { container, pid }, &***process))
         })
     }
 }

@@ -23,4 +23,26 @@ impl Disk {
     pub fn put_status(&mut self, id: NodeId, mode: u32, uid: u32, gid: u32) {
         self.change(id, |node| node.status = Status { mode, uid, gid });
     }
+
+    /// From now on nothing is remembered that only a power cut could bring back: two orders in which the same was
+    /// changed are equal.
+    pub fn forget_the_past(&mut self) {
+        self.has_no_past = true;
+        let all: Vec<NodeId> = self
+            .devices
+            .iter()
+            .flat_map(|(&device, inside)| inside.nodes.keys().map(move |&number| (device, number)))
+            .map(|(device, number)| NodeId { device, number })
+            .collect();
+        for &id in &all {
+            if self.node(id).is_some_and(|node| node.unsynced.is_some()) {
+                self.change(id, |_| {});
+            }
+        }
+        for id in all {
+            if self.node(id).is_some_and(|node| node.forgotten) {
+                self.forget(id);
+            }
+        }
+    }
 }

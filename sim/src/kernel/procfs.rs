@@ -50,7 +50,7 @@ fn named<'a>(world: &'a World, who: Who, name: &str) -> Result<(i32, &'a Process
 
 fn command_line(process: &Process) -> Vec<u8> {
     let mut line = Vec::new();
-    for word in &process.argv {
+    for word in process.argv.iter() {
         line.extend_from_slice(word.as_encoded_bytes());
         line.push(0);
     }

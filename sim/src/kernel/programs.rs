@@ -16,6 +16,7 @@ use hermes::host::{Answer, Outcome};
 
 use super::{Reply, Stand, files, process, signals, waiting};
 use crate::disk::Credentials;
+use crate::hash::Kept;
 use crate::process::{Body, Open, Process};
 use crate::s6::shell::{self, Next};
 use crate::s6::{logger::Logger, svscan::Svscan, tools};
@@ -62,7 +63,7 @@ pub fn make(
         credentials: birth.credentials,
         cwd: inside.root,
         comm: String::new(),
-        argv: Vec::new(),
+        argv: Arc::default(),
         env: Arc::default(),
         open: BTreeMap::new(),
         handles: 0,
@@ -78,7 +79,7 @@ pub fn make(
         ended: None,
         body,
     };
-    inside.processes.insert(pid, Arc::new(process));
+    inside.processes.insert(pid, Arc::new(Kept::new(process)));
     Who { container, pid }
 }
 
@@ -120,7 +121,7 @@ fn settle(world: &mut World, who: Who, program: &Program, body: Body) {
     let own = process(world, who);
     let name = program.path.file_name().unwrap_or_default().to_string_lossy();
     own.comm = name.chars().take(15).collect();
-    own.argv = argv(program);
+    own.argv = Arc::new(argv(program));
     own.env = Arc::new(program.env.clone());
     own.trapped.clear();
     own.since = None;

@@ -158,7 +158,7 @@ pub fn supervisor<'a>(
     let lock = below(world, slot.dir, Path::new("supervise/lock"))?;
     let inside = world.container(id).processes.iter();
     let mut holders = inside.filter(|(_, it)| is_supervisor(it) && it.record_locks.contains(&lock));
-    holders.next().map(|(&pid, process)| (Who { container: id, pid }, &**process))
+    holders.next().map(|(&pid, process)| (Who { container: id, pid }, &***process))
 }
 
 /// What the supervisor of a slot says.

@@ -28,7 +28,7 @@ impl Play {
             at: scenario.story.len(),
             doing: Vec::new(),
             current: None,
-            commands: BTreeMap::new(),
+            commands: Arc::default(),
             sticky: None,
             met: Met::of(&scenario.surprises),
             restarting: Vec::new(),

@@ -1,6 +1,7 @@
 //! How far the story is: which step, what of it has begun, what it still waits for.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Command, Failure, Play, acts, expect};
@@ -128,7 +129,7 @@ impl Play {
                     is_running: true,
                 };
                 self.watch.begins(world, serial, &command.words, uid);
-                self.commands.insert(serial, command);
+                Arc::make_mut(&mut self.commands).insert(serial, command);
                 Ok(Doing::Command(serial, world.clock.boot + COMMAND_TIMEOUT))
             }
             Err(errno) if self.is_clean && !self.is_in_group() => {
@@ -232,7 +233,7 @@ impl Play {
         if !self.is_clean || (asks_nothing && command.exit.is_none()) {
             return Ok(());
         }
-        expect::command(run, command, self.machine.printed.get(&serial))
+        expect::command(run, command, self.machine.printed.get(&serial).map(|it| &**it))
     }
 
     fn expectation(&self, index: usize, is_late: bool) -> Result<bool, Failure> {

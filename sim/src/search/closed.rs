@@ -2,7 +2,9 @@
 //! that its budget ended it.
 //!
 //! Time passes only when nobody can move, and effects of which nobody could tell when they came are not cut before: both
-//! leave out interleavings that no observer could tell from another. Only the steps of a group overlap.
+//! leave out interleavings that no observer could tell from another. As the power stays on, nothing is remembered that
+//! only a power cut could bring back: two orders of changes that end in the same files are one state. Only the steps of
+//! a group overlap.
 
 use std::collections::BTreeSet;
 
@@ -19,6 +21,7 @@ struct Fork {
 impl Search {
     /// Walks all.
     pub fn closed(mut self) -> Tally {
+        self.start.machine.world.disk.forget_the_past();
         let mut visited = BTreeSet::new();
         let crashes_left = self.start.scenario().search.closed_crashes;
         let schedule = Schedule::default();

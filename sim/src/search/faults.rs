@@ -82,9 +82,13 @@ pub fn is_unseen(world: &World, who: Who, effect: &Effect) -> bool {
             });
             !holds
         }
-        Effect::Open { place, how: How::Read, .. } | Effect::Meta { place, .. } => {
+        Effect::Open { place, how: How::Read, .. }
+        | Effect::Meta { place, .. }
+        | Effect::ReadLink { place } => {
             place.dir.is_none() && NEVER_CHANGES.iter().any(|above| place.path.starts_with(above))
         }
+        // Whoever is asked has slept long enough.
+        Effect::Sleep { .. } => true,
         other => is_private(other),
     }
 }

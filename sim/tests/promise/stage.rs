@@ -171,7 +171,7 @@ impl Stage {
         let body = Body::User(Running::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO));
         let who = make(&mut self.world, FIRST, birth, body);
         let process = self.world.process_mut(who).expect("made");
-        process.argv = line.split_whitespace().map(OsString::from).collect();
+        process.argv = Arc::new(line.split_whitespace().map(OsString::from).collect());
         who
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hermes::host::effect::Effect;
 use hermes::host::effect::{Over, Place, Program, Signal, Status};
 use hermes_sim::disk::{Credentials, Disk, NodeId};
+use hermes_sim::hash::Kept;
 use hermes_sim::kernel::{self, Reply, programs, signals};
 use hermes_sim::process::Body;
 use hermes_sim::s6::logger::Logger;
@@ -80,7 +81,7 @@ impl Machine {
         let settings =
             Settings { env: Arc::default(), command: Vec::new(), uid: 0, gid: 0, is_ours: true };
         let container = Container {
-            settings,
+            settings: Kept::new(settings),
             phase: Phase::Running,
             root,
             mounts: Arc::default(),
@@ -100,7 +101,7 @@ impl Machine {
             disk,
             pipes: BTreeMap::new(),
             containers: BTreeMap::from([(ID, container)]),
-            programs: Arc::new(programs),
+            programs: Arc::new(Kept::new(programs)),
         };
         let me = Who { container: ID, pid: 2 };
         Self { world, root, me, watched: None, trace: Vec::new(), last: Vec::new() }

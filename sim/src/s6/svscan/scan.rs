@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::effect::{Effect, Kind, Meta, Place};
@@ -259,7 +260,7 @@ impl Turn<'_> {
         let supervisor = act::process(self.world, child);
         (supervisor.cwd, supervisor.env, supervisor.group) = (cwd, env, group);
         "s6-supervise".clone_into(&mut supervisor.comm);
-        supervisor.argv = vec!["s6-supervise".into(), name];
+        supervisor.argv = Arc::new(vec!["s6-supervise".into(), name]);
         child.pid
     }
 
