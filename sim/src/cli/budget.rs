@@ -26,7 +26,7 @@ const CI: Sizes = Sizes {
     surprises: 1,
     surprise_runs: 120,
     matrix_cells: 100_000,
-    closed_states: 40_000,
+    closed_states: 20_000,
     swarm_runs: 120,
 };
 
