@@ -15,6 +15,7 @@ RUN mv docker/ca/build.sh docker/
 RUN docker/build.sh packages
 ENV RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=/build/target
 COPY Cargo.toml Cargo.lock ./
+COPY sim/Cargo.toml sim/
 RUN docker/build.sh dependencies
 COPY docker docker
 COPY src src
