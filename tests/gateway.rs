@@ -106,7 +106,9 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the test binary starts");
-        Gateway { child, notified }
+        let stderr = child.stderr.as_ref().expect("a pipe");
+        rustix::io::ioctl_fionbio(stderr, true).expect("a pipe");
+        Gateway { child, notified, noted: Vec::new() }
     }
 
     fn start_and_wait(&self) -> Gateway {
@@ -151,6 +153,7 @@ impl Home {
 struct Gateway {
     child: Child,
     notified: std::os::fd::OwnedFd,
+    noted: Vec<u8>,
 }
 
 impl Gateway {
@@ -168,15 +171,19 @@ impl Gateway {
             status.is_some()
         });
         let status = status.expect("it ended");
-        let mut notes = String::new();
+        (status.code().unwrap_or(128 + status.signal().unwrap_or(0)), self.notes())
+    }
+
+    /// What it has noted so far.
+    fn notes(&mut self) -> String {
+        let stderr = self.child.stderr.as_mut().expect("a pipe");
         // A test's grandchild may hold the stream open: what has come is enough.
-        if let Some(mut stderr) = self.child.stderr.take() {
-            rustix::io::ioctl_fionbio(&stderr, true).expect("a pipe");
-            let mut bytes = Vec::new();
-            drop(stderr.read_to_end(&mut bytes));
-            notes = String::from_utf8_lossy(&bytes).into_owned();
-        }
-        (status.code().unwrap_or(128 + status.signal().unwrap_or(0)), notes)
+        drop(stderr.read_to_end(&mut self.noted));
+        String::from_utf8_lossy(&self.noted).into_owned()
+    }
+
+    fn wait_for_note(&mut self, words: &str) {
+        eventually(&format!("the note `{words}`"), || self.notes().contains(words));
     }
 
     fn stop(self, home: &Home) -> (i32, String) {

@@ -302,7 +302,7 @@ impl Play {
                 self.restarting.push(who.container);
             }
             Deed::PowerCut(choice) => self.cut_power(*choice),
-            Deed::Suspend(time) => self.machine.world.clock.wall += *time,
+            Deed::Suspend(time) => self.suspend(*time),
             Deed::Refuse(errno) => {
                 let moved = self.machine.refuse(who, *errno);
                 self.moved(&moved)?;
@@ -320,6 +320,14 @@ impl Play {
             }
         }
         Ok(())
+    }
+
+    /// The machine sleeps. Both its clocks count that; whoever watches the story sleeps, too.
+    fn suspend(&mut self, time: Duration) {
+        self.machine.advance(self.machine.world.clock.boot + time);
+        for doing in &mut self.doing {
+            doing.put_off(time);
+        }
     }
 
     /// The power goes and comes back; every container that ran is started again.

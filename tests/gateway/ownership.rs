@@ -56,8 +56,8 @@ fn an_orphan_that_does_not_leave_is_killed() {
 fn a_supervised_gateway_waits_for_one_that_runs_by_hand() {
     let home = Home::new("");
     let by_hand = home.start_and_wait();
-    let waiting = home.start_supervised();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut waiting = home.start_supervised();
+    waiting.wait_for_note("waits for its lock");
     assert_eq!(home.state()["pid"], by_hand.child.id());
     assert_eq!(by_hand.stop(&home).0, 0);
     eventually("the next one's pid", || home.state()["pid"] == waiting.child.id());
@@ -70,11 +70,8 @@ fn a_supervised_gateway_waits_for_one_that_runs_by_hand() {
 fn a_stop_reaches_a_gateway_that_waits_for_its_lock() {
     let home = Home::new("");
     let by_hand = home.start_and_wait();
-    let waiting = home.start_supervised();
-    // Its handlers are in place once it has opened the lock file.
-    let opened = format!("/proc/{}/fd", waiting.child.id());
-    eventually("its handlers", || std::fs::read_dir(&opened).is_ok_and(|fds| fds.count() > 6));
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let mut waiting = home.start_supervised();
+    waiting.wait_for_note("waits for its lock");
     assert_eq!(waiting.stop(&home).0, 0);
     assert_eq!(
         (home.word().as_str(), home.state()["pid"].as_u64()),

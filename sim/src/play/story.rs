@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Command, Failure, Play, acts, expect};
 use crate::runtime;
 use crate::scenario::step::{RunExpect, RuntimeAct};
-use crate::scenario::{Run, Step};
+use crate::scenario::{Run, Span, Step};
 use crate::world::{ContainerId, Phase};
 
 /// One step that belongs to the present.
@@ -17,14 +17,27 @@ pub enum Doing {
     NotYet,
     /// Its command runs, and when it must have ended.
     Command(u64, Duration),
-    /// It waits for the container to end; it is then started again.
-    Ending(ContainerId, bool),
+    /// It waits for the container to end, which is then started again, or not; and since when.
+    Ending(ContainerId, bool, Duration),
     /// It waits for time, or for nothing to move.
     Until(Duration, bool),
     /// It waits for an expectation, at most so long.
     Expecting(Duration),
     /// It is over.
     Done,
+}
+
+impl Doing {
+    /// So much of the time does not count.
+    pub(super) fn put_off(&mut self, time: Duration) {
+        match self {
+            Self::Command(_, at)
+            | Self::Ending(_, _, at)
+            | Self::Until(at, _)
+            | Self::Expecting(at) => *at += time,
+            Self::NotYet | Self::Done => {}
+        }
+    }
 }
 
 /// A command that has not ended by then hangs.
@@ -149,7 +162,8 @@ impl Play {
             }
             RuntimeAct::Stop | RuntimeAct::Restart => {
                 runtime::stop(world, id, grace);
-                return Doing::Ending(id, act == RuntimeAct::Restart);
+                let now = world.clock.boot;
+                return Doing::Ending(id, act == RuntimeAct::Restart, now);
             }
             RuntimeAct::Kill => runtime::kill(world, id),
             RuntimeAct::Recreate => {
@@ -208,8 +222,11 @@ impl Play {
                 }
                 ended
             }
-            Doing::Ending(id, starts) => {
+            Doing::Ending(id, starts, begun) => {
                 let ended = matches!(self.machine.world.container(*id).phase, Phase::Exited(_));
+                if let (true, Some(Step::Container(act))) = (ended, self.present().get(index)) {
+                    self.in_time(&format!("container {}", act.of), act.within, *begun)?;
+                }
                 if ended && *starts {
                     runtime::start(&mut self.machine.world, *id);
                 }
@@ -233,7 +250,25 @@ impl Play {
         if !self.is_clean || (asks_nothing && command.exit.is_none()) {
             return Ok(());
         }
-        expect::command(run, command, self.machine.printed.get(&serial).map(|it| &**it))
+        expect::command(run, command, self.machine.printed.get(&serial).map(|it| &**it))?;
+        match self.doing.get(index) {
+            Some(Doing::Command(_, until)) => {
+                self.in_time(&run.run, run.expect.within, *until - COMMAND_TIMEOUT)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What began then had to be over in this time.
+    fn in_time(&self, what: &str, within: Option<Span>, begun: Duration) -> Result<(), Failure> {
+        let took = self.machine.world.clock.boot.saturating_sub(begun);
+        match within {
+            Some(within) if took > within.0 && self.is_clean => Err(expect::failure(format!(
+                "`{what}` took {} s, over {within}",
+                took.as_secs_f32()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn expectation(&self, index: usize, is_late: bool) -> Result<bool, Failure> {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::play::{Deed, Failure, Move, Play};
+use crate::play::{Failure, Move, Play};
 use crate::scenario::{Finder, Scenario};
-use crate::search::{Found, Schedule};
+use crate::search::{Found, Schedule, matrix};
 
 /// A story that makes more moves than this is given up.
 const MOVES_MAX: u64 = 1_000_000;
@@ -69,7 +69,7 @@ pub fn found(
     }
     see(&play, deed);
     play.take(deed)?;
-    finish_refused(&mut play, deed, see)?;
+    matrix::finish_refused(&mut play, deed, see)?;
     conclude(&mut play, see)
 }
 
@@ -81,22 +81,6 @@ fn walk(play: &mut Play, schedule: &Schedule, see: See<'_>) -> Result<(), Failur
         }
         let due = surprises.next_if(|(at, _)| *at == play.moves).map(|(_, next)| next.clone());
         let Some(next) = due.or_else(|| play.calm()) else { break };
-        see(play, &next);
-        play.take(&next)?;
-    }
-    Ok(())
-}
-
-/// A task that was refused something goes on to its end.
-fn finish_refused(play: &mut Play, deed: &Move, see: See<'_>) -> Result<(), Failure> {
-    let Move::Befall(who, Deed::Refuse(_) | Deed::RefuseForGood(_)) = deed else { return Ok(()) };
-    let serial = play.machine.world.process(*who).map(|process| process.serial);
-    for _ in 0..20_000 {
-        let same = play.machine.world.process(*who).map(|process| process.serial) == serial;
-        if !same || play.is_over() {
-            break;
-        }
-        let Some(next) = play.calm() else { break };
         see(play, &next);
         play.take(&next)?;
     }

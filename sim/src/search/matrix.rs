@@ -63,7 +63,8 @@ impl Search {
         let effects = fork.effects;
         let befell = fork.take(deed);
         self.tally.transitions += 1;
-        if let Err(failure) = befell.and_then(|()| finish_refused(&mut fork, deed)) {
+        if let Err(failure) = befell.and_then(|()| finish_refused(&mut fork, deed, &mut |_, _| {}))
+        {
             self.tally.runs += 1;
             self.broken(&schedule, failure, false);
             return;
@@ -78,8 +79,13 @@ fn stride(cells: u64, runs: u64) -> u64 {
     cells.div_ceil(runs.max(1)).max(1)
 }
 
-/// A task that was refused something goes on to its end: that is part of the cell.
-fn finish_refused(play: &mut Play, deed: &Move) -> Result<(), crate::play::Failure> {
+/// A task that was refused something goes on to its end: that is part of the cell. `see` is told of each move before it
+/// is taken.
+pub(crate) fn finish_refused(
+    play: &mut Play,
+    deed: &Move,
+    see: &mut dyn FnMut(&Play, &Move),
+) -> Result<(), crate::play::Failure> {
     let Move::Befall(who, Deed::Refuse(_) | Deed::RefuseForGood(_)) = deed else { return Ok(()) };
     let serial = play.machine.world.process(*who).map(|process| process.serial);
     for _ in 0..20_000 {
@@ -88,6 +94,7 @@ fn finish_refused(play: &mut Play, deed: &Move) -> Result<(), crate::play::Failu
             break;
         }
         let Some(next) = play.calm() else { break };
+        see(play, &next);
         play.take(&next)?;
     }
     Ok(())
