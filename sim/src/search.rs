@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   calm        no surprise: counts, and gives the golden digest
-//!   matrix      each crash and errno before each effect of the named tasks, and once more inside the recovery
+//!   matrix      each crash and errno before each effect of the named tasks
+//!   recovery    the same, and once more while the machine boots or the command is repeated
 //!   surprises   at most so many surprises, anywhere
 //!   closed      every interleaving, with a visited set
 //!   swarm       seeded walks
@@ -17,6 +18,7 @@ pub mod closed;
 mod conclude;
 pub mod faults;
 pub mod matrix;
+pub mod recovery;
 pub mod surprises;
 pub mod swarm;
 
@@ -73,6 +75,8 @@ pub struct Found {
     pub failure: Failure,
     /// It broke while the run was concluded: after the story was cut off.
     pub is_concluding: bool,
+    /// The story that was played, where the search changed it: up to the first crash, and the command once more.
+    pub repeated: Option<Arc<Scenario>>,
 }
 
 impl Tally {
@@ -130,7 +134,8 @@ impl Search {
     }
 
     fn broken(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
-        self.tally.note(Found { schedule: schedule.clone(), failure, is_concluding });
+        let (schedule, repeated) = (schedule.clone(), None);
+        self.tally.note(Found { schedule, failure, is_concluding, repeated });
     }
 
     fn is_spent(&mut self) -> bool {
@@ -170,8 +175,7 @@ impl Schedule {
             play.take(&next)?;
         }
         if concludes {
-            play.abandon();
-            conclude::conclude_seen(play, see)?;
+            conclude::conclude_with(play, &[], see)?;
         }
         Ok(())
     }

@@ -235,7 +235,7 @@ fn another_turn_or_a_jump_in_time_comes_up_again_by_its_address() {
 /// Told by addresses and read back, every surprise comes up. False: it has no address.
 fn comes_up(scenario: &Scenario, schedule: Schedule) -> bool {
     let failure = Failure { promise: "S1".to_owned(), what: String::new() };
-    let found = Found { schedule: schedule.clone(), failure, is_concluding: true };
+    let found = Found { schedule: schedule.clone(), failure, is_concluding: true, repeated: None };
     let Ok(told) = address::tell(scenario, &found, Some(Finder::Surprises)) else { return false };
     let read = load("told", &told.to_json()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(read, told);

@@ -18,6 +18,7 @@ struct Sizes {
     surprises: u8,
     surprise_runs: u64,
     matrix_cells: u64,
+    recovery_cells: u64,
     closed_states: u64,
     swarm_runs: u64,
 }
@@ -26,6 +27,7 @@ const CI: Sizes = Sizes {
     surprises: 1,
     surprise_runs: 120,
     matrix_cells: 100_000,
+    recovery_cells: 150,
     closed_states: 20_000,
     swarm_runs: 120,
 };
@@ -34,6 +36,7 @@ const LONG: Sizes = Sizes {
     surprises: 2,
     surprise_runs: 20_000,
     matrix_cells: 10_000_000,
+    recovery_cells: u64::MAX,
     closed_states: 20_000_000,
     swarm_runs: 20_000,
 };
@@ -55,6 +58,7 @@ impl Size {
         let runs = match kind {
             Kind::Calm => 1,
             Kind::Matrix => sizes.matrix_cells,
+            Kind::Recovery => sizes.recovery_cells,
             Kind::Surprises => sizes.surprise_runs,
             Kind::Closed => u64::MAX,
             Kind::Swarm => sizes.swarm_runs,

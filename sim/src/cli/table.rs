@@ -75,20 +75,18 @@ pub fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
 /// The crash matrix of each verb, then all together.
 fn totals(made: &[Made], others: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let is_verb = |made: &&Made| {
-        made.unit.kind == Kind::Matrix && made.unit.scenario.name.starts_with("verb-")
-    };
-    for verb in made.iter().filter(is_verb) {
-        let broken = verb.tally.found.len();
-        let cells = verb.tally.runs;
-        let state = match broken {
-            0 => "all green".to_owned(),
-            _ => format!("{broken} promises broken"),
-        };
-        lines.push(format!(
-            "crash matrix of {}: {cells} cells tried, {state}",
-            verb.unit.scenario.name
-        ));
+    for (kind, what) in
+        [(Kind::Matrix, "crash matrix"), (Kind::Recovery, "crashes inside the recovery")]
+    {
+        let verbs = made.iter().filter(|made| made.unit.kind == kind);
+        for verb in verbs.filter(|made| made.unit.scenario.name.starts_with("verb-")) {
+            let (name, cells) = (&verb.unit.scenario.name, verb.tally.runs);
+            let state = match verb.tally.found.len() {
+                0 => "all green".to_owned(),
+                broken => format!("{broken} promises broken"),
+            };
+            lines.push(format!("{what} of {name}: {cells} cells tried, {state}"));
+        }
     }
     let sum = |of: fn(&Made) -> u64| made.iter().map(of).sum::<u64>();
     let green = made.iter().filter(|made| made.is_green()).count();

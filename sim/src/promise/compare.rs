@@ -109,6 +109,15 @@ pub fn commute(one: &World, other: &World) -> Result<(), Breach> {
     }
 }
 
+/// L6: a command that was cut short and repeated ends like one that was not. Temporary files are the next boot's.
+pub fn reaches_its_end(once: &Fingerprint, again: &Fingerprint) -> Result<(), Breach> {
+    let bare = |it: &Fingerprint| Fingerprint { leftovers: Vec::new(), ..it.clone() };
+    match difference(&bare(again), &bare(once), None) {
+        Some(what) => breach(Name::L6, format!("repeated, it ends otherwise: {what}")),
+        None => Ok(()),
+    }
+}
+
 /// S9: a run with this profile and one without it, or with it in another shape, leave all others the same.
 pub fn same_for_others(with: &World, without: &World, but: &Profile) -> Result<(), Breach> {
     let (with, without) = (fingerprint(with), fingerprint(without));
