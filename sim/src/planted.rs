@@ -18,7 +18,7 @@ pub struct Planted {
     pub breaks: &'static [&'static str],
     /// A scenario that should show it.
     pub scenario: &'static str,
-    /// The cheapest search that should find it: calm, matrix, recovery, surprises or closed.
+    /// The cheapest search that should find it: calm, matrix, recovery, laws, surprises or closed.
     pub search: &'static str,
 }
 
@@ -117,7 +117,7 @@ mod tests {
                     .all(|promise| *promise == "expect" || promise.starts_with(['S', 'L'])),
                 "{row:?}"
             );
-            let searches = ["calm", "matrix", "recovery", "surprises", "closed"];
+            let searches = ["calm", "matrix", "recovery", "laws", "surprises", "closed"];
             assert!(searches.contains(&row.search), "{row:?}");
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/scenarios/");
             assert!(

@@ -8,6 +8,7 @@
 //! Calm: the task that moved last goes on; then whoever can; then the story; time passes only when nobody can move.
 
 mod acts;
+mod ask;
 mod expect;
 mod setup;
 mod story;
@@ -29,6 +30,7 @@ use crate::task::Wants;
 use crate::world::{ContainerId, Phase, Who};
 use crate::{hash, runtime};
 
+pub use ask::ask;
 pub use story::Doing;
 pub use surprise::objects;
 

@@ -33,7 +33,8 @@ mod watch;
 mod words;
 
 pub use compare::{
-    Fingerprint, commute, ever_slower, fingerprint, reaches_its_end, same_for_others,
+    Fingerprint, comes_back, commute, ends_in_an_order, ever_slower, fingerprint, reaches_its_end,
+    same_for_others,
 };
 pub use name::{Breach, Name, UnknownName};
 pub use status::status_agrees;

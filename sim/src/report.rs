@@ -147,6 +147,7 @@ pub fn finder(by: Finder) -> &'static str {
         Finder::CrashMatrix => "crash matrix",
         Finder::Surprises => "surprises",
         Finder::Closed => "closed",
+        Finder::Laws => "laws",
         Finder::Swarm => "swarm",
         Finder::Conformance => "conformance",
     }

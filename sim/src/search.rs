@@ -5,6 +5,7 @@
 //!   calm        no surprise: counts, and gives the golden digest
 //!   matrix      each crash and errno before each effect of the named tasks
 //!   recovery    the same, and once more while the machine boots or the command is repeated
+//!   laws        whole runs beside each other: without one profile, in another order, from start to start
 //!   surprises   at most so many surprises, anywhere
 //!   closed      every interleaving, with a visited set
 //!   swarm       seeded walks
@@ -17,12 +18,13 @@ pub mod calm;
 pub mod closed;
 mod conclude;
 pub mod faults;
+mod laws;
 pub mod matrix;
 pub mod recovery;
 pub mod surprises;
 pub mod swarm;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::play::{Failure, Move, Play};
@@ -58,6 +60,8 @@ pub struct Tally {
     pub states: u64,
     /// Moves between them.
     pub transitions: u64,
+    /// How often each promise about several runs was looked at.
+    pub compared: BTreeMap<&'static str, u64>,
     /// Nothing was left out for want of budget.
     pub is_complete: bool,
     /// Of everything that happened, in order.

@@ -6,8 +6,50 @@ use hermes::host::effect::Effect;
 use hermes::probe::{self, Bug};
 use hermes_sim::play::{Deed, Failure, Move, Play};
 use hermes_sim::report::{address, retrace};
-use hermes_sim::scenario::{Finder, Scenario, Task, load};
+use hermes_sim::scenario::{Finder, Promise, Scenario, Task, load};
 use hermes_sim::search::{Budget, Found, Schedule, Search, Tally, faults};
+use rstest::rstest;
+
+/// One law of a fixture, with a bug planted or without.
+fn laws(name: &str, promise: Promise, bug: Option<Bug>) -> Tally {
+    let path = format!("{}/../fixtures/scenarios/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    #[expect(clippy::disallowed_methods, reason = "reads a fixture")]
+    let text = std::fs::read_to_string(&path).expect("a fixture");
+    let scenario = load(name, &text).expect("a scenario");
+    let scenario = Arc::new(Scenario { promises: Some([promise].into()), ..scenario });
+    probe::plant(bug);
+    let budget = Budget { runs: 32, states: 0, surprises: 0, seed: 0 };
+    let tally = Search::new(&scenario, budget).expect("it boots").laws();
+    probe::plant(None);
+    tally
+}
+
+/// Each of these promises needs several runs, or several looks, and there it is looked at and broken.
+#[rstest]
+#[case("r9-corrupt-state", Bug::OddProfileAborts, Promise::S9)]
+#[case("h7-start-races-stop", Bug::ProfileLockNotTaken, Promise::S14)]
+#[case("h42-backs-off", Bug::TallyForgotten, Promise::L5)]
+fn a_law_holds_and_is_broken_by_its_bug(
+    #[case] name: &str,
+    #[case] bug: Bug,
+    #[case] promise: Promise,
+) {
+    let law = promise.to_string();
+    let held = laws(name, promise, None);
+    assert_eq!(held.found, []);
+    assert!(held.compared.get(&*law).is_some_and(|times| *times > 0), "{:?}", held.compared);
+    let broken = laws(name, promise, Some(bug));
+    let is_found = broken.found.iter().any(|it| it.failure.promise == law);
+    assert!(is_found, "{:?} {:?}", broken.found, broken.compared);
+}
+
+/// A gateway that was stopped behind our back is a drift at rest, and status is asked there.
+#[test]
+fn status_is_asked_wherever_nobody_moves() {
+    let held = laws("h17-stopped-behind-our-back", Promise::L7, None);
+    assert_eq!(held.found, []);
+    assert!(held.compared.get("L7").is_some_and(|times| *times > 2), "{:?}", held.compared);
+}
 
 const DELETES: &str = r#"{
   "name": "deletes", "fact": "A test.", "runs_on": ["simulated"],

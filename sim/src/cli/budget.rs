@@ -19,6 +19,7 @@ struct Sizes {
     surprise_runs: u64,
     matrix_cells: u64,
     recovery_cells: u64,
+    law_runs: u64,
     closed_states: u64,
     swarm_runs: u64,
 }
@@ -27,7 +28,8 @@ const CI: Sizes = Sizes {
     surprises: 1,
     surprise_runs: 120,
     matrix_cells: 100_000,
-    recovery_cells: 150,
+    recovery_cells: 100,
+    law_runs: 32,
     closed_states: 20_000,
     swarm_runs: 120,
 };
@@ -37,6 +39,7 @@ const LONG: Sizes = Sizes {
     surprise_runs: 20_000,
     matrix_cells: 10_000_000,
     recovery_cells: u64::MAX,
+    law_runs: 20_000,
     closed_states: 20_000_000,
     swarm_runs: 20_000,
 };
@@ -59,6 +62,7 @@ impl Size {
             Kind::Calm => 1,
             Kind::Matrix => sizes.matrix_cells,
             Kind::Recovery => sizes.recovery_cells,
+            Kind::Laws => sizes.law_runs,
             Kind::Surprises => sizes.surprise_runs,
             Kind::Closed => u64::MAX,
             Kind::Swarm => sizes.swarm_runs,

@@ -19,6 +19,8 @@ pub enum Kind {
     Matrix,
     /// The same once more, inside the recovery.
     Recovery,
+    /// Whole runs beside each other.
+    Laws,
     /// Few surprises, anywhere.
     Surprises,
     /// Every interleaving.
@@ -34,6 +36,7 @@ impl Kind {
             Self::Calm => "calm",
             Self::Matrix => "matrix",
             Self::Recovery => "recovery",
+            Self::Laws => "laws",
             Self::Surprises => "surprises",
             Self::Closed => "closed",
             Self::Swarm => "swarm",
@@ -44,6 +47,7 @@ impl Kind {
     pub fn finder(self) -> Option<Finder> {
         match self {
             Self::Calm => None,
+            Self::Laws => Some(Finder::Laws),
             Self::Matrix | Self::Recovery => Some(Finder::CrashMatrix),
             Self::Surprises => Some(Finder::Surprises),
             Self::Closed => Some(Finder::Closed),
@@ -54,7 +58,7 @@ impl Kind {
     /// The searches that a scenario asks for.
     pub fn asked(scenario: &Scenario) -> Vec<Self> {
         let search = &scenario.search;
-        let mut kinds = vec![Self::Calm];
+        let mut kinds = vec![Self::Calm, Self::Laws];
         if !search.crash.is_empty() {
             kinds.extend([Self::Matrix, Self::Recovery]);
         }
@@ -118,6 +122,7 @@ impl Unit {
                 Kind::Calm => search.calm(),
                 Kind::Matrix => search.matrix(),
                 Kind::Recovery => search.recovery(),
+                Kind::Laws => search.laws(),
                 Kind::Surprises => search.surprises(),
                 Kind::Closed => search.closed(),
                 Kind::Swarm => search.swarm(),

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::laws;
 use crate::play::{Failure, Move, Play};
 use crate::promise::Watch;
 
@@ -48,11 +49,13 @@ fn once(play: &mut Play, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended, F
         return Ok(Ended::Disturbed);
     }
     play.watch.at_rest(&play.machine.world)?;
+    laws::is_told(play)?;
     play.restart_all();
     if settle(play, cells, see)? == Ended::Disturbed {
         return Ok(Ended::Disturbed);
     }
     play.watch.booted(&play.machine.world)?;
+    laws::is_told(play)?;
     let once = Watch::fingerprint(&play.machine.world);
     play.restart_all();
     if settle(play, cells, see)? == Ended::Disturbed {

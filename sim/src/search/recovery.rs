@@ -92,7 +92,8 @@ impl Search {
         story: &Arc<Scenario>,
         firsts: &mut Firsts,
     ) {
-        let place = play.place();
+        // The story ends with the repetition, right after the step that was cut short.
+        let place = story.story.len() - 2;
         play.retell(story);
         let found = self.tally.found.len();
         let kinds = story.search.crash_kinds.clone();
@@ -131,6 +132,8 @@ impl Search {
                 break;
             }
         }
+        play.abandon();
+        // What breaks here breaks the matrix' conclusions, too.
         let _ = conclude::settle_calmly(&mut play);
         promise::fingerprint(&play.machine.world)
     }

@@ -16,6 +16,8 @@ use crate::cli::unit::{Kind, Unit};
 const MATRIX_CELLS: u64 = 200;
 /// Pairs of crashes.
 const RECOVERY_CELLS: u64 = 1_200;
+/// Runs beside each other.
+const LAW_RUNS: u64 = 32;
 /// Runs with one surprise, of the named scenario. Two or three would never be come to within as much.
 const SURPRISE_RUNS: u64 = 40;
 /// States of the named scenario's closed search.
@@ -42,13 +44,14 @@ pub fn hunt(
     let cheapest = match planted.search {
         "matrix" => Kind::Matrix,
         "recovery" => Kind::Recovery,
+        "laws" => Kind::Laws,
         "surprises" => Kind::Surprises,
         "closed" => Kind::Closed,
         _ => Kind::Calm,
     };
     let mut kinds = vec![Kind::Calm, cheapest];
     kinds.dedup();
-    let rest = [Kind::Matrix, Kind::Surprises, Kind::Closed];
+    let rest = [Kind::Laws, Kind::Matrix, Kind::Surprises, Kind::Closed];
     let rest: Vec<Kind> = rest.into_iter().filter(|kind| !kinds.contains(kind)).collect();
     let mut runs = 0;
     for (group, kinds) in [(&named, kinds), (&others, vec![Kind::Calm]), (&named, rest)] {
@@ -100,6 +103,7 @@ fn budget(kind: Kind, seed: u64) -> Budget {
         Kind::Calm => (1, 0),
         Kind::Matrix => (MATRIX_CELLS, 0),
         Kind::Recovery => (RECOVERY_CELLS, 0),
+        Kind::Laws => (LAW_RUNS, 0),
         Kind::Surprises | Kind::Swarm => (SURPRISE_RUNS, 1),
         Kind::Closed => (u64::MAX, 0),
     };
