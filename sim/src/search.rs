@@ -127,10 +127,18 @@ impl Search {
         if let Err(failure) = concluded {
             self.broken(schedule, failure, true);
         }
+        self.missed(schedule, &play);
     }
 
     fn broken(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
         self.tally.note(Found { schedule: schedule.clone(), failure, is_concluding });
+    }
+
+    /// What the story expected and did not get, if anything.
+    fn missed(&mut self, schedule: &Schedule, play: &Play) {
+        if let Some(failure) = play.missed() {
+            self.broken(schedule, failure.clone(), false);
+        }
     }
 
     fn is_spent(&mut self) -> bool {

@@ -137,6 +137,9 @@ impl Unit {
 
 /// A failure that no schedule leads to.
 fn nowhere(promise: &str, what: String) -> Found {
-    let failure = Failure { promise: promise.to_owned(), what };
-    Found { schedule: Schedule::default(), failure, is_concluding: false }
+    Found {
+        schedule: Schedule::default(),
+        failure: Failure::of(promise, what),
+        is_concluding: false,
+    }
 }

@@ -40,10 +40,13 @@ fn tell(play: &mut Play, see: See<'_>) -> Ended {
     if let Err(failure) = walk(play, &Schedule::default(), see) {
         return Ended::Broke(failure);
     }
-    if let Some(failure) = play.unmet() {
+    if let (Some(failure), None) = (play.unmet(), play.missed()) {
         return Ended::Unmet(failure);
     }
-    conclude(play, see).map_or_else(Ended::Broke, |()| Ended::Held)
+    if let Err(failure) = conclude(play, see) {
+        return Ended::Broke(failure);
+    }
+    play.missed().cloned().map_or(Ended::Held, Ended::Broke)
 }
 
 /// Plays what a search found. The crash matrix cuts the story off after its crash; the others play it to the end.

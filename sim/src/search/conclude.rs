@@ -31,7 +31,7 @@ pub(super) fn conclude_seen(
     settle(play, see)?;
     if Watch::fingerprint(&play.machine.world) != once {
         let what = "a second boot changed what the first had brought about".to_owned();
-        return Err(Failure { promise: "L1".to_owned(), what });
+        return Err(Failure::of("L1", what));
     }
     Ok(())
 }
@@ -46,7 +46,7 @@ fn settle(play: &mut Play, see: &mut dyn FnMut(&Play, &Move)) -> Result<(), Fail
         }
         if play.moves > moves_max {
             let what = "the machine does not come to rest".to_owned();
-            return Err(Failure { promise: "L1".to_owned(), what });
+            return Err(Failure::of("L1", what));
         }
         see(play, &next);
         play.take(&next)?;

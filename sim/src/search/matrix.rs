@@ -32,6 +32,7 @@ impl Search {
             self.broken(&Schedule::default(), failure, false);
             return self.tally;
         }
+        self.missed(&Schedule::default(), &play);
         self.try_cells(&cells);
         self.tally
     }
