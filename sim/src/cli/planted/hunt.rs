@@ -18,6 +18,8 @@ const MATRIX_CELLS: u64 = 200;
 const SURPRISE_RUNS: u64 = 160;
 /// Effects of one search, about.
 const EFFECTS_MAX: u64 = 2_000_000;
+/// A story that a bug made longer than this is played calmly and no more.
+const STORY_EFFECTS_MAX: u64 = 200_000;
 /// States of the named scenario's closed search.
 const CLOSED_STATES: u64 = 4_000;
 
@@ -51,6 +53,9 @@ pub fn hunt(
     for (kind, scenario) in order(planted, scenarios) {
         if effects > HUNT_EFFECTS_MAX || (expected.is_some() && !may_break_a_promise(planted)) {
             break;
+        }
+        if kind != Kind::Calm && calm_effects > STORY_EFFECTS_MAX {
+            continue;
         }
         let budget = Budget { runs: runs_of(kind, calm_effects), ..budget(kind, args.seed) };
         let unit = Unit { scenario: Arc::clone(scenario), kind, budget, is_twice: false };
