@@ -24,7 +24,7 @@ const STORY_EFFECTS_MAX: u64 = 200_000;
 const CLOSED_STATES: u64 = 4_000;
 
 /// No hunt goes on after so many effects; what it finds does not depend on how fast the machine is.
-const HUNT_EFFECTS_MAX: u64 = 6_000_000;
+const HUNT_EFFECTS_MAX: u64 = 2_500_000;
 /// What a story expects, among promises.
 const EXPECT: &str = "expect";
 
