@@ -51,7 +51,9 @@ pub fn hunt(
     let mut expected = None;
     let mut calm_effects = 1;
     for (kind, scenario) in order(planted, scenarios) {
-        if effects > HUNT_EFFECTS_MAX || (expected.is_some() && !may_break_a_promise(planted)) {
+        // A bug that makes stories long is not played in all of them once it is found.
+        let is_enough = calm_effects > STORY_EFFECTS_MAX || !may_break_a_promise(planted);
+        if effects > HUNT_EFFECTS_MAX || (expected.is_some() && is_enough) {
             break;
         }
         if kind != Kind::Calm && calm_effects > STORY_EFFECTS_MAX {
