@@ -10,8 +10,8 @@
 //! Answers what Linux answers, errno for errno, with root as the only capability. It knows no handles, processes, readers
 //! of FIFOs, locks or clocks: the kernel above keeps these, and says by [`Disk::forget`] when nobody has a node open.
 //!
-//! Not here: hard links, bind mounts of a part of a device, time stamps, quotas, the `fs.protected_*` switches, and the
-//! loss of setuid bits by a write.
+//! Not here: the making of hard links (`setup` can), bind mounts of a part of a device, time stamps, quotas, the
+//! `fs.protected_*` switches, and the loss of setuid bits by a write.
 
 mod attributes;
 mod data;

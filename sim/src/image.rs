@@ -52,6 +52,8 @@ pub struct Facts {
     pub containers: u8,
     /// What `docker run -e` adds.
     pub env: BTreeMap<OsString, OsString>,
+    /// The umask that PID 1 is started with.
+    pub umask: u32,
     /// The containers' command.
     pub command: Vec<OsString>,
     /// Whom PID 1 runs as: 0 unless `--user` says otherwise.
@@ -68,6 +70,7 @@ impl Default for Facts {
             s6: Version::V2_13,
             containers: 1,
             env: BTreeMap::new(),
+            umask: 0o022,
             command: Vec::new(),
             uid: 0,
             run_is_tmpfs: false,
@@ -121,6 +124,7 @@ fn settings(facts: &Facts) -> Settings {
     env.extend(facts.env.clone());
     Settings {
         env: Arc::new(env),
+        umask: facts.umask,
         command: facts.command.clone(),
         uid: facts.uid,
         gid: facts.uid,

@@ -69,17 +69,31 @@ pub enum Deed {
 }
 
 /// What a run can end in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Failure {
     /// Which promise; `expect` for the story's own expectations.
     pub promise: String,
+    /// Which of the story's expectations: its step, and the part of it. Nothing, if it is a promise.
+    pub about: String,
     /// What is not so.
     pub what: String,
 }
 
+impl Failure {
+    /// A broken promise.
+    pub fn of(promise: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { promise: promise.into(), about: String::new(), what: what.into() }
+    }
+
+    /// Is it the same promise, or the same expectation? What was seen may differ.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.promise == other.promise && self.about == other.about
+    }
+}
+
 impl From<Breach> for Failure {
     fn from(breach: Breach) -> Self {
-        Self { promise: breach.promise.to_string(), what: breach.what }
+        Self::of(breach.promise.to_string(), breach.what)
     }
 }
 
@@ -114,6 +128,8 @@ pub struct Play {
     pub watch: Watch,
     /// No fault was added: the story's own expectations must hold.
     pub is_clean: bool,
+    /// The first of the story's own expectations that did not hold. The run goes on, so that a promise may speak, too.
+    missed: Option<Failure>,
     /// How many moves there were.
     pub moves: u64,
     /// How many effects of tasks.
@@ -143,7 +159,7 @@ impl Play {
         hash::of(&(
             self.machine.state(),
             (self.at, &self.doing, &self.sticky, &self.met, &self.restarting),
-            (&self.watch, &self.commands, self.is_clean),
+            (&self.watch, &self.commands, self.is_clean, &self.missed),
         ))
     }
 
@@ -165,6 +181,17 @@ impl Play {
     /// Is the story at its end?
     pub fn is_over(&self) -> bool {
         self.at >= self.scenario.story.len() && self.doing.is_empty()
+    }
+
+    /// The first of the story's own expectations that did not hold: what the run failed by if no promise broke.
+    pub fn missed(&self) -> Option<&Failure> {
+        self.missed.as_ref()
+    }
+
+    /// Notes that an expectation does not hold. What the story expects after that is no longer of this run.
+    fn miss(&mut self, failure: Failure) {
+        self.missed.get_or_insert(failure);
+        self.is_clean = false;
     }
 
     /// Leaves out the rest of the story.
@@ -218,8 +245,9 @@ impl Play {
             Move::Befall(who, deed) => self.befall(*who, deed)?,
             Move::Told(who, index) => self.befall_told(*who, *index)?,
         }
-        self.notice_ends()?;
-        self.progress()
+        self.notice_ends();
+        self.progress();
+        Ok(())
     }
 
     fn step(&mut self, who: Who) -> Result<(), Failure> {
@@ -270,10 +298,10 @@ impl Play {
     }
 
     /// Commands whose process is gone without an exit code were cut short.
-    fn notice_ends(&mut self) -> Result<(), Failure> {
+    fn notice_ends(&mut self) {
         let world = &self.machine.world;
         if !self.commands.values().any(|command| command.is_running) {
-            return Ok(());
+            return;
         }
         let alive: Vec<u64> = world
             .everybody()
@@ -292,11 +320,16 @@ impl Play {
             }
             self.watch.cut_short(world, cut.into_iter());
         }
-        Ok(())
     }
 
     fn befall(&mut self, who: Who, deed: &Deed) -> Result<(), Failure> {
         self.is_clean = false;
+        match (deed, self.machine.world.process(who)) {
+            (Deed::Refuse(_) | Deed::RefuseForGood(_), Some(process)) => {
+                self.watch.refused(process.serial);
+            }
+            _ => self.watch.signalled(true),
+        }
         match deed {
             Deed::Kill => self.machine.signal(who, Signal::KILL),
             Deed::ContainerKill => {

@@ -60,14 +60,14 @@ pub struct Report {
 
 /// Shrinks what was found, and plays it once more to tell of it.
 pub fn report(case: &Case<'_>, effort: Effort) -> Report {
-    let promise = &case.found.failure.promise;
+    let found = &case.found.failure;
     let scenario = case.found.repeated.as_deref().unwrap_or(case.scenario);
     let told = address::tell(scenario, case.found, case.by);
     let shrunk = told.and_then(|told| {
         let told = christen(case, told);
-        let shrunk = shrink::shrink(&told, promise, effort.runs);
+        let shrunk = shrink::shrink(&told, found, effort.runs);
         let shrunk = shrunk.ok_or("told by its addresses it does not break")?;
-        verify(&shrunk.scenario, promise)?;
+        verify(&shrunk.scenario, found)?;
         Ok(shrunk)
     });
     let scenario = Arc::new(scenario.clone());
@@ -153,8 +153,8 @@ pub fn finder(by: Finder) -> &'static str {
     }
 }
 
-/// It is read back from its text, breaks the same promise, and does so the same way twice.
-fn verify(scenario: &Scenario, promise: &str) -> Result<(), String> {
+/// It is read back from its text, fails like that, and does so the same way twice.
+fn verify(scenario: &Scenario, found: &Failure) -> Result<(), String> {
     let text = scenario.to_json();
     let read = load(&scenario.name, &text).map_err(|error| error.to_string())?;
     if read != *scenario {
@@ -166,7 +166,7 @@ fn verify(scenario: &Scenario, promise: &str) -> Result<(), String> {
         let mut trace = Trace::new(None);
         let (ended, _) = retold(&read, &mut trace);
         match ended {
-            Ended::Broke(failure) if failure.promise == promise => traces.push(trace.text()),
+            Ended::Broke(failure) if failure.is_like(found) => traces.push(trace.text()),
             other => return Err(format!("read back, it ends otherwise: {other:?}")),
         }
     }

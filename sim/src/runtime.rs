@@ -37,7 +37,10 @@ pub fn start(world: &mut World, id: ContainerId) {
     let birth = Birth {
         parent: 0,
         serial,
-        credentials: credentials(settings.uid, settings.gid),
+        credentials: Credentials {
+            umask: settings.umask,
+            ..credentials(settings.uid, settings.gid)
+        },
         inherited: BTreeMap::new(),
         dies_with_parent: false,
     };

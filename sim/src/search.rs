@@ -135,11 +135,19 @@ impl Search {
         if let Err(failure) = concluded {
             self.broken(schedule, failure, true);
         }
+        self.missed(schedule, &play);
     }
 
     fn broken(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
         let (schedule, repeated) = (schedule.clone(), None);
         self.tally.note(Found { schedule, failure, is_concluding, repeated });
+    }
+
+    /// What the story expected and did not get, if anything.
+    fn missed(&mut self, schedule: &Schedule, play: &Play) {
+        if let Some(failure) = play.missed() {
+            self.broken(schedule, failure.clone(), false);
+        }
     }
 
     fn is_spent(&mut self) -> bool {

@@ -58,6 +58,8 @@ pub enum Phase {
 pub struct Settings {
     /// Its environment.
     pub env: Arc<BTreeMap<OsString, OsString>>,
+    /// The umask that PID 1 is started with.
+    pub umask: u32,
     /// Its command, after `hermes boot init --`.
     pub command: Vec<OsString>,
     /// Whom PID 1 runs as.

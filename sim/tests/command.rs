@@ -11,10 +11,11 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use hermes::error::Errno;
+use hermes::probe::{self, Bug};
 use hermes_sim::play::{Deed, Failure, Move, Play};
 use hermes_sim::report::{address, retrace};
 use hermes_sim::scenario::{Finder, Scenario, load};
-use hermes_sim::search::{Found, Schedule};
+use hermes_sim::search::{Budget, Found, Schedule, Search};
 use rstest::rstest;
 
 fn root() -> PathBuf {
@@ -150,6 +151,47 @@ fn shrink_leaves_only_what_the_failure_needs() {
     assert!(scenario.world.profiles.is_empty() && scenario.world.files.is_empty());
 }
 
+/// The stop holds, and what is expected after it cannot.
+const BREAKS_AFTER_A_STOP: &str = r#"  "world": { "profiles": { "coder": { "intent": "running" } } },
+  "story": [
+    { "expect": { "up": ["coder"] } },
+    { "run": "hermes -p coder gateway stop", "expect": { "exit": 0 } },
+    { "expect": { "within": "0s", "up": ["coder"] } }
+  ],
+  "search": { "surprises": 0 }"#;
+
+/// The delete ends with 0.
+const BREAKS_WITH_A_DELETE: &str = r#"  "world": { "profiles": { "coder": {} } },
+  "story": [{ "run": "hermes profile delete coder -y", "expect": { "exit": 7 } }]"#;
+
+#[test]
+fn shrink_never_trades_one_expectation_for_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shrunk = sim(&["shrink", &write(folder.path(), "breaks", BREAKS_AFTER_A_STOP)]);
+    assert!(err(&shrunk).contains("expect: 0 gateways of coder live"), "{}", err(&shrunk));
+    let scenario = load("breaks", &out(&shrunk)).expect("a scenario");
+    // Without the profile another expectation fails, and earlier: the exit of `stop`.
+    assert_eq!((scenario.story.len(), scenario.world.profiles.len()), (2, 1), "{}", out(&shrunk));
+}
+
+#[test]
+fn run_tells_the_promise_and_the_expectation_that_break_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write(folder.path(), "breaks", BREAKS_WITH_A_DELETE);
+    let text = std::fs::read_to_string(path).expect("just written");
+    let scenario = Arc::new(load("breaks", &text).expect("a scenario"));
+    let budget = Budget { runs: 1, states: 0, surprises: 0, seed: 0 };
+    let broken = |bug| {
+        probe::plant(bug);
+        let tally = Search::new(&scenario, budget).expect("it boots").calm();
+        probe::plant(None);
+        tally.found.into_iter().map(|found| found.failure.promise).collect::<Vec<_>>()
+    };
+    assert_eq!(broken(None), ["expect"]);
+    // L2 is looked at in the end only, long after the expectation failed.
+    assert_eq!(broken(Some(Bug::DeleteLeavesSlot)), ["L2", "expect"]);
+}
+
 #[test]
 fn list_names_every_scenario_and_its_searches() {
     let listed = sim(&["list"]);
@@ -235,7 +277,7 @@ fn another_turn_or_a_jump_in_time_comes_up_again_by_its_address() {
 
 /// Told by addresses and read back, every surprise comes up. False: it has no address.
 fn comes_up(scenario: &Scenario, schedule: Schedule) -> bool {
-    let failure = Failure { promise: "S1".to_owned(), what: String::new() };
+    let failure = Failure::of("S1", "");
     let found = Found { schedule: schedule.clone(), failure, is_concluding: true, repeated: None };
     let Ok(told) = address::tell(scenario, &found, Some(Finder::Surprises)) else { return false };
     let read = load("told", &told.to_json()).unwrap_or_else(|error| panic!("{error}"));

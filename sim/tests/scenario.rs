@@ -160,6 +160,19 @@ use Schema::{Accepts, Refuses};
     "four octal digits",
     Refuses
 )]
+#[case::hard_link_to_nothing(
+    5,
+    r#""world": {"files": {"a": {"hard-link": "b"}}},"#,
+    "\"b\" is no file of `/world/files`",
+    Accepts
+)]
+#[case::hard_link_of_a_profile(
+    5,
+    r#""world": {"profiles": {"a": {"files": {"x": {"hard-link": "b"}}}}},"#,
+    "can be another name",
+    Accepts
+)]
+#[case::umask(5, r#""world": {"umask": "77"},"#, "four octal digits", Refuses)]
 #[case::act(
     5,
     r#""world": {"programs": {"/a": [{"do": "dance"}]}},"#,

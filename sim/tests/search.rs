@@ -116,7 +116,7 @@ fn a_second_crash_inside_the_boot_comes_up_again_by_its_address() {
     let scenario = deletes();
     let effects = effects(&scenario);
     let (at, kill, _) = effects[hidden(&effects)].clone();
-    let failure = Failure { promise: "S1".to_owned(), what: String::new() };
+    let failure = Failure::of("S1", "");
     let schedule = Schedule(vec![(at, kill)]);
     let mut found = Found { schedule, failure, is_concluding: true, repeated: None };
     let mut boots = Vec::new();

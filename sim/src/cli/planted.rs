@@ -12,8 +12,10 @@ use hermes::probe;
 use hermes_sim::planted::{Planted, TABLE};
 use hermes_sim::report::{self, Case, Effort};
 use hermes_sim::scenario::Scenario;
+use hermes_sim::search::Found;
 
 use self::hunt::{Control, Hunted};
+use super::unit::Unit;
 use super::{Usage, Verdict, files, table};
 
 const HEAD: [&str; 8] =
@@ -124,17 +126,10 @@ fn not_found(planted: &Planted) -> Vec<String> {
 
 fn row(planted: &Planted, hunted: &Hunted, millis: u128, seed: u64) -> Vec<String> {
     let Hunted { unit, found, runs } = hunted;
-    let case = Case {
-        scenario: &unit.scenario,
-        by: unit.kind.finder(),
-        seed,
-        date: &files::today(),
-        found,
-    };
-    let report = report::report(&case, Effort { runs: SHRINK_RUNS, lines: Some(0) });
-    let surprises = match &report.minimal {
-        Ok(minimal) => minimal.surprises.len().to_string(),
-        Err(_) => format!("({})", found.schedule.0.len()),
+    let surprises = match found.schedule.0.is_empty() && unit.scenario.surprises.is_empty() {
+        // The story shows it by itself: there is nothing to shrink.
+        true => "0".to_owned(),
+        false => shrunk(unit, found, seed),
     };
     vec![
         format!("{:?}", planted.bug),
@@ -146,6 +141,22 @@ fn row(planted: &Planted, hunted: &Hunted, millis: u128, seed: u64) -> Vec<Strin
         found.failure.promise.clone(),
         planted.takes_out.to_owned(),
     ]
+}
+
+/// How many surprises are left when it was made small; in parentheses, if it has no scenario of its own.
+fn shrunk(unit: &Unit, found: &Found, seed: u64) -> String {
+    let case = Case {
+        scenario: &unit.scenario,
+        by: unit.kind.finder(),
+        seed,
+        date: &files::today(),
+        found,
+    };
+    let report = report::report(&case, Effort { runs: SHRINK_RUNS, lines: Some(0) });
+    match &report.minimal {
+        Ok(minimal) => minimal.surprises.len().to_string(),
+        Err(_) => format!("({})", found.schedule.0.len()),
+    }
 }
 
 fn control_row(control: &Control, broke: &[String]) -> Vec<String> {

@@ -148,6 +148,6 @@ impl Unit {
 
 /// A failure that no schedule leads to.
 fn nowhere(promise: &str, what: String) -> Found {
-    let failure = Failure { promise: promise.to_owned(), what };
-    Found { schedule: Schedule::default(), failure, is_concluding: false, repeated: None }
+    let (schedule, failure) = (Schedule::default(), Failure::of(promise, what));
+    Found { schedule, failure, is_concluding: false, repeated: None }
 }

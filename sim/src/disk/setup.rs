@@ -47,6 +47,22 @@ impl Disk {
         self.put(root, path, Body::Link(target.into()), Status { mode: 0o777, uid, gid })
     }
 
+    /// Another name of a file of the same device.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such file. The name must be free.
+    pub fn put_hard_link(&mut self, root: NodeId, other: &Path, path: &Path) -> NodeId {
+        let found = plain(other).iter().try_fold(root, |dir, name| self.entry(dir, name));
+        let id = found.expect("a file that is there");
+        let names = plain(path);
+        let (last, parents) = names.split_last().expect("a path that has a name");
+        let dir = self.put_parents(root, parents, Status { mode: 0o755, uid: 0, gid: 0 });
+        self.name_durably(dir, last, id);
+        self.change(id, |node| node.links += 1);
+        id
+    }
+
     /// A FIFO.
     pub fn put_fifo(&mut self, root: NodeId, path: &Path, mode: u32, uid: u32, gid: u32) -> NodeId {
         self.put(root, path, Body::Fifo, Status { mode, uid, gid })
@@ -107,15 +123,19 @@ impl Disk {
     fn put(&mut self, root: NodeId, path: &Path, body: Body, status: Status) -> NodeId {
         let names = plain(path);
         let (last, parents) = names.split_last().expect("a path that has a name");
-        let parent_status = Status { mode: 0o755, ..status };
+        let dir = self.put_parents(root, parents, Status { mode: 0o755, ..status });
+        self.put_entry(dir, last, body, status)
+    }
+
+    fn put_parents(&mut self, root: NodeId, parents: &[&OsStr], status: Status) -> NodeId {
         let mut dir = root;
         for name in parents {
             dir = match self.entry(dir, name) {
                 Some(id) => id,
-                None => self.put_entry(dir, name, Body::directory(dir), parent_status),
+                None => self.put_entry(dir, name, Body::directory(dir), status),
             };
         }
-        self.put_entry(dir, last, body, status)
+        dir
     }
 
     fn put_entry(&mut self, dir: NodeId, name: &OsStr, body: Body, status: Status) -> NodeId {

@@ -104,6 +104,14 @@ pub fn visible(world: &World, scan_dir: NodeId) -> Vec<Slot> {
     names(world, scan_dir).iter().filter_map(read).collect()
 }
 
+/// Directories that a scanner can see, named like slots that no profile could own.
+pub fn misnamed(world: &World, scan_dir: NodeId) -> Vec<(String, NodeId)> {
+    let is_it = |name: &String| matches!(SlotName::read(name), SlotName::Illegal(_));
+    let all = names(world, scan_dir).into_iter().filter(is_it);
+    let with_node = |name: String| entry(world, scan_dir, &name).map(|node| (name, node));
+    all.filter_map(with_node).collect()
+}
+
 /// Hidden slots, illegal ones: names that no profile owns.
 pub fn strays(world: &World, scan_dir: NodeId) -> Vec<String> {
     let is_stray =
@@ -128,8 +136,13 @@ fn required() -> &'static [(PathBuf, u32)] {
 
 /// The first file that a slot lacks, and in which way.
 pub fn lacks(world: &World, slot: &Slot) -> Option<String> {
+    lacks_at(world, slot.dir)
+}
+
+/// The same of any directory.
+pub fn lacks_at(world: &World, dir: NodeId) -> Option<String> {
     required().iter().find_map(|(path, mode)| {
-        let Some(node) = below(world, slot.dir, path) else {
+        let Some(node) = below(world, dir, path) else {
             return Some(format!("no `{}`", path.display()));
         };
         let Some(bytes) = world.disk.contents(node) else {

@@ -133,6 +133,12 @@ pub fn state(world: &World, profile: &Profile) -> State {
     dir(world, profile).map(|dir| word::state(contents(world, dir, STATE))).unwrap_or_default()
 }
 
+/// The number that its `gateway.pid` names; that of a file that cannot be read, none.
+pub fn noted(world: &World, profile: &Profile) -> Option<u32> {
+    let dir = dir(world, profile)?;
+    word::pidfile(contents(world, dir, "gateway.pid")).map(|gateway| gateway.process.pid)
+}
+
 /// Which node a profile's intent file is.
 pub fn intent_node(world: &World, profile: &Profile) -> Option<NodeId> {
     entry(world, dir(world, profile)?, INTENT)

@@ -36,7 +36,7 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
         Step::Signal(it) => {
             let container = ContainerId(it.container.0);
             let Some(who) = find(world, container, &it.to) else {
-                return Err(expect::failure(format!("no process is `{}`", it.to)));
+                return Err(expect::failure("a step", format!("no process is `{}`", it.to)));
             };
             machine.signal(who, signal(it.signal));
         }
@@ -128,6 +128,10 @@ pub(super) fn put(world: &mut World, address: &str, node: &Node) {
     match &node.content {
         Content::File(bytes) => disk.put_file(root, &path, bytes, mode(0o644), owner, owner),
         Content::Link(target) => disk.put_link(root, &path, target, owner, owner),
+        Content::HardLink(other) => {
+            let (root, other) = place(other);
+            disk.put_hard_link(root, &other, &path)
+        }
         Content::Dir => disk.put_dir(root, &path, mode(0o755), owner, owner),
         Content::Fifo => disk.put_fifo(root, &path, mode(0o600), owner, owner),
         Content::Program(lines) => {
@@ -166,7 +170,7 @@ pub(super) fn find_node(world: &World, address: &str) -> Option<NodeId> {
 fn status(world: &World, address: &str) -> Result<(NodeId, crate::disk::Status), Failure> {
     let node = find_node(world, address);
     let found = node.and_then(|id| Some((id, world.disk.node(id)?.status)));
-    found.ok_or_else(|| expect::failure(format!("there is no `{address}`")))
+    found.ok_or_else(|| expect::failure("a step", format!("there is no `{address}`")))
 }
 
 fn copy(world: &mut World, from: &str, to: &str) -> Result<(), Failure> {
@@ -242,11 +246,11 @@ fn behind_our_back(
     args: [String; 2],
 ) -> Result<(), Failure> {
     let Some(who) = find(world, container, &Target::Svscan) else {
-        return Err(expect::failure("no s6-svscan runs"));
+        return Err(expect::failure("a step", "no s6-svscan runs"));
     };
     let args = args.map(OsString::from);
     match tools::run(world, who, tool, &args) {
         Some(_) => Ok(()),
-        None => Err(expect::failure(format!("no such tool: {tool}"))),
+        None => Err(expect::failure("a step", format!("no such tool: {tool}"))),
     }
 }

@@ -11,12 +11,12 @@ use crate::observe::word::Word;
 use crate::observe::{slot, volume};
 use crate::process::Process;
 use crate::scenario::expect::{File, Kind, Status};
-use crate::scenario::{Expect, Run, words};
+use crate::scenario::{Expect, Name, Run, words};
 use crate::world::{ContainerId, Phase, World};
 
-/// A failure of the story's own expectations.
-pub(super) fn failure(what: impl Into<String>) -> Failure {
-    Failure { promise: "expect".to_owned(), what: what.into() }
+/// A failure of the story's own expectations: of this part of this step.
+pub(super) fn failure(about: impl Into<String>, what: impl Into<String>) -> Failure {
+    Failure { promise: "expect".to_owned(), about: about.into(), what: what.into() }
 }
 
 /// How a command ended.
@@ -30,20 +30,23 @@ pub(super) fn command(
     let Some(exit) = command.exit else {
         return match run.expect == Default::default() {
             true => Ok(()),
-            false => Err(failure(format!("`{}` was cut short", run.run))),
+            false => {
+                Err(failure(format!("end of {}", run.run), format!("`{}` was cut short", run.run)))
+            }
         };
     };
     if !run.expect.exit.is_empty() && !run.expect.exit.0.contains(&exit) {
-        return Err(failure(format!(
+        let what = format!(
             "`{}` exited {exit}, not {:?}; stdout: {out:?}; stderr: {err:?}",
             run.run, run.expect.exit.0
-        )));
+        );
+        return Err(failure(format!("exit of {}", run.run), what));
     }
     let streams = [("stdout", &out, &run.expect.stdout), ("stderr", &err, &run.expect.stderr)];
     for (stream, said, expected) in streams {
         if let Some(wanted) = expected.0.iter().find(|wanted| !said.contains(wanted.as_str())) {
             let what = format!("`{}`: {stream} lacks {wanted:?}: {said:?}", run.run);
-            return Err(failure(what));
+            return Err(failure(format!("{stream} of {}", run.run), what));
         }
     }
     Ok(())
@@ -59,12 +62,25 @@ fn must(holds: bool, what: impl FnOnce() -> String) -> Held {
     if holds { Ok(()) } else { Err(what()) }
 }
 
-/// Does all of it hold now?
-pub(super) fn holds(machine: &Machine, expect: &Expect) -> Held {
+/// Does all of it hold now? If not: which part, and what is so.
+pub(super) fn holds(machine: &Machine, expect: &Expect) -> Result<(), (&'static str, String)> {
     let world = &machine.world;
-    expect.up.iter().try_for_each(|name| is_up(world, &name.0))?;
-    expect.down.iter().try_for_each(|name| is_down(world, &name.0))?;
-    slots(world, expect)?;
+    let up = || expect.up.iter().try_for_each(|name| is_up(world, &name.0));
+    let down = || expect.down.iter().try_for_each(|name| is_down(world, &name.0));
+    let files = || expect.file.iter().try_for_each(|(at, file)| is_file(world, at, file));
+    let says = |(name, status): (&Name, &Status)| says(machine, &name.0, status);
+    up().map_err(|what| ("up", what))?;
+    down().map_err(|what| ("down", what))?;
+    slots(world, expect).map_err(|what| ("slots", what))?;
+    intents(world, expect).map_err(|what| ("intent", what))?;
+    counts(machine, expect).map_err(|what| ("gateways", what))?;
+    printed(machine, expect).map_err(|what| ("log", what))?;
+    containers(world, expect).map_err(|what| ("containers", what))?;
+    files().map_err(|what| ("file", what))?;
+    expect.status.iter().try_for_each(says).map_err(|what| ("status", what))
+}
+
+fn intents(world: &World, expect: &Expect) -> Held {
     for (name, intent) in &expect.intent {
         let wanted = match intent {
             words::Intent::Running => Word::Running,
@@ -73,11 +89,7 @@ pub(super) fn holds(machine: &Machine, expect: &Expect) -> Held {
         let found = volume::intent(world, &name.0);
         must(found == wanted, || format!("the intent of {name} is `{found}`"))?;
     }
-    counts(machine, expect)?;
-    printed(machine, expect)?;
-    containers(world, expect)?;
-    expect.file.iter().try_for_each(|(address, file)| is_file(world, address, file))?;
-    expect.status.iter().try_for_each(|(name, status)| says(machine, &name.0, status))
+    Ok(())
 }
 
 /// The slot of a profile, with what its supervisor says.
@@ -148,7 +160,7 @@ fn counts(machine: &Machine, expect: &Expect) -> Held {
     }
     let first = ContainerId(1);
     let namespace = world.container(first).namespace;
-    let starts = |name: &crate::scenario::Name| {
+    let starts = |name: &Name| {
         machine.starts.get(&(first, namespace, name.0.clone())).copied().unwrap_or_default()
     };
     for (name, wanted) in &expect.starts {

@@ -12,7 +12,7 @@ use crate::image::{self, Facts, HERMES, VOLUME};
 use crate::machine::Machine;
 use crate::promise::Watch;
 use crate::runtime;
-use crate::scenario::world::{Content, S6, Tree};
+use crate::scenario::world::{Content, Node, S6, Tree};
 use crate::scenario::{Scenario, words};
 use crate::user_program;
 use crate::world::{ContainerId, Version, World};
@@ -34,6 +34,7 @@ impl Play {
             restarting: Vec::new(),
             watch,
             is_clean: true,
+            missed: None,
             moves: 0,
             effects: 0,
             digest: 0,
@@ -42,6 +43,7 @@ impl Play {
         if !scenario.boots_by_itself() {
             runtime::start(&mut play.machine.world, ContainerId(1));
             play.settle(words::Span::seconds(60).0)?;
+            play.watch.booted(&play.machine.world)?;
         }
         play.at = 0;
         Ok(play)
@@ -70,6 +72,7 @@ fn world(scenario: &Scenario) -> World {
         },
         containers: told.containers,
         env: told.environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        umask: told.umask.map_or(Facts::default().umask, |mode| mode.0),
         command: told.command.iter().map(OsString::from).collect(),
         programs: programs(scenario),
         ..Facts::default()
@@ -119,7 +122,11 @@ fn volume(world: &mut World, scenario: &Scenario) {
             acts::put(world, &dir.join(path).to_string_lossy(), node);
         }
     }
-    for (address, node) in &scenario.world.files {
+    // A file before its other names.
+    let is_name = |node: &Node| matches!(node.content, Content::HardLink(_));
+    let (names, files): (Vec<_>, Vec<_>) =
+        scenario.world.files.iter().partition(|(_, node)| is_name(node));
+    for (address, node) in files.into_iter().chain(names) {
         acts::put(world, address, node);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Command, Failure, Play, acts, expect};
 use crate::runtime;
 use crate::scenario::step::{RunExpect, RuntimeAct};
+use crate::scenario::words::Signal;
 use crate::scenario::{Run, Span, Step};
 use crate::world::{ContainerId, Phase};
 
@@ -91,7 +92,7 @@ impl Play {
         }
         let now = self.machine.world.clock.boot;
         let doing = match &steps[index] {
-            Step::Run(run) => self.begin_command(run)?,
+            Step::Run(run) => self.begin_command(run),
             Step::Container(act) => {
                 let id = ContainerId(act.of.0);
                 self.runtime(act.container, id, act.grace.0)
@@ -116,8 +117,8 @@ impl Play {
             other => {
                 // What a fault took away cannot be signalled or changed any more.
                 acts::act(&mut self.machine, other)
-                    .or_else(|failure| if self.is_clean { Err(failure) } else { Ok(()) })?;
-                self.watch.meddled(&self.machine.world);
+                    .unwrap_or_else(|failure| self.miss_if_clean(failure));
+                self.hand(other);
                 Doing::Done
             }
         };
@@ -125,7 +126,26 @@ impl Play {
         Ok(())
     }
 
-    fn begin_command(&mut self, run: &Run) -> Result<Doing, Failure> {
+    /// Tells the watch what somebody outside did.
+    fn hand(&mut self, step: &Step) {
+        match step {
+            Step::Signal(it) if matches!(it.signal, Signal::Term | Signal::Kill) => {
+                self.watch.signalled(it.signal == Signal::Kill);
+            }
+            Step::S6Svc(it) => self.watch.overruled(&it.profile.0),
+            Step::Clock(_) | Step::Suspend(_) | Step::Disk(_) => {}
+            _ => self.watch.meddled(&self.machine.world),
+        }
+    }
+
+    /// What is expected of a run to which nothing was done.
+    fn miss_if_clean(&mut self, failure: Failure) {
+        if self.is_clean {
+            self.miss(failure);
+        }
+    }
+
+    fn begin_command(&mut self, run: &Run) -> Doing {
         let id = ContainerId(run.container.0);
         let words: Vec<OsString> = run.words().into_iter().skip(1).map(OsString::from).collect();
         let number = self.commands.len() as u64;
@@ -143,16 +163,21 @@ impl Play {
                 };
                 self.watch.begins(world, serial, &command.words, uid);
                 Arc::make_mut(&mut self.commands).insert(serial, command);
-                Ok(Doing::Command(serial, world.clock.boot + COMMAND_TIMEOUT))
+                Doing::Command(serial, world.clock.boot + COMMAND_TIMEOUT)
             }
-            Err(errno) if self.is_clean && !self.is_in_group() => {
-                Err(expect::failure(format!("`{}` cannot be run: {errno}", run.run)))
+            Err(errno) => {
+                if !self.is_in_group() {
+                    let what = format!("`{}` cannot be run: {errno}", run.run);
+                    self.miss_if_clean(expect::failure(format!("start of {}", run.run), what));
+                }
+                Doing::Done
             }
-            Err(_) => Ok(Doing::Done),
         }
     }
 
     fn runtime(&mut self, act: RuntimeAct, id: ContainerId, grace: Duration) -> Doing {
+        // Whoever does not end in time is killed.
+        self.watch.signalled(true);
         let world = &mut self.machine.world;
         match act {
             RuntimeAct::Start => {
@@ -178,11 +203,11 @@ impl Play {
     }
 
     /// Looks what has come to its end, and goes on to the next step when all has.
-    pub(super) fn progress(&mut self) -> Result<(), Failure> {
+    pub(super) fn progress(&mut self) {
         self.start_again();
         for index in 0..self.doing.len() {
             let doing = self.doing[index].clone();
-            if self.has_ended(index, &doing)? {
+            if self.has_ended(index, &doing) {
                 self.doing[index] = Doing::Done;
             }
         }
@@ -190,7 +215,6 @@ impl Play {
             self.doing.clear();
             self.at += 1;
         }
-        Ok(())
     }
 
     /// Containers that a fault ended, and that somebody starts again.
@@ -205,27 +229,31 @@ impl Play {
         }
     }
 
-    fn has_ended(&mut self, index: usize, doing: &Doing) -> Result<bool, Failure> {
+    fn has_ended(&mut self, index: usize, doing: &Doing) -> bool {
         let now = self.machine.world.clock.boot;
-        Ok(match doing {
+        match doing {
             Doing::NotYet => false,
             Doing::Done => true,
             Doing::Command(serial, until) => {
-                let Some(command) = self.commands.get(serial) else { return Ok(true) };
+                let Some(command) = self.commands.get(serial) else { return true };
                 if command.is_running && now >= *until {
                     let what = format!("`{}` does not end", command.words.join(" "));
-                    return Err(expect::failure(what));
+                    self.miss(expect::failure(format!("end of {}", command.name), what));
+                    return true;
                 }
                 let ended = !command.is_running;
                 if ended {
-                    self.check_command(index, *serial)?;
+                    let checked = self.check_command(index, *serial);
+                    checked.unwrap_or_else(|failure| self.miss(failure));
                 }
                 ended
             }
             Doing::Ending(id, starts, begun) => {
                 let ended = matches!(self.machine.world.container(*id).phase, Phase::Exited(_));
                 if let (true, Some(Step::Container(act))) = (ended, self.present().get(index)) {
-                    self.in_time(&format!("container {}", act.of), act.within, *begun)?;
+                    let in_time =
+                        self.in_time(&format!("container {}", act.of), act.within, *begun);
+                    in_time.unwrap_or_else(|failure| self.miss(failure));
                 }
                 if ended && *starts {
                     runtime::start(&mut self.machine.world, *id);
@@ -238,8 +266,8 @@ impl Play {
                         && self.machine.next_moment().is_none()
                         && self.machine.ready().is_empty())
             }
-            Doing::Expecting(until) => self.expectation(index, now >= *until)?,
-        })
+            Doing::Expecting(until) => self.expectation(index, now >= *until),
+        }
     }
 
     fn check_command(&self, index: usize, serial: u64) -> Result<(), Failure> {
@@ -263,24 +291,26 @@ impl Play {
     fn in_time(&self, what: &str, within: Option<Span>, begun: Duration) -> Result<(), Failure> {
         let took = self.machine.world.clock.boot.saturating_sub(begun);
         match within {
-            Some(within) if took > within.0 && self.is_clean => Err(expect::failure(format!(
-                "`{what}` took {} s, over {within}",
-                took.as_secs_f32()
-            ))),
+            Some(within) if took > within.0 && self.is_clean => Err(expect::failure(
+                format!("time of {what}"),
+                format!("`{what}` took {} s, over {within}", took.as_secs_f32()),
+            )),
             _ => Ok(()),
         }
     }
 
-    fn expectation(&self, index: usize, is_late: bool) -> Result<bool, Failure> {
+    /// Is it over? What does not hold in time is noted.
+    fn expectation(&mut self, index: usize, is_late: bool) -> bool {
         let steps = self.present();
-        let Some(Step::Expect(step)) = steps.get(index).copied() else { return Ok(true) };
+        let Some(Step::Expect(step)) = steps.get(index).copied() else { return true };
         if !self.is_clean && !step.expect.always {
-            return Ok(true);
+            return true;
         }
-        match expect::holds(&self.machine, &step.expect) {
-            Ok(()) => Ok(true),
-            Err(what) if is_late => Err(expect::failure(what)),
-            Err(_) => Ok(false),
+        let Err((part, what)) = expect::holds(&self.machine, &step.expect) else { return true };
+        if is_late {
+            let step = serde_json::to_string(step).unwrap_or_default();
+            self.miss(expect::failure(format!("{part} of {step}"), what));
         }
+        is_late
     }
 }

@@ -68,7 +68,10 @@ impl Play {
                 let begins = self.to_begin().next();
                 return match begins {
                     Some(index) => self.begin(index),
-                    None => Err(expect::failure("nothing of the story can begin at a surprise")),
+                    None => Err(expect::failure(
+                        "a surprise",
+                        "nothing of the story can begin at a surprise",
+                    )),
                 };
             }
             Told::Time => {
@@ -77,7 +80,9 @@ impl Play {
                         self.machine.advance(moment);
                         Ok(())
                     }
-                    None => Err(expect::failure("nobody waits for time at a surprise")),
+                    None => {
+                        Err(expect::failure("a surprise", "nobody waits for time at a surprise"))
+                    }
                 };
             }
             Told::ContainerKill => self.befall(who, &Deed::ContainerKill),
@@ -113,7 +118,9 @@ impl Play {
         match (next, begins) {
             (Some(&other), _) => self.step(other),
             (None, Some(index)) => self.begin(index),
-            (None, None) => Err(expect::failure("nobody else can go on at a preemption")),
+            (None, None) => {
+                Err(expect::failure("a surprise", "nobody else can go on at a preemption"))
+            }
         }
     }
 
@@ -127,9 +134,12 @@ impl Play {
         let index = self.met.used.iter().position(|used| !used)?;
         let At { task, effect, touches, nth } = &self.scenario.surprises[index].at;
         let place = touches.as_deref().unwrap_or("anything");
-        Some(expect::failure(format!(
-            "surprise {index} never came up: {task} made no {effect:?} number {nth} of {place}"
-        )))
+        Some(expect::failure(
+            "a surprise",
+            format!(
+                "surprise {index} never came up: {task} made no {effect:?} number {nth} of {place}"
+            ),
+        ))
     }
 
     /// The calm move, or what the story has befall instead.

@@ -20,6 +20,11 @@ pub enum Scope {
     One(Profile),
 }
 
+/// Does this command line end when what it asks is so? `--no-wait` asks, and goes away.
+pub fn is_awaited(argv: &[String]) -> bool {
+    !argv.iter().any(|word| word == "--no-wait")
+}
+
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Asked {

@@ -61,6 +61,17 @@ pub fn writer_may_write(argv: &[String]) -> Result<(), Breach> {
     }
 }
 
+/// S3, of the word that stands where the intent file is lost: a signal that nobody planned is no operator's stop.
+pub fn end_is_no_stop(world: &World, profile: &Profile) -> Result<(), Breach> {
+    match volume::state(world, profile).gateway_state.as_deref() {
+        Some("stopped") => breach(
+            Name::S3,
+            format!("{profile}: its gateway noted `stopped` at its end; asked was running"),
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// S4: whoever fails in silence leaves the operator to guess.
 pub fn says_why(asked: &Asked, code: u8, printed: Option<&Printed>) -> Result<(), Breach> {
     let Some(printed) = printed else {

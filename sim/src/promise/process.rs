@@ -1,6 +1,7 @@
 //! Gateways and signals: one live gateway a profile, and signals that meet whom they are meant for.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use hermes::host::effect::{Effect, Handle};
 use hermes::name::Profile;
@@ -8,7 +9,9 @@ use hermes::name::Profile;
 use super::command::{Asked, Scope};
 use super::name::breach;
 use super::{Breach, Name};
+use crate::image::HOME;
 use crate::observe::process::{self as who_is, gateway_of};
+use crate::observe::volume;
 use crate::process::{Body, Process, What};
 use crate::world::{Who, World};
 
@@ -27,6 +30,52 @@ pub fn is_one_gateway(world: &World) -> Result<(), Breach> {
         }
     }
     Ok(())
+}
+
+/// L5: a cause that lasts is not mended by trying: after 78 nobody but an operator, or a boot, starts it again.
+pub fn is_not_retried(profile: &Profile) -> Result<(), Breach> {
+    breach(Name::L5, format!("{profile}: it ended for good, and was started again"))
+}
+
+/// S14: two commands on one profile come one after the other only because whoever changes its word, or makes it, hides
+/// it or renames it, holds the lock that its name means now.
+pub fn holds_the_lock(world: &World, who: Who, from: &Path, to: &Path) -> Result<(), Breach> {
+    let Some(process) = world.process(who) else { return Ok(()) };
+    for profile in [of_word(to), of_dir(from), of_dir(to)].into_iter().flatten() {
+        let locks = volume::entry(world, volume::HOME_NODE, ".locks");
+        let lock = locks.and_then(|locks| volume::entry(world, locks, profile.as_str()));
+        let mut open = process.open.values();
+        if !open.any(|open| open.flock && lock.map(What::Node) == Some(open.what.clone())) {
+            let what = format!("{profile}: {} changes it without its lock", name(who));
+            return breach(Name::S14, what);
+        }
+    }
+    Ok(())
+}
+
+/// Whose word is written here.
+fn of_word(path: &Path) -> Option<Profile> {
+    let dir = path.parent().filter(|_| volume::is_intent(path))?;
+    of_dir(dir).or_else(|| (dir == Path::new(HOME)).then(Profile::default_profile))
+}
+
+/// Whose directory it is.
+fn of_dir(path: &Path) -> Option<Profile> {
+    let name = path.strip_prefix(HOME).ok()?.strip_prefix("profiles").ok()?;
+    Profile::parse(name.to_str()?).ok()
+}
+
+/// L3: a gateway whose profile was taken away from under it writes into what is deleted, and nobody can stop it.
+pub fn keep_their_profiles(world: &World, renamed: &Path) -> Result<(), Breach> {
+    let renamed = of_dir(renamed).filter(|profile| !volume::exists(world, profile));
+    let Some(gone) = renamed else { return Ok(()) };
+    let mut everybody = who_is::gateways(world);
+    match everybody.find(|(_, process, of)| *of == gone && !process.record_locks.is_empty()) {
+        Some((who, ..)) => {
+            breach(Name::L3, format!("{gone} is taken away under gateway {}", self::name(who)))
+        }
+        None => Ok(()),
+    }
 }
 
 fn name(who: Who) -> String {

@@ -11,7 +11,7 @@ use crate::disk::NodeId;
 use crate::observe::process::{gateways, is_supervised, is_supervisor, supervising, works};
 use crate::observe::slot::{self, Slot};
 use crate::observe::volume;
-use crate::world::{ContainerId, World};
+use crate::world::{ContainerId, Who, World};
 
 /// The container whose gateways are supervised, with its scan directory; `None` where all are guests.
 pub fn seat(world: &World) -> Option<(ContainerId, NodeId)> {
@@ -20,10 +20,10 @@ pub fn seat(world: &World) -> Option<(ContainerId, NodeId)> {
 }
 
 /// L1: the operator's word decides, and where it does not, something that `status` shows says why.
-pub fn wanted_is_asked(world: &World) -> Result<(), Breach> {
+pub fn wanted_is_asked(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Breach> {
     let Some((id, dir)) = seat(world) else { return Ok(()) };
     for found in slot::visible(world, dir) {
-        if volume::exists(world, &found.profile) {
+        if volume::exists(world, &found.profile) && counts(&found.profile) {
             one_wanted_is_asked(world, id, &found)?;
         }
     }
@@ -61,17 +61,38 @@ fn one_wanted_is_asked(world: &World, id: ContainerId, found: &Slot) -> Result<(
 }
 
 /// L2: a profile without a slot cannot be started; a slot without a profile starts what nobody asked for.
-pub fn one_slot_each(world: &World) -> Result<(), Breach> {
+pub fn one_slot_each(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Breach> {
+    slots_are_of_one_container(world)?;
     let Some((_, dir)) = seat(world) else { return Ok(()) };
     let real = volume::profiles(world);
     let slots: Vec<Slot> = slot::visible(world, dir);
-    if let Some(found) = slots.iter().find(|found| !real.contains(&found.profile)) {
+    let mut strangers = slots.iter().filter(|found| !real.contains(&found.profile));
+    if let Some(found) = strangers.find(|found| counts(&found.profile)) {
         return breach(Name::L2, format!("gateway-{} belongs to no profile", found.profile));
     }
-    match real.iter().find(|profile| !slots.iter().any(|found| found.profile == **profile)) {
+    let mut dark = real.iter().filter(|profile| !slots.iter().any(|it| it.profile == **profile));
+    match dark.find(|profile| counts(profile)) {
         Some(profile) => breach(Name::L2, format!("{profile} has no slot")),
         None => Ok(()),
     }
+}
+
+/// L2, of containers that share a home: two that supervise one profile would start it against each other.
+fn slots_are_of_one_container(world: &World) -> Result<(), Breach> {
+    let mut seen: BTreeMap<Profile, ContainerId> = BTreeMap::new();
+    for (id, dir) in slot::scanned(world) {
+        for found in slot::visible(world, dir) {
+            if slot::supervisor(world, id, &found).is_none() {
+                continue;
+            }
+            if let Some(other) = seen.insert(found.profile.clone(), id) {
+                let (one, two) = (other.0, id.0);
+                let what = format!("{} has slots in containers {one} and {two}", found.profile);
+                return breach(Name::L2, what);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// L3, of processes: whoever has no owner is never ended by anybody.
@@ -96,6 +117,9 @@ pub fn nothing_is_left(world: &World) -> Result<(), Breach> {
     if let Some(profile) = volume::markers(world).first() {
         return breach(Name::L3, format!("{profile}: a planned stop is still noted"));
     }
+    if let Some(profile) = volume::profiles(world).iter().find(|it| names_the_dead(world, it)) {
+        return breach(Name::L3, format!("{profile}: `gateway.pid` names no gateway that lives"));
+    }
     for (_, dir) in slot::scanned(world) {
         if let Some(name) = slot::strays(world, dir).first() {
             return breach(Name::L3, format!("`{name}` is left in the scan directory"));
@@ -104,10 +128,36 @@ pub fn nothing_is_left(world: &World) -> Result<(), Breach> {
     Ok(())
 }
 
+/// A number in a file means somebody else one day.
+fn names_the_dead(world: &World, profile: &Profile) -> bool {
+    let Some(noted) = volume::noted(world, profile) else { return false };
+    let is_it = |who: Who| u32::try_from(who.pid) == Ok(noted);
+    !gateways(world).any(|(who, _, of)| of == *profile && is_it(who))
+}
+
+/// L4: a stop that was waited for, and ended with 0, has ended the gateway wherever it lived.
+pub fn has_stopped(world: &World, profile: &Profile) -> Result<(), Breach> {
+    let mut everybody = gateways(world).filter(|(_, process, of)| {
+        of == profile && is_supervised(process) && works(world, process, of)
+    });
+    match everybody.next() {
+        Some((who, ..)) => breach(
+            Name::L4,
+            format!("{profile}: the stop exited 0, and gateway {} still works", who.pid),
+        ),
+        None => Ok(()),
+    }
+}
+
 /// L4: "stopped" is a word about the process, not about the request.
-pub fn stopped_is_gone(world: &World) -> Result<(), Breach> {
+pub fn stopped_is_gone(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Breach> {
     for (who, process, profile) in gateways(world) {
         if !is_supervised(process) || !volume::exists(world, &profile) {
+            continue;
+        }
+        // A supervisor that wants its gateway down ends it, however the command that told it so came out.
+        let parent = world.container(who.container).processes.get(&process.parent);
+        if !counts(&profile) && !parent.is_some_and(|parent| is_supervisor(parent)) {
             continue;
         }
         if volume::effective(world, &profile) == Intent::Stopped && is_wanted_down(world, &profile)

@@ -32,8 +32,11 @@ pub fn keeps_to_itself(world: &World, who: Who, effect: &Effect) -> Result<(), B
         Effect::MakeDir { place, .. }
         | Effect::MakeFifo { place, .. }
         | Effect::Unlink { place }
-        | Effect::RemoveDir { place }
-        | Effect::SetOwner { place, .. } => follows_nobody(world, who, process, place),
+        | Effect::RemoveDir { place } => follows_nobody(world, who, process, place),
+        Effect::SetOwner { place, uid, .. } => {
+            follows_nobody(world, who, process, place)?;
+            gives_away_one_name(world, who, process, place, *uid)
+        }
         Effect::Rename { from, to, .. } => {
             follows_nobody(world, who, process, from)?;
             follows_nobody(world, who, process, to)
@@ -85,6 +88,40 @@ fn writes_its_own(
     if !matches!(how, How::Append { .. } | How::Lock { .. } | How::Write) {
         return Ok(());
     }
+    match meant(world, who, process, place).map(|node| node.status.uid) {
+        Some(uid) if uid != 0 => breach(
+            Name::S10,
+            format!("root writes into `{}`, which is user {uid}'s", place.path.display()),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// A file with another name may be anybody's: whoever made that name would get what it holds.
+fn gives_away_one_name(
+    world: &World,
+    who: Who,
+    process: &Process,
+    place: &Place,
+    uid: u32,
+) -> Result<(), Breach> {
+    let given = meant(world, who, process, place);
+    match given.filter(|node| matches!(node.body, Body::File(_)) && node.links > 1 && uid != 0) {
+        Some(_) => breach(
+            Name::S10,
+            format!("root gives `{}` to user {uid}, and it has another name", place.path.display()),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// What lies at a place.
+fn meant<'a>(
+    world: &'a World,
+    who: Who,
+    process: &Process,
+    place: &Place,
+) -> Option<&'a crate::disk::Node> {
     let container = world.container(who.container);
     let node = match (place.path.is_absolute(), place.dir.and_then(|it| process.open.get(&it.0))) {
         (true, _) => world.disk.peek(container.root, &container.mounts, &place.path),
@@ -94,13 +131,7 @@ fn writes_its_own(
         },
         (false, None) => None,
     };
-    match node.and_then(|node| world.disk.node(node)).map(|node| node.status.uid) {
-        Some(uid) if uid != 0 => breach(
-            Name::S10,
-            format!("root writes into `{}`, which is user {uid}'s", place.path.display()),
-        ),
-        _ => Ok(()),
-    }
+    node.and_then(|node| world.disk.node(node))
 }
 
 /// Neither the program nor a directory above it is anybody else's.

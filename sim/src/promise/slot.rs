@@ -16,6 +16,11 @@ pub fn are_complete(world: &World) -> Result<(), Breach> {
                 return breach(Name::S6, format!("gateway-{}: {lack}", found.profile));
             }
         }
+        for (name, misnamed) in slot::misnamed(world, dir) {
+            if let Some(lack) = slot::lacks_at(world, misnamed) {
+                return breach(Name::S6, format!("{name}: {lack}"));
+            }
+        }
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! The watch: what must be remembered between two looks, and when which promise is looked at.
 //!
 //! It is part of the search's state, so it holds little: which words may be in force on each profile, which commands
-//! are at work, and after which crash nobody has tidied up.
+//! are at work, and after which crash nobody has tidied up. Here is what is looked at after each step; `later` has the
+//! rest.
 
-mod ends;
+mod later;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +14,15 @@ use hermes::name::Profile;
 
 use super::change::is_about_files;
 use super::command::Asked;
-use super::{Breach, Name, Words, intent, process, reader, root, slot};
+use super::{Breach, Name, Words, command, intent, process, reader, rest, root, slot};
 use crate::machine::{Moved, Printed};
 use crate::observe::process::{boots, gateway_of};
 use crate::observe::volume;
 use crate::observe::word::Word;
 use crate::world::{Who, World};
+
+/// What a gateway ends with if another try would end the same.
+const PERMANENT: u8 = 78;
 
 /// What is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +36,8 @@ pub struct Watch {
     torn: BTreeSet<Profile>,
     /// A crash may have left files that only a boot takes away.
     is_littered: bool,
+    /// Gateways that said that nothing but an operator can help them: in which run of which container.
+    given_up: BTreeSet<(u64, Profile)>,
     /// The power failed, and nobody has looked at the words since.
     is_dark: bool,
 }
@@ -39,10 +45,14 @@ pub struct Watch {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Active {
     asked: Asked,
+    /// It ends when what it asks is so.
+    is_awaited: bool,
     /// Words of commands that were at work at the same time, by profile.
     met: BTreeMap<Profile, Words>,
     /// It was refused its own output.
     is_muted: bool,
+    /// A fault refused it something: what it could not see it may have left for the next boot.
+    is_refused: bool,
     /// Profiles on which another command failed or was cut short meanwhile: its success mends nothing there.
     overtaken: BTreeSet<Profile>,
 }
@@ -56,6 +66,7 @@ impl Watch {
             active: BTreeMap::new(),
             torn: BTreeSet::new(),
             is_littered: true,
+            given_up: BTreeSet::new(),
             is_dark: false,
         };
         watch.take_for_granted(world);
@@ -98,6 +109,7 @@ impl Watch {
     /// A command begins; `uid` is noted by nobody yet.
     pub fn begins(&mut self, world: &World, serial: u64, argv: &[String], _uid: u32) {
         let asked = Asked::read(argv);
+        self.given_up.retain(|(_, profile)| !asked.concerns(profile));
         let mut met: BTreeMap<Profile, Words> = BTreeMap::new();
         let profiles: BTreeSet<Profile> =
             asked.profiles(world).into_iter().chain(self.words.keys().cloned()).collect();
@@ -123,8 +135,10 @@ impl Watch {
             let before = self.words(&profile);
             self.words.insert(profile, before.and(may));
         }
-        self.active
-            .insert(serial, Active { asked, met, is_muted: false, overtaken: BTreeSet::new() });
+        let (is_awaited, overtaken) = (command::is_awaited(argv), BTreeSet::new());
+        let (is_muted, is_refused) = (false, false);
+        let active = Active { asked, is_awaited, met, is_muted, is_refused, overtaken };
+        self.active.insert(serial, active);
     }
 
     /// After each step.
@@ -139,7 +153,10 @@ impl Watch {
             Moved::Acted { who, effect, outcome } => {
                 self.acted(world, *who, effect, outcome.as_ref())
             }
-            Moved::Exited { serial, code, .. } => self.exited(world, *serial, *code, printed),
+            Moved::Exited { who, serial, code } => {
+                self.gateway_ended(world, *who, *code)?;
+                self.exited(world, *serial, *code, printed)
+            }
             Moved::Panicked { message, .. } => {
                 self.if_wanted(reader::is_no_panic(message))?;
                 let gone: Vec<u64> = self.without_process(world);
@@ -170,6 +187,9 @@ impl Watch {
                 self.if_wanted(reader::only_looks(world, who, effect, outcome))?;
             }
         }
+        if matches!(effect, Effect::Trap { .. }) {
+            self.gateway_begins(world, who)?;
+        }
         if matches!(outcome, Some(Err(_))) {
             return Ok(());
         }
@@ -186,16 +206,34 @@ impl Watch {
         }
     }
 
+    /// A gateway sets its handlers: it is not one that had given up.
+    fn gateway_begins(&self, world: &World, who: Who) -> Result<(), Breach> {
+        let acts = world.process(who).and_then(|process| gateway_of(&process.argv));
+        let run = world.container(who.container).namespace;
+        match acts.filter(|profile| self.given_up.contains(&(run, profile.clone()))) {
+            Some(profile) => self.if_wanted(process::is_not_retried(&profile)),
+            None => Ok(()),
+        }
+    }
+
     fn files_changed(&mut self, world: &World, who: Who, effect: &Effect) -> Result<(), Breach> {
         self.if_wanted(slot::are_complete(world))?;
-        if matches!(effect, Effect::Rename { to, .. } if volume::is_intent(&to.path)) {
-            self.intent_written(world, who)?;
+        if let Effect::Rename { from, to, .. } = effect {
+            if volume::is_intent(&to.path) {
+                self.intent_written(world, who)?;
+            }
+            self.if_wanted(process::keep_their_profiles(world, &from.path))?;
         }
         for (profile, may) in self.known(world) {
             self.if_wanted(intent::is_whole(world, &profile, may))?;
             self.if_wanted(intent::is_allowed(world, &profile, may, Name::S3))?;
         }
-        Ok(())
+        match effect {
+            Effect::Rename { from, to, .. } => {
+                self.if_wanted(process::holds_the_lock(world, who, &from.path, &to.path))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Every profile that is or may be.
@@ -219,6 +257,19 @@ impl Watch {
         self.if_wanted(intent::writer_may_write(&argv))
     }
 
+    /// What a gateway notes of its own end is what is left of the intent if the intent file is lost.
+    fn gateway_ended(&mut self, world: &World, who: Who, code: u8) -> Result<(), Breach> {
+        let ended = world.process(who).and_then(|process| gateway_of(&process.argv));
+        let Some(profile) = ended else { return Ok(()) };
+        if code == PERMANENT {
+            self.given_up.insert((world.container(who.container).namespace, profile.clone()));
+        }
+        match !self.is_asked(&profile) && self.words(&profile) == Words::only(Word::Running) {
+            true => self.if_wanted(intent::end_is_no_stop(world, &profile)),
+            false => Ok(()),
+        }
+    }
+
     fn exited(
         &mut self,
         world: &World,
@@ -234,10 +285,18 @@ impl Watch {
             0 => self.succeeded(world, &active)?,
             _ => self.failed(world, &active, code, printed)?,
         }
-        self.slots_say_the_intent(world)
+        self.slots_say_the_intent(world)?;
+        match code {
+            0 => self.stop_is_over(world, &active),
+            _ => Ok(()),
+        }
     }
 
     fn succeeded(&mut self, world: &World, active: &Active) -> Result<(), Breach> {
+        if active.asked == Asked::Boot && !active.is_refused {
+            // It has looked after every slot, those of profiles that are no more as well.
+            self.torn.retain(|profile| active.overtaken.contains(profile));
+        }
         for profile in self.concerned(world, &active.asked) {
             let before = self.words(&profile);
             let met = active.met.get(&profile).copied().unwrap_or_default();
@@ -250,7 +309,9 @@ impl Watch {
                 _ => before,
             };
             self.words.insert(profile.clone(), now.and(met));
-            if !active.overtaken.contains(&profile) {
+            if active.is_refused {
+                self.torn.insert(profile.clone());
+            } else if !active.overtaken.contains(&profile) {
                 self.torn.remove(&profile);
             }
             if active.asked != Asked::Boot && !matches!(active.asked, Asked::Run(_)) {
@@ -260,6 +321,27 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// A stop that ends with 0 has ended whom it names, unless somebody else was at work on it, too.
+    fn stop_is_over(&self, world: &World, active: &Active) -> Result<(), Breach> {
+        if !active.is_awaited || !matches!(active.asked, Asked::Say(Word::Stopped, _)) {
+            return Ok(());
+        }
+        for profile in self.concerned(world, &active.asked) {
+            let is_alone = !active.met.contains_key(&profile)
+                && !active.overtaken.contains(&profile)
+                && !self.is_asked(&profile);
+            if is_alone {
+                self.if_wanted(rest::has_stopped(world, &profile))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Is a command at work on it?
+    fn is_asked(&self, profile: &Profile) -> bool {
+        self.active.values().any(|other| other.asked.concerns(profile))
     }
 
     fn failed(
@@ -299,8 +381,7 @@ impl Watch {
             return Ok(());
         }
         slot::down_says_the_intent(world, |profile| {
-            !self.torn.contains(profile)
-                && !self.active.values().any(|other| other.asked.concerns(profile))
+            !self.torn.contains(profile) && !self.is_asked(profile)
         })
     }
 
@@ -312,41 +393,6 @@ impl Watch {
             self.is_littered |= !concerned.is_empty();
             for profile in concerned {
                 self.tear(profile);
-            }
-        }
-    }
-
-    /// After the power failed: every command is over, and what the disk kept is looked at with the next step.
-    pub fn power_cut(&mut self, world: &World) {
-        let all: Vec<u64> = self.active.keys().copied().collect();
-        self.cut_short(world, all.into_iter());
-        self.is_littered = true;
-        self.is_dark = true;
-    }
-
-    fn look_in_the_dark(&mut self, world: &World) -> Result<(), Breach> {
-        if !std::mem::take(&mut self.is_dark) {
-            return Ok(());
-        }
-        for (profile, may) in self.known(world) {
-            self.if_wanted(intent::is_whole(world, &profile, may))?;
-            self.if_wanted(intent::is_allowed(world, &profile, may, Name::S1))?;
-        }
-        Ok(())
-    }
-
-    /// Something outside changed files or told s6 behind our back: what is so is taken for what was asked.
-    pub fn meddled(&mut self, world: &World) {
-        let before = self.words.clone();
-        self.take_for_granted(world);
-        self.is_littered = true;
-        self.is_dark = false;
-        for active in self.active.values() {
-            for (profile, words) in &before {
-                if active.asked.concerns(profile) {
-                    let now = self.words.get(profile).copied().unwrap_or(Words::only(Word::Gone));
-                    self.words.insert(profile.clone(), now.and(*words));
-                }
             }
         }
     }

@@ -49,10 +49,10 @@ fn with_names(scenario: &Scenario) -> Scenario {
     named
 }
 
-/// What a fault may do to a story is no longer what the story expects.
+/// What a fault may do to a story is no longer what the story expects. Without one they stay: a story waits for them.
 fn forget_expectations(told: &mut Scenario, failure: &Failure, has_fault: bool) {
     let is_about_them = failure.promise == "expect";
-    if is_about_them && !has_fault {
+    if !has_fault {
         return;
     }
     for step in &mut told.story {

@@ -43,10 +43,13 @@ fn tell(play: &mut Play, see: See<'_>) -> Ended {
     }
     // A surprise may come up in the boots that conclude the run.
     let concluded = conclude(play, see);
-    match play.unmet() {
-        Some(failure) => Ended::Unmet(failure),
-        None => concluded.map_or_else(Ended::Broke, |()| Ended::Held),
+    if let (Some(failure), None) = (play.unmet(), play.missed()) {
+        return Ended::Unmet(failure);
     }
+    if let Err(failure) = concluded {
+        return Ended::Broke(failure);
+    }
+    play.missed().cloned().map_or(Ended::Held, Ended::Broke)
 }
 
 /// Plays what a search found. The crash matrix cuts the story off after its last crash; the others play it to the end.

@@ -83,8 +83,12 @@ fn world(world: &World) -> Checked {
         }
     }
     for (path, file) in &world.files {
-        address(&format!("/world/files/{path}"), path)?;
-        node(&format!("/world/files/{path}"), file)?;
+        let at = format!("/world/files/{path}");
+        address(&at, path)?;
+        match &file.content {
+            Content::HardLink(other) => other_name(world, &at, other)?,
+            _ => node(&at, file)?,
+        }
     }
     for (path, lines) in &world.programs {
         let at = format!("/world/programs/{path}");
@@ -117,8 +121,28 @@ fn relative(above: &str, path: &str) -> Checked {
     address(&at, path)
 }
 
+/// Another name is that of a file which is there, on the volume as its other name.
+fn other_name(world: &World, at: &str, other: &str) -> Checked {
+    let is_file = |node: &Node| matches!(node.content, Content::File(_));
+    let on_volume = |path: &str| !path.starts_with('/');
+    let is_there = world.files.get(other).is_some_and(is_file);
+    let link = at.trim_start_matches("/world/files/");
+    match is_there && on_volume(other) && on_volume(link) {
+        true => Ok(()),
+        false => fault(
+            format!("{at}/hard-link"),
+            format!(
+                "{other:?} is no file of `/world/files` below the home, or its name here is not"
+            ),
+        ),
+    }
+}
+
 fn node(at: &str, node: &Node) -> Checked {
     match &node.content {
+        Content::HardLink(_) => {
+            fault(format!("{at}/hard-link"), "only an entry of `/world/files` can be another name")
+        }
         Content::Program(lines) => program(&format!("{at}/program"), lines),
         _ => Ok(()),
     }

@@ -26,6 +26,9 @@ pub struct World {
     /// Added to the environment of every container.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
+    /// The umask that PID 1 is started with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub umask: Option<Mode>,
     /// The container's command; none means that the gateways are its work.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -47,6 +50,7 @@ impl Default for World {
             tree: Tree::default(),
             containers: 1,
             environment: BTreeMap::new(),
+            umask: None,
             command: Vec::new(),
             profiles: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -126,6 +130,8 @@ pub enum Content {
     File(Vec<u8>),
     /// A symbolic link.
     Link(String),
+    /// Another name of the file at this address.
+    HardLink(String),
     /// A directory.
     Dir,
     /// A FIFO.
@@ -143,6 +149,8 @@ struct RawNode {
     hex: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
+    #[serde(rename = "hard-link", skip_serializing_if = "Option::is_none")]
+    hard_link: Option<String>,
     #[serde(skip_serializing_if = "is_default")]
     dir: bool,
     #[serde(skip_serializing_if = "is_default")]
@@ -165,12 +173,14 @@ impl TryFrom<RawNode> for Node {
             contents.push(Content::File(unhex(&hex)?));
         }
         contents.extend(raw.link.map(Content::Link));
+        contents.extend(raw.hard_link.map(Content::HardLink));
         contents.extend(raw.dir.then_some(Content::Dir));
         contents.extend(raw.fifo.then_some(Content::Fifo));
         contents.extend(raw.program.map(Content::Program));
         match (contents.pop(), contents.is_empty()) {
             (Some(content), true) => Ok(Self { content, owner: raw.owner, mode: raw.mode }),
-            _ => Err("a file has exactly one of text, hex, link, dir, fifo, program".to_owned()),
+            _ => Err("a file has exactly one of text, hex, link, hard-link, dir, fifo, program"
+                .to_owned()),
         }
     }
 }
@@ -184,6 +194,7 @@ impl From<Node> for RawNode {
                 Err(error) => raw.hex = Some(hex(error.as_bytes())),
             },
             Content::Link(target) => raw.link = Some(target),
+            Content::HardLink(other) => raw.hard_link = Some(other),
             Content::Dir => raw.dir = true,
             Content::Fifo => raw.fifo = true,
             Content::Program(program) => raw.program = Some(program),

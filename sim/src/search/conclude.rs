@@ -63,7 +63,7 @@ fn once(play: &mut Play, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended, F
     }
     if Watch::fingerprint(&play.machine.world) != once {
         let what = "a second boot changed what the first had brought about".to_owned();
-        return Err(Failure { promise: "L1".to_owned(), what });
+        return Err(Failure::of("L1", what));
     }
     Ok(Ended::AtRest)
 }
@@ -89,7 +89,7 @@ fn settle(play: &mut Play, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended,
         }
         if play.moves > moves_max {
             let what = "the machine does not come to rest".to_owned();
-            return Err(Failure { promise: "L1".to_owned(), what });
+            return Err(Failure::of("L1", what));
         }
         see(play, &next);
         play.take(&next)?;

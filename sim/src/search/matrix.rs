@@ -39,6 +39,7 @@ impl Search {
             self.broken(&Schedule::default(), failure, false);
             return Vec::new();
         }
+        self.missed(&Schedule::default(), &play);
         cells
     }
 

@@ -1,7 +1,7 @@
 //! Promises that hold at every instant, S1 to S8, and the watch itself.
 
 use super::stage::*;
-use hermes::host::effect::{Effect, Handle, How, Links, Place, Signal};
+use hermes::host::effect::{Effect, Handle, How, Links, Over, Place, Signal};
 use hermes_sim::image::{self, HERMES};
 use hermes_sim::machine::Moved;
 use hermes_sim::observe::volume::{self, HOME_NODE};
@@ -170,4 +170,103 @@ fn s8_a_signal_must_not_meet_a_stranger() {
     let handle = Handle(stage.world.process_mut(own).expect("made").insert(open));
     let sent = acted(own, Effect::SignalProcess { process: handle, signal: Signal::TERM });
     watch.moved(&stage.world, &sent, None).expect("its own gateway");
+}
+
+#[test]
+fn s3_a_gateway_that_nobody_stopped_must_not_note_that_it_was() {
+    for (word, expected) in [("stopped", Some(Name::S3)), ("running", None)] {
+        let mut stage = Stage::healthy();
+        let mut watch = stage.booted();
+        let coder =
+            stage.world.everybody().find(|(_, it)| it.argv.iter().any(|word| word == "coder"));
+        let (who, serial) = coder.map(|(who, it)| (who, it.serial)).expect("it lives");
+        let text = format!("{{\"gateway_state\":\"{word}\"}}");
+        stage.file("profiles/coder/gateway_state.json", &text);
+        let moved = Moved::Exited { who, serial, code: 143 };
+        assert_eq!(broken(watch.moved(&stage.world, &moved, None)), expected, "{word}");
+    }
+}
+
+#[test]
+fn s6_a_stage_that_a_scanner_can_see_must_be_complete() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let (who, _) = stage.command(&mut watch, HERMES, "hermes -p coder gateway start");
+    stage.scanned("gateway-coder.c81/type", b"longrun\n", 0o644);
+    let made = Effect::Open {
+        place: Place::from("/run/service/gateway-coder.c81/type"),
+        how: How::Create { mode: 0o644 },
+        links: Links::Refuse,
+    };
+    assert_eq!(broken(watch.moved(&stage.world, &acted(who, made), None)), Some(Name::S6));
+}
+
+#[test]
+fn s14_whoever_writes_a_word_holds_the_lock_of_that_name() {
+    for (locked, expected) in
+        [(".locks/coder", None), (".locks/default", Some(Name::S14)), ("x", Some(Name::S14))]
+    {
+        let mut stage = Stage::healthy();
+        let mut watch = stage.booted();
+        let (who, _) = stage.command(&mut watch, HERMES, "hermes -p coder gateway start");
+        stage.world.process_mut(who).expect("made").open.clear();
+        stage.lock(who, locked);
+        let looked = watch.moved(&stage.world, &wrote_intent(who), None);
+        assert_eq!(broken(looked), expected, "{locked}");
+    }
+    // A lock whose file was swept is nobody's.
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let (who, _) = stage.command(&mut watch, HERMES, "hermes -p coder gateway start");
+    stage.world.disk.remove(HOME_NODE, std::path::Path::new(".locks/coder"));
+    stage.file(".locks/coder", "");
+    assert_eq!(broken(watch.moved(&stage.world, &wrote_intent(who), None)), Some(Name::S14));
+}
+
+#[test]
+fn l3_a_profile_must_not_be_taken_away_under_its_gateway() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let (who, _) = stage.command(&mut watch, HERMES, "hermes profile delete coder -y");
+    stage.lock(who, ".locks/coder");
+    stage.world.disk.remove(HOME_NODE, std::path::Path::new("profiles/coder"));
+    let hidden = Effect::Rename {
+        from: Place::from("/opt/data/profiles/coder"),
+        to: Place::from("/opt/data/profiles/.gone.coder.1"),
+        over: Over::Refuse,
+    };
+    assert_eq!(broken(watch.moved(&stage.world, &acted(who, hidden), None)), Some(Name::L3));
+}
+
+#[test]
+fn l4_a_stop_that_was_waited_for_has_ended_the_gateway() {
+    let line = "hermes -p coder gateway stop";
+    for (line, expected) in [(line.to_owned(), Some(Name::L4)), (format!("{line} --no-wait"), None)]
+    {
+        let mut stage = Stage::healthy();
+        let mut watch = stage.booted();
+        let stop = stage.command(&mut watch, HERMES, &line);
+        stage.intent("coder", "stopped");
+        stage.scanned("gateway-coder/down", b"", 0o644);
+        let ended = stage.exit(stop, 0);
+        assert_eq!(broken(watch.moved(&stage.world, &ended, None)), expected, "{line}");
+    }
+}
+
+#[test]
+fn l5_a_gateway_that_ended_for_good_is_not_started_again() {
+    for (code, expected) in [(78, Some(Name::L5)), (1, None)] {
+        let mut stage = Stage::healthy();
+        let mut watch = stage.booted();
+        let coder =
+            stage.world.everybody().find(|(_, it)| it.argv.iter().any(|word| word == "coder"));
+        let (who, serial) = coder.map(|(who, it)| (who, it.serial)).expect("it lives");
+        let moved = Moved::Exited { who, serial, code };
+        watch.moved(&stage.world, &moved, None).expect("it may end");
+        let again = stage.spawn(2, HERMES, "/usr/local/bin/hermes -p coder gateway run");
+        let begins = acted(again, Effect::Trap { signals: vec![Signal::TERM] });
+        assert_eq!(broken(watch.moved(&stage.world, &begins, None)), expected, "{code}");
+        stage.command(&mut watch, HERMES, "hermes -p coder gateway start");
+        watch.moved(&stage.world, &begins, None).expect("an operator said so");
+    }
 }

@@ -94,10 +94,47 @@ fn s13_each_profile_has_one_whole_and_true_line() {
         format!("{stamp}coder prior_state=runn"),
         format!("{stamp}coder prior_state=running action=registered slot=new\n"),
         format!("{stamp}coder prior_state=running action=danced slot=new\n"),
+        format!("{stamp}coder prior_state=up and away action=started slot=new\n"),
+        format!("{stamp}coder prior_state=\"up action=started slot=new\n"),
+        format!("{stamp}coder prior_state=running action=started slot=new\n").repeat(2),
     ] {
         let mut stage = Stage::healthy();
         stage.file("logs/container-boot.log", &format!("{default}{coder}"));
         assert_eq!(stage.booted_breach(), Some(Name::S13), "{coder:?}");
+    }
+}
+
+#[test]
+fn s13_a_second_default_has_a_line_of_its_own() {
+    let stamp = "2026-01-01T00:00:00+0000 profile=";
+    let others = format!(
+        "{stamp}default prior_state=stopped action=registered slot=new\n\
+         {stamp}coder prior_state=\"odd \\\" word\" action=started slot=new\n"
+    );
+    for (second, expected) in [
+        ("prior_state=none action=skipped reason=\"reserved\"", None),
+        ("prior_state=none action=registered slot=new", Some(Name::S13)),
+    ] {
+        let mut stage = Stage::healthy();
+        stage.soul("default");
+        let log = format!("{others}{stamp}default {second}\n");
+        stage.file("logs/container-boot.log", &log);
+        assert_eq!(stage.booted_breach(), expected, "{second}");
+    }
+}
+
+#[test]
+fn s10_root_must_not_give_away_a_file_with_another_name() {
+    let mut stage = Stage::healthy();
+    let mut watch = stage.booted();
+    let root = stage.spawn(1, 0, "/usr/local/bin/hermes boot init");
+    stage.file("secret", "root's");
+    stage.file("own", "by root");
+    stage.world.disk.put_hard_link(HOME_NODE, Path::new("secret"), Path::new("notes"));
+    for (path, expected) in [("/opt/data/notes", Some(Name::S10)), ("/opt/data/own", None)] {
+        let effect = Effect::SetOwner { place: path.into(), uid: HERMES, gid: HERMES };
+        let looked = watch.moved(&stage.world, &acted(root, effect), None);
+        assert_eq!(broken(looked), expected, "{path}");
     }
 }
 
@@ -144,9 +181,14 @@ fn l2_each_profile_has_a_slot_and_nobody_else() {
 
 #[test]
 fn l3_nothing_is_left_without_an_owner() {
-    for path in ["profiles/coder/.x.1f.hermes-tmp", ".locks/gone", ".gateway-planned-stop.json"] {
+    for path in [
+        "profiles/coder/.x.1f.hermes-tmp",
+        ".locks/gone",
+        ".gateway-planned-stop.json",
+        "gateway.pid",
+    ] {
         let mut stage = Stage::healthy();
-        stage.file(path, "{}");
+        stage.file(path, "{\"pid\": 4000, \"start_time\": 1, \"boot_id\": \"b\"}");
         assert_eq!(stage.booted_breach(), Some(Name::L3), "{path}");
     }
     let mut stage = Stage::healthy();

@@ -14,7 +14,7 @@ use hermes_sim::image::{self, Facts, HERMES};
 use hermes_sim::kernel::programs::{Birth, make};
 use hermes_sim::machine::{Moved, Printed};
 use hermes_sim::observe::volume::HOME_NODE;
-use hermes_sim::process::Body;
+use hermes_sim::process::{Body, Open, What};
 use hermes_sim::promise::{self, Name, Watch};
 use hermes_sim::user_program::{Behaviour, Running};
 use hermes_sim::world::{ContainerId, Phase, Who, World};
@@ -187,12 +187,23 @@ impl Stage {
         watch.booted(&self.world).err().map(|breach| breach.promise)
     }
 
-    /// A command that is at work.
+    /// A command that is at work, and holds the lock of the profile that it names.
     pub fn command(&mut self, watch: &mut Watch, uid: u32, line: &str) -> (Who, u64) {
         let who = self.spawn(0, uid, &format!("/usr/local/bin/{line}"));
+        let name = line
+            .split_once("-p ")
+            .map_or("default", |(_, rest)| rest.split_once(' ').map_or(rest, |(name, _)| name));
+        self.lock(who, &format!(".locks/{name}"));
         let serial = self.world.process(who).expect("made").serial;
         watch.begins(&self.world, serial, &words(line), uid);
         (who, serial)
+    }
+
+    /// It locks a file of the volume.
+    pub fn lock(&mut self, who: Who, path: &str) {
+        let node = self.file(path, "");
+        let open = Open { flock: true, ..Open::new(What::Node(node), true, false) };
+        self.world.process_mut(who).expect("made").insert(open);
     }
 
     /// It ends.

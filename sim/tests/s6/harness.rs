@@ -78,8 +78,14 @@ impl Machine {
         let passwd = b"root:x:0:0::/root:/bin/sh\nhermes:x:10000:10000::/home:/bin/sh\n";
         disk.put_file(root, Path::new("/etc/passwd"), passwd, 0o644, 0, 0);
         disk.put_dir(root, Path::new(SCAN_DIR), 0o755, 0, 0);
-        let settings =
-            Settings { env: Arc::default(), command: Vec::new(), uid: 0, gid: 0, is_ours: true };
+        let settings = Settings {
+            env: Arc::default(),
+            umask: 0o022,
+            command: Vec::new(),
+            uid: 0,
+            gid: 0,
+            is_ours: true,
+        };
         let container = Container {
             settings: Kept::new(settings),
             phase: Phase::Running,

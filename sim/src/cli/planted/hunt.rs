@@ -19,9 +19,18 @@ const RECOVERY_CELLS: u64 = 1_200;
 /// Runs beside each other.
 const LAW_RUNS: u64 = 32;
 /// Runs with one surprise, of the named scenario. Two or three would never be come to within as much.
-const SURPRISE_RUNS: u64 = 40;
+const SURPRISE_RUNS: u64 = 160;
+/// Effects of one search, about.
+const EFFECTS_MAX: u64 = 2_000_000;
+/// A story that a bug made longer than this is played calmly and no more.
+const STORY_EFFECTS_MAX: u64 = 200_000;
 /// States of the named scenario's closed search.
 const CLOSED_STATES: u64 = 4_000;
+
+/// No hunt goes on after so many effects; what it finds does not depend on how fast the machine is.
+const HUNT_EFFECTS_MAX: u64 = 2_500_000;
+/// What a story expects, among promises.
+const EXPECT: &str = "expect";
 
 /// A bug that was found.
 #[derive(Debug)]
@@ -33,12 +42,55 @@ pub struct Hunted {
 }
 
 /// The named scenario calmly and by the named search; then all the others calmly; then the named one by every search.
+///
+/// It ends with the first promise that means the bug. What a story expects counts where the row says so, and only if no
+/// promise spoke until all was searched.
 pub fn hunt(
     planted: &Planted,
     scenarios: &[Arc<Scenario>],
     args: &Args,
     control: &Control,
 ) -> Option<Hunted> {
+    let (mut runs, mut effects) = (0, 0);
+    let mut expected = None;
+    let mut calm_effects = 1;
+    for (kind, scenario) in order(planted, scenarios) {
+        // A bug that makes stories long is not played in all of them once it is found.
+        let is_enough = calm_effects > STORY_EFFECTS_MAX || !may_break_a_promise(planted);
+        if effects > HUNT_EFFECTS_MAX || (expected.is_some() && is_enough) {
+            break;
+        }
+        if kind != Kind::Calm && calm_effects > STORY_EFFECTS_MAX {
+            continue;
+        }
+        let budget = Budget { runs: runs_of(kind, calm_effects), ..budget(kind, args.seed) };
+        let unit = Unit { scenario: Arc::clone(scenario), kind, budget, is_twice: false };
+        let made = unit.make();
+        runs += made.tally.runs.max(made.tally.states).max(1);
+        effects += made.tally.effects;
+        if kind == Kind::Calm && scenario.name == planted.scenario {
+            calm_effects = made.tally.effects.max(1);
+        }
+        if args.tell {
+            tell(planted, &made.unit, &made.tally.found);
+        }
+        for found in made.tally.found {
+            if !is_meant(planted, &made.unit, &found, control) {
+                continue;
+            }
+            let is_promise = found.failure.promise != EXPECT;
+            let hunted = Hunted { unit: made.unit.clone(), found, runs };
+            if is_promise {
+                return Some(hunted);
+            }
+            expected.get_or_insert(hunted);
+        }
+    }
+    expected
+}
+
+/// Searches in the order in which they are made.
+fn order<'a>(planted: &Planted, scenarios: &'a [Arc<Scenario>]) -> Vec<(Kind, &'a Arc<Scenario>)> {
     let (named, others): (Vec<_>, Vec<_>) =
         scenarios.iter().partition(|scenario| scenario.name == planted.scenario);
     let cheapest = match planted.search {
@@ -53,37 +105,27 @@ pub fn hunt(
     kinds.dedup();
     let rest = [Kind::Laws, Kind::Matrix, Kind::Surprises, Kind::Closed];
     let rest: Vec<Kind> = rest.into_iter().filter(|kind| !kinds.contains(kind)).collect();
-    let mut runs = 0;
-    for (group, kinds) in [(&named, kinds), (&others, vec![Kind::Calm]), (&named, rest)] {
+    let groups = [(&named, kinds), (&others, vec![Kind::Calm]), (&named, rest)];
+    let mut order = Vec::new();
+    for (group, kinds) in groups {
         for kind in kinds {
-            for scenario in group.iter().filter(|scenario| is_for(kind, scenario)) {
-                let unit = Unit {
-                    scenario: Arc::clone(scenario),
-                    kind,
-                    budget: budget(kind, args.seed),
-                    is_twice: false,
-                };
-                let made = unit.make();
-                runs += made.tally.runs.max(made.tally.states).max(1);
-                if args.tell {
-                    tell(planted, &made.unit, &made.tally.found);
-                }
-                let mut found = made.tally.found.into_iter();
-                let is_meant = |found: &Found| {
-                    let promise = found.failure.promise.as_str();
-                    // What a story expects is about its own hazard.
-                    let is_about = promise != "expect" || is_its_own(planted, &made.unit);
-                    planted.breaks.contains(&promise)
-                        && is_about
-                        && !control.breaks(planted, &made.unit, &found.failure.promise)
-                };
-                if let Some(found) = found.find(is_meant) {
-                    return Some(Hunted { unit: made.unit, found, runs });
-                }
-            }
+            let fit = group.iter().filter(|scenario| is_for(kind, scenario));
+            order.extend(fit.map(|scenario| (kind, *scenario)));
         }
     }
-    None
+    order
+}
+
+/// Does this failure mean the bug, and is it not there without it?
+fn is_meant(planted: &Planted, unit: &Unit, found: &Found, control: &Control) -> bool {
+    let promise = found.failure.promise.as_str();
+    // What a story expects is about its own hazard.
+    let is_about = promise != EXPECT || is_its_own(planted, unit);
+    planted.breaks.contains(&promise) && is_about && !control.breaks(planted, unit, promise)
+}
+
+fn may_break_a_promise(planted: &Planted) -> bool {
+    planted.breaks.iter().any(|promise| *promise != EXPECT)
 }
 
 fn is_its_own(planted: &Planted, unit: &Unit) -> bool {
@@ -99,15 +141,21 @@ fn is_for(kind: Kind, scenario: &Scenario) -> bool {
 }
 
 fn budget(kind: Kind, seed: u64) -> Budget {
-    let (runs, surprises) = match kind {
-        Kind::Calm => (1, 0),
-        Kind::Matrix => (MATRIX_CELLS, 0),
-        Kind::Recovery => (RECOVERY_CELLS, 0),
-        Kind::Laws => (LAW_RUNS, 0),
-        Kind::Surprises | Kind::Swarm => (SURPRISE_RUNS, 1),
-        Kind::Closed => (u64::MAX, 0),
-    };
-    Budget { runs, states: CLOSED_STATES, surprises, seed }
+    let surprises = u8::from(matches!(kind, Kind::Surprises | Kind::Swarm));
+    Budget { runs: 1, states: CLOSED_STATES, surprises, seed }
+}
+
+/// A bug can make a story a thousand times longer; the fewer runs are made of it then.
+fn runs_of(kind: Kind, calm_effects: u64) -> u64 {
+    let affordable = (EFFECTS_MAX / calm_effects).max(1);
+    match kind {
+        Kind::Calm => 1,
+        Kind::Matrix => MATRIX_CELLS.min(affordable),
+        Kind::Recovery => RECOVERY_CELLS.min(affordable),
+        Kind::Laws => LAW_RUNS.min(affordable),
+        Kind::Surprises | Kind::Swarm => SURPRISE_RUNS.min(affordable),
+        Kind::Closed => u64::MAX,
+    }
 }
 
 fn tell(planted: &Planted, unit: &Unit, found: &[Found]) {
@@ -169,6 +217,8 @@ fn check(planted: &Planted, unit: &Unit) -> Checked {
     let start = Instant::now();
     let made = unit.clone().make();
     probe::plant(Some(planted.bug));
+    // What was remembered meanwhile is of the program without the bug.
+    hermes_sim::task::forget();
     Checked {
         runs: made.tally.runs.max(made.tally.states).max(1),
         millis: start.elapsed().as_millis(),
