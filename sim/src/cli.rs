@@ -13,7 +13,9 @@
 mod budget;
 mod explore;
 mod files;
+mod native;
 mod planted;
+mod real;
 mod replay;
 mod run;
 mod table;
@@ -53,6 +55,7 @@ enum Command {
     List(tell::ListArgs),
     Explain(tell::ExplainArgs),
     Planted(planted::Args),
+    Native(native::Args),
 }
 
 /// What a command ends with.
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => tell::list(&args),
         Command::Explain(args) => tell::explain(&args),
         Command::Planted(args) => planted::run(&args),
+        Command::Native(args) => native::run(&args),
     };
     match acted {
         Ok(Verdict::Held) => ExitCode::SUCCESS,

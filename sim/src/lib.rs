@@ -3,7 +3,8 @@
 //! The production program runs here unmodified: [`hermes::cli`] asks its door for effects, and the door is ours.
 //!
 //! ```text
-//!   main        run · explore · replay · shrink · list · explain · planted
+//!   main        native · run · explore · replay · shrink · list · explain · planted
+//!   native      stories on real s6, for likeness's sake
 //!   shrink      a failure made small, told by addresses · report · trace: told to people
 //!   search      calm · matrix · surprises · closed · swarm          which choices are tried
 //!   promise     S1–S14, L1–L7                                       what must hold, and when
@@ -25,6 +26,7 @@ pub mod hash;
 pub mod image;
 pub mod kernel;
 pub mod machine;
+pub mod native;
 pub mod observe;
 pub mod planted;
 pub mod play;
