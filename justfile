@@ -49,13 +49,20 @@ sim-long *words:
 planted *words:
     cargo run --profile sim --quiet --locked -p hermes-sim -- planted {{ words }}
 
-# Every scenario on real s6 2.11, 2.13 and 2.15, without an engine, each in namespaces of its own
+# Which real s6: one or more of these
+s6 := env("HERMES_S6", "2.11 2.13 2.15")
+
+# Every scenario on real s6, without an engine, each in namespaces of its own; HERMES_S6="2.13" for one version
 native *words: _real
-    cargo run --profile sim --quiet --locked -p hermes-sim -- native {{ words }}
+    cargo run --profile sim --quiet --locked -p hermes-sim -- native {{ prepend("--s6=", s6) }} {{ words }}
+
+# The fake s6 against the real ones in lockstep: told sequences, and some made from seeds
+conformance *words: _real
+    cargo run --profile sim --quiet --locked -p hermes-sim -- conformance {{ prepend("--s6=", s6) }} {{ words }}
 
 # A root directory for each version, and the program, linked so that it runs on each
 _real:
-    tests/roots.sh
+    tests/roots.sh {{ s6 }}
     RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=target/static \
         cargo build --quiet --locked --bin hermes --target {{ arch() }}-unknown-linux-gnu
 

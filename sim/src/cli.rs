@@ -11,6 +11,7 @@
 )]
 
 mod budget;
+mod conformance;
 mod explore;
 mod files;
 mod native;
@@ -56,6 +57,7 @@ enum Command {
     Explain(tell::ExplainArgs),
     Planted(planted::Args),
     Native(native::Args),
+    Conformance(conformance::Args),
 }
 
 /// What a command ends with.
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => tell::explain(&args),
         Command::Planted(args) => planted::run(&args),
         Command::Native(args) => native::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
     };
     match acted {
         Ok(Verdict::Held) => ExitCode::SUCCESS,

@@ -19,12 +19,12 @@
 
 mod behaviour;
 mod expect;
-mod inside;
-mod life;
+pub(crate) mod inside;
+pub(crate) mod life;
 mod look;
 mod machine;
 pub mod processes;
-mod setup;
+pub(crate) mod setup;
 mod skip;
 mod story;
 pub mod wait;

@@ -29,6 +29,7 @@ use crate::task::Wants;
 use crate::world::{ContainerId, Phase, Who};
 use crate::{hash, runtime};
 
+pub use acts::behaviour;
 pub use setup::intent_text;
 pub use story::Doing;
 pub use surprise::objects;

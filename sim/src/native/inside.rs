@@ -11,7 +11,7 @@ use crate::scenario::words::User;
 const COMMAND_SECONDS: &str = "120";
 
 /// The number of a user.
-pub(super) fn uid(user: User) -> u32 {
+pub(crate) fn uid(user: User) -> u32 {
     match user {
         User::Hermes => crate::image::HERMES,
         User::Root => 0,
@@ -21,24 +21,45 @@ pub(super) fn uid(user: User) -> u32 {
 
 /// What a program printed, and its exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// `None`: a signal ended it.
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
-    pub(super) took: Duration,
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) took: Duration,
 }
 
 /// A program that was begun.
 #[derive(Debug)]
-pub(super) struct Begun {
+pub(crate) struct Begun {
     child: Child,
     since: Instant,
 }
 
-/// Begins a program in a started container, or one that is only mounted, its environment what is given alone.
-pub(super) fn begin(
+/// Runs a program that sees the container's files and is none of its processes: it outlives their end.
+pub(crate) fn beside(
     life: &Life,
+    user: User,
+    env: &BTreeMap<String, String>,
+    argv: &[&str],
+) -> Result<Outcome, String> {
+    spawn(life, &["--mount", "--net", "--ipc"], user, env, argv, Stdio::null())?.end()
+}
+
+/// Begins a program in a started container, or one that is only mounted, its environment what is given alone.
+pub(crate) fn begin(
+    life: &Life,
+    user: User,
+    env: &BTreeMap<String, String>,
+    argv: &[&str],
+    stdin: Stdio,
+) -> Result<Begun, String> {
+    spawn(life, &["--pid", "--mount", "--net", "--ipc"], user, env, argv, stdin)
+}
+
+fn spawn(
+    life: &Life,
+    namespaces: &[&str],
     user: User,
     env: &BTreeMap<String, String>,
     argv: &[&str],
@@ -46,7 +67,7 @@ pub(super) fn begin(
 ) -> Result<Begun, String> {
     let uid = uid(user).to_string();
     let mut command = Command::new("nsenter");
-    command.args(["--target", &life.init().to_string(), "--pid", "--mount", "--net", "--ipc"]);
+    command.args(["--target", &life.init().to_string()]).args(namespaces);
     if life.is_started() {
         command.args(["--root", "--wd", "-S", &uid, "-G", &uid, "--"]);
     } else {
@@ -69,7 +90,7 @@ pub(super) fn begin(
 
 impl Begun {
     /// Gives it this to read, and no more.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), String> {
         use std::io::Write;
         let fed = self.child.stdin.take().map(|mut stdin| stdin.write_all(bytes));
         match fed {
@@ -79,7 +100,7 @@ impl Begun {
     }
 
     /// Waits for its end.
-    pub(super) fn end(self) -> Result<Outcome, String> {
+    pub(crate) fn end(self) -> Result<Outcome, String> {
         let ended = self.child.wait_with_output();
         let Output { status, stdout, stderr } =
             ended.map_err(|error| format!("failed to wait for nsenter: {error}"))?;

@@ -19,25 +19,25 @@ const INIT: &str = include_str!("init.sh");
 
 /// What a container consists of, outside.
 #[derive(Clone, Debug)]
-pub(super) struct Layers {
+pub(crate) struct Layers {
     /// The root directory of a Debian; never written to.
-    pub(super) lower: PathBuf,
+    pub(crate) lower: PathBuf,
     /// What the container adds, and what it prints.
-    pub(super) scratch: PathBuf,
+    pub(crate) scratch: PathBuf,
     /// The volume.
-    pub(super) volume: PathBuf,
+    pub(crate) volume: PathBuf,
     /// `hermes`.
-    pub(super) program: PathBuf,
+    pub(crate) program: PathBuf,
 }
 
 impl Layers {
     /// What the container printed, in all its lives.
-    pub(super) fn console(&self) -> PathBuf {
+    pub(crate) fn console(&self) -> PathBuf {
         self.scratch.join("console")
     }
 
     /// Empty layers.
-    pub(super) fn make(&self) -> Result<(), String> {
+    pub(crate) fn make(&self) -> Result<(), String> {
         let _ = std::fs::remove_dir_all(&self.scratch); // there may be none yet
         for dir in ["upper", "work", "merged"] {
             let dir = self.scratch.join(dir);
@@ -47,13 +47,13 @@ impl Layers {
     }
 }
 
-pub(super) fn failed(verb: &str, path: &Path, error: &std::io::Error) -> String {
+pub(crate) fn failed(verb: &str, path: &Path, error: &std::io::Error) -> String {
     format!("failed to {verb} `{}`: {error}", path.display())
 }
 
 /// A life, mounted or started.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(crate) struct Life {
     outer: Child,
     init: u32,
     handle: OwnedFd,
@@ -63,7 +63,7 @@ pub(super) struct Life {
 
 impl Life {
     /// The mounts are there, nothing runs yet.
-    pub(super) fn mount(layers: &Layers) -> Result<Self, String> {
+    pub(crate) fn mount(layers: &Layers) -> Result<Self, String> {
         let mounted = layers.scratch.join("mounted");
         let _ = std::fs::remove_file(&mounted); // of the life before, if there was one
         let console = layers.console();
@@ -109,7 +109,7 @@ impl Life {
     }
 
     /// Lets the first process become what the shell's line says; it is PID 1 with the container's root mounted.
-    pub(super) fn start(&mut self, line: &str) -> Result<(), String> {
+    pub(crate) fn start(&mut self, line: &str) -> Result<(), String> {
         let start = self.scratch.join("start");
         std::fs::write(&start, line).map_err(|error| failed("write", &start, &error))?;
         let told = self.outer.stdin.take().map(|mut stdin| stdin.write_all(b"go\n"));
@@ -121,22 +121,22 @@ impl Life {
     }
 
     /// Has it been started?
-    pub(super) fn is_started(&self) -> bool {
+    pub(crate) fn is_started(&self) -> bool {
         self.is_started
     }
 
     /// How it ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.outer.try_wait().ok().flatten()
     }
 
     /// The first process, as the outside counts.
-    pub(super) fn init(&self) -> u32 {
+    pub(crate) fn init(&self) -> u32 {
         self.init
     }
 
     /// A file of the container, seen from outside. For looking only: a link in it leads anywhere.
-    pub(super) fn path(&self, inside: &str) -> PathBuf {
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         match self.is_started {
             true => PathBuf::from(format!("/proc/{}/root{inside}", self.init)),
             false => {
@@ -147,18 +147,18 @@ impl Life {
     }
 
     /// All that lives in it.
-    pub(super) fn processes(&self) -> Vec<Process> {
+    pub(crate) fn processes(&self) -> Vec<Process> {
         if self.is_started { processes::of_namespace(self.init) } else { Vec::new() }
     }
 
     /// A signal for the first process.
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         // It may have ended already; then there is nobody left to tell.
         let _ = pidfd_send_signal(&self.handle, signal);
     }
 
     /// SIGTERM to the first process, and SIGKILL after the grace.
-    pub(super) fn stop(&mut self, grace: Duration) {
+    pub(crate) fn stop(&mut self, grace: Duration) {
         self.signal(Signal::TERM);
         let ended = wait::within(grace, || self.ended().ok_or_else(String::new));
         if ended.is_err() {
@@ -167,7 +167,7 @@ impl Life {
     }
 
     /// SIGKILL; nothing in it is alive afterwards.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.signal(Signal::KILL);
         let _ = self.outer.wait(); // our own child; how it ended is of no interest
     }
@@ -180,7 +180,7 @@ impl Drop for Life {
 }
 
 /// What a container printed.
-pub(super) fn said(console: &Path) -> String {
+pub(crate) fn said(console: &Path) -> String {
     let bytes = std::fs::read(console).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }

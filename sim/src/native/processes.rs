@@ -14,6 +14,8 @@ pub struct Process {
     /// Its parent, as the outside counts.
     pub parent: u32,
     namespace: PathBuf,
+    /// A signal stopped it.
+    pub is_stopped: bool,
     /// Its words.
     pub words: Vec<String>,
 }
@@ -73,8 +75,16 @@ fn read(outer: u32) -> Option<Process> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     let pid = field("NSpid:")?.split_whitespace().last()?.parse().ok()?;
     let parent = field("PPid:")?.trim().parse().ok()?;
-    let is_zombie = field("State:")?.trim_start().starts_with('Z');
-    (!is_zombie).then_some(Process { pid, outer, parent, namespace, words })
+    let state = field("State:")?.trim_start();
+    let is_stopped = state.starts_with('T');
+    (!state.starts_with('Z')).then_some(Process {
+        pid,
+        outer,
+        parent,
+        namespace,
+        is_stopped,
+        words,
+    })
 }
 
 /// The only child of a process, once it has one.

@@ -15,12 +15,12 @@ use crate::scenario::words::User;
 use crate::scenario::world::{Content, Node};
 
 /// Where a file of the scenario is: absolute, or below the home.
-pub(super) fn place(address: &str) -> String {
+pub(crate) fn place(address: &str) -> String {
     if address.starts_with('/') { address.to_owned() } else { format!("{HOME}/{address}") }
 }
 
 /// A shell's words on paths inside, as root. What it says on stderr is the error.
-pub(super) fn sh(life: &Life, script: &str, words: &[&str], stdin: &[u8]) -> Result<(), String> {
+pub(crate) fn sh(life: &Life, script: &str, words: &[&str], stdin: &[u8]) -> Result<(), String> {
     let path = "/usr/sbin:/usr/bin:/sbin:/bin".to_owned();
     let env = BTreeMap::from([("PATH".to_owned(), path)]);
     let argv = [&["sh", "-ec", script, "sh"], words].concat();
@@ -45,7 +45,7 @@ mkdirs "$(dirname "$1")" "$2"
 "#;
 
 /// Puts a file of the scenario where it says.
-pub(super) fn put(life: &Life, address: &str, node: &Node) -> Result<(), String> {
+pub(crate) fn put(life: &Life, address: &str, node: &Node) -> Result<(), String> {
     let path = place(address);
     let owner = uid(node.owner).to_string();
     let mode = |usual: u32| format!("{:04o}", node.mode.map_or(usual, |mode| mode.0));
@@ -68,7 +68,7 @@ pub(super) fn put(life: &Life, address: &str, node: &Node) -> Result<(), String>
 }
 
 /// Everything that the world has besides the image.
-pub(super) fn lay(life: &Life, world: &World) -> Result<(), String> {
+pub(crate) fn lay(life: &Life, world: &World) -> Result<(), String> {
     for (name, profile) in &world.profiles {
         let dir = match name.0.is_default() {
             true => String::new(),
