@@ -21,7 +21,7 @@ check:
     cargo clippy --locked -p hermes-sim --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes --no-deps --quiet
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes-sim --no-deps --quiet
-    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/with-contenv tests/*.sh tests/support/machine/*.sh
+    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/with-contenv tests/*.sh tests/support/machine/*.sh sim/src/native/*.sh
 
 # Build the container image; BASE is debian:trixie-slim unless given
 image base="debian:trixie-slim":
@@ -48,6 +48,23 @@ sim-long *words:
 # Is every planted bug found, by which search, after how many runs
 planted *words:
     cargo run --profile sim --quiet --locked -p hermes-sim -- planted {{ words }}
+
+# Which real s6: one or more of these
+s6 := env("HERMES_S6", "2.11 2.13 2.15")
+
+# Every scenario on real s6, without an engine, each in namespaces of its own; HERMES_S6="2.13" for one version
+native *words: _real
+    cargo run --profile sim --quiet --locked -p hermes-sim -- native {{ prepend("--s6=", s6) }} {{ words }}
+
+# The fake s6 against the real ones in lockstep: told sequences, and some made from seeds
+conformance *words: _real
+    cargo run --profile sim --quiet --locked -p hermes-sim -- conformance {{ prepend("--s6=", s6) }} {{ words }}
+
+# A root directory for each version, and the program, linked so that it runs on each
+_real:
+    tests/roots.sh {{ s6 }}
+    RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=target/static \
+        cargo build --quiet --locked --bin hermes --target {{ arch() }}-unknown-linux-gnu
 
 # How fast the simulated machine is: effects, runs and states a second
 bench-sim:

@@ -11,9 +11,12 @@
 )]
 
 mod budget;
+mod conformance;
 mod explore;
 mod files;
+mod native;
 mod planted;
+mod real;
 mod replay;
 mod run;
 mod table;
@@ -53,6 +56,8 @@ enum Command {
     List(tell::ListArgs),
     Explain(tell::ExplainArgs),
     Planted(planted::Args),
+    Native(native::Args),
+    Conformance(conformance::Args),
 }
 
 /// What a command ends with.
@@ -84,6 +89,8 @@ pub fn main() -> ExitCode {
         Command::List(args) => tell::list(&args),
         Command::Explain(args) => tell::explain(&args),
         Command::Planted(args) => planted::run(&args),
+        Command::Native(args) => native::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
     };
     match acted {
         Ok(Verdict::Held) => ExitCode::SUCCESS,

@@ -3,7 +3,9 @@
 //! The production program runs here unmodified: [`hermes::cli`] asks its door for effects, and the door is ours.
 //!
 //! ```text
-//!   main        run · explore · replay · shrink · list · explain · planted
+//!   main        native · conformance · run · explore · replay · shrink · list · explain · planted
+//!   conformance the fake s6 against real ones, in lockstep
+//!   native      stories on real s6, for likeness's sake
 //!   shrink      a failure made small, told by addresses · report · trace: told to people
 //!   search      calm · matrix · surprises · closed · swarm          which choices are tried
 //!   promise     S1–S14, L1–L7                                       what must hold, and when
@@ -21,11 +23,13 @@
 //! A file names its own module and those below it. Laws: one source of choices; no real clock, no real randomness, no
 //! hash order. The same scenario and the same choices give the same trace, byte for byte.
 
+pub mod conformance;
 pub mod disk;
 pub mod hash;
 pub mod image;
 pub mod kernel;
 pub mod machine;
+pub mod native;
 pub mod observe;
 pub mod planted;
 pub mod play;

@@ -30,7 +30,9 @@ use crate::task::Wants;
 use crate::world::{ContainerId, Phase, Who};
 use crate::{hash, runtime};
 
+pub use acts::behaviour;
 pub use ask::ask;
+pub use setup::intent_text;
 pub use story::Doing;
 pub use surprise::objects;
 

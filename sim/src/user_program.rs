@@ -16,6 +16,8 @@ use crate::world::{Who, World};
 pub struct Behaviour {
     /// Its rules.
     pub rules: Vec<Rule>,
+    /// How long after its start signals still do what they do by default. Nothing in stories.
+    pub deaf_for: Duration,
 }
 
 /// One rule.
@@ -51,6 +53,7 @@ pub enum Act {
 pub struct Running {
     behaviour: PathBuf,
     handled: Vec<Signal>,
+    deaf_until: Duration,
     due: Vec<(Duration, Act)>,
     serves: Option<u16>,
 }
@@ -59,7 +62,9 @@ impl Running {
     /// At its start.
     pub fn new(path: PathBuf, behaviour: &Behaviour, now: Duration) -> Self {
         let handled = behaviour.rules.iter().filter_map(|rule| rule.on).collect();
-        let mut running = Self { behaviour: path, handled, due: Vec::new(), serves: None };
+        let deaf_until = now + behaviour.deaf_for;
+        let mut running =
+            Self { behaviour: path, handled, deaf_until, due: Vec::new(), serves: None };
         running.set_off(behaviour, None, now);
         running
     }
@@ -71,8 +76,8 @@ impl Running {
     }
 
     /// Does it do something at this signal, other than die?
-    pub fn takes(&self, signal: Signal) -> bool {
-        self.handled.contains(&signal)
+    pub fn takes(&self, signal: Signal, now: Duration) -> bool {
+        now >= self.deaf_until && self.handled.contains(&signal)
     }
 
     /// Does it answer on this port?
@@ -134,6 +139,7 @@ pub fn step(world: &mut World, who: Who) -> Option<String> {
 fn fork(world: &mut World, who: Who) {
     let deaf = Behaviour {
         rules: vec![Rule { on: Some(Signal::TERM), after: Duration::ZERO, act: Act::Ignore }],
+        deaf_for: Duration::ZERO,
     };
     let body = Body::User(Running::new(PathBuf::new(), &deaf, world.clock.boot));
     let Some(process) = world.process_mut(who) else { return };

@@ -12,11 +12,16 @@ const FOLDERS: [&str; 2] = ["fixtures/scenarios", "fixtures/regressions"];
 
 /// Reads these files; if there are none, every scenario and regression. Those for other machines are left out, and counted.
 pub fn read_all(paths: &[PathBuf]) -> Result<(Vec<Arc<Scenario>>, usize), Usage> {
-    let paths = if paths.is_empty() { everything()? } else { paths.to_vec() };
-    let all: Result<Vec<Scenario>, Usage> = paths.iter().map(|path| read(path)).collect();
-    let (ours, others): (Vec<Scenario>, Vec<Scenario>) =
-        all?.into_iter().partition(|scenario| scenario.runs_on.contains(&Machine::Simulated));
+    let (ours, others): (Vec<Scenario>, Vec<Scenario>) = read_everything(paths)?
+        .into_iter()
+        .partition(|scenario| scenario.runs_on.contains(&Machine::Simulated));
     Ok((ours.into_iter().map(Arc::new).collect(), others.len()))
+}
+
+/// The same, whatever machines they are for.
+pub fn read_everything(paths: &[PathBuf]) -> Result<Vec<Scenario>, Usage> {
+    let paths = if paths.is_empty() { everything()? } else { paths.to_vec() };
+    paths.iter().map(|path| read(path)).collect()
 }
 
 /// Reads one.

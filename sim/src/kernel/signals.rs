@@ -1,5 +1,7 @@
 //! Signals, ends, and what follows them: locks go, children become orphans, a container ends with its PID 1.
 
+use std::time::Duration;
+
 use hermes::error::Errno;
 use hermes::host::effect::{Handle, Pid, Signal, Status};
 use hermes::host::{Answer, Outcome};
@@ -72,6 +74,7 @@ pub(super) fn reap(world: &mut World, who: Who, child: Pid) -> Outcome {
 
 /// Has a signal arrive: an event, an automaton's input, or the default action.
 pub fn deliver(world: &mut World, who: Who, signal: Signal) {
+    let now = world.clock.boot;
     let Some(target) = world.process_mut(who) else { return };
     if !target.is_alive() {
         return;
@@ -92,7 +95,7 @@ pub fn deliver(world: &mut World, who: Who, signal: Signal) {
         _ if target.stopped => {
             target.pending.insert(signal);
         }
-        _ if takes(target, signal) => {
+        _ if takes(target, signal, now) => {
             target.pending.insert(signal);
         }
         _ if who.pid == 1 => {}
@@ -101,7 +104,7 @@ pub fn deliver(world: &mut World, who: Who, signal: Signal) {
 }
 
 /// Does the process do something with this signal, other than die?
-fn takes(process: &crate::process::Process, signal: Signal) -> bool {
+fn takes(process: &crate::process::Process, signal: Signal, now: Duration) -> bool {
     match &process.body {
         Body::Task(_) => process.trapped.contains(&signal),
         Body::Svscan(_) | Body::Supervise(_) => {
@@ -109,7 +112,7 @@ fn takes(process: &crate::process::Process, signal: Signal) -> bool {
         }
         Body::Logger(_) => signal == Signal::TERM,
         Body::Shell(_) => false,
-        Body::User(program) => program.takes(signal),
+        Body::User(program) => program.takes(signal, now),
     }
 }
 

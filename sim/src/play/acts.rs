@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hermes::host::effect::Signal as RawSignal;
 
@@ -144,7 +145,7 @@ pub(super) fn put(world: &mut World, address: &str, node: &Node) {
 }
 
 /// What a program does, as the scenario tells it.
-pub(super) fn behaviour(lines: &Program) -> user_program::Behaviour {
+pub fn behaviour(lines: &Program) -> user_program::Behaviour {
     let rules = lines.iter().map(|line| user_program::Rule {
         on: line.on.map(signal),
         after: line.after.0,
@@ -157,7 +158,7 @@ pub(super) fn behaviour(lines: &Program) -> user_program::Behaviour {
             Act::Fork => user_program::Act::Fork,
         },
     });
-    user_program::Behaviour { rules: rules.collect() }
+    user_program::Behaviour { rules: rules.collect(), deaf_for: Duration::ZERO }
 }
 
 /// What lies at an address.

@@ -131,7 +131,8 @@ fn volume(world: &mut World, scenario: &Scenario) {
     }
 }
 
-fn intent_text(intent: words::Intent) -> String {
+/// A record as an operator's command would have written it.
+pub fn intent_text(intent: words::Intent) -> String {
     let word = match intent {
         words::Intent::Running => "running",
         words::Intent::Stopped => "stopped",

@@ -133,7 +133,7 @@ pub fn is_ready(world: &World, who: Who) -> bool {
             a_child_ended
                 || world.process(who).is_some_and(|process| !process.pending.is_empty())
                 || act::has_bytes(world, who, own.control)
-                || own.deadline(world.s6).is_some_and(|at| at <= world.clock.boot)
+                || own.deadline().is_some_and(|at| at <= world.clock.boot)
         }
         Stage::Stops => a_child_ended || own.is_empty(),
         _ => true,
@@ -143,7 +143,7 @@ pub fn is_ready(world: &World, who: Who) -> bool {
 /// When time alone gives it something to do.
 pub fn wakes_at(world: &World, who: Who) -> Option<Duration> {
     let own = own(world, who).filter(|_| act::can_move(world, who))?;
-    if own.stage == Stage::Lives { own.deadline(world.s6) } else { None }
+    if own.stage == Stage::Lives { own.deadline() } else { None }
 }
 
 /// One transition.

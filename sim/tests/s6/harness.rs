@@ -40,8 +40,9 @@ fn rule(on: Option<Signal>, after_ms: u64, act: Act) -> Rule {
 }
 
 fn behaviours() -> BTreeMap<PathBuf, Behaviour> {
-    let program =
-        |name: &str, rules: Vec<Rule>| (Path::new("/usr/bin").join(name), Behaviour { rules });
+    let program = |name: &str, rules: Vec<Rule>| {
+        (Path::new("/usr/bin").join(name), Behaviour { rules, ..Behaviour::default() })
+    };
     BTreeMap::from([
         program("agent", vec![]),
         program("ready", vec![rule(None, 100, Act::Ready)]),

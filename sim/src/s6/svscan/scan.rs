@@ -70,7 +70,7 @@ impl Service {
 
 impl Svscan {
     /// When something is due by itself.
-    pub(super) fn deadline(&self, version: Version) -> Option<Duration> {
+    pub(super) fn deadline(&self) -> Option<Duration> {
         let dead = |supervisor: &&Supervisor| supervisor.pid.is_none();
         let parts = self
             .services
@@ -78,9 +78,7 @@ impl Svscan {
             .filter(|service| service.active)
             .flat_map(|service| [Some(&service.main), service.logger.as_ref()]);
         let starts = parts.flatten().filter(dead).map(|supervisor| supervisor.start_at);
-        // 2.11 scans at the end of any pause, also that of a directory that is not there any more.
-        let gone = self.services.iter().filter(|it| version == Version::V2_11 && it.is_dead());
-        starts.chain(gone.map(|service| service.main.start_at)).chain(self.scan_at).min()
+        starts.chain(self.scan_at).min()
     }
 
     fn count(&self) -> usize {

@@ -57,7 +57,8 @@ impl Turn<'_> {
             _ => None,
         };
         self.close(closed);
-        if self.own.stage == Stage::Lives && !is_old {
+        // What the last scan did not find is forgotten, even if it is back since.
+        if self.own.stage == Stage::Lives {
             self.drop_dead();
         }
     }

@@ -14,7 +14,16 @@ use crate::world::{Version, Who, World};
 const SVC_LETTERS_MAX: usize = 62;
 const SVSCANCTL_LETTERS_MAX: usize = 64;
 
-const SVC_USAGE: &str = "s6-svc: usage: s6-svc [ -wu | -wU | -wd | -wD | -wr | -wR ] [ -T timeout ] [ -abqhkti12pcyroduDUxOQ ] servicedir";
+fn svc_usage(version: Version) -> Finished {
+    let letters = match version {
+        Version::V2_11 => "[ -abqhkti12pcyroduDUxOQ ] servicedir",
+        Version::V2_13 => "[ -s signal | -abqhkti12pcyrPCK ] [ -oduDUxOQ ] servicedir",
+        Version::V2_15 => "[ -s signal | -abqhkti12pcyrlPCK ] [ -oduDUxOQ ] servicedirs...",
+    };
+    let waits = "[ -wu | -wU | -wd | -wD | -wr | -wR ] [ -T timeout ]";
+    finished(100, "", &format!("s6-svc: usage: s6-svc {waits} {letters}"))
+}
+
 const SVSCANCTL_USAGE: &str = "s6-svscanctl: usage: s6-svscanctl [ -zabhitqnN ] svscandir";
 
 /// Why nobody was told.
@@ -55,10 +64,10 @@ pub(super) fn svc(world: &mut World, who: Who, args: &[OsString]) -> Option<Fini
         return None;
     }
     let Some((letters, dirs)) = split(args, known) else {
-        return Some(finished(100, "", SVC_USAGE));
+        return Some(svc_usage(world.s6));
     };
     if dirs.is_empty() {
-        return Some(finished(100, "", SVC_USAGE));
+        return Some(svc_usage(world.s6));
     }
     if letters.len() > SVC_LETTERS_MAX {
         return Some(finished(100, "", "s6-svc: fatal: too many commands"));
@@ -79,7 +88,7 @@ fn tell_all(world: &mut World, who: Who, letters: &[u8], dirs: &[&OsStr]) -> Fin
     }
     for dir in &dirs[..count] {
         if let Err(refused) = tell(world, who, Path::new(dir), "supervise", letters) {
-            let (failed, line) = svc_failure(refused, &dir.to_string_lossy(), is_new);
+            let (failed, line) = svc_failure(refused, &dir.to_string_lossy(), world.s6);
             code = failed;
             lines.push(line);
         }
@@ -87,13 +96,15 @@ fn tell_all(world: &mut World, who: Who, letters: &[u8], dirs: &[&OsStr]) -> Fin
     finished(code, "", &lines.join("\n"))
 }
 
-fn svc_failure(refused: Refused, dir: &str, is_new: bool) -> (u8, String) {
+fn svc_failure(refused: Refused, dir: &str, version: Version) -> (u8, String) {
+    let is_new = version == Version::V2_15;
+    let stray = stray(version);
     let unable = format!("unable to control {dir}");
     let wrong = format!("something is wrong with the {dir}/supervise directory");
     let not_listening = "supervisor not listening";
     match (refused, is_new) {
         (Refused::NotListening, false) => {
-            (100, format!("s6-svc: fatal: : {unable}: {not_listening}"))
+            (100, format!("s6-svc: fatal: {stray}{unable}: {not_listening}"))
         }
         (Refused::NotListening, true) => {
             (102, format!("s6-svc: warning: {unable}: {not_listening}"))
@@ -113,6 +124,11 @@ fn svc_failure(refused: Refused, dir: &str, is_new: bool) -> (u8, String) {
     }
 }
 
+/// 2.11 says something before the text that is empty.
+pub(super) fn stray(version: Version) -> &'static str {
+    if version == Version::V2_11 { ": " } else { "" }
+}
+
 /// `s6-svscanctl`.
 pub(super) fn svscanctl(world: &mut World, who: Who, args: &[OsString]) -> Finished {
     let Some((letters, dirs)) = split(args, "zabhitqnN") else {
@@ -124,7 +140,7 @@ pub(super) fn svscanctl(world: &mut World, who: Who, args: &[OsString]) -> Finis
     }
     let told = tell(world, who, Path::new(dir), ".s6-svscan", &letters);
     let dir = dir.to_string_lossy();
-    let stray = if world.s6 == Version::V2_15 { "" } else { ": " };
+    let stray = stray(world.s6);
     let (code, text) = match told {
         Ok(()) => return finished(0, "", ""),
         Err(Refused::NotListening) => {

@@ -220,8 +220,7 @@ pub(super) fn svstat(world: &mut World, who: Who, args: &[OsString]) -> Finished
 type Options<'args> = (Vec<&'static str>, &'args Path);
 
 fn options(version: Version, args: &[OsString]) -> Result<Options<'_>, String> {
-    let usage =
-        || "usage: s6-svstat [ -uwNrpest | -o up,wantedup,... ] [ -n ] servicedir".to_owned();
+    let usage = || usage(version);
     let mut fields = Vec::new();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -246,6 +245,17 @@ fn options(version: Version, args: &[OsString]) -> Result<Options<'_>, String> {
     Err(usage())
 }
 
+fn usage(version: Version) -> String {
+    let (letters, group) = match version {
+        Version::V2_11 => ("uwNrpest", ""),
+        _ => ("uwNrpgest", "pgid,"),
+    };
+    let ends = "exitcode,signal,signum,updownsince,readysince,updownfor,readyfor";
+    format!(
+        "usage: s6-svstat [ -{letters} | -o up,wantedup,normallyup,ready,paused,pid,{group}{ends} ] [ -n ] servicedir"
+    )
+}
+
 /// 2.11 is content with a beginning (V5).
 fn field(version: Version, name: &str) -> Result<&'static str, String> {
     let is_old = version == Version::V2_11;
@@ -261,7 +271,7 @@ fn field(version: Version, name: &str) -> Result<&'static str, String> {
 
 fn look(world: &mut World, who: Who, dir: &Path) -> Result<Told, (u8, String)> {
     let (version, name) = (world.s6, dir.display());
-    let stray = if version == Version::V2_15 { "" } else { ": " };
+    let stray = super::control::stray(version);
     match is_supervised(world, who, dir) {
         Ok(true) => {}
         Ok(false) => {

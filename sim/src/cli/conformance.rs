@@ -1,0 +1,141 @@
+//! `conformance`: the fake s6 against real ones, and the counts.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use hermes_sim::conformance::sequence::{self, Sequence};
+use hermes_sim::conformance::{self, Tally, random};
+use hermes_sim::native::{self, Parts};
+use hermes_sim::scenario::world::S6;
+
+use super::{Usage, Verdict, real};
+
+const FOLDER: &str = "fixtures/conformance";
+
+/// Plays sequences of acts on the fake s6 and on real ones in lockstep, and compares answers and worlds.
+///
+/// Needs root, and what tests/roots.sh makes; `./x conformance` sees to both.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Sequences; every one in fixtures/conformance if none is named
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub real: real::Place,
+    /// How many sequences are made from seeds
+    #[arg(long, default_value_t = 40)]
+    pub random: u64,
+    /// The first of these seeds
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many sequences are played at a time; they wait more than they work
+    #[arg(long, default_value_t = 8)]
+    pub jobs: usize,
+    /// Prints the sequence of the first seed as a file has it, and plays nothing
+    #[arg(long)]
+    pub print: bool,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Verdict, Usage> {
+    if args.print {
+        let json = serde_json::to_string_pretty(&random::sequence(args.seed));
+        println!("{}", json.map_err(|error| Usage(error.to_string()))?);
+        return Ok(Verdict::Held);
+    }
+    let began = Instant::now();
+    let mut sequences = read_all(&args.files)?;
+    let told = sequences.len();
+    sequences.extend((args.seed..args.seed + args.random).map(random::sequence));
+    let seat = real::take(&args.real, "conformance")?;
+    let units: Vec<(S6, &Sequence)> = sequences
+        .iter()
+        .flat_map(|sequence| seat.versions.iter().map(move |&version| (version, sequence)))
+        .collect();
+    let (steps, differences) = play_all(&seat.parts, &units, args.jobs.max(1));
+    for difference in &differences {
+        println!("\n{difference}");
+    }
+    println!(
+        "\nconformance: {} sequences ({told} told, {} random from seed {}), {steps} steps compared on s6 {}; {} differences; {:.0} s",
+        sequences.len(),
+        args.random,
+        args.seed,
+        seat.words(),
+        differences.len(),
+        began.elapsed().as_secs_f64()
+    );
+    if units.is_empty() {
+        return Err(Usage("nothing to compare".to_owned()));
+    }
+    Ok(if differences.is_empty() { Verdict::Held } else { Verdict::Broken })
+}
+
+fn read_all(files: &[PathBuf]) -> Result<Vec<Sequence>, Usage> {
+    let listed;
+    let files = if files.is_empty() {
+        listed = everything()?;
+        &listed
+    } else {
+        files
+    };
+    files.iter().map(|path| read(path)).collect()
+}
+
+fn everything() -> Result<Vec<PathBuf>, Usage> {
+    let entries =
+        std::fs::read_dir(FOLDER).map_err(|error| Usage(format!("`{FOLDER}`: {error}")))?;
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<Sequence, Usage> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Usage(format!("failed to read `{shown}`: {error}")))?;
+    sequence::load(&shown, &text).map_err(Usage)
+}
+
+/// How many steps were compared, and the differences in the order of the units.
+fn play_all(parts: &Parts, units: &[(S6, &Sequence)], jobs: usize) -> (usize, Vec<String>) {
+    let next = AtomicUsize::new(0);
+    let all = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((version, sequence)) = units.get(index) else { return };
+                    let played = play(parts, index, *version, sequence);
+                    all.lock().unwrap_or_else(PoisonError::into_inner).push((index, played));
+                }
+            });
+        }
+    });
+    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    all.sort_by_key(|(index, _)| *index);
+    let steps = all.iter().filter_map(|(_, it)| Some(it.as_ref().ok()?.steps)).sum();
+    (steps, all.into_iter().filter_map(|(_, it)| it.err()).collect())
+}
+
+fn play(parts: &Parts, index: usize, version: S6, sequence: &Sequence) -> Result<Tally, String> {
+    let scratch = parts.scratch.join(index.to_string());
+    let own = Parts { scratch: scratch.clone(), ..parts.clone() };
+    let played = std::panic::catch_unwind(|| conformance::play(&own, version, sequence))
+        .unwrap_or_else(|panic| {
+            let said = panic.downcast_ref::<String>().cloned();
+            let said = said.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned()));
+            Err(format!("{}: the fake panicked: {}", sequence.name, said.unwrap_or_default()))
+        });
+    if let Err(error) = std::fs::remove_dir_all(&scratch) {
+        eprintln!("hermes-sim: failed to remove `{}`: {error}", scratch.display());
+    }
+    let verdict = if played.is_ok() { "equal" } else { "DIFFERENT" };
+    eprintln!("{} {}: {verdict}", native::word(version), sequence.name);
+    played
+}

@@ -1,0 +1,123 @@
+//! `native`: the same stories on real s6, one version after the other, and the counts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use hermes_sim::native::{self, Parts};
+use hermes_sim::scenario::Scenario;
+use hermes_sim::scenario::world::S6;
+
+use super::{Usage, Verdict, files, real};
+
+/// Plays the scenarios on real s6, each in namespaces of its own, on the Debian of each version.
+///
+/// Needs root, and what tests/roots.sh makes; `./x native` sees to both. What this machine cannot play is skipped by
+/// name and counted.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub real: real::Place,
+    /// How many stories are played at a time
+    #[arg(long, default_value_t = 4)]
+    pub jobs: usize,
+}
+
+/// What came of one story on one version.
+struct Played {
+    name: String,
+    version: S6,
+    held: Result<(), String>,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Verdict, Usage> {
+    let began = Instant::now();
+    let scenarios = files::read_everything(&args.files)?;
+    let seat = real::take(&args.real, "native")?;
+    let mut skipped = BTreeMap::new();
+    let mut units = Vec::new();
+    for scenario in &scenarios {
+        match native::why_not(scenario) {
+            Some(why) => drop(skipped.insert(scenario.name.clone(), why)),
+            None => units.extend(versions(&seat.versions, scenario).map(|it| (it, scenario))),
+        }
+    }
+    let played = play_all(&seat.parts, &units, args.jobs.max(1));
+    for played in &played {
+        if let Err(what) = &played.held {
+            println!("\n{} on s6 {}: {what}", played.name, native::word(played.version));
+        }
+    }
+    if !skipped.is_empty() {
+        println!("\nSkipped:");
+    }
+    for (name, why) in &skipped {
+        println!("  {name}: {why}");
+    }
+    let broken = played.iter().filter(|it| it.held.is_err()).count();
+    println!(
+        "\nnative: {} scenarios on s6 {}: {} runs held, {broken} broken; {} scenarios skipped; {:.0} s",
+        scenarios.len() - skipped.len(),
+        seat.words(),
+        played.len() - broken,
+        skipped.len(),
+        began.elapsed().as_secs_f64()
+    );
+    if played.is_empty() {
+        return Err(Usage("none of these scenarios can be played here".to_owned()));
+    }
+    Ok(if broken == 0 { Verdict::Held } else { Verdict::Broken })
+}
+
+/// All that are asked for; a story that names one other than the usual is about that one.
+fn versions<'a>(asked: &'a [S6], scenario: &'a Scenario) -> impl Iterator<Item = S6> + 'a {
+    let named = (scenario.world.s6 != S6::default()).then_some(scenario.world.s6);
+    asked.iter().copied().filter(move |it| named.is_none_or(|named| named == *it))
+}
+
+/// In the order of the units, whoever is ready first.
+fn play_all(parts: &Parts, units: &[(S6, &Scenario)], jobs: usize) -> Vec<Played> {
+    let next = AtomicUsize::new(0);
+    let all = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((version, scenario)) = units.get(index) else { return };
+                    let played = play(parts, *version, scenario);
+                    all.lock().unwrap_or_else(PoisonError::into_inner).push((index, played));
+                }
+            });
+        }
+    });
+    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, played)| played).collect()
+}
+
+fn play(parts: &Parts, version: S6, scenario: &Scenario) -> Played {
+    let name = scenario.name.clone();
+    let scratch = parts.scratch.join(format!("{}-{name}", native::word(version)));
+    let own = Parts { scratch: scratch.clone(), ..parts.clone() };
+    let began = Instant::now();
+    let held = native::play(&own, version, scenario);
+    let took = began.elapsed();
+    remove(&scratch);
+    let verdict = if held.is_ok() { "held" } else { "BROKEN" };
+    eprintln!("{} {name}: {verdict}, {:.1} s", native::word(version), took.as_secs_f64());
+    Played { name, version, held }
+}
+
+/// What a machine left outside; its mounts went with it.
+fn remove(scratch: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(scratch) {
+        eprintln!("hermes-sim: failed to remove `{}`: {error}", scratch.display());
+    }
+}

@@ -1,0 +1,198 @@
+//! Is what the story expects so? Read off the real world; only `status` is asked of the program itself.
+
+use std::path::Path;
+
+use hermes::name::Profile;
+
+use super::inside::{Outcome, uid};
+use super::look;
+use super::machine::Machine;
+use super::setup::place;
+use crate::observe::word::Word;
+use crate::scenario::expect::{File, Kind, Status};
+use crate::scenario::words::{Intent, User};
+use crate::scenario::{Container, Expect, Run};
+
+type Held = Result<(), String>;
+
+fn must(holds: bool, what: impl FnOnce() -> String) -> Held {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+/// Did a command end as expected?
+pub(super) fn command(run: &Run, ended: &Outcome) -> Held {
+    let Outcome { code, out, err, took } = ended;
+    let expect = &run.expect;
+    let is_asked = *expect != Default::default();
+    let Some(code) = code else {
+        return must(!is_asked, || format!("`{}` was cut short; stderr: {err:?}", run.run));
+    };
+    let is_one_of =
+        expect.exit.is_empty() || expect.exit.0.iter().any(|it| i32::from(*it) == *code);
+    must(is_one_of, || {
+        format!("exited {code}, not {:?}; stdout: {out:?}; stderr: {err:?}", expect.exit.0)
+    })?;
+    for (stream, said, wanted) in [("stdout", out, &expect.stdout), ("stderr", err, &expect.stderr)]
+    {
+        for text in &wanted.0 {
+            must(said.contains(text.as_str()), || format!("{stream} lacks {text:?}: {said:?}"))?;
+        }
+    }
+    let is_in_time = expect.within.is_none_or(|within| *took <= within.0);
+    must(is_in_time, || format!("took {} s", took.as_secs_f32()))
+}
+
+/// Does all of it hold now?
+pub(super) fn holds(machine: &mut Machine, expect: &Expect) -> Held {
+    containers(machine, expect)?;
+    expect.up.iter().try_for_each(|name| is_up(machine, &name.0))?;
+    expect.down.iter().try_for_each(|name| is_down(machine, &name.0))?;
+    slots(machine, expect)?;
+    for (name, intent) in &expect.intent {
+        let wanted = match intent {
+            Intent::Running => Word::Running,
+            Intent::Stopped => Word::Stopped,
+        };
+        let found = look::intent(machine, &name.0);
+        must(found == wanted, || format!("the intent of {name} is `{found}`"))?;
+    }
+    counts(machine, expect)?;
+    printed(machine, expect)?;
+    expect.file.iter().try_for_each(|(address, file)| is_file(machine, address, file))?;
+    expect.status.iter().try_for_each(|(name, status)| says(machine, &name.0, status))
+}
+
+fn is_up(machine: &Machine, profile: &Profile) -> Held {
+    let found = look::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
+    must(found.is_supervised, || format!("nobody looks after the slot of {profile}"))?;
+    let live = look::live(machine, profile);
+    must(live == 1, || format!("{live} gateways of {profile} live, not 1"))?;
+    let is_ready = found.record.is_some_and(|it| it.pid > 0 && it.is_ready && it.wants_up);
+    must(is_ready, || format!("{profile} is not up, ready and wanted up: {:?}", found.record))
+}
+
+fn is_down(machine: &Machine, profile: &Profile) -> Held {
+    let found = look::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
+    let live = look::live(machine, profile);
+    must(live == 0, || format!("a gateway of {profile} lives"))?;
+    let is_down = found.is_supervised && found.record.is_some_and(|it| it.pid == 0 && !it.wants_up);
+    must(is_down, || format!("{profile} is not down and wanted down: {:?}", found.record))
+}
+
+fn slots(machine: &Machine, expect: &Expect) -> Held {
+    let names = look::slot_names(machine, &look::scanned(machine));
+    if let Some(wanted) = &expect.slots {
+        let mut wanted: Vec<String> = wanted.iter().map(|it| format!("gateway-{it}")).collect();
+        wanted.sort();
+        must(names == wanted, || format!("slots are {names:?}, not {wanted:?}"))?;
+    }
+    for name in &expect.no_slot {
+        must(!names.contains(&format!("gateway-{name}")), || format!("`{name}` has a slot"))?;
+    }
+    Ok(())
+}
+
+fn counts(machine: &Machine, expect: &Expect) -> Held {
+    for (name, wanted) in &expect.gateways {
+        let found = look::live(machine, &name.0);
+        must(found == usize::from(*wanted), || format!("{found} gateways of {name} live"))?;
+    }
+    for (name, wanted) in &expect.starts {
+        let found = look::starts(machine, &name.0);
+        must(found == usize::from(*wanted), || format!("{name} was started {found} times"))?;
+    }
+    for (name, most) in &expect.starts_at_most {
+        let found = look::starts(machine, &name.0);
+        must(found <= usize::from(*most), || format!("{name} was started {found} times"))?;
+    }
+    for (name, wanted) in &expect.supervisors {
+        let slot = format!("gateway-{name}");
+        let found = look::count(machine, |it| look::supervises(it, &slot));
+        must(found == usize::from(*wanted), || format!("{found} supervisors of {name} live"))?;
+    }
+    for (name, wanted) in &expect.loggers {
+        let dir = format!("/logs/gateways/{name}");
+        let found = look::count(machine, |it| {
+            it.program() == "s6-log" && it.words.iter().any(|word| word.ends_with(&dir))
+        });
+        must(found == usize::from(*wanted), || format!("{found} loggers of {name} live"))?;
+    }
+    Ok(())
+}
+
+fn printed(machine: &Machine, expect: &Expect) -> Held {
+    for (name, texts) in &expect.log_has {
+        let said = look::log(machine, &name.0);
+        for text in &texts.0 {
+            must(said.contains(text.as_str()), || {
+                format!("the log of {name} lacks {text:?}: {said}")
+            })?;
+        }
+    }
+    let boot_log = look::boot_log(machine);
+    for text in &expect.boot_log_has.0 {
+        must(boot_log.contains(text.as_str()), || format!("container-boot.log lacks {text:?}"))?;
+    }
+    for (container, texts) in &expect.console_has {
+        let said = machine.console(*container);
+        for text in &texts.0 {
+            must(said.contains(text.as_str()), || format!("{container} never said {text:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn containers(machine: &mut Machine, expect: &Expect) -> Held {
+    for container in &expect.running {
+        must(machine.runs(*container), || format!("{container} does not run"))?;
+    }
+    for container in &expect.ended {
+        must(!machine.runs(*container), || format!("{container} has not ended"))?;
+    }
+    Ok(())
+}
+
+fn is_file(machine: &Machine, address: &str, wanted: &File) -> Held {
+    use std::os::unix::fs::MetadataExt;
+    let path = machine.path(Container(1), &place(address))?;
+    let meta = std::fs::symlink_metadata(&path).ok();
+    let kind = match meta.as_ref().map(std::fs::Metadata::file_type) {
+        None => Kind::Absent,
+        Some(kind) if kind.is_dir() => Kind::Dir,
+        Some(kind) if kind.is_symlink() => Kind::Link,
+        Some(_) => Kind::File,
+    };
+    must(kind == wanted.is, || format!("`{address}` is {kind:?}, not {:?}", wanted.is))?;
+    let text = if kind == Kind::File { contents(&path) } else { String::new() };
+    for wanted in &wanted.has.0 {
+        must(text.contains(wanted.as_str()), || format!("`{address}` lacks {wanted:?}: {text}"))?;
+    }
+    for wanted in &wanted.lacks.0 {
+        must(!text.contains(wanted.as_str()), || format!("`{address}` has {wanted:?}: {text}"))?;
+    }
+    if let (Some(owner), Some(meta)) = (wanted.owner, meta) {
+        must(meta.uid() == uid(owner), || format!("`{address}` belongs to user {}", meta.uid()))?;
+    }
+    Ok(())
+}
+
+fn contents(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+
+/// What `gateway status --json` says.
+fn says(machine: &Machine, profile: &Profile, wanted: &Status) -> Held {
+    let argv = ["hermes", "-p", profile.as_str(), "gateway", "status", "--json"];
+    let ended = machine.run(Container(1), User::Hermes, &machine.env(), &argv)?;
+    let document: serde_json::Value = serde_json::from_str(&ended.out)
+        .map_err(|error| format!("status is no JSON, {error}: {:?} {:?}", ended.out, ended.err))?;
+    let gateway = &document["gateways"][0];
+    let verdict = serde_json::to_value(wanted.verdict).unwrap_or_default();
+    must(gateway["verdict"] == verdict, || format!("status of {profile}: {document}"))?;
+    for drift in &wanted.drifts {
+        let word = serde_json::to_value(drift).unwrap_or_default();
+        let named = gateway["drifts"].as_array().is_some_and(|all| all.contains(&word));
+        must(named, || format!("status of {profile} names no drift {word}: {document}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! Waiting for something to be so, with a deadline. The only place here where time is let pass.
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take that takes no time by design; a loaded machine is slow, not wrong.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+const STEP: Duration = Duration::from_millis(5);
+
+/// Looks until `look` finds what it wants, at least once; `Err` is what the last look said.
+pub fn within<T>(
+    patience: Duration,
+    mut look: impl FnMut() -> Result<T, String>,
+) -> Result<T, String> {
+    let end = Instant::now() + patience;
+    loop {
+        match look() {
+            Ok(found) => return Ok(found),
+            Err(instead) if Instant::now() >= end => return Err(instead),
+            // Between two looks: nothing tells us when the state we wait for comes.
+            Err(_) => std::thread::sleep(STEP),
+        }
+    }
+}
+
+/// Lets so much time pass, because a story says so.
+pub fn pass(time: Duration) {
+    std::thread::sleep(time);
+}
