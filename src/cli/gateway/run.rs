@@ -29,7 +29,8 @@ pub(super) async fn begin<H: Host>(
     args: &Run,
 ) -> Progress {
     let invocation = session.invocation;
-    let supervised = invocation.is_set("HERMES_S6_SUPERVISED_CHILD");
+    let supervised = invocation.is_set("HERMES_S6_SUPERVISED_CHILD")
+        || invocation.is_set("HERMES_SUPERVISED_CHILD");
     let alone = args.no_supervise || invocation.is_set("HERMES_GATEWAY_NO_SUPERVISE");
     if session.manager == Manager::S6 && !supervised && !alone {
         return Progress::Exit(heartbeat(session, output).await);
