@@ -3,3 +3,4 @@
 pub mod any;
 pub mod nobody;
 pub mod s6;
+pub mod systemd;

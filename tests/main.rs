@@ -34,6 +34,11 @@ mod cli {
 
 mod native;
 
+mod render {
+    mod facts;
+    mod unit;
+}
+
 mod docker {
     mod boot;
     mod command;
