@@ -42,10 +42,12 @@ mod render {
 mod docker {
     mod boot;
     mod command;
-    mod image;
+    pub(crate) mod image;
     mod machine;
     mod safety;
     mod scripts;
     mod stop;
     mod tour;
 }
+
+mod systemd;
