@@ -29,6 +29,7 @@ mod gateway;
 
 mod cli {
     mod readme;
+    mod units;
     mod words;
 }
 
