@@ -20,6 +20,17 @@ fn h16_a_command_that_ignores_sigterm_is_gone_when_stop_returns() {
 }
 
 #[test]
+fn h16_what_has_left_the_commands_group_ends_with_the_unit() {
+    let machine = machine_with(&["bot"]);
+    let toml = "command = ['sh', '-c', 'setsid sleep 98765 & exec sleep 98764']\n";
+    machine.put(".hermes/profiles/bot/gateway.toml", toml);
+    machine.ok("-p bot gateway start");
+    wait_until("both run", || so(machine.count("sleep 9876") >= 2, || "not both".into()));
+    machine.ok("-p bot gateway stop");
+    assert_eq!(machine.count("sleep 9876"), 0);
+}
+
+#[test]
 fn a_gateway_that_was_paused_is_seen_and_can_be_stopped() {
     let machine = machine_with(&["bot"]);
     machine.ok("-p bot gateway start");

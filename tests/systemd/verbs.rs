@@ -144,6 +144,9 @@ fn uninstall_and_delete_leave_nothing_of_a_unit_and_rename_brings_it_along() {
     machine.ok("profile rename old new");
     assert_eq!(machine.status("new")["verdict"], "up");
     assert_eq!(machine.property("old", "LoadState"), "not-found");
+    machine.ok("profile create plain");
+    machine.ok("profile rename plain simple");
+    assert_eq!(machine.property("simple", "LoadState"), "not-found");
     machine.ok("-p bot gateway uninstall");
     machine.hermes("-p bot gateway status").expect(3);
     machine.ok("profile delete new -y");

@@ -136,7 +136,13 @@ impl Systemctl {
 /// systemctl has one exit code for nearly everything; these words of its (in the C locale) tell the causes apart.
 fn cause(stderr: &str) -> Cause {
     let says = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
-    if says(&["Failed to connect to bus", "Can't operate", "Failed to get properties: Transport"]) {
+    if says(&[
+        "Failed to connect to bus",
+        "Failed to connect to user scope bus",
+        "Failed to connect to system scope bus",
+        "Can't operate",
+        "Failed to get properties: Transport",
+    ]) {
         Cause::NoBus
     } else if says(&["Access denied", "authentication required", "Permission denied"]) {
         Cause::Forbidden
@@ -150,8 +156,12 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    // As systemd 252 says it.
+    // As systemd 252 says it, and 257 in its own way.
     #[rstest]
+    #[case(
+        "Failed to connect to user scope bus via local transport: No medium found",
+        Cause::NoBus
+    )]
     #[case("Failed to connect to bus: No medium found", Cause::NoBus)]
     #[case("Failed to connect to bus: No such file or directory", Cause::NoBus)]
     #[case("Failed to connect to bus: Operation not permitted", Cause::NoBus)]
