@@ -21,7 +21,7 @@ check:
     cargo clippy --locked -p hermes-sim --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes --no-deps --quiet
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes-sim --no-deps --quiet
-    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/with-contenv tests/*.sh tests/support/machine/*.sh tests/systemd/*.sh
+    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/with-contenv tests/*.sh tests/support/machine/*.sh tests/systemd/*.sh tests/launchd/*.sh
 
 # Build the container image; BASE is debian:trixie-slim unless given
 image base="debian:trixie-slim":

@@ -25,6 +25,8 @@ pub enum Manager {
     S6,
     /// systemd.
     Systemd(Scope),
+    /// launchd.
+    Launchd,
     /// A container without s6: its own command is the gateway.
     Foreground,
     /// Nobody that we can speak to.
@@ -38,6 +40,7 @@ impl Manager {
             Self::S6 => "s6 (container supervisor)",
             Self::Systemd(Scope::User) => "systemd (user)",
             Self::Systemd(Scope::System) => "systemd (system)",
+            Self::Launchd => "launchd (user)",
             Self::Foreground => "docker (foreground)",
             Self::None => "none",
         }
@@ -48,6 +51,7 @@ impl Manager {
         match self {
             Self::S6 => "s6",
             Self::Systemd(_) => "systemd",
+            Self::Launchd => "launchd",
             Self::Foreground => "docker",
             Self::None => "none",
         }
@@ -67,7 +71,9 @@ pub enum OverrideError {
     #[error("HERMES_SUPERVISOR={0:?} is not one of s6, systemd, launchd, windows, none")]
     Unknown(String),
     /// A supervisor that this build does not drive.
-    #[error("HERMES_SUPERVISOR={0}: this version drives gateways under s6 and systemd only")]
+    #[error(
+        "HERMES_SUPERVISOR={0}: this version drives gateways under s6, systemd and launchd only"
+    )]
     Unsupported(String),
 }
 
@@ -80,19 +86,21 @@ pub fn parse_override(word: &str, scope: Scope) -> Result<Manager, OverrideError
         "s6" => Ok(Manager::S6),
         "systemd" => Ok(Manager::Systemd(scope)),
         "none" => Ok(Manager::None),
-        "launchd" | "windows" => Err(OverrideError::Unsupported(word.to_owned())),
+        "launchd" => Ok(Manager::Launchd),
+        "windows" => Err(OverrideError::Unsupported(word.to_owned())),
         other => Err(OverrideError::Unknown(other.to_owned())),
     }
 }
 
 /// s6 when PID 1 calls itself `s6-svscan` and `/run/s6/basedir` is a directory; both, or it is not.
 ///
-/// Never from `/proc/1/exe`, which an unprivileged user cannot read, and never from "this is a container". systemd
-/// counts when it runs the machine and `answers`, not where it is merely installed.
+/// Never from `/proc/1/exe`, which an unprivileged user cannot read, and never from "this is a container". launchd
+/// and systemd count when they run the machine and answer, not where they are merely installed.
 pub async fn detect(
     host: &impl Host,
     scope: Scope,
-    answers: impl AsyncFnOnce() -> bool,
+    launchd_answers: impl AsyncFnOnce() -> bool,
+    systemd_answers: impl AsyncFnOnce() -> bool,
 ) -> Manager {
     // What cannot be waited for is decided as it stands: in doubt, nobody supervises.
     let _ = await_init(host).await;
@@ -100,7 +108,10 @@ pub async fn detect(
         return Manager::S6;
     }
     mark!("R5");
-    if is_dir(host, Path::new("/run/systemd/system")).await && answers().await {
+    if fs::meta(host, "/sbin/launchd").await.is_ok() && launchd_answers().await {
+        return Manager::Launchd;
+    }
+    if is_dir(host, Path::new("/run/systemd/system")).await && systemd_answers().await {
         return Manager::Systemd(scope);
     }
     if is_container(host).await { Manager::Foreground } else { Manager::None }
@@ -155,7 +166,8 @@ mod tests {
     #[case("s6", Ok(Manager::S6))]
     #[case("none", Ok(Manager::None))]
     #[case("systemd", Ok(Manager::Systemd(Scope::User)))]
-    #[case("launchd", Err(OverrideError::Unsupported("launchd".into())))]
+    #[case("launchd", Ok(Manager::Launchd))]
+    #[case("windows", Err(OverrideError::Unsupported("windows".into())))]
     #[case("runit", Err(OverrideError::Unknown("runit".into())))]
     fn the_override_is_read(#[case] word: &str, #[case] expected: Result<Manager, OverrideError>) {
         assert_eq!(parse_override(word, Scope::User), expected);

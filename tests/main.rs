@@ -29,14 +29,18 @@ mod gateway;
 
 mod cli {
     mod readme;
+    mod schema;
     mod units;
     mod words;
 }
 
+mod launchd;
+
 mod native;
 
 mod render {
-    mod facts;
+    mod agent;
+    pub(crate) mod facts;
     mod unit;
 }
 

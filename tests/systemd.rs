@@ -6,6 +6,7 @@ mod machine;
 mod reboot;
 mod refused;
 mod stopping;
+mod units;
 mod verbs;
 
 use machine::Machine;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::launchd::Launchd;
 use super::nobody::Nobody;
 use super::s6::S6;
 use super::systemd::Systemd;
@@ -19,6 +20,8 @@ pub enum Any<'host, H> {
     S6(S6<'host, H>),
     /// systemd.
     Systemd(Systemd<'host, H>),
+    /// launchd.
+    Launchd(Launchd<'host, H>),
     /// None.
     Nobody(Nobody),
 }
@@ -28,6 +31,7 @@ macro_rules! either {
         match $any {
             Any::S6($backend) => $call,
             Any::Systemd($backend) => $call,
+            Any::Launchd($backend) => $call,
             Any::Nobody($backend) => $call,
         }
     };

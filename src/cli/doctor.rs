@@ -88,7 +88,9 @@ impl Finding {
 
 fn manager<H>(session: &Session<'_, H>) -> Finding {
     match session.manager {
-        Manager::S6 | Manager::Systemd(_) => Finding::fine("supervisor", session.manager.words()),
+        Manager::S6 | Manager::Systemd(_) | Manager::Launchd => {
+            Finding::fine("supervisor", session.manager.words())
+        }
         Manager::Foreground => Finding::warning(
             "supervisor",
             "PID 1 is not s6-svscan: the container's command is the gateway",
@@ -226,7 +228,7 @@ async fn one_profile<H: Host>(session: &Session<'_, H>, profile: &Profile) -> Ve
     if let Err(error) = config::read(host, &layout.config(profile)).await {
         findings.push(Finding::failure(&about, error.to_string()));
     }
-    if !matches!(session.manager, Manager::S6 | Manager::Systemd(_)) {
+    if matches!(session.manager, Manager::Foreground | Manager::None) {
         return findings;
     }
     match status::report(host, layout, &session.backend, profile).await {

@@ -95,7 +95,7 @@ impl CliError {
         match self {
             Self::Ops(error) => ops_hint(error),
             Self::Unsupervised(_) => Some(
-                "gateways can be supervised by systemd (a machine that it booted, or your own with `systemctl --user`) or by s6 (the hermes image); `hermes gateway run` runs one in the foreground"
+                "gateways can be supervised by systemd (a machine that it booted, or your own with `systemctl --user`), by launchd or by s6 (the hermes image); `hermes gateway run` runs one in the foreground"
                     .to_owned(),
             ),
             Self::NoBoot(_) => Some("`hermes gateway install --all` brings their units up to date".to_owned()),
@@ -151,6 +151,9 @@ const ROOTS: &str =
 fn supervisor_hint(error: &SupervisorError) -> Option<String> {
     let hint = match error {
         SupervisorError::Command { tool: "systemctl", cause: Cause::Forbidden, .. } => ROOTS,
+        SupervisorError::Command { tool: "launchctl", cause: Cause::NoBus, .. } => {
+            "launch agents live while their user is logged in at the screen: log in there first"
+        }
         SupervisorError::Command { cause: Cause::NoBus, .. } => {
             "your systemd does not answer in this session: log in by ssh or a console instead of `su`, or have it start at boot (`sudo loginctl enable-linger $USER`) and set XDG_RUNTIME_DIR=/run/user/$(id -u); the machine's own systemd: `sudo hermes --system …`"
         }
@@ -170,6 +173,9 @@ fn supervisor_hint(error: &SupervisorError) -> Option<String> {
         }
         SupervisorError::NoTool { tool: "systemctl" | "loginctl", .. } => {
             "install systemd, or set HERMES_SYSTEMD_BIN_DIR; elsewhere HERMES_SUPERVISOR says who supervises"
+        }
+        SupervisorError::NoTool { tool: "launchctl", .. } => {
+            "this is no macOS, or set HERMES_LAUNCHD_BIN_DIR; elsewhere HERMES_SUPERVISOR says who supervises"
         }
         SupervisorError::NoTool { .. } => {
             "install s6 (Debian: `apt-get install s6`), or set HERMES_S6_BIN_DIR"

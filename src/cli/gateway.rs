@@ -1,6 +1,7 @@
 //! `hermes gateway …`: one file a command.
 
 mod act;
+mod comeback;
 mod install;
 mod intended;
 mod list;

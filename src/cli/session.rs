@@ -7,6 +7,7 @@ use super::errors::CliError;
 use super::invocation::Invocation;
 use super::privilege;
 use crate::backend::any::Any;
+use crate::backend::launchd::Launchd;
 use crate::backend::nobody::Nobody;
 use crate::backend::s6::S6;
 use crate::backend::systemd::{self, Systemd};
@@ -49,14 +50,20 @@ impl<'a, H: Host> Session<'a, H> {
         proc::set_umask(host, 0o022).await?;
         let scope = if cli.system { Scope::System } else { Scope::User };
         let systemd = systemd(host, invocation, &layout, scope, uid);
+        let launchctl_dir = invocation.var("HERMES_LAUNCHD_BIN_DIR").map(PathBuf::from);
+        let launchd = Launchd::open(host, uid, &layout, &invocation.env, launchctl_dir);
         let manager = match invocation.text("HERMES_SUPERVISOR") {
             Some(word) => detect::parse_override(&word, scope)?,
-            None => detect::detect(host, scope, async || systemd.answers().await).await,
+            None => {
+                let answers = (async || launchd.answers().await, async || systemd.answers().await);
+                detect::detect(host, scope, answers.0, answers.1).await
+            }
         };
         let bin_dir = invocation.var("HERMES_S6_BIN_DIR").map(PathBuf::from);
         let backend = match manager {
             Manager::S6 => Any::S6(S6::open(host, scan_dir.clone(), bin_dir).await),
             Manager::Systemd(_) => Any::Systemd(systemd),
+            Manager::Launchd => Any::Launchd(launchd),
             Manager::Foreground | Manager::None => Any::Nobody(Nobody),
         };
         let argv = invocation.argv.iter().map(|word| word.to_string_lossy().into_owned());
@@ -90,7 +97,7 @@ impl<'a, H: Host> Session<'a, H> {
     pub async fn must_be_supervised(&self, docker: &'static str) -> Result<(), CliError> {
         match self.manager {
             Manager::S6 => self.must_not_be_a_guest().await,
-            Manager::Systemd(_) => Ok(()),
+            Manager::Systemd(_) | Manager::Launchd => Ok(()),
             Manager::Foreground => Err(CliError::Foreground(docker)),
             Manager::None => Err(CliError::Unsupervised(self.manager)),
         }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use rstest::rstest;
-use serde_json::Value;
 
 /// A home, and a directory of programs.
 struct Place {
@@ -120,24 +119,4 @@ fn a_boot_is_not_for_hermes_to_reconcile_here() {
     let output = place.hermes("boot reconcile");
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("here systemd (user) brings gateways back"), "{}", err(&output));
-}
-
-#[test]
-fn status_has_the_schema_of_every_other_supervisor() {
-    let place = Place::new();
-    place.program("systemctl", WILLING);
-    let keys = |output: &Output| {
-        let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let gateway = document["gateways"][0].as_object().expect("an object").clone();
-        gateway.keys().cloned().collect::<Vec<_>>()
-    };
-    let here = keys(&place.hermes("--json gateway status"));
-    let nobody = Command::new(env!("CARGO_BIN_EXE_hermes"))
-        .args(["--json", "gateway", "status"])
-        .env_clear()
-        .env("HOME", place.dir.path())
-        .env("HERMES_SUPERVISOR", "none")
-        .output()
-        .expect("hermes runs");
-    assert_eq!(here, keys(&nobody));
 }

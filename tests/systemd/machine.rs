@@ -186,8 +186,16 @@ fn image() -> &'static Path {
     })
 }
 
+/// One after the other: what makes an image, for whoever comes first.
+pub(super) fn made(command: &mut Command) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lock = std::fs::File::create(root.join("target/.systemd-lock")).expect("a lock file");
+    flock(&lock, FlockOperation::LockExclusive).expect("the lock");
+    image::run(command);
+}
+
 /// `docker WORDS…`.
-fn docker(words: &[&str]) -> Said {
+pub(super) fn docker(words: &[&str]) -> Said {
     let Output { status, stdout, stderr } =
         Command::new("docker").args(words).output().expect("the docker client");
     Said {
