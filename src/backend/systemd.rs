@@ -24,6 +24,7 @@ pub use unit::{Terms, render};
 
 use crate::detect::Scope;
 use crate::host::Host;
+use crate::host::effect::Program;
 use crate::name::Profile;
 use crate::record::file;
 use crate::supervisor::goal::Watch;
@@ -71,6 +72,24 @@ impl<'host, H: Host> Systemd<'host, H> {
         let machine = || self.systemctl.clone().of(Scope::System);
         version(&self.systemctl, self.host).await.is_ok()
             || version(&machine(), self.host).await.is_ok()
+    }
+
+    /// What prints the gateway's log; `None` where it lies in its own directory.
+    pub async fn journal(
+        &self,
+        profile: &Profile,
+        lines: usize,
+        follow: bool,
+    ) -> Result<Option<Program>, SupervisorError> {
+        if self.scope == Scope::User {
+            return Ok(None);
+        }
+        let mut args = vec!["--no-pager".to_owned(), "--output=cat".to_owned()];
+        args.push(format!("--lines={lines}"));
+        args.push(format!("--unit={}", unit_name(profile)));
+        args.extend(follow.then(|| "--follow".to_owned()));
+        let args = args.into_iter().map(OsString::from).collect();
+        Ok(Some(self.systemctl.program(self.host, "journalctl", args).await?))
     }
 
     fn unit_path(&self, profile: &Profile) -> PathBuf {

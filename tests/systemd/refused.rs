@@ -49,6 +49,8 @@ fn root_installs_the_machines_unit_and_the_gateway_runs_as_the_homes_owner() {
     let pid = machine.sh_as("root", "systemctl show --property=MainPID --value hermes-gateway-bot");
     let owner = machine.sh_as("root", &format!("stat -c %u /proc/{}", pid.out.trim()));
     assert_eq!(owner.out.trim(), "10000");
+    let said = root("logs").expect(0);
+    assert!(said.out.contains("gateway 'bot': running on port "), "{said:?}");
     machine.reboot();
     wait_until("it is back", || {
         let said = root("status");
@@ -74,4 +76,20 @@ fn a_masked_unit_and_a_unit_of_another_home_are_left_alone() {
     assert!(said.err.contains("is masked by"), "{said:?}");
     assert!(said.err.contains("systemctl unmask"), "{said:?}");
     assert_eq!(machine.sh(&format!("readlink {unit}")).out, "/dev/null\n");
+}
+
+#[test]
+fn a_machine_that_systemd_does_not_run_is_nobodys_and_the_error_says_what_could_be() {
+    let machine = Machine::booted();
+    // systemd is installed here, and what says that it runs is there: only nobody answers.
+    let script = "rm -f /.dockerenv; hermes profile create bot; hermes -p bot gateway start";
+    let line = format!(
+        "unshare --mount sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && HERMES_HOME=/tmp/h && export HERMES_HOME && {script}'"
+    );
+    let said = machine.sh_as("root", &line).expect(1);
+    assert!(said.out.contains("nobody supervises gateways here"), "{said:?}");
+    assert!(said.err.contains("✗ nobody supervises gateways here (none)"), "{said:?}");
+    for word in ["systemd", "launchd", "s6", "gateway run"] {
+        assert!(said.err.contains(word), "no {word} in {said:?}");
+    }
 }

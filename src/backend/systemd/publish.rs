@@ -4,6 +4,7 @@
 
 use super::unit::{Terms, can_say, can_start, home_line, render, target};
 use super::{Systemd, unit_name, version};
+use crate::detect::Scope;
 use crate::error::{Errno, HostError, if_present};
 use crate::host::effect::Kind;
 use crate::host::{Host, fs};
@@ -42,8 +43,10 @@ pub(super) async fn publish<H: Host>(
         owner: if_present(fs::meta(host, &spec.home).await)?.map_or(systemd.uid, |meta| meta.uid),
     };
     let unit = render(spec, terms);
-    // systemd opens the log itself, and makes no directories for it.
-    file::make_dirs(host, &spec.log_dir, 0o755).await?;
+    if systemd.scope == Scope::User {
+        // systemd opens the log itself, and makes no directories for it.
+        file::make_dirs(host, &spec.log_dir, 0o755).await?;
+    }
     let mut published = Published::Unchanged;
     if present.as_deref() != Some(&unit) {
         file::make_dirs(host, &systemd.unit_dir, 0o755).await?;

@@ -93,8 +93,7 @@ impl Systemctl {
         service: &str,
         args: Vec<OsString>,
     ) -> Result<Finished, SupervisorError> {
-        let path = self.find(host, tool).await?;
-        let program = Program { path, args, env: self.env.clone(), ..Program::default() };
+        let program = self.program(host, tool, args).await?;
         let finished = match proc::run(host, program, TOOL_TIMEOUT).await {
             Ok(finished) => finished,
             Err(error) if error.errno == Errno::TIMEDOUT => {
@@ -112,6 +111,17 @@ impl Systemctl {
         let stderr = String::from_utf8_lossy(&finished.stderr).trim().replace('\n', "; ");
         let (cause, service) = (cause(&stderr), service.to_owned());
         Err(SupervisorError::Command { tool, action, service, code, stderr, cause })
+    }
+
+    /// One of the programs, ready to be run.
+    pub(super) async fn program<H: Host>(
+        &self,
+        host: &H,
+        tool: &'static str,
+        args: Vec<OsString>,
+    ) -> Result<Program, SupervisorError> {
+        let path = self.find(host, tool).await?;
+        Ok(Program { path, args, env: self.env.clone(), ..Program::default() })
     }
 
     async fn find<H: Host>(

@@ -67,7 +67,13 @@ pub fn render(spec: &ServiceSpec, terms: Terms) -> String {
     let program = word(&spec.program.to_string_lossy());
     let drain = seconds(spec.kill_after);
     let pauses = pauses(spec, version);
-    let log = specifiers(&spec.log_dir.join(LOG).to_string_lossy());
+    let output = match scope {
+        Scope::User => {
+            format!("append:{}", specifiers(&spec.log_dir.join(LOG).to_string_lossy()))
+        }
+        // The machine's systemd would open the file as root, through whatever links the home's owner has laid there.
+        Scope::System => "journal".to_owned(),
+    };
     let _ = write!(
         unit,
         "ExecCondition={program}{profile} gateway intended\n\
@@ -79,7 +85,7 @@ pub fn render(spec: &ServiceSpec, terms: Terms) -> String {
          KillMode=mixed\n\
          TimeoutStartSec=infinity\n\
          TimeoutStopSec={drain}\n\
-         StandardOutput=append:{log}\n\
+         StandardOutput={output}\n\
          StandardError=inherit\n\
          {HARDENING}"
     );
