@@ -104,7 +104,7 @@ fn start_stop_restart_and_status_are_true() {
     mac.expect("-p bot gateway status", 3);
     assert!(mac.ok("-p bot gateway install").contains("launchd (user) looks after it"));
     mac.expect("-p bot gateway status", 3);
-    let said = mac.ok("-p bot gateway start");
+    let (said, _) = mac.expect("-p bot gateway start", 0);
     let first = mac.status("bot")["pid"].clone();
     assert_eq!(said, format!("✓ Started gateway 'bot' (pid {first})\n"));
     assert!(mac.ok("-p bot gateway start").contains("running already"));
@@ -131,6 +131,9 @@ fn r1_a_login_brings_back_what_ran_and_nothing_else() {
     mac.ok("-p runs gateway start");
     mac.ok("-p stopped gateway start");
     mac.ok("-p stopped gateway stop");
+    mac.launchctl("logout");
+    let (out, _) = mac.expect("-p runs gateway install", 0);
+    assert!(out.contains("installed already"), "{out}");
     mac.launchctl("logout");
     mac.launchctl("login");
     mac.wait_status("runs", "verdict", "up");

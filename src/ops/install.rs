@@ -16,6 +16,8 @@ use crate::supervisor::{
 pub enum Registered {
     /// It is there now, new.
     Installed,
+    /// The same, and it starts, as its operator's word asks.
+    InstalledAndStarted,
     /// It was there and is up to date now.
     Updated,
     /// It was there, as it should be.
@@ -62,6 +64,7 @@ async fn install_locked<H: Host, S: Registrar>(
         context.supervisor.start(profile).await?;
     }
     Ok(match published {
+        Published::New if at_start == Want::Up => Registered::InstalledAndStarted,
         Published::New => Registered::Installed,
         Published::Updated => Registered::Updated,
         Published::Unchanged => Registered::Unchanged,

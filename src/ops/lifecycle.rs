@@ -26,7 +26,8 @@ use crate::record::lock::{self, Held};
 use crate::record::marker::Plan;
 use crate::record::{config, file};
 use crate::supervisor::{
-    Fact, Goal, Presence, Registrar, Registration, Service, ServiceSpec, SupervisorError, Want,
+    Fact, Goal, Presence, Published, Registrar, Registration, Service, ServiceSpec,
+    SupervisorError, Want,
 };
 
 /// What an operator asks of a gateway.
@@ -110,8 +111,9 @@ async fn begin_locked<H: Host, S: Registrar>(
     profile: &Profile,
     verb: Verb,
 ) -> Result<Begun, OpsError> {
+    let mut notes = Vec::new();
     if verb != Verb::Stop && context.supervisor.registration() == Registration::OnRequest {
-        enable(context, profile).await?;
+        enable(context, profile, &mut notes).await?;
     }
     // Looked at again: it may have been deleted while we waited for the lock.
     if must_exist(context, profile, verb).await? && !planted!(IntentAfterTheAct) {
@@ -119,7 +121,6 @@ async fn begin_locked<H: Host, S: Registrar>(
     }
     let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
     let before = look(context, &spec, verb).await?;
-    let mut notes = Vec::new();
     let target = tell(context, profile, verb, &before, &mut notes).await?;
     if planted!(IntentAfterTheAct) {
         store_intent(context, profile, verb).await?;
@@ -132,12 +133,15 @@ async fn begin_locked<H: Host, S: Registrar>(
 async fn enable<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
     profile: &Profile,
+    notes: &mut Vec<String>,
 ) -> Result<(), OpsError> {
     if !home::exists(context.host, context.layout, profile).await? {
         return Ok(());
     }
     let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
-    context.supervisor.publish(&spec, Want::Up).await?;
+    if context.supervisor.publish(&spec, Want::Up).await? == Published::New {
+        notes.extend(context.supervisor.caveats().await);
+    }
     Ok(())
 }
 

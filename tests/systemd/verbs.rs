@@ -144,6 +144,13 @@ fn uninstall_and_delete_leave_nothing_of_a_unit_and_rename_brings_it_along() {
     machine.ok("profile rename old new");
     assert_eq!(machine.status("new")["verdict"], "up");
     assert_eq!(machine.property("old", "LoadState"), "not-found");
+    machine.put(".hermes/profiles/copied/SOUL.md", "x");
+    machine.put(".hermes/profiles/copied/gateway_intent.json", "{\"intent\":\"running\"}");
+    machine.hermes("-p copied gateway status").expect(4);
+    let said = machine.ok("-p copied gateway install").out;
+    assert!(said.contains("and starts it, as its files ask"), "{said}");
+    machine.wait_status("copied", "verdict", "up");
+    machine.ok("profile delete copied -y");
     machine.ok("profile create plain");
     machine.ok("profile rename plain simple");
     assert_eq!(machine.property("simple", "LoadState"), "not-found");

@@ -98,6 +98,9 @@ fn sentence<H>(session: &Session<'_, H>, profile: &Profile, registered: Register
         Registered::Installed => format!(
             "✓ Installed gateway '{profile}': {manager} looks after it; `hermes -p {profile} gateway start` starts it\n"
         ),
+        Registered::InstalledAndStarted => format!(
+            "✓ Installed gateway '{profile}': {manager} looks after it, and starts it, as its files ask\n"
+        ),
         Registered::Updated => format!("✓ Brought gateway '{profile}' up to date with {manager}\n"),
         Registered::Unchanged => format!("✓ Gateway '{profile}' is installed already\n"),
         Registered::Uninstalled => {
@@ -109,7 +112,7 @@ fn sentence<H>(session: &Session<'_, H>, profile: &Profile, registered: Register
 
 fn result(profile: &Profile, registered: Registered, notes: &[String]) -> Value {
     let outcome = match registered {
-        Registered::Installed => "installed",
+        Registered::Installed | Registered::InstalledAndStarted => "installed",
         Registered::Updated => "updated",
         Registered::Unchanged => "already-installed",
         Registered::Uninstalled => "uninstalled",
