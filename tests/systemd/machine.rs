@@ -178,15 +178,12 @@ fn image() -> &'static Path {
     static MADE: OnceLock<std::path::PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        // A runner that gives each test a process of its own comes here as often: one after the other.
-        let lock = std::fs::File::create(root.join("target/.systemd-lock")).expect("a lock file");
-        flock(&lock, FlockOperation::LockExclusive).expect("the lock");
-        image::run(Command::new(root.join("docker/systemd.sh")).arg(suite()));
+        made(Command::new(root.join("docker/systemd.sh")).arg(suite()));
         image::compile(root)
     })
 }
 
-/// One after the other: what makes an image, for whoever comes first.
+/// Makes an image, one after the other: a runner that gives each test a process of its own comes here as often.
 pub(super) fn made(command: &mut Command) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let lock = std::fs::File::create(root.join("target/.systemd-lock")).expect("a lock file");
