@@ -17,39 +17,53 @@ value() { # LABEL, KEY
     sed -n "/<key>$2</{n;s/.*>\\(.*\\)<.*/\\1/p;q}" "$(cat "$state/$1.loaded")"
 }
 
-run() { # LABEL: what launchd does with a loaded job
+# A reader sees the old words or the new.
+write() { # NAME, WORDS
+    echo "$2" >"$state/$1.$$" && mv "$state/$1.$$" "$state/$1"
+}
+
+run() { # LABEL: what launchd does with a loaded job, until it has ended well or is on its way out
     label=$1
-    while test -e "$state/$label.loaded" && test ! -e "$state/$label.leaving"; do
+    code=1
+    while test ! -e "$state/$label.leaving" && test "$code" != 0; do
         words=$(sed -n '/<array>/,/<\/array>/s/.*<string>\(.*\)<\/string>.*/\1/p' "$(cat "$state/$label.loaded")")
         log=$(value "$label" StandardOutPath)
         # shellcheck disable=SC2086 # no word of the tests has a space
         env -i HOME="$HOME" PATH="$PATH" HERMES_HOME="$(value "$label" HERMES_HOME)" \
             HERMES_SUPERVISOR="$(value "$label" HERMES_SUPERVISOR)" \
             HERMES_SUPERVISED_CHILD="$(value "$label" HERMES_SUPERVISED_CHILD)" $words >>"$log" 2>&1 &
-        echo $! >"$state/$label.new" && mv "$state/$label.new" "$state/$label.pid"
+        write "$label.pid" $!
+        # Whoever wanted it to end may have come too early to know whom to tell.
+        test ! -e "$state/$label.leaving" || kill -TERM $!
         wait $!
         code=$?
         test "$code" = 137 && code=-9
-        echo "$code" >"$state/$label.status"
+        # In this order: no process and no end would be read as an end in success.
+        write "$label.status" "$code"
         rm -f "$state/$label.pid"
-        test "$code" = 0 && break
-        sleep "$(test -e "$state/$label.loaded" && value "$label" ThrottleInterval || echo 0)"
+        ticks=$(($(value "$label" ThrottleInterval) * 20))
+        while test "$code" != 0 && test ! -e "$state/$label.leaving" && test "$ticks" -gt 0; do
+            sleep 0.05
+            ticks=$((ticks - 1))
+        done
     done
+    rm -f "$state/$label.runner"
 }
 
 begin() { # LABEL
+    : >"$state/$1.runner"
     setsid "$0" run "$1" >/dev/null 2>&1 </dev/null &
 }
 
-end() { # LABEL
+end() { # LABEL: TERM, ExitTimeOut, KILL
     limit=$(($(value "$1" ExitTimeOut) * 20))
     : >"$state/$1.leaving"
     pid=$(cat "$state/$1.pid" 2>/dev/null) && kill -TERM "$pid" 2>/dev/null
-    while test -e "$state/$1.pid" && test "$limit" -gt 0; do
+    while test -e "$state/$1.runner"; do
         sleep 0.05
         limit=$((limit - 1))
+        test "$limit" != 0 || kill -KILL "$(cat "$state/$1.pid")"
     done
-    test ! -e "$state/$1.pid" || kill -KILL "$pid" 2>/dev/null
     rm -f "$state/$1.loaded" "$state/$1.leaving"
 }
 
@@ -85,7 +99,7 @@ bootstrap)
     test ! -e "$state/$label.disabled" || fail 119 "Bootstrap failed: 119: Service is disabled"
     test ! -e "$state/$label.loaded" || fail 5 "Bootstrap failed: 5: Input/output error"
     rm -f "$state/$label.status"
-    echo "$2" >"$state/$label.loaded"
+    write "$label.loaded" "$2"
     begin "$label"
     ;;
 bootout)
@@ -98,7 +112,9 @@ end) end "$1" ;;
 kickstart)
     test -e "$state/$label.loaded" || fail 113 "Could not find service \"$label\" in domain"
     test ! -e "$state/$label.leaving" || fail 36 "Operation now in progress"
-    test -e "$state/$label.pid" || begin "$label"
+    # It runs, or is about to, or has just ended in success.
+    while test -e "$state/$label.runner" && test ! -e "$state/$label.pid"; do sleep 0.05; done
+    test -e "$state/$label.runner" || begin "$label"
     ;;
 kill)
     test -e "$state/$label.loaded" || fail 113 "Could not find service \"$label\" in domain"

@@ -152,7 +152,7 @@ impl Machine {
     /// Puts a file below the home of hermes.
     pub(super) fn put(&self, path: &str, contents: &str) {
         let quoted = contents.replace('\'', r"'\''");
-        self.sh(&format!("mkdir -p \"$(dirname ~/{path})\" && printf %s '{quoted}' >~/{path}"))
+        self.sh(&format!("mkdir -p \"$(dirname ~/{path})\" && printf %s '{quoted}' >~/{path}.new && mv ~/{path}.new ~/{path}"))
             .expect(0);
     }
 }
