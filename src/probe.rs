@@ -1,16 +1,23 @@
 //! Floor 0: bugs that a simulator plants, and marks that say which protections a run has reached. Test builds only.
 //!
-//! Both exist with the cargo feature `planted` alone, which `hermes-sim` asks for. Without it `planted!(…)` is the
-//! constant `false` and `mark!(…)` is nothing, so the shipped program holds no trace of either. A bug is switched on for
-//! one thread at a time by `plant`. Nothing here touches the machine.
+//! A third thing helps the search: a wait says where a round of it begins (`rounds`), so that a task that has looked ten
+//! times can be told from none that has looked once.
+//!
+//! All exist with the cargo feature `planted` alone, which `hermes-sim` asks for. Without it `planted!(…)` is the
+//! constant `false`, the others are nothing, and the shipped program holds no trace of any. A bug is switched on for one
+//! thread at a time by `plant`. Nothing here touches the machine.
 
 #[cfg(feature = "planted")]
 mod bug;
+#[cfg(feature = "planted")]
+mod rounds;
 #[cfg(feature = "planted")]
 mod switch;
 
 #[cfg(feature = "planted")]
 pub use bug::Bug;
+#[cfg(feature = "planted")]
+pub use rounds::{Round, round_begins, take_rounds, wait_begins, wait_ends};
 #[cfg(feature = "planted")]
 pub use switch::{aside, clear_marks, is_planted, marks, plant, reach};
 
@@ -50,4 +57,27 @@ macro_rules! mark {
 #[cfg(not(feature = "planted"))]
 macro_rules! mark {
     ($hazard:literal) => {{}};
+}
+
+/// Says that a wait begins, begins another round (and what it carries from the one before), or ends.
+#[cfg(feature = "planted")]
+macro_rules! wait {
+    (begins) => {
+        $crate::probe::wait_begins()
+    };
+    (round $carried:expr) => {
+        $crate::probe::round_begins($carried)
+    };
+    (ends) => {
+        $crate::probe::wait_ends()
+    };
+}
+
+/// Says that a wait begins, begins another round (and what it carries from the one before), or ends.
+#[cfg(not(feature = "planted"))]
+macro_rules! wait {
+    (round $carried:expr) => {{
+        let _ = $carried; // only test builds look at it
+    }};
+    ($said:ident) => {{}};
 }

@@ -38,6 +38,7 @@ use hermes::host::effect::Links;
 pub use self::node::{Body, Directory, Node, Status, Step, Unsynced};
 use self::nodes::Nodes;
 pub use self::power::CUTS_MAX;
+use crate::touched::{self, Thing};
 
 /// Which node of which device: the same object has the same pair, as in `stat(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,8 +97,8 @@ struct Device {
 /// The number of every device's root directory.
 pub const ROOT: u64 = 1;
 
-/// Numbers from here on belong to the callers of effects; below it, [`Disk::put_file`] and its like count upward.
-pub const FRESH_MIN: u64 = 1 << 32;
+/// What effects make gets numbers from here on; below it, [`Disk::put_file`] and its like count upward.
+const FRESH_MIN: u64 = 1 << 32;
 
 impl Disk {
     /// No devices.
@@ -179,6 +180,7 @@ impl Disk {
     }
 
     fn drop_node(&mut self, id: NodeId) {
+        touched::changed(Thing::Life(id));
         let remembered = self.node(id).map(Node::remembered).unwrap_or_default();
         if let Some(device) = self.devices.get_mut(&id.device) {
             device.nodes.remove(id.number);
@@ -196,6 +198,7 @@ impl Disk {
     }
 
     fn known(&self, id: NodeId) -> Result<&Node, Errno> {
+        touched::seen(Thing::Status(id));
         self.node(id).ok_or(errno::NOENT)
     }
 
@@ -205,6 +208,7 @@ impl Disk {
 
     /// The name's node, without looking through links or mounts.
     fn entry(&self, dir: NodeId, name: &OsStr) -> Option<NodeId> {
+        touched::seen(Thing::Name(dir, name));
         self.directory(dir).ok()?.names.get(name).copied()
     }
 
@@ -225,6 +229,7 @@ impl Disk {
 
     /// Puts a new node under a number that must be free.
     fn insert(&mut self, id: NodeId, node: Node) {
+        touched::changed(Thing::Life(id));
         let device = self.devices.get_mut(&id.device).expect("a new node's directory has a device");
         let before = device.nodes.insert(id.number, node);
         assert!(before.is_none(), "node number {} was given out twice", id.number);
@@ -232,6 +237,10 @@ impl Disk {
 
     /// One step of a directory: these names now mean these nodes, or nothing.
     fn rename_entries(&mut self, dir: NodeId, changes: Vec<(OsString, Option<NodeId>)>) {
+        touched::changed(Thing::Names(dir));
+        for (name, _) in &changes {
+            touched::changed(Thing::Name(dir, name));
+        }
         self.change(dir, |node| node.take_step(Step::Names(changes)));
     }
 

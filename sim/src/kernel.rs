@@ -19,6 +19,7 @@ use hermes::host::{Answer, Outcome};
 use crate::disk::{Credentials, NodeId, View};
 use crate::hash::Kept;
 use crate::process::{Open, Process};
+use crate::touched;
 use crate::world::{Who, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,6 +50,9 @@ impl From<Outcome> for Reply {
 /// If there is no such process: whoever calls has just looked.
 pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
     use Effect as E;
+    if is_about_processes(effect) {
+        touched::everything();
+    }
     let outcome = match effect {
         E::Open { place, how, links } => files::open(world, who, place, *how, *links),
         E::Read { handle, max } => files::read(world, who, *handle, *max),
@@ -103,6 +107,25 @@ pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
         E::Wait { interests } => return waiting::wait(world, who, interests),
     };
     outcome.into()
+}
+
+/// Is it about others that run, or waits for them?
+fn is_about_processes(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Run { .. }
+            | Effect::Spawn { .. }
+            | Effect::Exec { .. }
+            | Effect::OpenProcess { .. }
+            | Effect::SignalProcess { .. }
+            | Effect::SignalGroup { .. }
+            | Effect::Reap { .. }
+            | Effect::Trap { .. }
+            | Effect::Listen { .. }
+            | Effect::Accept { .. }
+            | Effect::Connect { .. }
+            | Effect::Wait { .. }
+    )
 }
 
 fn as_root(process: &mut Process, change: impl FnOnce(&mut Credentials)) -> Outcome {

@@ -15,6 +15,7 @@
 //!   kernel      answers one effect: files, processes, signals, locks, pipes, clocks
 //!   world       plain data: containers, processes, the disk. Cloned cheaply, compared by hash
 //!   disk        nodes with owners, each in a volatile and a durable layer
+//!   touched     what a move looked at and changed
 //! ```
 //!
 //! A file names its own module and those below it. Laws: one source of choices; no real clock, no real randomness, no
@@ -37,6 +38,7 @@ pub mod scenario;
 pub mod search;
 pub mod shrink;
 pub mod task;
+pub mod touched;
 pub mod trace;
 pub mod user_program;
 pub mod world;

@@ -17,6 +17,7 @@ use crate::observe::process::gateway_of;
 use crate::process::Body;
 use crate::s6::{logger, shell, supervise, svscan};
 use crate::task::{Live, Task, Wants};
+use crate::touched;
 use crate::user_program;
 use crate::world::{ContainerId, Phase, Who, World};
 use crate::{hash, runtime};
@@ -152,17 +153,23 @@ impl Machine {
     ///
     /// If it is not.
     pub fn step(&mut self, who: Who) -> Moved {
+        touched::moving(|| self.step_noted(who))
+    }
+
+    fn step_noted(&mut self, who: Who) -> Moved {
         let process = self.world.process(who).expect("the process that moves exists");
         match &process.body {
             Body::Task(task) => match Wants::clone(task.wants()) {
                 Wants::Effect(effect) => self.act(who, effect),
                 Wants::Exit(code) => {
+                    touched::everything();
                     let serial = process.serial;
                     self.lives.remove(&serial);
                     signals::end(&mut self.world, who, Status::Exited(code));
                     Moved::Exited { who, serial, code }
                 }
                 Wants::Panic(message) => {
+                    touched::everything();
                     signals::end(&mut self.world, who, Status::Exited(101));
                     Moved::Panicked { who, message }
                 }
@@ -170,8 +177,12 @@ impl Machine {
             Body::Svscan(_) => self.automaton(who, svscan::step),
             Body::Supervise(_) => self.automaton(who, supervise::step),
             Body::Logger(_) => self.automaton(who, logger::step),
-            Body::Shell(_) => self.automaton(who, shell::step),
+            Body::Shell(_) => {
+                touched::everything();
+                self.automaton(who, shell::step)
+            }
             Body::User(_) => {
+                touched::everything();
                 if let Some(line) = user_program::step(&mut self.world, who) {
                     self.print(who, Stream::Out, format!("{line}\n").as_bytes());
                 }

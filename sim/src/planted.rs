@@ -18,7 +18,7 @@ pub struct Planted {
     pub breaks: &'static [&'static str],
     /// A scenario that should show it.
     pub scenario: &'static str,
-    /// The cheapest search that should find it: calm, matrix, surprises or closed.
+    /// The cheapest search that should find it: calm, matrix, recovery, laws, surprises or closed.
     pub search: &'static str,
 }
 
@@ -75,6 +75,7 @@ pub const TABLE: &[Planted] = table! {
     DeletedUnderLiveGateway: "H21", "the gateway ends before its directory is hidden", ["L6", "L3", "expect"], "h21-delete-while-draining", "calm";
     DeleteLeavesSlot: "H22", "the slot goes with its profile", ["L2", "L3", "expect"], "h21-delete-while-draining", "calm";
     DeletedInPlace: "H22", "one rename decides that a profile is deleted", ["S1", "L6"], "h22-killed-in-delete", "calm";
+    DeleteAgainNotSynced: "H22", "a repeated delete syncs what the first one hid", ["S1"], "h22-delete-repeated", "recovery";
     RenamedStaysDown: "H24", "the operator's word follows a rename", ["S7", "L1"], "verb-rename", "calm";
     OddProfileAborts: "H32", "each profile stands alone at boot", ["S9", "S13", "L2", "expect"], "h32-one-odd-profile", "calm";
     SecondDefault: "H34", "the same rule for names at boot and in commands", ["S13", "S9", "L2", "expect"], "h34-second-default", "calm";
@@ -116,7 +117,8 @@ mod tests {
                     .all(|promise| *promise == "expect" || promise.starts_with(['S', 'L'])),
                 "{row:?}"
             );
-            assert!(["calm", "matrix", "surprises", "closed"].contains(&row.search), "{row:?}");
+            let searches = ["calm", "matrix", "recovery", "laws", "surprises", "closed"];
+            assert!(searches.contains(&row.search), "{row:?}");
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/scenarios/");
             assert!(
                 std::path::Path::new(&format!("{path}{}.json", row.scenario)).is_file(),

@@ -8,6 +8,7 @@
 //! Calm: the task that moved last goes on; then whoever can; then the story; time passes only when nobody can move.
 
 mod acts;
+mod ask;
 mod expect;
 mod setup;
 mod story;
@@ -24,11 +25,12 @@ use hermes::host::effect::{Effect, Signal};
 use crate::hash::Kept;
 use crate::machine::{Machine, Moved};
 use crate::promise::{Breach, Watch};
-use crate::scenario::{Kind, Scenario, Span};
+use crate::scenario::{Kind, Scenario, Span, Task};
 use crate::task::Wants;
 use crate::world::{ContainerId, Phase, Who};
 use crate::{hash, runtime};
 
+pub use ask::ask;
 pub use story::Doing;
 pub use surprise::objects;
 
@@ -148,6 +150,11 @@ impl Play {
     /// The scenario that is played.
     pub fn scenario(&self) -> &Scenario {
         &self.scenario
+    }
+
+    /// From here on it is another story, the same up to the present.
+    pub fn retell(&mut self, scenario: &Arc<Scenario>) {
+        self.scenario = Arc::clone(scenario);
     }
 
     /// The commands so far.
@@ -313,6 +320,9 @@ impl Play {
                     (serial, self.machine.wants(who))
                 {
                     let kind = Kind::of(effect);
+                    if matches!(self.task(who), Some(Task::Init(_) | Task::Tree(_))) {
+                        self.watch.boot_was_refused(&self.machine.world);
+                    }
                     self.sticky = Some(Sticky { serial, kind, touches: None, errno: *errno });
                 }
                 let moved = self.machine.refuse(who, *errno);

@@ -40,8 +40,6 @@ pub struct Process {
     pub env: Arc<BTreeMap<OsString, OsString>>,
     /// What it has open, by handle.
     pub open: BTreeMap<u32, Open>,
-    /// How many handles it was given.
-    pub handles: u32,
     /// What it was started with, by descriptor.
     pub inherited: BTreeMap<i32, Open>,
     /// Files on which it holds a POSIX record lock.
@@ -139,10 +137,12 @@ impl Process {
         u64::try_from(mixed & 0x0000_ffff_ffff_ffff).expect("48 bits") | 1 << 48
     }
 
-    /// Gives an open file a handle.
+    /// Gives an open file a handle: the lowest that is free.
     pub fn insert(&mut self, open: Open) -> u32 {
-        let handle = self.handles;
-        self.handles += 1;
+        let mut handle = 0;
+        while self.open.contains_key(&handle) {
+            handle += 1;
+        }
         self.open.insert(handle, open);
         handle
     }

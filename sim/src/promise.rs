@@ -11,7 +11,7 @@
 //!   reader    S11 S12               commands that only look; what commands print
 //!   boot      S13                   the boot log
 //!   rest      L1 L2 L3 L4           when nobody moves
-//!   compare   S9 S14 L5             two runs, or several starts, beside each other
+//!   compare   S9 S14 L5 L6          two runs, or several starts, beside each other
 //!   status    L7                    what `status` says
 //! ```
 //!
@@ -32,7 +32,10 @@ pub mod status;
 mod watch;
 mod words;
 
-pub use compare::{Fingerprint, commute, ever_slower, fingerprint, same_for_others};
+pub use compare::{
+    Fingerprint, comes_back, commute, ends_in_an_order, ever_slower, fingerprint, reaches_its_end,
+    same_for_others,
+};
 pub use name::{Breach, Name, UnknownName};
 pub use status::status_agrees;
 pub use watch::Watch;

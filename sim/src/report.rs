@@ -61,7 +61,8 @@ pub struct Report {
 /// Shrinks what was found, and plays it once more to tell of it.
 pub fn report(case: &Case<'_>, effort: Effort) -> Report {
     let promise = &case.found.failure.promise;
-    let told = address::tell(case.scenario, case.found, case.by);
+    let scenario = case.found.repeated.as_deref().unwrap_or(case.scenario);
+    let told = address::tell(scenario, case.found, case.by);
     let shrunk = told.and_then(|told| {
         let told = christen(case, told);
         let shrunk = shrink::shrink(&told, promise, effort.runs);
@@ -69,7 +70,7 @@ pub fn report(case: &Case<'_>, effort: Effort) -> Report {
         verify(&shrunk.scenario, promise)?;
         Ok(shrunk)
     });
-    let scenario = Arc::new(case.scenario.clone());
+    let scenario = Arc::new(scenario.clone());
     let mut trace = Trace::new(effort.lines);
     match shrunk {
         Ok(shrunk) => {
@@ -146,6 +147,7 @@ pub fn finder(by: Finder) -> &'static str {
         Finder::CrashMatrix => "crash matrix",
         Finder::Surprises => "surprises",
         Finder::Closed => "closed",
+        Finder::Laws => "laws",
         Finder::Swarm => "swarm",
         Finder::Conformance => "conformance",
     }
@@ -182,9 +184,15 @@ fn replay_command(case: &Case<'_>, minimal: &Scenario) -> String {
     format!("cargo run -p hermes-sim -- replay fixtures/{folder}/{}.json", minimal.name)
 }
 
+/// Is it of the crashes inside the recovery?
+fn is_twofold(found: &Found) -> bool {
+    found.repeated.is_some() || found.schedule.0.len() > 1
+}
+
 fn explore_command(case: &Case<'_>) -> String {
     let search = match case.by {
         None => "calm",
+        Some(Finder::CrashMatrix) if is_twofold(case.found) => "recovery",
         Some(Finder::CrashMatrix) => "matrix",
         Some(by) => finder(by),
     };

@@ -100,6 +100,9 @@ pub enum Finder {
     /// The exhaustive search.
     #[serde(rename = "closed")]
     Closed,
+    /// Whole runs laid beside each other.
+    #[serde(rename = "laws")]
+    Laws,
     /// The seeded swarm.
     #[serde(rename = "swarm")]
     Swarm,

@@ -3,7 +3,9 @@
 //!
 //! ```text
 //!   calm        no surprise: counts, and gives the golden digest
-//!   matrix      each crash and errno before each effect of the named tasks, and once more inside the recovery
+//!   matrix      each crash and errno before each effect of the named tasks
+//!   recovery    the same, and once more while the machine boots or the command is repeated
+//!   laws        whole runs beside each other: without one profile, in another order, from start to start
 //!   surprises   at most so many surprises, anywhere
 //!   closed      every interleaving, with a visited set
 //!   swarm       seeded walks
@@ -16,11 +18,13 @@ pub mod calm;
 pub mod closed;
 mod conclude;
 pub mod faults;
+mod laws;
 pub mod matrix;
+pub mod recovery;
 pub mod surprises;
 pub mod swarm;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::play::{Failure, Move, Play};
@@ -56,6 +60,8 @@ pub struct Tally {
     pub states: u64,
     /// Moves between them.
     pub transitions: u64,
+    /// How often each promise about several runs was looked at.
+    pub compared: BTreeMap<&'static str, u64>,
     /// Nothing was left out for want of budget.
     pub is_complete: bool,
     /// Of everything that happened, in order.
@@ -73,6 +79,8 @@ pub struct Found {
     pub failure: Failure,
     /// It broke while the run was concluded: after the story was cut off.
     pub is_concluding: bool,
+    /// The story that was played, where the search changed it: up to the first crash, and the command once more.
+    pub repeated: Option<Arc<Scenario>>,
 }
 
 impl Tally {
@@ -130,7 +138,8 @@ impl Search {
     }
 
     fn broken(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
-        self.tally.note(Found { schedule: schedule.clone(), failure, is_concluding });
+        let (schedule, repeated) = (schedule.clone(), None);
+        self.tally.note(Found { schedule, failure, is_concluding, repeated });
     }
 
     fn is_spent(&mut self) -> bool {
@@ -170,8 +179,7 @@ impl Schedule {
             play.take(&next)?;
         }
         if concludes {
-            play.abandon();
-            conclude::conclude_seen(play, see)?;
+            conclude::conclude_with(play, &[], see)?;
         }
         Ok(())
     }

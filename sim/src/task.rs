@@ -5,9 +5,11 @@
 //!   Task { invocation, from, answers, wants } ──replay──► Live (the future, waiting for one more answer)
 //! ```
 //!
-//! A gateway is cut between its turns: its list starts anew from the [`Running`] of the turn.
+//! A gateway is cut between its turns: its list starts anew from the [`Running`] of the turn. What waits is where it was
+//! before, however often it has looked ([`rounds`]).
 
 mod memo;
+mod rounds;
 
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
@@ -21,10 +23,12 @@ use std::task::{Context, Poll, Waker};
 use hermes::cli::invocation::Invocation;
 use hermes::cli::{self, Progress, Running};
 use hermes::host::{Effect, Host, Outcome};
+use hermes::probe::{self, Round};
 
 use crate::hash;
 
 pub use memo::forget;
+use rounds::Waits;
 
 /// What a task wants next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +48,8 @@ pub struct Task {
     from: Option<Arc<Running>>,
     answers: Answers,
     wants: Arc<Wants>,
+    /// The waits that it is in.
+    waits: Waits,
     /// Of all that decides what it does next.
     digest: u128,
 }
@@ -146,7 +152,14 @@ impl Live {
         Self { door, future }
     }
 
-    fn poll(&mut self) -> Polled {
+    /// Goes on to the next effect, and says what rounds began on the way.
+    fn poll(&mut self) -> (Polled, Vec<Round>) {
+        drop(probe::take_rounds());
+        let polled = self.poll_future();
+        (polled, probe::take_rounds())
+    }
+
+    fn poll_future(&mut self) -> Polled {
         let mut context = Context::from_waker(Waker::noop());
         let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(&mut context)));
         match polled {
@@ -160,7 +173,7 @@ impl Live {
         }
     }
 
-    fn answer(&mut self, outcome: Outcome) -> Polled {
+    fn answer(&mut self, outcome: Outcome) -> (Polled, Vec<Round>) {
         *self.door.answer.borrow_mut() = Some(outcome);
         self.poll()
     }
@@ -179,8 +192,9 @@ impl Task {
         let live = Live::start(&invocation, None);
         let wants = Arc::new(Wants::Exit(0));
         let answers = Answers::default();
-        let mut task = Self { invocation, from: None, answers, wants, digest };
-        let live = task.settle(live);
+        let waits = Waits::default();
+        let mut task = Self { invocation, from: None, answers, wants, waits, digest };
+        let (live, _) = task.settle(live);
         (task, live)
     }
 
@@ -199,62 +213,73 @@ impl Task {
     pub fn answer(&mut self, live: Option<Live>, outcome: Outcome) -> Option<Live> {
         let key = hash::of(&(self.digest, &outcome));
         if let Some(known) = memo::recall(key) {
-            self.digest = known.digest;
-            self.wants = known.wants;
-            match known.cut {
-                None => self.note(outcome),
-                Some(running) => {
-                    self.from = Some(running);
-                    self.answers = Answers::default();
-                }
+            self.wants = Arc::clone(&known.wants);
+            match &known.cut {
+                None => self.note(key, outcome),
+                Some(running) => self.cut(Arc::clone(running)),
             }
+            self.hear(&known.said);
             return None;
         }
         let mut live = live.unwrap_or_else(|| self.rebuild());
-        self.digest = key;
-        self.note(outcome.clone());
-        let (live, cut) = match live.answer(outcome) {
+        self.note(key, outcome.clone());
+        let (polled, said) = live.answer(outcome);
+        let (live, cut, said) = match polled {
             Polled::Wants(wants) => {
                 self.wants = Arc::new(wants);
-                (live, None)
+                self.hear(&said);
+                (live, None, said)
             }
             Polled::Cut(running) => {
-                let live = self.cut(*running);
-                (live, self.from.clone())
+                let (live, said) = self.begin_turn(*running);
+                (live, self.from.clone(), said)
             }
         };
-        if let Wants::Exit(code) = *self.wants {
-            // Whatever led here, nothing else of it is left.
-            self.digest = hash::of(&("exit", code));
-        }
         let wants = Arc::clone(&self.wants);
-        memo::keep(key, memo::Known { digest: self.digest, wants, cut });
+        memo::keep(key, memo::Known { wants, cut, said: said.into() });
         Some(live)
     }
 
-    fn note(&mut self, outcome: Outcome) {
+    fn note(&mut self, digest: u128, outcome: Outcome) {
+        self.digest = digest;
         let before = std::mem::take(&mut self.answers);
         self.answers = Answers(Some(Arc::new(Answered { outcome, before })));
     }
 
+    /// What it said on its way to what it wants now.
+    fn hear(&mut self, said: &[Round]) {
+        for round in said {
+            self.waits.hear(*round, &mut self.digest, &mut self.answers);
+        }
+        if let Wants::Exit(code) = *self.wants {
+            // Whatever led here, nothing else of it is left.
+            self.digest = hash::of(&("exit", code));
+        }
+    }
+
     /// The list starts anew: what the gateway is between two turns says it all.
-    fn cut(&mut self, running: Running) -> Live {
-        self.digest = hash::of(&(&self.invocation.argv, self.invocation.pid, &running));
-        let from = Arc::new(running);
-        let live = Live::start(&self.invocation, Some(&from));
-        self.from = Some(from);
+    fn cut(&mut self, running: Arc<Running>) {
+        self.digest = hash::of(&(&self.invocation.argv, self.invocation.pid, &*running));
+        self.from = Some(running);
         self.answers = Answers::default();
+        self.waits = Waits::default();
+    }
+
+    fn begin_turn(&mut self, running: Running) -> (Live, Vec<Round>) {
+        self.cut(Arc::new(running));
+        let live = Live::start(&self.invocation, self.from.as_ref());
         self.settle(live)
     }
 
     /// Polls a future that has had no answer yet.
-    fn settle(&mut self, mut live: Live) -> Live {
+    fn settle(&mut self, mut live: Live) -> (Live, Vec<Round>) {
         match live.poll() {
-            Polled::Wants(wants) => {
+            (Polled::Wants(wants), said) => {
                 self.wants = Arc::new(wants);
-                live
+                self.hear(&said);
+                (live, said)
             }
-            Polled::Cut(running) => self.cut(*running),
+            (Polled::Cut(running), _) => self.begin_turn(*running),
         }
     }
 
@@ -279,9 +304,9 @@ impl Task {
             next = answered.before.0.as_ref();
         }
         let mut live = Live::start(&self.invocation, self.from.as_ref());
-        let mut polled = live.poll();
+        let (mut polled, _) = live.poll();
         for outcome in outcomes.into_iter().rev() {
-            polled = live.answer(outcome);
+            (polled, _) = live.answer(outcome);
         }
         match polled {
             Polled::Wants(wants) if wants == *self.wants => live,

@@ -62,7 +62,7 @@ fn run_ends_with_0_when_everything_held() {
     let folder = tempfile::tempdir().expect("a folder");
     let held = sim(&["run", &write(folder.path(), "holds", HOLDS)]);
     assert_eq!(held.status.code(), Some(0), "{}{}", out(&held), err(&held));
-    assert!(out(&held).contains("1 scenarios, 2 searches: 2 held, 0 broken"), "{}", out(&held));
+    assert!(out(&held).contains("1 scenarios, 4 searches: 4 held, 0 broken"), "{}", out(&held));
 }
 
 #[test]
@@ -114,7 +114,8 @@ fn run_prints_the_same_table_whatever_the_number_of_jobs() {
     let one = table("1");
     assert_eq!(one, table("3"));
     let names: Vec<&str> = one.iter().filter_map(|row| row.split(' ').next()).collect();
-    assert_eq!(names[1..9], ["one", "one", "two", "two", "three", "three", "four", "four"]);
+    let each = ["one", "two", "three", "four"].map(|name| [name; 4]);
+    assert_eq!(names[1..17], *each.as_flattened());
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn run_made_twice_has_the_same_digests() {
     let twice = sim(&["run", "--twice", "--json", &path]);
     assert_eq!(twice.status.code(), Some(0), "{}", out(&twice));
     let value: serde_json::Value = serde_json::from_str(&out(&twice)).expect("JSON");
-    assert_eq!(value["units"].as_array().map(Vec::len), Some(2));
+    assert_eq!(value["units"].as_array().map(Vec::len), Some(4));
     assert_eq!(value["units"][0]["search"], "calm");
 }
 
@@ -155,7 +156,7 @@ fn list_names_every_scenario_and_its_searches() {
     assert_eq!(listed.status.code(), Some(0));
     let text = out(&listed);
     let line = text.lines().find(|line| line.starts_with("verb-boot ")).expect("verb-boot");
-    assert!(line.contains("calm matrix surprises"), "{line}");
+    assert!(line.contains("calm laws matrix recovery surprises"), "{line}");
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn another_turn_or_a_jump_in_time_comes_up_again_by_its_address() {
 /// Told by addresses and read back, every surprise comes up. False: it has no address.
 fn comes_up(scenario: &Scenario, schedule: Schedule) -> bool {
     let failure = Failure { promise: "S1".to_owned(), what: String::new() };
-    let found = Found { schedule: schedule.clone(), failure, is_concluding: true };
+    let found = Found { schedule: schedule.clone(), failure, is_concluding: true, repeated: None };
     let Ok(told) = address::tell(scenario, &found, Some(Finder::Surprises)) else { return false };
     let read = load("told", &told.to_json()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(read, told);

@@ -21,7 +21,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{Handle, How, Links, Meta, Place};
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Answer, Effect, Host, Outcome};
-use hermes_sim::disk::{Credentials, Disk, FRESH_MIN, NodeId};
+use hermes_sim::disk::{Credentials, Disk, NodeId};
 use hermes_sim::hash;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -47,7 +47,6 @@ struct Both {
     root: NodeId,
     credentials: Credentials,
     open: Vec<Open>,
-    fresh: u64,
 }
 
 /// An answer without what may differ.
@@ -110,7 +109,6 @@ impl Both {
     }
 
     fn step(&mut self, act: &Act) -> Option<(Result<Said, Errno>, Result<Said, Errno>)> {
-        self.fresh += 1;
         match act {
             Act::Open { .. } | Act::Close { .. } => self.handles(act),
             Act::Write { .. } | Act::Read { .. } => self.data(act),
@@ -149,8 +147,7 @@ impl Both {
                 let real = self.perform(Effect::Open { place, how: *how, links: *links });
                 let mounts = BTreeMap::new();
                 let view = view(self.root, &mounts, &self.credentials);
-                let node =
-                    self.disk.open(&view, Some(dir), path.as_ref(), *how, *links, self.fresh);
+                let node = self.disk.open(&view, Some(dir), path.as_ref(), *how, *links);
                 if let (Err(Errno::NXIO), Ok(_)) = (&real, &node) {
                     return None; // whether a FIFO has readers is not the disk's to know
                 }
@@ -213,12 +210,12 @@ impl Both {
             }
             Act::MakeDir { dir, path, mode } => {
                 let dir = at(dir);
-                let made = self.disk.make_dir(&view, dir, path.as_ref(), *mode, self.fresh);
+                let made = self.disk.make_dir(&view, dir, path.as_ref(), *mode);
                 made.map(|_| Said::Done)
             }
             Act::MakeFifo { dir, path, mode } => {
                 let dir = at(dir);
-                let made = self.disk.make_fifo(&view, dir, path.as_ref(), *mode, self.fresh);
+                let made = self.disk.make_fifo(&view, dir, path.as_ref(), *mode);
                 made.map(|_| Said::Done)
             }
             Act::Rename { from, to, over } => {
@@ -300,8 +297,7 @@ fn take_steps(top: &Path, uid: u32, acts: &[Act]) -> Result<(Disk, NodeId), Test
     let mut disk = Disk::new();
     let (root, start) = plant_simulated(&mut disk);
     let credentials = Credentials { uid, gid: uid, groups: vec![], umask: UMASK };
-    let mut both =
-        Both { real: OsHost::new(), disk, root, credentials, open: vec![], fresh: FRESH_MIN };
+    let mut both = Both { real: OsHost::new(), disk, root, credentials, open: vec![] };
     become_user(&both.real, uid);
     let place = Place::from(&top.join(START));
     let (how, links) = (How::Directory, Links::Follow);

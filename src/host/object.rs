@@ -94,7 +94,7 @@ pub struct Meta {
     pub size: u64,
     /// Device and inode number: the same object has the same pair.
     pub identity: (u64, u64),
-    /// Names of this inode.
+    /// Names of this inode; 1 for a directory, where file systems differ in what they count.
     pub links: u64,
 }
 

@@ -98,7 +98,11 @@ pub async fn begin<H: Host, S: Registrar>(
         }
         Err(error) => {
             // The verb's own failure is what the operator must hear; death gives the lock back in any case.
-            let _ = lock::release(context.host, lock).await;
+            let _ = match home::exists(context.host, context.layout, profile).await {
+                // It was deleted while we waited, and the lock's file with it: this one is ours.
+                Ok(false) => lock::retire(context.host, lock).await,
+                _ => lock::release(context.host, lock).await,
+            };
             Err(error)
         }
     }

@@ -109,10 +109,15 @@ pub async fn wait_for_claim(host: &impl Host, seat: &Seat, mark: &Path) -> Resul
     if let Ok(open) = fs::open_no_link(host, mark, How::Append { mode: 0o644 }).await {
         fs::close(host, open).await?;
     }
-    while !claim(host, seat).await? && !planted!(SecondContainerGoesOn) {
+    wait!(begins);
+    loop {
+        wait!(round & ());
+        if claim(host, seat).await? || planted!(SecondContainerGoesOn) {
+            wait!(ends);
+            return Ok(());
+        }
         time::sleep(host, LOOK).await?;
     }
-    Ok(())
 }
 
 /// Once the home is claimed: prepares the scan directory and says what to become. Takes a mark away, also one of a

@@ -103,6 +103,8 @@ bugs! {
     DeleteLeavesSlot,
     /// `profile delete` removes the directory where it stands, file by file (H22).
     DeletedInPlace,
+    /// A repeated `profile delete` does not sync what the first one hid (H22).
+    DeleteAgainNotSynced,
     /// A renamed profile's slot is down, whatever the operator asked (H24).
     RenamedStaysDown,
 

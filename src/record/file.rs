@@ -8,6 +8,7 @@
 //! next boot takes away. Clean-up after a failed step is a call like any other, and may itself fail.
 
 use std::ffi::{OsStr, OsString};
+use std::hash::Hash;
 use std::path::Path;
 use std::time::Duration;
 
@@ -253,19 +254,34 @@ pub async fn poll<H: Host, T, E: From<HostError>>(
     timeout: Duration,
     mut look: impl AsyncFnMut() -> std::result::Result<Option<T>, E>,
 ) -> std::result::Result<Option<T>, E> {
+    poll_carrying(host, timeout, &mut (), async |()| look().await).await
+}
+
+/// The same for looks that leave something behind for the next one: all of that is in `carried`.
+pub async fn poll_carrying<H: Host, S: Hash, T, E: From<HostError>>(
+    host: &H,
+    timeout: Duration,
+    carried: &mut S,
+    mut look: impl AsyncFnMut(&mut S) -> std::result::Result<Option<T>, E>,
+) -> std::result::Result<Option<T>, E> {
     let deadline = time::boot(host).await? + timeout;
+    wait!(begins);
     let mut pause = Duration::from_millis(2);
-    loop {
-        if let Some(found) = look().await? {
-            return Ok(Some(found));
+    let ended = loop {
+        wait!(round & (pause, &*carried));
+        match look(carried).await {
+            Ok(None) => {}
+            ended => break ended,
         }
         let now = time::boot(host).await?;
         if now >= deadline {
-            return Ok(None);
+            break Ok(None);
         }
         time::sleep(host, pause.min(deadline - now)).await?;
         pause = (pause * 2).min(Duration::from_millis(50));
-    }
+    };
+    wait!(ends);
+    ended
 }
 
 /// The directory a path lies in.

@@ -18,6 +18,8 @@ struct Sizes {
     surprises: u8,
     surprise_runs: u64,
     matrix_cells: u64,
+    recovery_cells: u64,
+    law_runs: u64,
     closed_states: u64,
     swarm_runs: u64,
 }
@@ -26,6 +28,8 @@ const CI: Sizes = Sizes {
     surprises: 1,
     surprise_runs: 120,
     matrix_cells: 100_000,
+    recovery_cells: 100,
+    law_runs: 32,
     closed_states: 20_000,
     swarm_runs: 120,
 };
@@ -34,6 +38,8 @@ const LONG: Sizes = Sizes {
     surprises: 2,
     surprise_runs: 20_000,
     matrix_cells: 10_000_000,
+    recovery_cells: u64::MAX,
+    law_runs: 20_000,
     closed_states: 20_000_000,
     swarm_runs: 20_000,
 };
@@ -55,6 +61,8 @@ impl Size {
         let runs = match kind {
             Kind::Calm => 1,
             Kind::Matrix => sizes.matrix_cells,
+            Kind::Recovery => sizes.recovery_cells,
+            Kind::Laws => sizes.law_runs,
             Kind::Surprises => sizes.surprise_runs,
             Kind::Closed => u64::MAX,
             Kind::Swarm => sizes.swarm_runs,

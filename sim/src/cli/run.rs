@@ -15,7 +15,8 @@ use super::budget::{REPORTS, SHRINK_RUNS, Size, TRACE_LINES};
 use super::unit::{Kind, Made, Unit};
 use super::{Usage, Verdict, files, table};
 
-/// Makes every search that the scenarios ask for: calm always; crash matrix, surprises and closed as `search` says.
+/// Makes every search that the scenarios ask for: calm and laws always; crash matrix and recovery, surprises and closed as
+/// `search` says.
 ///
 /// Prints a table, the totals, and each failure with the smallest scenario that shows it. The results and their order do not
 /// depend on --jobs.

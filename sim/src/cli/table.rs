@@ -75,21 +75,20 @@ pub fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
 /// The crash matrix of each verb, then all together.
 fn totals(made: &[Made], others: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let is_verb = |made: &&Made| {
-        made.unit.kind == Kind::Matrix && made.unit.scenario.name.starts_with("verb-")
-    };
-    for verb in made.iter().filter(is_verb) {
-        let broken = verb.tally.found.len();
-        let cells = verb.tally.runs;
-        let state = match broken {
-            0 => "all green".to_owned(),
-            _ => format!("{broken} promises broken"),
-        };
-        lines.push(format!(
-            "crash matrix of {}: {cells} cells tried, {state}",
-            verb.unit.scenario.name
-        ));
+    for (kind, what) in
+        [(Kind::Matrix, "crash matrix"), (Kind::Recovery, "crashes inside the recovery")]
+    {
+        let verbs = made.iter().filter(|made| made.unit.kind == kind);
+        for verb in verbs.filter(|made| made.unit.scenario.name.starts_with("verb-")) {
+            let (name, cells) = (&verb.unit.scenario.name, verb.tally.runs);
+            let state = match verb.tally.found.len() {
+                0 => "all green".to_owned(),
+                broken => format!("{broken} promises broken"),
+            };
+            lines.push(format!("{what} of {name}: {cells} cells tried, {state}"));
+        }
     }
+    lines.extend(compared(made));
     let sum = |of: fn(&Made) -> u64| made.iter().map(of).sum::<u64>();
     let green = made.iter().filter(|made| made.is_green()).count();
     let scenarios = made.iter().filter(|made| made.unit.kind == Kind::Calm).count();
@@ -110,6 +109,24 @@ fn totals(made: &[Made], others: usize) -> Vec<String> {
         lines.push(format!("{others} scenarios are for other machines, and were left out"));
     }
     lines
+}
+
+/// How often each promise about several runs was looked at, and in how many scenarios.
+fn compared(made: &[Made]) -> Vec<String> {
+    let asked = |promise: &str, made: &Made| made.tally.compared.get(promise).copied();
+    let told = [
+        ("S9", "without one profile the others are the same"),
+        ("S14", "in every order, and twice, it ends the same"),
+        ("L5", "from start to start, and with the cause gone"),
+        ("L7", "what status says is so"),
+    ];
+    let lines = told.iter().filter_map(|(promise, what)| {
+        let counts: Vec<u64> = made.iter().filter_map(|made| asked(promise, made)).collect();
+        let (times, scenarios) = (counts.iter().sum::<u64>(), counts.len());
+        (times > 0)
+            .then(|| format!("{promise}, {what}: looked at {times} times in {scenarios} scenarios"))
+    });
+    lines.collect()
 }
 
 /// How many protections were reached, and which never.
@@ -167,6 +184,7 @@ fn unit(made: &Made) -> Value {
         "known": tally.known,
         "states": tally.states,
         "transitions": tally.transitions,
+        "compared": tally.compared,
         "complete": tally.is_complete,
         "digest": format!("{:032x}", tally.digest),
         "seconds": made.took.as_secs_f64(),

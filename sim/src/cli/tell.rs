@@ -40,7 +40,7 @@ pub fn list(args: &ListArgs) -> Result<Verdict, Usage> {
 fn said(scenario: &Scenario) -> String {
     let kinds: Vec<&str> = Kind::asked(scenario).into_iter().map(Kind::word).collect();
     let sentence = scenario.fact.split_inclusive(". ").next().unwrap_or_default();
-    format!("{:<32} {}", kinds.join(" "), sentence.trim_end())
+    format!("{:<42} {}", kinds.join(" "), sentence.trim_end())
 }
 
 /// Runs `explain`.

@@ -17,6 +17,10 @@ pub enum Kind {
     Calm,
     /// Each crash and errno at each effect.
     Matrix,
+    /// The same once more, inside the recovery.
+    Recovery,
+    /// Whole runs beside each other.
+    Laws,
     /// Few surprises, anywhere.
     Surprises,
     /// Every interleaving.
@@ -31,6 +35,8 @@ impl Kind {
         match self {
             Self::Calm => "calm",
             Self::Matrix => "matrix",
+            Self::Recovery => "recovery",
+            Self::Laws => "laws",
             Self::Surprises => "surprises",
             Self::Closed => "closed",
             Self::Swarm => "swarm",
@@ -41,7 +47,8 @@ impl Kind {
     pub fn finder(self) -> Option<Finder> {
         match self {
             Self::Calm => None,
-            Self::Matrix => Some(Finder::CrashMatrix),
+            Self::Laws => Some(Finder::Laws),
+            Self::Matrix | Self::Recovery => Some(Finder::CrashMatrix),
             Self::Surprises => Some(Finder::Surprises),
             Self::Closed => Some(Finder::Closed),
             Self::Swarm => Some(Finder::Swarm),
@@ -51,8 +58,10 @@ impl Kind {
     /// The searches that a scenario asks for.
     pub fn asked(scenario: &Scenario) -> Vec<Self> {
         let search = &scenario.search;
-        let mut kinds = vec![Self::Calm];
-        kinds.extend((!search.crash.is_empty()).then_some(Self::Matrix));
+        let mut kinds = vec![Self::Calm, Self::Laws];
+        if !search.crash.is_empty() {
+            kinds.extend([Self::Matrix, Self::Recovery]);
+        }
         kinds.extend((search.surprises > 0).then_some(Self::Surprises));
         kinds.extend(search.closed.then_some(Self::Closed));
         kinds
@@ -112,6 +121,8 @@ impl Unit {
             Ok(search) => match self.kind {
                 Kind::Calm => search.calm(),
                 Kind::Matrix => search.matrix(),
+                Kind::Recovery => search.recovery(),
+                Kind::Laws => search.laws(),
                 Kind::Surprises => search.surprises(),
                 Kind::Closed => search.closed(),
                 Kind::Swarm => search.swarm(),
@@ -138,5 +149,5 @@ impl Unit {
 /// A failure that no schedule leads to.
 fn nowhere(promise: &str, what: String) -> Found {
     let failure = Failure { promise: promise.to_owned(), what };
-    Found { schedule: Schedule::default(), failure, is_concluding: false }
+    Found { schedule: Schedule::default(), failure, is_concluding: false, repeated: None }
 }

@@ -6,7 +6,8 @@ use hermes::error::Errno;
 use hermes::host::effect::{Entry, Kind, Links, Meta};
 
 use super::permit::{SETGID, mode_given_away};
-use super::{Body, Credentials, Directory, Disk, Node, NodeId, Status, View, errno};
+use super::{Body, Credentials, Disk, Node, NodeId, Status, View, errno};
+use crate::touched::{self, Thing};
 
 /// What every directory says its size is.
 const DIRECTORY_BYTES: u64 = 4096;
@@ -18,6 +19,8 @@ impl Disk {
     ///
     /// If there is no such node: a handle keeps its node.
     pub fn meta(&self, id: NodeId) -> Meta {
+        touched::seen(Thing::Status(id));
+        touched::seen(Thing::Data(id));
         let node = self.node(id).expect("an open or named node is there");
         Meta {
             kind: node.kind(),
@@ -26,15 +29,8 @@ impl Disk {
             gid: node.status.gid,
             size: node.size(),
             identity: (u64::from(id.device), id.number),
-            links: match &node.body {
-                Body::Directory(directory) if node.links > 0 => 2 + self.subdirectories(directory),
-                _ => node.links,
-            },
+            links: if node.kind() == Kind::Directory { 1 } else { node.links },
         }
-    }
-
-    fn subdirectories(&self, directory: &Directory) -> u64 {
-        directory.names.values().map(|id| u64::from(self.is_directory(*id))).sum()
     }
 
     /// `lseek(2)` to the start, then `getdents(2)`, by name. The caller sets the handle's offset to 0, whatever the answer.
@@ -46,6 +42,7 @@ impl Disk {
         if self.known(id)?.links == 0 {
             return Err(errno::NOENT);
         }
+        touched::seen(Thing::Names(id));
         Ok(directory.names.keys().map(|name| Entry { name: name.clone() }).collect())
     }
 
@@ -71,6 +68,7 @@ impl Disk {
             return Err(errno::PERM);
         }
         let kept = if who.may_set_group_bit(status.gid) { 0o7777 } else { 0o7777 & !SETGID };
+        touched::changed(Thing::Status(id));
         self.change(id, |node| node.set_status(Status { mode: mode & kept, ..status }));
         Ok(())
     }
@@ -101,6 +99,7 @@ impl Disk {
             Body::Directory(_) => status.mode,
             _ => mode_given_away(status, who),
         };
+        touched::changed(Thing::Status(id));
         self.change(id, |node| node.set_status(Status { mode, uid, gid }));
         Ok(())
     }

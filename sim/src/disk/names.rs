@@ -10,6 +10,7 @@ use hermes::error::Errno;
 use super::open::Slash;
 use super::walk::{Part, Walk};
 use super::{Body, Disk, Node, NodeId, View, errno};
+use crate::touched::{self, Thing};
 
 impl Disk {
     /// `mkdirat(2)`.
@@ -19,12 +20,11 @@ impl Disk {
         dir: Option<NodeId>,
         path: &Path,
         mode: u32,
-        fresh: u64,
     ) -> Result<NodeId, Errno> {
         let last = Walk::new(self, view).last_of((dir, path))?;
         let (dir, name) = self.free_name(view, last, Slash::Allowed)?;
         let status = view.credentials.directory_status_in(self.known(dir)?.status, mode);
-        Ok(self.add(dir, &name, Node::new(Body::directory(dir), status), fresh))
+        Ok(self.add(dir, &name, Node::new(Body::directory(dir), status)))
     }
 
     /// `mkfifoat(3)`.
@@ -34,12 +34,11 @@ impl Disk {
         dir: Option<NodeId>,
         path: &Path,
         mode: u32,
-        fresh: u64,
     ) -> Result<NodeId, Errno> {
         let last = Walk::new(self, view).last_of((dir, path))?;
         let (dir, name) = self.free_name(view, last, Slash::Refused)?;
         let status = view.credentials.status_in(self.known(dir)?.status, mode);
-        Ok(self.add(dir, &name, Node::new(Body::Fifo, status), fresh))
+        Ok(self.add(dir, &name, Node::new(Body::Fifo, status)))
     }
 
     /// `unlinkat(2)` of a file; gives the node that lost its name.
@@ -85,6 +84,7 @@ impl Disk {
         self.may_write_device(last.dir)?;
         let victim = Walk::new(self, view).look_up(last.dir, &name)?.ok_or(errno::NOENT)?;
         self.may_take(view, last.dir, victim)?;
+        touched::seen(Thing::Names(victim));
         let is_empty = self.directory(victim)?.names.is_empty();
         if view.is_mount_point(victim) {
             return Err(errno::BUSY);
@@ -102,6 +102,7 @@ impl Disk {
     }
 
     pub(super) fn lose_link(&mut self, victim: NodeId) {
+        touched::changed(Thing::Status(victim));
         self.change(victim, |node| node.links = node.links.saturating_sub(1));
     }
 }

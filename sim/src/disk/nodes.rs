@@ -1,19 +1,24 @@
 //! The nodes of one device by number: shared until changed, with a hash that is kept up to date and not computed anew.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use imbl::OrdMap;
+
 use super::node::Node;
 use crate::hash::{self, Hashed};
 
-type Map = BTreeMap<u64, Arc<Hashed<Node>>>;
+/// Nodes by number; a copy shares all that is not changed.
+pub(super) type Map = OrdMap<u64, Arc<Hashed<Node>>>;
 
 /// All nodes of a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Nodes {
-    map: Arc<Map>,
+    map: Map,
+    /// Those without a name that somebody may have open.
+    nameless: BTreeSet<u64>,
     /// The sum of what each number and its node hash to: it does not depend on the order of changes.
     sum: u128,
 }
@@ -21,16 +26,21 @@ pub(super) struct Nodes {
 impl Nodes {
     /// Puts a node under its number; gives the one that was there.
     pub(super) fn insert(&mut self, number: u64, node: Node) -> Option<Arc<Hashed<Node>>> {
+        match node.links == 0 && !node.forgotten {
+            true => self.nameless.insert(number),
+            false => self.nameless.remove(&number),
+        };
         let node = Arc::new(Hashed::new(node));
         self.sum = self.sum.wrapping_add(hash::of(&(number, &*node)));
-        let before = Arc::make_mut(&mut self.map).insert(number, node);
+        let before = self.map.insert(number, node);
         self.subtract(number, before.as_deref());
         before
     }
 
     /// Takes a node out.
     pub(super) fn remove(&mut self, number: u64) {
-        let before = Arc::make_mut(&mut self.map).remove(&number);
+        let before = self.map.remove(&number);
+        self.nameless.remove(&number);
         self.subtract(number, before.as_deref());
     }
 
@@ -40,6 +50,11 @@ impl Nodes {
         for number in gone {
             self.remove(number);
         }
+    }
+
+    /// Those without a name that are not forgotten.
+    pub(super) fn nameless(&self) -> impl Iterator<Item = u64> {
+        self.nameless.iter().copied()
     }
 
     fn subtract(&mut self, number: u64, node: Option<&Hashed<Node>>) {

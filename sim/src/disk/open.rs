@@ -11,6 +11,7 @@ use hermes::host::effect::{How, Links};
 use super::permit::{READ, STICKY, WRITE};
 use super::walk::{Last, Part, Walk};
 use super::{Body, Disk, Node, NodeId, View, errno};
+use crate::touched::{self, Thing};
 
 /// What was found at the end of the path.
 enum Found {
@@ -19,7 +20,7 @@ enum Found {
 }
 
 impl Disk {
-    /// `openat(2)`. A file that is made gets the number `fresh`, and its name is one step of its directory.
+    /// `openat(2)`. A file that is made gets a number of its own, and its name is one step of its directory.
     pub fn open(
         &mut self,
         view: &View<'_>,
@@ -27,16 +28,13 @@ impl Disk {
         path: &Path,
         how: How,
         links: Links,
-        fresh: u64,
     ) -> Result<NodeId, Errno> {
         let found = match mode_to_make(how) {
             None => self.find(view, dir, path, links)?,
             Some(_) => self.find_or_absent(view, dir, path, how, links)?,
         };
         match (found, mode_to_make(how)) {
-            (Found::Nothing { dir, name }, Some(mode)) => {
-                self.make_file(view, dir, &name, mode, fresh)
-            }
+            (Found::Nothing { dir, name }, Some(mode)) => self.make_file(view, dir, &name, mode),
             (Found::Nothing { .. }, None) => Err(errno::NOENT),
             (Found::Node { id, slash }, _) => {
                 self.may_open(view, id, how, slash)?;
@@ -137,7 +135,6 @@ impl Disk {
         dir: NodeId,
         name: &OsStr,
         mode: u32,
-        fresh: u64,
     ) -> Result<NodeId, Errno> {
         // A removed directory says so before anything else.
         if self.known(dir)?.links == 0 {
@@ -147,12 +144,22 @@ impl Disk {
         self.may_add(view, dir)?;
         self.has_room(dir)?;
         let status = view.credentials.status_in(self.known(dir)?.status, mode);
-        Ok(self.add(dir, name, Node::new(Body::File(Vec::new()), status), fresh))
+        Ok(self.add(dir, name, Node::new(Body::File(Vec::new()), status)))
     }
 
-    /// A new node under a new name.
-    pub(super) fn add(&mut self, dir: NodeId, name: &OsStr, node: Node, fresh: u64) -> NodeId {
-        let id = NodeId { device: dir.device, number: fresh };
+    /// A new node under a new name. Its number says where it was made, not by whom or when: the same files made in
+    /// another order have the same numbers.
+    pub(super) fn add(&mut self, dir: NodeId, name: &OsStr, node: Node) -> NodeId {
+        let mut numbers = (0_u64..).map(|others| {
+            let mixed = crate::hash::of(&(dir.number, name, others));
+            let number = super::FRESH_MIN | u64::try_from(mixed >> 80).expect("48 bits");
+            NodeId { device: dir.device, number }
+        });
+        let is_free = |id: &NodeId| {
+            touched::seen(Thing::Life(*id));
+            self.node(*id).is_none()
+        };
+        let id = numbers.find(is_free).expect("there is always another");
         self.insert(id, node);
         self.rename_entries(dir, vec![(name.to_owned(), Some(id))]);
         id

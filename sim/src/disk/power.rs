@@ -10,10 +10,8 @@
 //! never lost. Status is kept or lost with a file's data, and is a step of a directory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use crate::hash::Hashed;
-
+use super::nodes::Map;
 use super::{Body, Disk, Node, NodeId, ROOT, Unsynced};
 
 /// At most so many cuts are offered; the rest of the order that [`Disk::power_cut`] documents is left out.
@@ -62,7 +60,7 @@ impl Disk {
                 device.nodes.insert(number, left);
             }
         }
-        let left = reachable(BTreeMap::clone(&device.nodes));
+        let left = reachable(Map::clone(&device.nodes));
         device.nodes.retain(|number| left.contains_key(&number));
         for (number, node) in left {
             device.nodes.insert(number, node);
@@ -169,11 +167,9 @@ impl Node {
     }
 }
 
-type Shared = BTreeMap<u64, Arc<Hashed<Node>>>;
-
 /// What can be reached from the root, with links and parents as the names have them. A directory that two name keeps the
 /// name that is nearer to the root.
-fn reachable(mut nodes: Shared) -> BTreeMap<u64, Node> {
+fn reachable(mut nodes: Map) -> BTreeMap<u64, Node> {
     let mut left: BTreeMap<u64, Node> = BTreeMap::new();
     let mut queue = Vec::new();
     if let Some(root) = nodes.remove(&ROOT) {

@@ -8,6 +8,7 @@ use hermes::host::effect::Over;
 use super::permit::WRITE;
 use super::walk::{Last, Part, Walk};
 use super::{Body, Disk, NodeId, Spot, View, errno};
+use crate::touched::{self, Thing};
 
 /// A name that takes part, and the node it means.
 struct Side {
@@ -124,10 +125,13 @@ impl Disk {
         }
         match target {
             None => self.has_room(to.dir),
-            Some(target) => match self.directory(target) {
-                Ok(directory) if !directory.names.is_empty() => Err(errno::NOTEMPTY),
-                _ => Ok(()),
-            },
+            Some(target) => {
+                touched::seen(Thing::Names(target));
+                match self.directory(target) {
+                    Ok(directory) if !directory.names.is_empty() => Err(errno::NOTEMPTY),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 
@@ -137,6 +141,7 @@ impl Disk {
         } else {
             self.rename_entries(to.dir, vec![(to.name, Some(source))]);
             self.rename_entries(from.dir, vec![(from.name, None)]);
+            touched::changed(Thing::Status(source));
             self.change(source, |node| {
                 if let Body::Directory(directory) = &mut node.body {
                     directory.parent = to.dir;

@@ -7,7 +7,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{How, Links, Over};
 use rstest::rstest;
 
-use super::{Credentials, Disk, FRESH_MIN, NodeId, View, errno};
+use super::{Credentials, Disk, NodeId, View, errno};
 use crate::hash;
 
 const USER: u32 = 1000;
@@ -16,32 +16,28 @@ struct World {
     disk: Disk,
     root: NodeId,
     mounts: BTreeMap<NodeId, NodeId>,
-    fresh: u64,
 }
 
 impl World {
     fn new() -> Self {
         let mut disk = Disk::new();
         let root = disk.add_device(1);
-        Self { disk, root, mounts: BTreeMap::new(), fresh: FRESH_MIN }
+        Self { disk, root, mounts: BTreeMap::new() }
     }
 
     /// Does something as a user with a supplementary group 50.
-    fn by<T>(&mut self, uid: u32, act: impl FnOnce(&mut Disk, &View<'_>, u64) -> T) -> T {
-        self.fresh += 1;
+    fn by<T>(&mut self, uid: u32, act: impl FnOnce(&mut Disk, &View<'_>) -> T) -> T {
         let who = Credentials { uid, gid: uid, groups: vec![50], umask: 0o022 };
         let (root, mounts) = (self.root, &self.mounts);
-        act(&mut self.disk, &View { root, cwd: root, mounts, credentials: &who }, self.fresh)
+        act(&mut self.disk, &View { root, cwd: root, mounts, credentials: &who })
     }
 
     fn open(&mut self, uid: u32, path: &str, how: How) -> Result<NodeId, Errno> {
-        self.by(uid, |disk, view, fresh| {
-            disk.open(view, None, path.as_ref(), how, Links::Follow, fresh)
-        })
+        self.by(uid, |disk, view| disk.open(view, None, path.as_ref(), how, Links::Follow))
     }
 
     fn rename(&mut self, uid: u32, from: &str, to: &str) -> Result<Option<NodeId>, Errno> {
-        self.by(uid, |disk, view, _| {
+        self.by(uid, |disk, view| {
             disk.rename(view, (None, from.as_ref()), (None, to.as_ref()), Over::Replace)
         })
     }
@@ -111,7 +107,7 @@ fn a_moved_file_can_be_in_both_or_neither_until_both_directories_are_synced() {
     let to = world.disk.put_dir(world.root, "b".as_ref(), 0o755, 0, 0);
     world.rename(0, "a/f", "b/f").expect("moved");
     let (from, paths) = (
-        world.by(0, |disk, view, _| disk.resolve(view, None, Path::new("a"), Links::Follow)),
+        world.by(0, |disk, view| disk.resolve(view, None, Path::new("a"), Links::Follow)),
         ["a/f", "b/f"],
     );
     assert_eq!(world.after_cuts(&paths), set(["x -", "- x", "x x", "- -"]));
@@ -149,8 +145,8 @@ fn histories_that_end_in_the_same_synced_state_are_equal() {
     one.disk.sync(id).expect("synced");
     assert_ne!(hash::of(&one.disk), before, "the durable layer counts");
     one.disk.sync(one.root).expect("synced");
-    two.fresh = FRESH_MIN;
-    let id = two.open(0, "g", How::Create { mode: 0o644 }).expect("made");
+    let id = two.open(0, "f", How::Create { mode: 0o644 }).expect("made");
+    two.rename(0, "f", "g").expect("renamed");
     two.disk.write(id, None, b"x").expect("written");
     two.rename(0, "g", "f").expect("renamed");
     for id in [id, two.root] {
@@ -164,7 +160,7 @@ fn histories_that_end_in_the_same_synced_state_are_equal() {
 fn what_nothing_can_bring_back_goes() {
     let mut world = World::new();
     let id = world.disk.put_file(world.root, "f".as_ref(), b"", 0o644, 0, 0);
-    let gone = world.by(0, |disk, view, _| disk.unlink(view, None, Path::new("f")));
+    let gone = world.by(0, |disk, view| disk.unlink(view, None, Path::new("f")));
     assert_eq!(gone, Ok(id));
     world.disk.forget(id);
     assert!(world.disk.node(id).is_some(), "a power cut may bring it back");
@@ -213,7 +209,7 @@ fn a_name_goes(
     let mut world = World::new();
     world.disk.put_dir(world.root, "d".as_ref(), mode, dir_owner, 0);
     world.disk.put_file(world.root, "d/f".as_ref(), b"", 0o644, owner, 0);
-    let answer = world.by(USER, |disk, view, _| disk.unlink(view, None, Path::new("d/f")));
+    let answer = world.by(USER, |disk, view| disk.unlink(view, None, Path::new("d/f")));
     assert_eq!(answer.map(|_| ()), expected);
 }
 
@@ -235,7 +231,7 @@ fn ownership_passes(
     let mut world = World::new();
     let id = world.disk.put_file(world.root, "f".as_ref(), b"", 0o6755, uid, gid);
     let answer =
-        world.by(who, |disk, view, _| disk.set_owner(view, None, Path::new("f"), new_uid, new_gid));
+        world.by(who, |disk, view| disk.set_owner(view, None, Path::new("f"), new_uid, new_gid));
     assert_eq!(answer.map(|()| world.disk.meta(id).mode), expected);
 }
 
@@ -244,8 +240,7 @@ fn a_setgid_directory_gives_its_group_and_its_bit_to_directories() {
     let mut world = World::new();
     world.disk.put_dir(world.root, "d".as_ref(), 0o2777, 0, 77);
     let file = world.open(USER, "d/f", How::Create { mode: 0o2775 }).expect("made");
-    let dir = world
-        .by(USER, |disk, view, fresh| disk.make_dir(view, None, Path::new("d/s"), 0o777, fresh));
+    let dir = world.by(USER, |disk, view| disk.make_dir(view, None, Path::new("d/s"), 0o777));
     let (file, dir) = (world.disk.meta(file), world.disk.meta(dir.expect("made")));
     assert_eq!((file.mode, file.gid), (0o755, 77));
     assert_eq!((dir.mode, dir.gid), (0o2755, 77));
@@ -261,7 +256,7 @@ fn a_mount_covers_its_directory_and_cannot_be_moved_or_crossed_by_a_rename() {
     assert_eq!(world.open(0, "/run/../run/f", How::Read), Ok(file));
     assert_eq!(world.rename(0, "run/f", "f"), Err(errno::XDEV));
     assert_eq!(world.rename(0, "run", "r"), Err(errno::BUSY));
-    let removed = world.by(0, |disk, view, _| disk.remove_dir(view, None, Path::new("run")));
+    let removed = world.by(0, |disk, view| disk.remove_dir(view, None, Path::new("run")));
     assert_eq!(removed, Err(errno::BUSY));
 }
 

@@ -7,9 +7,7 @@ impl Disk {
     pub fn unnamed(&self) -> Vec<NodeId> {
         let mut unnamed = Vec::new();
         for (&device, inside) in &self.devices {
-            let without =
-                inside.nodes.iter().filter(|(_, node)| node.links == 0 && !node.forgotten);
-            unnamed.extend(without.map(|(&number, _)| NodeId { device, number }));
+            unnamed.extend(inside.nodes.nameless().map(|number| NodeId { device, number }));
         }
         unnamed
     }

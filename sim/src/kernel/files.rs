@@ -9,6 +9,7 @@ use hermes::host::{Answer, Outcome};
 use super::{PERM, Stand, all_open, process, procfs};
 use crate::disk::NodeId;
 use crate::process::{Open, What};
+use crate::touched::{self, Thing};
 use crate::world::{Who, World};
 
 /// Anonymous pipes are nodes of no disk.
@@ -50,6 +51,7 @@ fn is_proc(place: &Place) -> Option<&Path> {
 
 pub(super) fn open(world: &mut World, who: Who, place: &Place, how: How, links: Links) -> Outcome {
     if let Some(below) = is_proc(place) {
+        touched::everything();
         let what = procfs::open(world, who, below, how)?;
         return Ok(Answer::Handle(Handle(
             process(world, who).insert(Open::new(what, true, false)),
@@ -57,8 +59,7 @@ pub(super) fn open(world: &mut World, who: Who, place: &Place, how: How, links: 
     }
     let dir = start(world, who, place)?;
     let stand = Stand::of(world, who);
-    let fresh = process(world, who).fresh();
-    let node = world.disk.open(&stand.view(), dir, &place.path, how, links, fresh)?;
+    let node = world.disk.open(&stand.view(), dir, &place.path, how, links)?;
     let (reads, writes) = match how {
         How::Read | How::Directory => (true, false),
         How::Lock { .. } => (true, true),
@@ -70,6 +71,7 @@ pub(super) fn open(world: &mut World, who: Who, place: &Place, how: How, links: 
         if writes && !reads && !has_reader(world, node) {
             return Err(Errno::NXIO);
         }
+        touched::changed(Thing::Pipe(node));
         open.what = What::Pipe(node);
         world.pipes.entry(node).or_default();
     }
@@ -78,6 +80,7 @@ pub(super) fn open(world: &mut World, who: Who, place: &Place, how: How, links: 
 
 /// Does anybody read this pipe?
 pub(crate) fn has_reader(world: &World, pipe: NodeId) -> bool {
+    touched::seen(Thing::Pipe(pipe));
     all_open(world).any(|open| open.reads && open.what == What::Pipe(pipe))
 }
 
@@ -111,6 +114,7 @@ pub(super) fn read(world: &mut World, who: Who, handle: Handle, max: usize) -> O
 }
 
 fn read_pipe(world: &mut World, pipe: NodeId, max: usize) -> Outcome {
+    touched::changed(Thing::Pipe(pipe));
     let has_writer = has_writer(world, pipe);
     let inside = world.pipes.entry(pipe).or_default();
     if inside.is_empty() && has_writer {
@@ -140,6 +144,7 @@ pub(super) fn write(world: &mut World, who: Who, handle: Handle, bytes: &[u8]) -
 
 /// A full pipe takes nothing: nobody here writes so much that it would have to wait.
 pub(crate) fn write_pipe(world: &mut World, pipe: NodeId, bytes: &[u8]) -> Outcome {
+    touched::changed(Thing::Pipe(pipe));
     if !has_reader(world, pipe) {
         return Err(Errno::PIPE);
     }
@@ -162,7 +167,9 @@ pub(super) fn close(world: &mut World, who: Who, handle: Handle) -> Outcome {
     let closed = own.open.remove(&handle.0).ok_or(Errno::BADF)?;
     if let What::Node(node) = closed.what {
         // A POSIX lock goes with the first close of any handle of its file.
-        own.record_locks.remove(&node);
+        if own.record_locks.remove(&node) {
+            touched::changed(Thing::Lock(node));
+        }
     }
     let_go(world, &[closed]);
     Ok(Answer::Done)
@@ -171,6 +178,11 @@ pub(super) fn close(world: &mut World, who: Who, handle: Handle) -> Outcome {
 /// Drops what nobody has open any more: the bytes of pipes, nodes without a name.
 pub(crate) fn let_go(world: &mut World, closed: &[Open]) {
     for open in closed {
+        match open.what {
+            What::Pipe(pipe) => touched::changed(Thing::Pipe(pipe)),
+            What::Node(node) if open.flock => touched::changed(Thing::Lock(node)),
+            _ => {}
+        }
         if all_open(world).any(|other| other.what == open.what) {
             continue;
         }
@@ -200,6 +212,7 @@ pub(super) fn handle_meta(world: &World, who: Who, handle: Handle) -> Outcome {
 
 pub(super) fn meta(world: &World, who: Who, place: &Place, links: Links) -> Outcome {
     if let Some(below) = is_proc(place) {
+        touched::everything();
         return procfs::meta(world, who, below).map(Answer::Meta);
     }
     let dir = start(world, who, place)?;
@@ -213,6 +226,8 @@ pub(super) fn list(world: &World, who: Who, handle: Handle) -> Outcome {
     let entries = match open.what {
         What::Node(node) => world.disk.list(node)?,
         What::Proc => {
+            touched::everything();
+            touched::seen(Thing::Processes(who.container));
             let pids = world.container(who.container).processes.keys();
             pids.map(|pid| Entry { name: pid.to_string().into() }).collect()
         }
@@ -223,6 +238,7 @@ pub(super) fn list(world: &World, who: Who, handle: Handle) -> Outcome {
 
 pub(super) fn read_link(world: &World, who: Who, place: &Place) -> Outcome {
     if let Some(below) = is_proc(place) {
+        touched::everything();
         return procfs::read_link(world, who, below).map(Answer::Path);
     }
     let dir = start(world, who, place)?;
@@ -233,16 +249,14 @@ pub(super) fn read_link(world: &World, who: Who, place: &Place) -> Outcome {
 pub(super) fn make_dir(world: &mut World, who: Who, place: &Place, mode: u32) -> Outcome {
     let dir = start(world, who, place)?;
     let stand = Stand::of(world, who);
-    let fresh = process(world, who).fresh();
-    world.disk.make_dir(&stand.view(), dir, &place.path, mode, fresh)?;
+    world.disk.make_dir(&stand.view(), dir, &place.path, mode)?;
     Ok(Answer::Done)
 }
 
 pub(super) fn make_fifo(world: &mut World, who: Who, place: &Place, mode: u32) -> Outcome {
     let dir = start(world, who, place)?;
     let stand = Stand::of(world, who);
-    let fresh = process(world, who).fresh();
-    world.disk.make_fifo(&stand.view(), dir, &place.path, mode, fresh)?;
+    world.disk.make_fifo(&stand.view(), dir, &place.path, mode)?;
     Ok(Answer::Done)
 }
 

@@ -7,6 +7,7 @@ use hermes::host::{Answer, Outcome};
 use super::{all_open, files, process};
 use crate::disk::NodeId;
 use crate::process::What;
+use crate::touched::{self, Thing};
 use crate::world::{Who, World};
 
 fn file(world: &World, who: Who, handle: Handle) -> Result<NodeId, Errno> {
@@ -18,6 +19,7 @@ fn file(world: &World, who: Who, handle: Handle) -> Result<NodeId, Errno> {
 
 pub(super) fn lock(world: &mut World, who: Who, handle: Handle) -> Outcome {
     let node = file(world, who, handle)?;
+    touched::changed(Thing::Lock(node));
     let own = files::opened(world, who, handle)?;
     if own.flock {
         return Ok(Answer::Done);
@@ -31,6 +33,7 @@ pub(super) fn lock(world: &mut World, who: Who, handle: Handle) -> Outcome {
 
 pub(super) fn lock_record(world: &mut World, who: Who, handle: Handle) -> Outcome {
     let node = file(world, who, handle)?;
+    touched::changed(Thing::Lock(node));
     if !files::opened(world, who, handle)?.writes {
         return Err(Errno::BADF);
     }
@@ -43,6 +46,7 @@ pub(super) fn lock_record(world: &mut World, who: Who, handle: Handle) -> Outcom
 
 pub(super) fn is_locked(world: &World, who: Who, handle: Handle) -> Outcome {
     let node = file(world, who, handle)?;
+    touched::seen(Thing::Lock(node));
     Ok(Answer::Flag(holder(world, who, node)))
 }
 

@@ -8,6 +8,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{How, Kind, Meta};
 
 use crate::process::{Process, What};
+use crate::touched::{self, Thing};
 use crate::world::{Who, World};
 
 /// A boot of the machine, as `/proc/sys/kernel/random/boot_id` tells it.
@@ -45,6 +46,7 @@ fn named<'a>(world: &'a World, who: Who, name: &str) -> Result<(i32, &'a Process
         number => number.parse().map_err(|_| Errno::NOENT)?,
     };
     let target = Who { container: who.container, pid };
+    touched::seen(Thing::Process(target));
     Ok((pid, world.process(target).ok_or(Errno::NOENT)?))
 }
 

@@ -21,6 +21,7 @@ use crate::process::{Body, Open, Process};
 use crate::s6::shell::{self, Next};
 use crate::s6::{logger::Logger, svscan::Svscan, tools};
 use crate::task::Task;
+use crate::touched;
 use crate::user_program::Running;
 use crate::world::{Who, World};
 
@@ -51,6 +52,7 @@ pub fn make(
     birth: Birth,
     body: Body,
 ) -> Who {
+    touched::everything();
     let started = world.clock.boot;
     let inside = world.container_mut(container);
     inside.last_pid += 1;
@@ -66,7 +68,6 @@ pub fn make(
         argv: Arc::default(),
         env: Arc::default(),
         open: BTreeMap::new(),
-        handles: 0,
         inherited: birth.inherited,
         record_locks: BTreeSet::new(),
         trapped: BTreeSet::new(),
@@ -85,6 +86,7 @@ pub fn make(
 
 /// Has a process become a program, as `execve` does. What it had open is closed; record locks stay.
 pub fn become_program(world: &mut World, who: Who, program: &Program) -> Result<(), Errno> {
+    touched::everything();
     let mut program = program.clone();
     for _ in 0..DEPTH_MAX {
         match load(world, who, &program)? {

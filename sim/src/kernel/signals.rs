@@ -6,6 +6,7 @@ use hermes::host::{Answer, Outcome};
 
 use super::{CHILD, PERM, files, process};
 use crate::process::{Body, Open, What};
+use crate::touched::{self, Thing};
 use crate::world::{ContainerId, Phase, Who, World};
 
 const STOP: Signal = Signal(19);
@@ -75,6 +76,7 @@ pub fn deliver(world: &mut World, who: Who, signal: Signal) {
     if !target.is_alive() {
         return;
     }
+    touched::changed(Thing::Inbox(who));
     match signal {
         // Nobody in its own namespace can end a PID 1 that did not ask for it; the runtime ends the container instead.
         Signal::KILL => end(world, who, Status::Signalled(signal)),
@@ -117,11 +119,16 @@ pub fn end(world: &mut World, who: Who, status: Status) {
     if !dying.is_alive() {
         return;
     }
+    touched::everything();
+    touched::changed(Thing::Process(who));
     dying.ended = Some(status);
-    dying.record_locks.clear();
+    for node in std::mem::take(&mut dying.record_locks) {
+        touched::changed(Thing::Lock(node));
+    }
     let mut closed: Vec<Open> = std::mem::take(&mut dying.open).into_values().collect();
     closed.extend(std::mem::take(&mut dying.inherited).into_values());
     let parent = dying.parent;
+    touched::changed(Thing::Inbox(Who { pid: parent, ..who }));
     files::let_go(world, &closed);
     if who.pid == 1 {
         end_container(world, who.container, status);
@@ -139,6 +146,7 @@ pub fn end(world: &mut World, who: Who, status: Status) {
         let orphan = process(world, child);
         orphan.parent = 1;
         orphan.dies_with_parent = false;
+        touched::changed(Thing::Process(child));
         if dies && alive {
             deliver(world, child, Signal::KILL);
         }
@@ -166,6 +174,8 @@ fn reap_orphan(world: &mut World, who: Who) {
 
 /// All processes of a container go at once.
 pub fn end_container(world: &mut World, id: ContainerId, status: Status) {
+    touched::everything();
+    touched::changed(Thing::Processes(id));
     let container = world.container_mut(id);
     let processes = std::mem::take(&mut container.processes);
     container.phase = Phase::Exited(match status {

@@ -1,19 +1,15 @@
 //! Is what the story expects so? Read off the world; only `status` is asked, of a copy of it.
 
-use std::ffi::OsString;
-
 use hermes::name::Profile;
 use serde_json::Value;
 
-use super::{Command, Failure, acts};
+use super::{Command, Failure, acts, ask};
 use crate::disk::Body as NodeBody;
-use crate::image;
 use crate::machine::{Machine, Printed};
 use crate::observe::process::{gateways, is_logger, is_supervisor, works};
 use crate::observe::word::Word;
 use crate::observe::{slot, volume};
 use crate::process::Process;
-use crate::runtime;
 use crate::scenario::expect::{File, Kind, Status};
 use crate::scenario::{Expect, Run, words};
 use crate::world::{ContainerId, Phase, World};
@@ -264,30 +260,7 @@ fn says(machine: &Machine, profile: &Profile, wanted: &Status) -> Held {
 
 /// Runs `hermes -p P gateway status --json` in a copy.
 fn status(machine: &Machine, profile: &Profile) -> Result<Value, String> {
-    let mut copy = machine.clone();
-    let line = ["-p", profile.as_str(), "gateway", "status", "--json"];
-    let command = runtime::Command {
-        uid: image::HERMES,
-        words: line.iter().map(OsString::from).collect(),
-        env: Default::default(),
-        number: u64::MAX,
-    };
-    let who = runtime::exec(&mut copy.world, ContainerId(1), command)
+    let said = ask(machine, &["-p", profile.as_str(), "gateway", "status", "--json"])
         .map_err(|errno| format!("status cannot be asked: {errno}"))?;
-    let serial = copy.world.process(who).map_or(0, |process| process.serial);
-    for _ in 0..10_000 {
-        match copy.world.process(who) {
-            Some(process) if process.serial == serial && process.is_alive() => {}
-            _ => break,
-        }
-        if copy.is_ready(who) {
-            copy.step(who);
-        } else if let Some(moment) = copy.next_moment() {
-            copy.advance(moment);
-        } else {
-            break;
-        }
-    }
-    let said = copy.printed.get(&serial).map(|printed| printed.out.clone()).unwrap_or_default();
     serde_json::from_slice(&said).map_err(|error| format!("status is no JSON: {error}"))
 }

@@ -109,6 +109,36 @@ pub fn commute(one: &World, other: &World) -> Result<(), Breach> {
     }
 }
 
+/// S14: commands given at once end as if they had come one after the other, in one of these ends.
+pub fn ends_in_an_order(end: &Fingerprint, may: &[&Fingerprint]) -> Result<(), Breach> {
+    let differences: Option<Vec<String>> =
+        may.iter().map(|serial| difference(end, serial, None)).collect();
+    match differences.as_deref() {
+        Some([first, ..]) => breach(Name::S14, format!("in no order: {first}")),
+        _ => Ok(()),
+    }
+}
+
+/// L5: the cause of its failing is gone, and it had time: it lives, and works.
+pub fn comes_back(world: &World, profile: &Profile) -> Result<(), Breach> {
+    let is_back =
+        gateways(world).any(|(_, process, of)| of == *profile && works(world, process, &of));
+    let is_asked = volume::effective(world, profile) == hermes::record::intent::Intent::Running;
+    match is_asked && supervising(world).is_some() && !is_back {
+        true => breach(Name::L5, format!("{profile}: the cause is gone, and it did not come back")),
+        false => Ok(()),
+    }
+}
+
+/// L6: a command that was cut short and repeated ends like one that was not. Temporary files are the next boot's.
+pub fn reaches_its_end(once: &Fingerprint, again: &Fingerprint) -> Result<(), Breach> {
+    let bare = |it: &Fingerprint| Fingerprint { leftovers: Vec::new(), ..it.clone() };
+    match difference(&bare(again), &bare(once), None) {
+        Some(what) => breach(Name::L6, format!("repeated, it ends otherwise: {what}")),
+        None => Ok(()),
+    }
+}
+
 /// S9: a run with this profile and one without it, or with it in another shape, leave all others the same.
 pub fn same_for_others(with: &World, without: &World, but: &Profile) -> Result<(), Breach> {
     let (with, without) = (fingerprint(with), fingerprint(without));

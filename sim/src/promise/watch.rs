@@ -3,6 +3,8 @@
 //! It is part of the search's state, so it holds little: which words may be in force on each profile, which commands
 //! are at work, and after which crash nobody has tidied up.
 
+mod ends;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hermes::host::Outcome;
@@ -11,7 +13,7 @@ use hermes::name::Profile;
 
 use super::change::is_about_files;
 use super::command::Asked;
-use super::{Breach, Name, Words, boot, intent, process, reader, rest, root, slot};
+use super::{Breach, Name, Words, intent, process, reader, root, slot};
 use crate::machine::{Moved, Printed};
 use crate::observe::process::{boots, gateway_of};
 use crate::observe::volume;
@@ -347,52 +349,5 @@ impl Watch {
                 }
             }
         }
-    }
-
-    /// Nobody moves any more and no command is at work.
-    pub fn at_rest(&mut self, world: &World) -> Result<(), Breach> {
-        self.look_in_the_dark(world)?;
-        for (profile, may) in self.known(world) {
-            self.if_wanted(intent::is_whole(world, &profile, may))?;
-            self.if_wanted(intent::is_allowed(world, &profile, may, Name::S3))?;
-        }
-        self.if_wanted(slot::are_complete(world))?;
-        self.if_wanted(process::is_one_gateway(world))?;
-        self.slots_say_the_intent(world)?;
-        if self.torn.is_empty() {
-            self.if_wanted(rest::one_slot_each(world))?;
-            self.if_wanted(rest::wanted_is_asked(world))?;
-            self.if_wanted(rest::stopped_is_gone(world))?;
-            self.if_wanted(rest::nobody_is_ownerless(world))?;
-        }
-        if !self.is_littered {
-            self.if_wanted(rest::nothing_is_left(world))?;
-            self.if_wanted(rest::all_is_finished(world))?;
-        }
-        self.settle(world);
-        Ok(())
-    }
-
-    /// What cannot change any more by a power cut is what is in force from now on.
-    fn settle(&mut self, world: &World) {
-        for (profile, _) in self.known(world) {
-            let durable = volume::durable_words(world, &profile);
-            let now = volume::word(world, &profile);
-            let is_settled = durable.iter().all(|word| *word == now);
-            if is_settled && !self.active.values().any(|it| it.asked.concerns(&profile)) {
-                self.words.insert(profile, Words::only(now));
-            }
-        }
-        self.words.retain(|_, words| *words != Words::only(Word::Gone));
-    }
-
-    /// As [`Watch::at_rest`], after a boot with nothing else done since: it has tidied up, and has written its log.
-    pub fn booted(&mut self, world: &World) -> Result<(), Breach> {
-        if rest::seat(world).is_some() {
-            self.torn.clear();
-            self.is_littered = false;
-            self.if_wanted(boot::is_logged(world))?;
-        }
-        self.at_rest(world)
     }
 }

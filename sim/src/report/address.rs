@@ -21,7 +21,8 @@ pub fn tell(scenario: &Scenario, found: &Found, by: Option<Finder>) -> Result<Sc
     told.surprises.extend(counted);
     told.search = Search { surprises: 0, ..Search::default() };
     told.runs_on = [Machine::Simulated].into();
-    if let (Some(Finder::CrashMatrix), Some(place)) = (by, place) {
+    // What the search had somebody repeat stands last.
+    if let (Some(Finder::CrashMatrix), Some(place), None) = (by, place, &found.repeated) {
         told.story.truncate(place + 1);
     }
     let has_fault = found.schedule.0.iter().any(|(_, next)| matches!(next, Move::Befall(..)));
@@ -88,7 +89,8 @@ fn sketch(
     // That it breaks is known; where it went is what is looked at.
     let _ = retrace::found(&Arc::new(scenario.clone()), found, by, &mut |play, next| {
         if is_due(found, sketches.len(), play, next) {
-            place = Some(play.place());
+            // One that befalls while the run is concluded comes after the story.
+            place = Some(play.place()).filter(|&at| at < scenario.story.len()).or(place);
             sketches.push(surprise(play, next, &last));
         }
         if let Move::Step(who) = next {

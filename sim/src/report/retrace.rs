@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::play::{Failure, Move, Play};
 use crate::scenario::{Finder, Scenario};
-use crate::search::{Found, Schedule, matrix};
+use crate::search::matrix::{self, GoesOn};
+use crate::search::{Found, Schedule};
 
 /// A story that makes more moves than this is given up.
 const MOVES_MAX: u64 = 1_000_000;
@@ -40,13 +41,15 @@ fn tell(play: &mut Play, see: See<'_>) -> Ended {
     if let Err(failure) = walk(play, &Schedule::default(), see) {
         return Ended::Broke(failure);
     }
-    if let Some(failure) = play.unmet() {
-        return Ended::Unmet(failure);
+    // A surprise may come up in the boots that conclude the run.
+    let concluded = conclude(play, see);
+    match play.unmet() {
+        Some(failure) => Ended::Unmet(failure),
+        None => concluded.map_or_else(Ended::Broke, |()| Ended::Held),
     }
-    conclude(play, see).map_or_else(Ended::Broke, |()| Ended::Held)
 }
 
-/// Plays what a search found. The crash matrix cuts the story off after its crash; the others play it to the end.
+/// Plays what a search found. The crash matrix cuts the story off after its last crash; the others play it to the end.
 pub fn found(
     scenario: &Arc<Scenario>,
     found: &Found,
@@ -58,19 +61,8 @@ pub fn found(
         walk(&mut play, &found.schedule, see)?;
         return conclude(&mut play, see);
     }
-    let Some((at, deed)) = found.schedule.0.last() else {
-        walk(&mut play, &Schedule::default(), see)?;
-        return conclude(&mut play, see);
-    };
-    while play.moves < *at {
-        let Some(next) = play.calm() else { break };
-        see(&play, &next);
-        play.take(&next)?;
-    }
-    see(&play, deed);
-    play.take(deed)?;
-    matrix::finish_refused(&mut play, deed, see)?;
-    conclude(&mut play, see)
+    let goes_on = if found.repeated.is_some() { GoesOn::Yes } else { GoesOn::No };
+    matrix::replay(&mut play, &found.schedule, goes_on, see)
 }
 
 fn walk(play: &mut Play, schedule: &Schedule, see: See<'_>) -> Result<(), Failure> {

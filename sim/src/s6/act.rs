@@ -11,6 +11,7 @@ use hermes::host::effect::{Effect, How, Kind, Links, Meta, Over, Place};
 use crate::disk::NodeId;
 use crate::kernel::{self, Reply, Stand, all_open, files};
 use crate::process::{Open, Process, What};
+use crate::touched::{self, Thing};
 use crate::world::{Who, World};
 
 /// The longest file that anybody here reads.
@@ -29,11 +30,7 @@ pub(super) fn can_move(world: &World, who: Who) -> bool {
 /// Finds a node, or makes a file, as `open` does.
 pub(super) fn open(world: &mut World, who: Who, path: &Path, how: How) -> Result<NodeId, Errno> {
     let stand = Stand::of(world, who);
-    let fresh = match how {
-        How::Read | How::Directory | How::Write => 0,
-        How::Create { .. } | How::Append { .. } | How::Lock { .. } => process(world, who).fresh(),
-    };
-    world.disk.open(&stand.view(), None, path, how, Links::Follow, fresh)
+    world.disk.open(&stand.view(), None, path, how, Links::Follow)
 }
 
 /// The whole of a file.
@@ -117,6 +114,7 @@ pub(super) fn listen(world: &mut World, who: Who, path: &str) -> Result<u32, Err
 /// Takes a file's record lock for life; `EAGAIN` if another has it.
 pub(super) fn lock(world: &mut World, who: Who, path: &str, mode: u32) -> Result<(), Errno> {
     let node = open(world, who, Path::new(path), How::Lock { mode })?;
+    touched::changed(Thing::Lock(node));
     if is_locked(world, who, node) {
         return Err(Errno::AGAIN);
     }
@@ -127,12 +125,14 @@ pub(super) fn lock(world: &mut World, who: Who, path: &str, mode: u32) -> Result
 
 /// Does anybody else hold a record lock on it?
 pub(super) fn is_locked(world: &World, but: Who, node: NodeId) -> bool {
+    touched::seen(Thing::Lock(node));
     world.everybody().any(|(who, process)| who != but && process.record_locks.contains(&node))
 }
 
 /// Keeps something open.
 pub(super) fn hold(world: &mut World, who: Who, open: Open) -> u32 {
     if let What::Pipe(pipe) = open.what {
+        touched::changed(Thing::Pipe(pipe));
         world.pipes.entry(pipe).or_default();
     }
     process(world, who).insert(open)
@@ -146,11 +146,10 @@ pub(super) fn pipe(world: &mut World, who: Who) -> (u32, u32) {
     }
 }
 
-/// Lets go of what is open under this handle; handles are given out anew from there.
+/// Lets go of what is open under this handle.
 pub(super) fn let_go(world: &mut World, who: Who, handle: u32) {
     let own = process(world, who);
     let closed = own.open.remove(&handle);
-    own.handles = own.open.last_key_value().map_or(0, |(last, _)| last + 1);
     files::let_go(world, closed.as_slice());
 }
 
@@ -171,18 +170,21 @@ pub(super) fn pipe_of(world: &World, who: Who, handle: u32) -> Option<NodeId> {
 /// Are there bytes to read under this handle?
 pub(super) fn has_bytes(world: &World, who: Who, handle: u32) -> bool {
     let pipe = pipe_of(world, who, handle);
+    pipe.into_iter().for_each(|pipe| touched::seen(Thing::Pipe(pipe)));
     pipe.and_then(|pipe| world.pipes.get(&pipe)).is_some_and(|inside| !inside.is_empty())
 }
 
 /// All bytes that are there.
 pub(super) fn take_bytes(world: &mut World, who: Who, handle: u32) -> Vec<u8> {
     let pipe = pipe_of(world, who, handle);
+    pipe.into_iter().for_each(|pipe| touched::changed(Thing::Pipe(pipe)));
     let inside = pipe.and_then(|pipe| world.pipes.get_mut(&pipe));
     inside.map(std::mem::take).unwrap_or_default()
 }
 
 /// Is a pipe open for writing anywhere?
 pub(super) fn has_writer(world: &World, pipe: NodeId) -> bool {
+    touched::seen(Thing::Pipe(pipe));
     all_open(world).any(|open| open.writes && open.what == What::Pipe(pipe))
 }
 

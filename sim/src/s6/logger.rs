@@ -8,6 +8,7 @@ use super::act;
 use crate::disk::NodeId;
 use crate::kernel::signals;
 use crate::process::What;
+use crate::touched::{self, Thing};
 use crate::world::{Who, World};
 
 /// s6-log.
@@ -33,7 +34,9 @@ pub fn wakes_at(_world: &World, _who: Who) -> Option<Duration> {
 
 /// One step: SIGTERM first, else bytes, else the end of the pipe.
 pub fn step(world: &mut World, who: Who) {
+    touched::seen(Thing::Inbox(who));
     let told = act::process(world, who).pending.remove(&Signal::TERM);
+    input(world, who).into_iter().for_each(|pipe| touched::changed(Thing::Pipe(pipe)));
     match input(world, who) {
         Some(pipe) if !told && has_bytes(world, pipe) => {
             world.pipes.insert(pipe, Vec::new());

@@ -27,6 +27,7 @@ use self::status::Record;
 use super::act;
 use crate::kernel::signals;
 use crate::process::{Body, Open, What};
+use crate::touched::{self, Thing};
 use crate::world::{Version, Who, World};
 
 /// s6-supervise.
@@ -122,7 +123,10 @@ pub fn step(world: &mut World, who: Who) {
     let Some(own) = own(world, who).cloned() else { return };
     let mut turn = Turn { world, who, own };
     match turn.own.stage {
-        Stage::Lives(state) => turn.live(state),
+        Stage::Lives(state) => {
+            touched::seen(Thing::Inbox(who));
+            turn.live(state);
+        }
         Stage::Ends(_) => {}
         _ => turn.start_up(),
     }

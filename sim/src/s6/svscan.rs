@@ -22,6 +22,7 @@ use self::scan::Service;
 use super::act;
 use crate::kernel::{files, signals};
 use crate::process::{Body, What};
+use crate::touched::{self, Thing};
 use crate::world::{Version, Who, World};
 
 /// s6-svscan.
@@ -150,8 +151,14 @@ pub fn step(world: &mut World, who: Who) {
     let Some(own) = own(world, who).cloned() else { return };
     let mut turn = Turn { world, who, own };
     match turn.own.stage {
-        Stage::Lives => turn.live(),
-        Stage::Stops => turn.stops(),
+        Stage::Lives => {
+            touched::seen(Thing::Inbox(who));
+            turn.live();
+        }
+        Stage::Stops => {
+            touched::seen(Thing::Inbox(who));
+            turn.stops();
+        }
         Stage::Ends(_) | Stage::Gone => {}
         _ => turn.start_up(),
     }

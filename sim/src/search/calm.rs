@@ -4,7 +4,7 @@ use super::{Schedule, Search, Tally, conclude};
 use crate::play::{Move, Play};
 
 /// How many moves a story may take.
-const MOVES_MAX: u64 = 1_000_000;
+pub(super) const MOVES_MAX: u64 = 1_000_000;
 
 impl Search {
     /// Plays the story once, and concludes it.
@@ -13,10 +13,10 @@ impl Search {
         let played = run(&mut play, &mut |_, _| {});
         let concluding = played.is_ok();
         self.tally.runs = 1;
-        let ended = played.and_then(|()| play.unmet().map_or(Ok(()), Err)).and_then(|()| {
-            play.abandon();
-            conclude::conclude(&mut play)
-        });
+        // A surprise may come up in the boots that conclude the run.
+        let ended = played
+            .and_then(|()| conclude::conclude(&mut play))
+            .and_then(|()| play.unmet().map_or(Ok(()), Err));
         if let Err(failure) = ended {
             self.broken(&Schedule::default(), failure, concluding);
         }

@@ -1,15 +1,26 @@
 //! Every interleaving of a small scenario, with a visited set: it ends with "N states, M transitions, complete", or says
 //! that its budget ended it.
 //!
-//! Time passes only when nobody can move, and effects of which nobody could tell when they came are not cut before: both
-//! leave out interleavings that no observer could tell from another. As the power stays on, nothing is remembered that
-//! only a power cut could bring back: two orders of changes that end in the same files are one state. Only the steps of
-//! a group overlap.
+//! Left out are orders that nobody could tell apart:
+//! - time passes only when nobody can move;
+//! - a move that touches only what no other process ever touches, or what nobody ever changes, goes first alone. Who
+//!   touches what is learned: first by walks at random, then by the search itself, which is made again if it has met
+//!   something shared that it did not know of ([`sharing`]). A crash of that task before that move is still tried;
+//! - as the power stays on, nothing is remembered that only a power cut could bring back;
+//! - only the steps of a group overlap.
+//!
+//! What is promised is looked at after every move that is made.
+
+mod sharing;
 
 use std::collections::BTreeSet;
 
+use self::sharing::Sharing;
 use super::{Schedule, Search, Tally, faults};
+use crate::hash;
 use crate::play::{Deed, Failure, Move, Play};
+use crate::touched::{self, Touched};
+use crate::world::Who;
 
 /// A fork in the road that is still to be walked.
 struct Fork {
@@ -18,10 +29,51 @@ struct Fork {
     crashes_left: u8,
 }
 
+/// So many walks are made to learn.
+const WALKS: u64 = 200;
+
 impl Search {
     /// Walks all.
     pub fn closed(mut self) -> Tally {
         self.start.machine.world.disk.forget_the_past();
+        let mut sharing = Sharing::default();
+        for walk in 0..WALKS {
+            self.learn(walk, &mut sharing);
+        }
+        loop {
+            self.tally.states = 0;
+            self.tally.transitions = 0;
+            let known = sharing.len();
+            self.pass(&mut sharing);
+            if sharing.len() == known || !self.tally.is_complete {
+                return self.tally;
+            }
+        }
+    }
+
+    /// One walk at random, to learn what is shared before all is searched. What it breaks the search will break.
+    fn learn(&self, walk: u64, sharing: &mut Sharing) {
+        let mut play = self.start.clone();
+        while !play.is_over() {
+            let moves = choices(&play);
+            if moves.is_empty() {
+                return;
+            }
+            let any = hash::of(&(walk, play.moves)) % moves.len() as u128;
+            let next = &moves[usize::try_from(any).expect("less than their number")];
+            let serial = serial_of(&play, next);
+            let (taken, touched) = touched::by(|| play.take(next));
+            if taken.is_err() {
+                return;
+            }
+            if let Some(serial) = serial {
+                sharing.learn(serial, &touched);
+            }
+        }
+    }
+
+    /// Walks all that is left if this is all that is shared.
+    fn pass(&mut self, sharing: &mut Sharing) {
         let mut visited = BTreeSet::new();
         let crashes_left = self.start.scenario().search.closed_crashes;
         let schedule = Schedule::default();
@@ -33,61 +85,87 @@ impl Search {
             self.tally.states += 1;
             if self.tally.states >= self.budget.states {
                 self.tally.is_complete = false;
-                break;
+                return;
             }
-            let effects = fork.play.effects;
-            self.walk(fork, &mut forks);
-            self.tally.effects = self.tally.effects.max(effects);
+            self.tally.effects = self.tally.effects.max(fork.play.effects);
+            self.walk(&fork, &mut forks, sharing);
         }
-        self.tally
     }
 
-    /// All that can come next. The calm way goes on with the play itself, and so with the futures of its tasks.
-    fn walk(&mut self, fork: Fork, forks: &mut Vec<Fork>) {
-        let Fork { play, schedule, crashes_left } = fork;
-        let choices = self.choices(&play, crashes_left);
-        let mut choices = choices.into_iter();
-        let Some((calm, _)) = choices.next().filter(|_| !play.is_over()) else {
-            self.conclude(play, &schedule);
+    /// All that can come next.
+    fn walk(&mut self, fork: &Fork, forks: &mut Vec<Fork>, sharing: &mut Sharing) {
+        let moves = choices(&fork.play);
+        if moves.is_empty() || fork.play.is_over() {
+            self.conclude(fork.play.clone(), &fork.schedule);
             return;
-        };
-        for (next, crashes) in choices {
-            let schedule = schedule.with(play.moves, next.clone());
-            let crashes_left = crashes_left - crashes;
-            self.go(Fork { play: play.clone(), schedule, crashes_left }, &next, forks);
         }
-        self.go(Fork { play, schedule, crashes_left }, &calm, forks);
+        let first = forks.len();
+        // The calm move lies on top in the end.
+        for (place, next) in moves.iter().enumerate().rev() {
+            let (after, touched) = self.go(fork, next, place == 0);
+            let (Move::Step(who), Some(serial)) = (next, serial_of(&fork.play, next)) else {
+                forks.extend(after);
+                continue;
+            };
+            let goes_alone = sharing.learn(serial, &touched);
+            if goes_alone {
+                forks.truncate(first);
+            }
+            if fork.crashes_left > 0 && fork.play.task(*who).is_some() {
+                forks.extend(self.crash(fork, *who));
+            }
+            forks.extend(after);
+            if goes_alone {
+                return;
+            }
+        }
+    }
+
+    /// The task that would move is killed before.
+    fn crash(&mut self, fork: &Fork, who: Who) -> Option<Fork> {
+        let (mut crashed, _) = self.go(fork, &Move::Befall(who, Deed::Kill), false);
+        if let Some(crashed) = &mut crashed {
+            crashed.crashes_left -= 1;
+        }
+        crashed
     }
 
     /// One move, and whatever of the same task nobody could tell.
-    fn go(&mut self, mut fork: Fork, next: &Move, forks: &mut Vec<Fork>) {
+    fn go(&mut self, fork: &Fork, next: &Move, is_calm: bool) -> (Option<Fork>, Touched) {
         self.tally.transitions += 1;
-        match fork.play.take(next).and_then(|()| run_unseen(&mut fork.play)) {
-            Ok(()) => forks.push(fork),
-            Err(failure) => self.broken(&fork.schedule, failure, false),
-        }
-    }
-
-    /// Every move of anybody, and a crash of each command, if one is left.
-    fn choices(&self, play: &Play, crashes_left: u8) -> Vec<(Move, u8)> {
-        let mut moves = play.moves();
-        if !play.is_in_group() {
-            // Steps one after the other: nobody types the next command while the last one is at work.
-            let is_quiet = matches!(moves.first(), None | Some(Move::Begin(_)));
-            moves.retain(|next| is_quiet || !matches!(next, Move::Begin(_)));
-        }
-        let mut choices: Vec<(Move, u8)> = moves.iter().cloned().map(|next| (next, 0)).collect();
-        if crashes_left > 0 {
-            for next in &moves {
-                if let Move::Step(who) = next {
-                    if play.task(*who).is_some() {
-                        choices.push((Move::Befall(*who, Deed::Kill), 1));
-                    }
-                }
+        let mut play = fork.play.clone();
+        let schedule = match is_calm {
+            true => fork.schedule.clone(),
+            false => fork.schedule.with(play.moves, next.clone()),
+        };
+        let (taken, touched) = touched::by(|| play.take(next));
+        match taken.and_then(|()| run_unseen(&mut play)) {
+            Ok(()) => (Some(Fork { play, schedule, crashes_left: fork.crashes_left }), touched),
+            Err(failure) => {
+                self.broken(&schedule, failure, false);
+                (None, touched)
             }
         }
-        choices
     }
+}
+
+/// Whose move it is.
+fn serial_of(play: &Play, next: &Move) -> Option<u64> {
+    match next {
+        Move::Step(who) => play.machine.world.process(*who).map(|process| process.serial),
+        _ => None,
+    }
+}
+
+/// Every move of anybody, the calm one first.
+fn choices(play: &Play) -> Vec<Move> {
+    let mut moves = play.moves();
+    if !play.is_in_group() {
+        // Steps one after the other: nobody types the next command while the last one is at work.
+        let is_quiet = matches!(moves.first(), None | Some(Move::Begin(_)));
+        moves.retain(|next| is_quiet || !matches!(next, Move::Begin(_)));
+    }
+    moves
 }
 
 /// Goes on with the task that moved last as long as nobody could tell.

@@ -1,9 +1,9 @@
 //! The crash matrix: before each effect of the named tasks each kind of crash, and each errno, once and for good. Then
-//! the run is concluded. "After an effect" is before the next one, and before the exit.
+//! the run is concluded. "After an effect" is before the next one, and before the exit. A second crash is not here.
 
-use super::{Schedule, Search, Tally, calm, faults};
+use super::{Schedule, Search, Tally, calm, conclude, faults};
 use crate::image;
-use crate::play::{Deed, Move, Play};
+use crate::play::{Deed, Failure, Move, Play};
 use crate::scenario::{Crash, Task};
 use crate::task::Wants;
 use crate::world::Who;
@@ -11,9 +11,19 @@ use crate::world::Who;
 /// So many ways to lose power are tried at one place.
 const CUTS_MAX: usize = 6;
 
+/// Where something befalls: at so many moves, this.
+pub(super) type Cell = (u64, Move);
+
 impl Search {
     /// Tries every cell.
     pub fn matrix(mut self) -> Tally {
+        let cells = self.cells();
+        self.at_each(&cells, self.budget.runs, Self::try_cell);
+        self.tally
+    }
+
+    /// Every cell of the calm run.
+    pub(super) fn cells(&mut self) -> Vec<Cell> {
         let tasks = self.start.scenario().search.crash.clone();
         let kinds = self.start.scenario().search.crash_kinds.clone();
         let mut cells = Vec::new();
@@ -21,34 +31,29 @@ impl Search {
         let walked = calm::run(&mut play, &mut |play, next| {
             let Move::Step(who) = next else { return };
             if is_named(play, *who, &tasks) {
-                cells.extend(
-                    deeds(play, *who, &kinds)
-                        .into_iter()
-                        .map(|deed| (play.moves, Move::Befall(*who, deed))),
-                );
+                let deeds = deeds(play, *who, &kinds).into_iter();
+                cells.extend(deeds.map(|deed| (play.moves, Move::Befall(*who, deed))));
             }
         });
         if let Err(failure) = walked {
             self.broken(&Schedule::default(), failure, false);
-            return self.tally;
+            return Vec::new();
         }
-        self.try_cells(&cells);
-        self.tally
+        cells
     }
 
-    /// Walks the calm path once more, and forks where a cell is.
-    fn try_cells(&mut self, cells: &[(u64, Move)]) {
-        let stride = stride(cells.len() as u64, self.budget.runs);
-        if stride > 1 {
-            self.tally.is_complete = false;
-        }
-        let offset = usize::try_from(self.budget.seed % stride).unwrap_or_default();
-        let step = usize::try_from(stride).unwrap_or(usize::MAX);
-        let mut chosen = cells.iter().skip(offset).step_by(step).peekable();
+    /// Walks the calm path once more, and stops where a cell is, at no more than so many of them.
+    pub(super) fn at_each(
+        &mut self,
+        cells: &[Cell],
+        at_most: u64,
+        mut stop: impl FnMut(&mut Self, &Play, &Cell),
+    ) {
+        let mut chosen = self.spread(cells, at_most, 0).peekable();
         let mut play = self.start.clone();
         while chosen.peek().is_some() {
-            while let Some((at, deed)) = chosen.next_if(|(at, _)| *at == play.moves) {
-                self.try_cell(&play, *at, deed);
+            while let Some(cell) = chosen.next_if(|(at, _)| *at == play.moves) {
+                stop(self, &play, cell);
             }
             let Some(next) = play.calm() else { break };
             if play.take(&next).is_err() {
@@ -57,14 +62,30 @@ impl Search {
         }
     }
 
-    fn try_cell(&mut self, play: &Play, at: u64, deed: &Move) {
-        let schedule = Schedule::default().with(at, deed.clone());
+    /// So many of these, spread evenly; which ones, the seed says, and `shift`.
+    pub(super) fn spread<'a, T>(
+        &mut self,
+        all: &'a [T],
+        at_most: u64,
+        shift: u64,
+    ) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        let stride = (all.len() as u64).div_ceil(at_most.max(1)).max(1);
+        self.tally.is_complete &= stride == 1;
+        let offset = usize::try_from((self.budget.seed + shift) % stride).unwrap_or_default();
+        all.iter().skip(offset).step_by(usize::try_from(stride).unwrap_or(usize::MAX))
+    }
+
+    fn try_cell(&mut self, play: &Play, (_, deed): &Cell) {
+        self.try_deed(play, &Schedule::default(), deed);
+    }
+
+    /// Has it befall a copy, and concludes that.
+    pub(super) fn try_deed(&mut self, play: &Play, schedule: &Schedule, deed: &Move) {
+        let schedule = schedule.with(play.moves, deed.clone());
         let mut fork = play.clone();
         let effects = fork.effects;
-        let befell = fork.take(deed);
         self.tally.transitions += 1;
-        if let Err(failure) = befell.and_then(|()| finish_refused(&mut fork, deed, &mut |_, _| {}))
-        {
+        if let Err(failure) = befall(&mut fork, deed, &mut |_, _| {}) {
             self.tally.runs += 1;
             self.broken(&schedule, failure, false);
             return;
@@ -74,18 +95,50 @@ impl Search {
     }
 }
 
-/// One in so many cells.
-fn stride(cells: u64, runs: u64) -> u64 {
-    cells.div_ceil(runs.max(1)).max(1)
+/// Plays the cells of a schedule. After the first one the story goes on or is cut off; after the last it is cut off, and
+/// the run is concluded. Those that the story does not come to befall while it is concluded.
+pub(crate) fn replay(
+    play: &mut Play,
+    schedule: &Schedule,
+    goes_on: GoesOn,
+    see: &mut dyn FnMut(&Play, &Move),
+) -> Result<(), Failure> {
+    let mut cells = &schedule.0[..];
+    let mut is_cut = cells.is_empty() || goes_on == GoesOn::No;
+    loop {
+        let due = cells.first().map_or(u64::MAX, |(at, _)| *at);
+        while play.moves != due && !play.is_over() && play.moves < calm::MOVES_MAX {
+            let Some(next) = play.calm() else { break };
+            see(play, &next);
+            play.take(&next)?;
+        }
+        let Some(((_, deed), later)) = cells.split_first().filter(|_| play.moves == due) else {
+            return conclude::conclude_with(play, cells, see);
+        };
+        befall(play, deed, see)?;
+        if is_cut {
+            play.abandon();
+        }
+        (cells, is_cut) = (later, true);
+    }
 }
 
-/// A task that was refused something goes on to its end: that is part of the cell. `see` is told of each move before it
-/// is taken.
-pub(crate) fn finish_refused(
+/// Does the story go on after the first crash?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GoesOn {
+    Yes,
+    No,
+}
+
+/// It befalls. A task that was refused something goes on to its end: that is part of the cell. `see` is told of each move
+/// before it is taken.
+pub(super) fn befall(
     play: &mut Play,
     deed: &Move,
     see: &mut dyn FnMut(&Play, &Move),
-) -> Result<(), crate::play::Failure> {
+) -> Result<(), Failure> {
+    see(play, deed);
+    play.take(deed)?;
     let Move::Befall(who, Deed::Refuse(_) | Deed::RefuseForGood(_)) = deed else { return Ok(()) };
     let serial = play.machine.world.process(*who).map(|process| process.serial);
     for _ in 0..20_000 {

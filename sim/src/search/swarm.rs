@@ -13,7 +13,7 @@ impl Search {
     /// Walks as often as the budget says.
     pub fn swarm(mut self) -> Tally {
         for number in 0..self.budget.runs {
-            let mut die = Die { seed: self.budget.seed, number, thrown: 0 };
+            let mut die = Die::new(self.budget.seed, number);
             let mut play = self.start.clone();
             let mut schedule = Schedule::default();
             match walk(&mut play, &mut die, &mut schedule) {
@@ -35,14 +35,18 @@ impl Search {
 }
 
 /// Throws the same numbers for the same seed.
-struct Die {
+pub(super) struct Die {
     seed: u64,
     number: u64,
     thrown: u64,
 }
 
 impl Die {
-    fn below(&mut self, sides: u64) -> u64 {
+    pub(super) fn new(seed: u64, number: u64) -> Self {
+        Self { seed, number, thrown: 0 }
+    }
+
+    pub(super) fn below(&mut self, sides: u64) -> u64 {
         self.thrown += 1;
         let mixed = crate::hash::of(&(self.seed, self.number, self.thrown));
         u64::try_from(mixed % u128::from(sides.max(1))).unwrap_or_default()

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hermes::cli::Running;
+use hermes::probe::Round;
 
 use super::Wants;
 
@@ -15,12 +16,12 @@ const KNOWN_MAX: usize = 300_000;
 /// Where a task was after an answer.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    /// Its digest.
-    pub digest: u128,
     /// What it wanted next.
     pub wants: Arc<Wants>,
     /// A turn ended, and its list began anew with this.
     pub cut: Option<Arc<Running>>,
+    /// What it said of its waits, since the cut if there was one.
+    pub said: Arc<[Round]>,
 }
 
 thread_local! {

@@ -81,7 +81,8 @@ pub fn real_tree(dir: &Path, prefix: &str, lines: &mut String) {
     for path in entries {
         let meta = path.symlink_metadata().expect("there");
         let name = format!("{prefix}/{}", path.file_name().expect("named").to_string_lossy());
-        let (mode, uid, gid, links) = (meta.mode() & 0o7777, meta.uid(), meta.gid(), meta.nlink());
+        let (mode, uid, gid) = (meta.mode() & 0o7777, meta.uid(), meta.gid());
+        let links = if meta.is_dir() { 1 } else { meta.nlink() };
         let _ = writeln!(lines, "{name} {mode:o} {uid}:{gid} {links}"); // a string takes all
         if meta.is_dir() {
             real_tree(&path, &name, lines);

@@ -35,7 +35,7 @@ fn s1_an_acknowledged_word_must_be_durable() {
     let mut watch = stage.booted();
     let start = stage.command(&mut watch, HERMES, "hermes gateway start");
     let running = b"{\"intent\":\"running\"}\n";
-    stage.replace_unsynced(HOME_NODE, "gateway_intent.json", running, 1 << 40);
+    stage.replace_unsynced(HOME_NODE, "gateway_intent.json", running);
     let node = volume::intent_node(&stage.world, &profile("default")).expect("there");
     stage.world.disk.sync(node).expect("synced");
     stage.unscan("gateway-default/down");
@@ -61,7 +61,7 @@ fn s2_a_file_that_a_power_cut_would_tear_is_not_whole() {
     let (who, _) = stage.command(&mut watch, HERMES, "hermes -p coder gateway stop");
     let dir = volume::dir(&stage.world, &profile("coder")).expect("there");
     let stopped = b"{\"intent\":\"stopped\"}\n";
-    stage.replace_unsynced(dir, "gateway_intent.json", stopped, 1 << 40);
+    stage.replace_unsynced(dir, "gateway_intent.json", stopped);
     assert_eq!(broken(watch.moved(&stage.world, &wrote_intent(who), None)), Some(Name::S2));
 }
 
@@ -69,7 +69,7 @@ fn s2_a_file_that_a_power_cut_would_tear_is_not_whole() {
 fn s2_every_possible_contents_of_an_unsynced_file_is_seen() {
     let mut stage = Stage::healthy();
     let dir = volume::dir(&stage.world, &profile("coder")).expect("there");
-    stage.replace_unsynced(dir, "gateway_intent.json", b"{\"intent\":\"stopped\"}\n", 1 << 40);
+    stage.replace_unsynced(dir, "gateway_intent.json", b"{\"intent\":\"stopped\"}\n");
     let possible = volume::durable_words(&stage.world, &profile("coder"));
     let all = [Word::Running, Word::Stopped, Word::Broken];
     assert_eq!(possible, all.into_iter().collect());

@@ -202,14 +202,14 @@ impl Stage {
     }
 
     /// Replaces a file as the production code does, but for the syncs.
-    pub fn replace_unsynced(&mut self, dir: NodeId, name: &str, contents: &[u8], fresh: u64) {
+    pub fn replace_unsynced(&mut self, dir: NodeId, name: &str, contents: &[u8]) {
         let credentials = Credentials { uid: HERMES, gid: HERMES, groups: vec![], umask: 0o022 };
         let mounts = BTreeMap::new();
         let view =
             View { root: HOME_NODE, cwd: HOME_NODE, mounts: &mounts, credentials: &credentials };
         let disk = &mut self.world.disk;
         let how = How::Create { mode: 0o644 };
-        let new = disk.open(&view, Some(dir), Path::new("new"), how, Links::Refuse, fresh);
+        let new = disk.open(&view, Some(dir), Path::new("new"), how, Links::Refuse);
         let new = new.expect("made");
         disk.write(new, Some(0), contents).expect("written");
         let (from, to) = ((Some(dir), Path::new("new")), (Some(dir), Path::new(name)));

@@ -24,10 +24,10 @@ pub(super) async fn until<H: Host>(
     // Taken apart outside: rustc 1.85 panics over a pattern on what an async closure captures.
     let is_awaited =
         |service: &Service| matches!(goal, Goal::Ready { before, .. } if is_new(service, before));
-    let reached = file::poll(s6.host, timeout, async || {
+    let reached = file::poll_carrying(s6.host, timeout, &mut seen_new, async |seen_new| {
         last = status::read(s6, &dir).await?;
-        seen_new |= is_awaited(&last);
-        judge(profile, goal, &last, seen_new).map(|reached| reached.then(|| last.clone()))
+        *seen_new |= is_awaited(&last);
+        judge(profile, goal, &last, *seen_new).map(|reached| reached.then(|| last.clone()))
     })
     .await?;
     reached.ok_or_else(|| SupervisorError::TimedOut {

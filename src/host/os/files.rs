@@ -81,20 +81,21 @@ pub(super) fn meta(table: &Table, place: &Place, links: Links) -> Outcome {
 
 #[expect(clippy::unnecessary_cast, reason = "the fields of `stat` differ between architectures")]
 fn meta_of(stat: &Stat) -> Meta {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Link,
+        FileType::Fifo => Kind::Fifo,
+        _ => Kind::Other,
+    };
     Meta {
-        kind: match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Link,
-            FileType::Fifo => Kind::Fifo,
-            _ => Kind::Other,
-        },
+        kind,
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
         gid: stat.st_gid,
         size: stat.st_size as u64,
         identity: (stat.st_dev as u64, stat.st_ino as u64),
-        links: stat.st_nlink as u64,
+        links: if kind == Kind::Directory { 1 } else { stat.st_nlink as u64 },
     }
 }
 

@@ -59,6 +59,9 @@ async fn delete_locked<H: Host, S: Registrar>(
             planned_stop::end(context, profile, &service, timeout, kill_after, &mut notes).await?;
         }
         gone = Some(hide_dir(context, profile).await?);
+    } else if !planted!(DeleteAgainNotSynced) {
+        // A delete that was cut short hid it, and maybe no disk knows.
+        sync_profiles(context).await?;
     }
     if !planted!(DeleteLeavesSlot) {
         context.supervisor.unregister(profile, timeout).await?;

@@ -99,27 +99,35 @@ async fn rename_locked<H: Host, S: Registrar>(
         planned_stop::end(context, old, &before, timeout, spec.kill_after, &mut notes).await?;
         move_dir(context, old, new).await
     };
+    let mut unsynced = None;
     if let Err(error) = moved.await {
-        if word == Intent::Running {
-            // Why the name stays is what the operator must hear; `status` shows a gateway that did not come back.
-            let _ = context.supervisor.start(old).await;
+        if home::exists(context.host, context.layout, old).await? {
+            if word == Intent::Running {
+                // Why the name stays is what the operator must hear; `status` shows a gateway that did not come back.
+                let _ = context.supervisor.start(old).await;
+            }
+            return Err(error);
         }
-        return Err(error);
+        // It has moved, and maybe no disk knows. The slot follows, and the operator hears of it.
+        unsynced = Some(error);
     }
     context.supervisor.unregister(old, timeout).await?;
     move_logs(context, old, new, &mut notes).await;
     let starts = word == Intent::Running && !planted!(RenamedStaysDown);
     let at_start = if starts { Want::Up } else { Want::Down };
-    if !is_due {
+    if is_due {
+        super::register(context, new, at_start).await?;
+        if starts && context.supervisor.registration() == Registration::OnRequest {
+            // A new slot starts by itself, a new unit with the next boot.
+            context.supervisor.start(new).await?;
+        }
+    }
+    match unsynced {
+        Some(error) => Err(error),
         // Nobody looked after it, and nobody is waited for.
-        return Ok((Intent::Stopped, notes));
+        None if !is_due => Ok((Intent::Stopped, notes)),
+        None => Ok((word, notes)),
     }
-    super::register(context, new, at_start).await?;
-    if starts && context.supervisor.registration() == Registration::OnRequest {
-        // A new slot starts by itself, a new unit with the next boot.
-        context.supervisor.start(new).await?;
-    }
-    Ok((word, notes))
 }
 
 /// An older install's word stands in the state file, which the gateway is about to rewrite: it is noted as the intent.

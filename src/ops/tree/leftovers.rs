@@ -86,14 +86,14 @@ async fn wait(
     limit: Duration,
 ) -> Result<Vec<PathBuf>, HostError> {
     let mut left = services;
-    let ended = file::poll(host, limit, async || {
+    let ended = file::poll_carrying(host, limit, &mut left, async |left| {
         let mut still = Vec::new();
-        for service in &left {
+        for service in &*left {
             if is_supervised(host, service).await {
                 still.push(service.clone());
             }
         }
-        left = still;
+        *left = still;
         Ok::<_, HostError>(left.is_empty().then_some(()))
     })
     .await;

@@ -14,6 +14,10 @@ use crate::cli::unit::{Kind, Unit};
 
 /// Cells of one crash matrix.
 const MATRIX_CELLS: u64 = 200;
+/// Pairs of crashes.
+const RECOVERY_CELLS: u64 = 1_200;
+/// Runs beside each other.
+const LAW_RUNS: u64 = 32;
 /// Runs with one surprise, of the named scenario. Two or three would never be come to within as much.
 const SURPRISE_RUNS: u64 = 40;
 /// States of the named scenario's closed search.
@@ -39,13 +43,15 @@ pub fn hunt(
         scenarios.iter().partition(|scenario| scenario.name == planted.scenario);
     let cheapest = match planted.search {
         "matrix" => Kind::Matrix,
+        "recovery" => Kind::Recovery,
+        "laws" => Kind::Laws,
         "surprises" => Kind::Surprises,
         "closed" => Kind::Closed,
         _ => Kind::Calm,
     };
     let mut kinds = vec![Kind::Calm, cheapest];
     kinds.dedup();
-    let rest = [Kind::Matrix, Kind::Surprises, Kind::Closed];
+    let rest = [Kind::Laws, Kind::Matrix, Kind::Surprises, Kind::Closed];
     let rest: Vec<Kind> = rest.into_iter().filter(|kind| !kinds.contains(kind)).collect();
     let mut runs = 0;
     for (group, kinds) in [(&named, kinds), (&others, vec![Kind::Calm]), (&named, rest)] {
@@ -86,7 +92,7 @@ fn is_its_own(planted: &Planted, unit: &Unit) -> bool {
 
 fn is_for(kind: Kind, scenario: &Scenario) -> bool {
     match kind {
-        Kind::Matrix => !scenario.search.crash.is_empty(),
+        Kind::Matrix | Kind::Recovery => !scenario.search.crash.is_empty(),
         Kind::Closed => scenario.search.closed,
         _ => true,
     }
@@ -96,6 +102,8 @@ fn budget(kind: Kind, seed: u64) -> Budget {
     let (runs, surprises) = match kind {
         Kind::Calm => (1, 0),
         Kind::Matrix => (MATRIX_CELLS, 0),
+        Kind::Recovery => (RECOVERY_CELLS, 0),
+        Kind::Laws => (LAW_RUNS, 0),
         Kind::Surprises | Kind::Swarm => (SURPRISE_RUNS, 1),
         Kind::Closed => (u64::MAX, 0),
     };

@@ -12,6 +12,7 @@ use super::{Stage, State, Turn};
 use crate::kernel::{files, programs, signals};
 use crate::process::{Body, Open};
 use crate::s6::act;
+use crate::touched::{self, Thing};
 use crate::world::{Version, Who};
 
 /// The exit of a child that could not become its program.
@@ -129,6 +130,9 @@ impl Turn<'_> {
     }
 
     pub(super) fn reap(&mut self, pid: i32) {
+        let child = Who { pid, ..self.who };
+        touched::changed(Thing::Process(child));
+        touched::changed(Thing::Processes(self.who.container));
         self.world.container_mut(self.who.container).processes.remove(&pid);
     }
 

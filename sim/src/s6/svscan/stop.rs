@@ -9,6 +9,7 @@ use hermes::host::effect::{Program, Signal};
 use super::scan::Part;
 use super::{Nuke, Stage, Svscan, Turn};
 use crate::kernel::{programs, signals};
+use crate::touched::{self, Thing};
 use crate::world::{Version, Who, World};
 
 /// 2.11 waits so long after a death.
@@ -34,6 +35,8 @@ impl Turn<'_> {
     /// Hears of a supervisor's end. One that is wanted is started again: in 2.11 a second after its death and with a
     /// scan, since 2.12 a second after its start (V17, V18, V19).
     pub(super) fn reap(&mut self, pid: i32) {
+        touched::changed(Thing::Process(Who { pid, ..self.who }));
+        touched::changed(Thing::Processes(self.who.container));
         self.world.container_mut(self.who.container).processes.remove(&pid);
         let again = self.now() + AFTER_DEATH;
         let is_old = self.world.s6 == Version::V2_11;
