@@ -21,12 +21,16 @@ check:
     cargo clippy --locked -p hermes-sim --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes --no-deps --quiet
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes-sim --no-deps --quiet
-    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/with-contenv tests/*.sh tests/support/machine/*.sh sim/src/native/*.sh
+    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/with-contenv tests/*.sh tests/support/machine/*.sh sim/src/native/*.sh tests/systemd/*.sh tests/launchd/*.sh
 
 # Build the container image; BASE is debian:trixie-slim unless given
 image base="debian:trixie-slim":
     docker/base.sh {{ base }}
     docker build --build-arg BASE={{ base }} --build-arg BUILDER={{ base }} -t hermes .
+
+# The same promises on real systemd, in a container whose PID 1 it is; prints which scenarios ran
+e2e-systemd *words:
+    tests/systemd/e2e.sh {{ words }}
 
 # Remove every container and image that the tests left
 docker-clean:

@@ -9,11 +9,24 @@ use crate::host::effect::Kind;
 use crate::host::{Host, fs};
 use crate::record::file;
 
+/// Whose systemd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The user's own.
+    User,
+    /// The machine's.
+    System,
+}
+
 /// Who supervises the gateways of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Manager {
     /// s6 in a container.
     S6,
+    /// systemd.
+    Systemd(Scope),
+    /// launchd.
+    Launchd,
     /// A container without s6: its own command is the gateway.
     Foreground,
     /// Nobody that we can speak to.
@@ -25,6 +38,9 @@ impl Manager {
     pub fn words(self) -> &'static str {
         match self {
             Self::S6 => "s6 (container supervisor)",
+            Self::Systemd(Scope::User) => "systemd (user)",
+            Self::Systemd(Scope::System) => "systemd (system)",
+            Self::Launchd => "launchd (user)",
             Self::Foreground => "docker (foreground)",
             Self::None => "none",
         }
@@ -34,6 +50,8 @@ impl Manager {
     pub fn word(self) -> &'static str {
         match self {
             Self::S6 => "s6",
+            Self::Systemd(_) => "systemd",
+            Self::Launchd => "launchd",
             Self::Foreground => "docker",
             Self::None => "none",
         }
@@ -53,33 +71,49 @@ pub enum OverrideError {
     #[error("HERMES_SUPERVISOR={0:?} is not one of s6, systemd, launchd, windows, none")]
     Unknown(String),
     /// A supervisor that this build does not drive.
-    #[error("HERMES_SUPERVISOR={0}: this version drives gateways under s6 only")]
+    #[error(
+        "HERMES_SUPERVISOR={0}: this version drives gateways under s6, systemd and launchd only"
+    )]
     Unsupported(String),
 }
 
 /// `boot init` takes a moment; a home with very many files a little longer.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads `HERMES_SUPERVISOR`.
-pub fn parse_override(word: &str) -> Result<Manager, OverrideError> {
+/// Reads `HERMES_SUPERVISOR`; `scope` says whose systemd.
+pub fn parse_override(word: &str, scope: Scope) -> Result<Manager, OverrideError> {
     match word {
         "s6" => Ok(Manager::S6),
+        "systemd" => Ok(Manager::Systemd(scope)),
         "none" => Ok(Manager::None),
-        "systemd" | "launchd" | "windows" => Err(OverrideError::Unsupported(word.to_owned())),
+        "launchd" => Ok(Manager::Launchd),
+        "windows" => Err(OverrideError::Unsupported(word.to_owned())),
         other => Err(OverrideError::Unknown(other.to_owned())),
     }
 }
 
 /// s6 when PID 1 calls itself `s6-svscan` and `/run/s6/basedir` is a directory; both, or it is not.
 ///
-/// Never from `/proc/1/exe`, which an unprivileged user cannot read, and never from "this is a container".
-pub async fn detect(host: &impl Host) -> Manager {
+/// Never from `/proc/1/exe`, which an unprivileged user cannot read, and never from "this is a container". launchd
+/// and systemd count when they run the machine and answer, not where they are merely installed.
+pub async fn detect(
+    host: &impl Host,
+    scope: Scope,
+    launchd_answers: impl AsyncFnOnce() -> bool,
+    systemd_answers: impl AsyncFnOnce() -> bool,
+) -> Manager {
     // What cannot be waited for is decided as it stands: in doubt, nobody supervises.
     let _ = await_init(host).await;
     if pid_1_is_svscan(host).await && is_dir(host, Path::new("/run/s6/basedir")).await {
         return Manager::S6;
     }
     mark!("R5");
+    if fs::meta(host, "/sbin/launchd").await.is_ok() && launchd_answers().await {
+        return Manager::Launchd;
+    }
+    if is_dir(host, Path::new("/run/systemd/system")).await && systemd_answers().await {
+        return Manager::Systemd(scope);
+    }
     if is_container(host).await { Manager::Foreground } else { Manager::None }
 }
 
@@ -131,9 +165,11 @@ mod tests {
     #[rstest]
     #[case("s6", Ok(Manager::S6))]
     #[case("none", Ok(Manager::None))]
-    #[case("systemd", Err(OverrideError::Unsupported("systemd".into())))]
+    #[case("systemd", Ok(Manager::Systemd(Scope::User)))]
+    #[case("launchd", Ok(Manager::Launchd))]
+    #[case("windows", Err(OverrideError::Unsupported("windows".into())))]
     #[case("runit", Err(OverrideError::Unknown("runit".into())))]
     fn the_override_is_read(#[case] word: &str, #[case] expected: Result<Manager, OverrideError>) {
-        assert_eq!(parse_override(word), expected);
+        assert_eq!(parse_override(word, Scope::User), expected);
     }
 }

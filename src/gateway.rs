@@ -74,7 +74,7 @@ pub struct Setup {
     pub pid: u32,
     /// The descriptor that gets a newline once the gateway is ready (`notification-fd` of s6).
     pub notify: Option<i32>,
-    /// A supervisor started us (`HERMES_S6_SUPERVISED_CHILD`).
+    /// A supervisor started us (`HERMES_S6_SUPERVISED_CHILD`, `HERMES_SUPERVISED_CHILD`).
     pub supervised: bool,
 }
 

@@ -8,7 +8,7 @@
 //! | 1 | [`name`], [`layout`], [`port`] | pure: names, paths, port numbers |
 //! | 2 | [`host`] | the one door to the machine: effects out, outcomes back |
 //! | 3 | [`record`], [`supervisor`], [`detect`], [`role`] | files of ours; the seam of operations; who supervises here; who may |
-//! | 4 | [`backend`] | s6 |
+//! | 4 | [`backend`] | s6, systemd, launchd |
 //! | 5 | [`ops`], [`gateway`] | what operators do; the long-running process of one profile |
 //! | 6 | [`cli`] | arguments → command → report → text or JSON |
 //! | 7 | `main.rs` | collects argv, environment and streams once |
@@ -16,9 +16,9 @@
 //! # Words
 //!
 //! *profile*: a user's named set-up · *gateway*: the long-running program of one profile · *slot*: its s6 service
-//! directory · *scan directory*: where s6 looks for slots · *intent*: what the operator asked for last · *want*: what
-//! the supervisor was told · *marker*: a note that a stop is planned · *stage*: a slot under construction · *host*:
-//! the machine as our code sees it.
+//! directory · *unit*: its systemd service · *scan directory*: where s6 looks for slots · *intent*: what the operator
+//! asked for last · *want*: what the supervisor was told · *marker*: a note that a stop is planned · *stage*: a slot under
+//! construction · *host*: the machine as our code sees it; also a machine that is no container.
 //!
 //! # Absences
 //!

@@ -4,6 +4,7 @@
 
 pub mod home;
 pub mod init;
+pub mod install;
 pub mod lifecycle;
 pub mod orphan;
 mod planned_stop;

@@ -3,12 +3,15 @@
 //! `ops` speaks to these traits alone; `backend` implements them. A backend that cannot register does not implement
 //! [`Registrar`]. No method knows about intents, markers or profiles' files: those are `ops`' business.
 
+pub mod goal;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::HostError;
 use crate::host::effect::{Pid, Status};
 use crate::name::Profile;
+use crate::record::config::Restart;
 
 /// What a supervisor is told about one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +109,12 @@ pub struct ServiceSpec {
     pub profile: Profile,
     /// Absolute path of the `hermes` program.
     pub program: PathBuf,
+    /// The home of all profiles.
+    pub home: PathBuf,
+    /// The directory of its log.
+    pub log_dir: PathBuf,
+    /// How it is tried again when it fails.
+    pub restart: Restart,
     /// From SIGTERM to SIGKILL.
     pub kill_after: Duration,
 }
@@ -210,6 +219,22 @@ pub enum SupervisorError {
         /// Where we looked.
         looked_in: Vec<PathBuf>,
     },
+    /// A service of that name is there, and it is not ours.
+    #[error("`{}` serves another: {by}", path.display())]
+    Taken {
+        /// The file that describes it.
+        path: PathBuf,
+        /// Whom, in its own words.
+        by: String,
+    },
+    /// Its operator has forbidden the service by the supervisor's own means.
+    #[error("'{service}' is masked by `{}`", path.display())]
+    Masked {
+        /// What forbids it.
+        path: PathBuf,
+        /// `hermes-gateway-coder.service`.
+        service: String,
+    },
     /// The service's state is kept from us: its supervisor is another user's.
     #[error(transparent)]
     Forbidden(HostError),
@@ -258,6 +283,8 @@ pub enum Cause {
     Forbidden,
     /// Nobody reads the control FIFO.
     NotListening,
+    /// The user's systemd cannot be reached from this session.
+    NoBus,
     /// Only the tool's own words tell.
     Unknown,
 }
@@ -268,6 +295,15 @@ pub fn how(status: Status) -> String {
         Status::Exited(code) => format!("exit code {code}"),
         Status::Signalled(signal) => format!("signal {}", signal.0),
     }
+}
+
+/// When a profile's service comes to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// With the profile: the supervisor is there for gateways alone.
+    WithProfile,
+    /// When the operator asks for it: the machine is theirs, and the machine itself starts services after a reboot.
+    OnRequest,
 }
 
 /// Looks after gateways.
@@ -292,6 +328,16 @@ pub trait Supervisor {
         goal: Goal,
         timeout: Duration,
     ) -> Result<Service, SupervisorError>;
+
+    /// When a profile's service comes to be here.
+    fn registration(&self) -> Registration {
+        Registration::WithProfile
+    }
+
+    /// What will keep gateways from coming back after a reboot whatever they are told, and what to do about it.
+    async fn caveats(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A supervisor that services can be added to and taken from at run time.

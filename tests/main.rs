@@ -29,18 +29,30 @@ mod gateway;
 
 mod cli {
     mod readme;
+    mod schema;
+    mod units;
     mod words;
 }
 
+mod launchd;
+
 mod native;
+
+mod render {
+    mod agent;
+    pub(crate) mod facts;
+    mod unit;
+}
 
 mod docker {
     mod boot;
     mod command;
-    mod image;
+    pub(crate) mod image;
     mod machine;
     mod safety;
     mod scripts;
     mod stop;
     mod tour;
 }
+
+mod systemd;

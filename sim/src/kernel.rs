@@ -102,6 +102,8 @@ pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
         E::Listen { port } => net::listen(world, who, *port),
         E::Accept { listener } => net::accept(world, who, *listener),
         E::Connect { port } => net::connect(world, who, *port),
+        // Nobody listens on local sockets here: no systemd waits for a word.
+        E::ConnectLocal { .. } => Err(Errno::CONNREFUSED),
         E::Wait { interests } => return waiting::wait(world, who, interests),
     };
     outcome.into()

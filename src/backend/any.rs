@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use super::launchd::Launchd;
 use super::nobody::Nobody;
 use super::s6::S6;
+use super::systemd::Systemd;
 use crate::host::Host;
 use crate::name::Profile;
 use crate::supervisor::{
-    Goal, Listing, Published, Registrar, Service, ServiceSpec, Stray, Supervisor, SupervisorError,
-    Want,
+    Goal, Listing, Published, Registrar, Registration, Service, ServiceSpec, Stray, Supervisor,
+    SupervisorError, Want,
 };
 
 /// One of the backends.
@@ -16,6 +18,10 @@ use crate::supervisor::{
 pub enum Any<'host, H> {
     /// s6.
     S6(S6<'host, H>),
+    /// systemd.
+    Systemd(Systemd<'host, H>),
+    /// launchd.
+    Launchd(Launchd<'host, H>),
     /// None.
     Nobody(Nobody),
 }
@@ -24,6 +30,8 @@ macro_rules! either {
     ($any:expr, $backend:ident => $call:expr) => {
         match $any {
             Any::S6($backend) => $call,
+            Any::Systemd($backend) => $call,
+            Any::Launchd($backend) => $call,
             Any::Nobody($backend) => $call,
         }
     };
@@ -53,6 +61,14 @@ impl<H: Host> Supervisor for Any<'_, H> {
         timeout: Duration,
     ) -> Result<Service, SupervisorError> {
         either!(self, backend => backend.wait(profile, goal, timeout).await)
+    }
+
+    fn registration(&self) -> Registration {
+        either!(self, backend => backend.registration())
+    }
+
+    async fn caveats(&self) -> Vec<String> {
+        either!(self, backend => backend.caveats().await)
     }
 }
 

@@ -26,6 +26,10 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
 
+    /// Under systemd: the machine's own units, not the user's
+    #[arg(long, global = true)]
+    pub system: bool,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -143,10 +147,25 @@ pub enum Gateway {
     List,
     /// Print the gateway's log
     Logs(Logs),
-    /// Explain how gateways come to be supervised here
-    Install,
-    /// Explain how gateways cease to be supervised here
-    Uninstall,
+    /// Have the machine's supervisor look after the gateway
+    #[command(
+        after_help = "Writes the gateway's unit and has systemd know it; one whose operator wants it to run is\nstarted. Repeated, it brings the unit up to date. Under s6 the profile's slot comes with\nthe profile: there is nothing to install, and it says so.\n\nExamples:\n  hermes -p coder gateway install\n  hermes gateway install --all\n  sudo hermes --system -p coder gateway install"
+    )]
+    Install(Registering),
+    /// Stop the gateway, and take it out of the machine's supervisor
+    #[command(after_help = "Example:\n  hermes -p coder gateway uninstall")]
+    Uninstall(Registering),
+    /// Does the operator want the gateway to run? Exit code 0 if so, 1 if not
+    #[command(hide = true)]
+    Intended,
+}
+
+/// `install` and `uninstall`
+#[derive(Debug, Args)]
+pub struct Registering {
+    /// Every profile
+    #[arg(long, conflicts_with = "profile")]
+    pub all: bool,
 }
 
 /// `hermes gateway run`

@@ -16,6 +16,7 @@ use crate::ops::home::{self, Found};
 use crate::ops::{profiles, status};
 use crate::record::config;
 use crate::role;
+use crate::supervisor::Supervisor as _;
 
 /// How a check ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H
         findings.push(scan_dir(session).await);
         findings.push(role(session).await);
     }
+    let caveats = session.backend.caveats().await;
+    findings.extend(caveats.into_iter().map(|says| Finding::warning("reboot", says)));
     findings.push(home_dir(session).await);
     findings.extend(each_profile(session).await);
     let failed = findings.iter().any(|finding| finding.level == Level::Failure);
@@ -85,7 +88,9 @@ impl Finding {
 
 fn manager<H>(session: &Session<'_, H>) -> Finding {
     match session.manager {
-        Manager::S6 => Finding::fine("supervisor", session.manager.words()),
+        Manager::S6 | Manager::Systemd(_) | Manager::Launchd => {
+            Finding::fine("supervisor", session.manager.words())
+        }
         Manager::Foreground => Finding::warning(
             "supervisor",
             "PID 1 is not s6-svscan: the container's command is the gateway",
@@ -223,7 +228,7 @@ async fn one_profile<H: Host>(session: &Session<'_, H>, profile: &Profile) -> Ve
     if let Err(error) = config::read(host, &layout.config(profile)).await {
         findings.push(Finding::failure(&about, error.to_string()));
     }
-    if session.manager != Manager::S6 {
+    if matches!(session.manager, Manager::Foreground | Manager::None) {
         return findings;
     }
     match status::report(host, layout, &session.backend, profile).await {

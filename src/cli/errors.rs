@@ -23,6 +23,8 @@ pub(super) enum CliError {
     RelativeHome(String),
     #[error("nobody supervises gateways here ({0})")]
     Unsupervised(Manager),
+    #[error("only a container's boot is hermes' own: here {0} brings gateways back")]
+    NoBoot(Manager),
     #[error("the container's own command is the gateway")]
     Foreground(&'static str),
     #[error("another container supervises this home: this one is its guest")]
@@ -64,6 +66,7 @@ impl CliError {
             ) => Exit::Misconfigured,
             Self::Ops(_)
             | Self::Unsupervised(_)
+            | Self::NoBoot(_)
             | Self::Foreground(_)
             | Self::Guest
             | Self::NoLog(_)
@@ -92,9 +95,10 @@ impl CliError {
         match self {
             Self::Ops(error) => ops_hint(error),
             Self::Unsupervised(_) => Some(
-                "run gateways in the hermes image, or in the foreground with `hermes gateway run`"
+                "gateways can be supervised by systemd (a machine that it booted, or your own with `systemctl --user`), by launchd or by s6 (the hermes image); `hermes gateway run` runs one in the foreground"
                     .to_owned(),
             ),
+            Self::NoBoot(_) => Some("`hermes gateway install --all` brings their units up to date".to_owned()),
             Self::Foreground(docker) => Some(format!(
                 "use `{docker}` on the container, or an image whose PID 1 is s6-svscan"
             )),
@@ -141,8 +145,24 @@ fn ops_hint(error: &OpsError) -> Option<String> {
     }
 }
 
+const ROOTS: &str =
+    "the machine's own units are root's: use sudo, or leave --system out for units of your own";
+
 fn supervisor_hint(error: &SupervisorError) -> Option<String> {
     let hint = match error {
+        SupervisorError::Command { tool: "systemctl", cause: Cause::Forbidden, .. } => ROOTS,
+        SupervisorError::Command { tool: "launchctl", cause: Cause::NoBus, .. } => {
+            "launch agents live while their user is logged in at the screen: log in there first"
+        }
+        SupervisorError::Command { cause: Cause::NoBus, .. } => {
+            "your systemd does not answer in this session: log in by ssh or a console instead of `su`, or have it start at boot (`sudo loginctl enable-linger $USER`) and set XDG_RUNTIME_DIR=/run/user/$(id -u); the machine's own systemd: `sudo hermes --system …`"
+        }
+        SupervisorError::Masked { .. } => {
+            "its operator wants it never to start: `systemctl unmask` takes that back (with --user for your own units)"
+        }
+        SupervisorError::Taken { .. } => {
+            "give the profile another name, or `hermes gateway uninstall` it with that HERMES_HOME"
+        }
         SupervisorError::Command { cause: Cause::Forbidden, .. }
         | SupervisorError::Forbidden(_) => {
             "this scan directory belongs to another user's s6: run as that user, or have its boot hook hand the control FIFOs over; `hermes doctor` says which"
@@ -150,6 +170,12 @@ fn supervisor_hint(error: &SupervisorError) -> Option<String> {
         SupervisorError::Command { cause: Cause::NotListening, .. }
         | SupervisorError::NotListening(_) => {
             "s6-svscan does not run on the scan directory, or has not been told of the slot: `hermes boot reconcile`"
+        }
+        SupervisorError::NoTool { tool: "systemctl" | "loginctl", .. } => {
+            "install systemd, or set HERMES_SYSTEMD_BIN_DIR; elsewhere HERMES_SUPERVISOR says who supervises"
+        }
+        SupervisorError::NoTool { tool: "launchctl", .. } => {
+            "this is no macOS, or set HERMES_LAUNCHD_BIN_DIR; elsewhere HERMES_SUPERVISOR says who supervises"
         }
         SupervisorError::NoTool { .. } => {
             "install s6 (Debian: `apt-get install s6`), or set HERMES_S6_BIN_DIR"
@@ -168,9 +194,10 @@ fn supervisor_hint(error: &SupervisorError) -> Option<String> {
         }
         SupervisorError::Ended { profile, permanent: false, .. } => {
             return Some(format!(
-                "s6 goes on trying, ever more slowly: `hermes -p {profile} gateway logs` says why it ended"
+                "it is tried again, ever more slowly: `hermes -p {profile} gateway logs` says why it ended"
             ));
         }
+        SupervisorError::Host(error) if error.object.starts_with("/etc/systemd") => ROOTS,
         SupervisorError::Host(error) => return host_hint(error),
         SupervisorError::Command { cause: Cause::Unknown, .. }
         | SupervisorError::OddStatus { .. } => return None,

@@ -1,7 +1,9 @@
 //! `hermes gateway …`: one file a command.
 
 mod act;
+mod comeback;
 mod install;
+mod intended;
 mod list;
 mod logs;
 mod report;
@@ -14,6 +16,7 @@ use super::output::Output;
 use super::session::Session;
 use crate::host::Host;
 use crate::ops::lifecycle::Verb;
+use install::Way;
 
 pub use run::Running;
 pub(super) use run::go_on;
@@ -32,8 +35,9 @@ pub(super) async fn run<H: Host>(
         Gateway::Status(args) => status::run(session, output, args).await,
         Gateway::List => list::run(session, output).await,
         Gateway::Logs(args) => logs::run(session, output, args).await,
-        Gateway::Install => install::run(session, output, "profile create").await,
-        Gateway::Uninstall => install::run(session, output, "profile delete").await,
+        Gateway::Install(args) => install::run(session, output, Way::In, args).await,
+        Gateway::Uninstall(args) => install::run(session, output, Way::Out, args).await,
+        Gateway::Intended => return Progress::Exit(intended::run(session, output).await),
     };
     Progress::Exit(exit.code())
 }

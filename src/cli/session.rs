@@ -7,9 +7,11 @@ use super::errors::CliError;
 use super::invocation::Invocation;
 use super::privilege;
 use crate::backend::any::Any;
+use crate::backend::launchd::Launchd;
 use crate::backend::nobody::Nobody;
 use crate::backend::s6::S6;
-use crate::detect::{self, Manager};
+use crate::backend::systemd::{self, Systemd};
+use crate::detect::{self, Manager, Scope};
 use crate::host::{Host, fs, proc};
 use crate::layout::Layout;
 use crate::name::Profile;
@@ -46,13 +48,22 @@ impl<'a, H: Host> Session<'a, H> {
         let uid = privilege::drop_root(host, invocation, &scan_dir).await?;
         // Files of ours are readable by all tools of the home, whatever the caller's umask.
         proc::set_umask(host, 0o022).await?;
+        let scope = if cli.system { Scope::System } else { Scope::User };
+        let systemd = systemd(host, invocation, &layout, scope, uid);
+        let launchctl_dir = invocation.var("HERMES_LAUNCHD_BIN_DIR").map(PathBuf::from);
+        let launchd = Launchd::open(host, uid, &layout, &invocation.env, launchctl_dir);
         let manager = match invocation.text("HERMES_SUPERVISOR") {
-            Some(word) => detect::parse_override(&word)?,
-            None => detect::detect(host).await,
+            Some(word) => detect::parse_override(&word, scope)?,
+            None => {
+                let answers = (async || launchd.answers().await, async || systemd.answers().await);
+                detect::detect(host, scope, answers.0, answers.1).await
+            }
         };
         let bin_dir = invocation.var("HERMES_S6_BIN_DIR").map(PathBuf::from);
         let backend = match manager {
             Manager::S6 => Any::S6(S6::open(host, scan_dir.clone(), bin_dir).await),
+            Manager::Systemd(_) => Any::Systemd(systemd),
+            Manager::Launchd => Any::Launchd(launchd),
             Manager::Foreground | Manager::None => Any::Nobody(Nobody),
         };
         let argv = invocation.argv.iter().map(|word| word.to_string_lossy().into_owned());
@@ -86,10 +97,23 @@ impl<'a, H: Host> Session<'a, H> {
     pub async fn must_be_supervised(&self, docker: &'static str) -> Result<(), CliError> {
         match self.manager {
             Manager::S6 => self.must_not_be_a_guest().await,
+            Manager::Systemd(_) | Manager::Launchd => Ok(()),
             Manager::Foreground => Err(CliError::Foreground(docker)),
             Manager::None => Err(CliError::Unsupervised(self.manager)),
         }
     }
+}
+
+/// The systemd that would be asked.
+fn systemd<'a, H: Host>(
+    host: &'a H,
+    invocation: &Invocation,
+    layout: &Layout,
+    scope: Scope,
+    uid: u32,
+) -> Systemd<'a, H> {
+    let seat = systemd::Seat { scope, uid, home: layout.root(), env: &invocation.env };
+    Systemd::open(host, seat, invocation.var("HERMES_SYSTEMD_BIN_DIR").map(PathBuf::from))
 }
 
 /// The container's environment, one file a variable: for commands that were started without it, by `su -` or cron.

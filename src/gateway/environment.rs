@@ -15,8 +15,12 @@ use crate::record::config::Config;
 const PASSED: [&str; 9] =
     ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"];
 
-/// Tells `hermes` itself that it is supervised; a command that calls `hermes` is not.
-const SUPERVISED: &str = "HERMES_S6_SUPERVISED_CHILD";
+/// Tell `hermes` itself that it is supervised, and where to say that it is ready; a command that calls `hermes` is not,
+/// and would speak for a gateway that it is not.
+const OURS: [&str; 3] = ["HERMES_S6_SUPERVISED_CHILD", "HERMES_SUPERVISED_CHILD", NOTIFY_SOCKET];
+
+/// Names the socket on which systemd waits for readiness (`sd_notify(3)`).
+pub(super) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
 /// Where programs are looked up if the environment does not say.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -45,7 +49,9 @@ pub(super) fn of_command(
     env.insert("HERMES_HOME".into(), setup.layout.root().into());
     env.insert("HERMES_PROFILE".into(), setup.profile.as_str().into());
     env.insert("HERMES_GATEWAY_PORT".into(), port.to_string().into());
-    env.remove(OsStr::new(SUPERVISED));
+    for name in OURS {
+        env.remove(OsStr::new(name));
+    }
     env
 }
 
@@ -90,6 +96,8 @@ mod tests {
             ("HERMES_HOME", "/h/profiles/coder"),
             ("HERMES_GATEWAY_PORT", "1"),
             ("HERMES_S6_SUPERVISED_CHILD", "1"),
+            ("HERMES_SUPERVISED_CHILD", "1"),
+            ("NOTIFY_SOCKET", "/run/notify"),
         ];
         Setup {
             layout: Layout::of_home(Path::new("/h/profiles/coder")),

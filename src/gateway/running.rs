@@ -2,15 +2,18 @@
 //!
 //! Nothing here ends the work: a signal hands over to `drain.rs`.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Duration;
 
 use super::diary::{self, Word};
 use super::ending::Ending;
+use super::environment::NOTIFY_SOCKET;
 use super::server::Mood;
 use super::{Context, Core, Phase, Step, Work, drain, server, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Interests};
-use crate::host::{Host, fs, proc, time};
+use crate::host::{Host, fs, net, proc, time};
 
 /// Between two tries at a state file that could not be written.
 const DIARY_RETRY: Duration = Duration::from_secs(10);
@@ -29,12 +32,25 @@ pub(super) async fn enter<H: Host>(
     Ok(Step::To(Phase::Running { work, stable_at: Some(stable_at) }))
 }
 
-/// One newline on the descriptor that the supervisor gave us.
+/// One newline on the descriptor that s6 gave us, one datagram to the socket that systemd named.
 async fn tell_supervisor<H: Host>(context: &mut Context<'_, H>, core: &mut Core) {
+    if let Some(path) = context.setup.env.get(OsStr::new(NOTIFY_SOCKET)) {
+        let told = notify(context.host, Path::new(path)).await;
+        context.note_failure(told);
+    }
     let Some(notify) = core.notify.take() else { return };
     let told = fs::write(context.host, &notify, b"\n").await.map(drop);
     let closed = fs::close(context.host, notify).await;
     context.note_failure(told.and(closed));
+}
+
+/// The whole of `sd_notify(3)` that a gateway needs. The crates that do it read the environment and hide three system
+/// calls behind one function; through the door each of them can be cut, failed and simulated.
+async fn notify(host: &impl Host, path: &Path) -> Result<(), HostError> {
+    let socket = net::connect_local(host, path).await?;
+    let told = fs::write(host, &socket, b"READY=1").await.map(drop);
+    let closed = fs::close(host, socket).await;
+    told.and(closed)
 }
 
 pub(super) async fn turn<H: Host>(

@@ -245,6 +245,11 @@ pub enum Effect {
         /// The port.
         port: u16,
     },
+    /// `connect(2)` to a Unix datagram socket; a path that begins with `@` is an abstract name → [`Answer::Handle`].
+    ConnectLocal {
+        /// The socket's path or name.
+        path: PathBuf,
+    },
     /// `epoll_wait(2)`: ends with the first of several things → [`Answer::Event`]. Reaps nobody: the end of a child is
     /// looked at with `WNOWAIT`.
     Wait {

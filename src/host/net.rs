@@ -1,4 +1,4 @@
-//! Typed functions over the socket effects, all on 127.0.0.1. One effect each.
+//! Typed functions over the socket effects: 127.0.0.1, and datagrams to a local socket. One effect each.
 //!
 //! Reading, writing and closing a connection are those of any file: `fs::read`, `fs::write`, `fs::close`.
 
@@ -27,6 +27,12 @@ pub async fn accept(host: &impl Host, listener: &File) -> Result<File, HostError
 /// Connects to a port of the loopback address.
 pub async fn connect(host: &impl Host, port: u16) -> Result<File, HostError> {
     open(host, "connect to", port_path(port), Effect::Connect { port }).await
+}
+
+/// Connects to a local datagram socket; `@name` is an abstract one. Each write is a datagram.
+pub async fn connect_local(host: &impl Host, path: &Path) -> Result<File, HostError> {
+    let effect = Effect::ConnectLocal { path: path.to_owned() };
+    open(host, "connect to", path.to_owned(), effect).await
 }
 
 async fn open(

@@ -102,6 +102,7 @@ impl Host for OsHost {
             Effect::Listen { port } => network::listen(&mut self.table(), port),
             Effect::Accept { listener } => network::accept(&mut self.table(), listener),
             Effect::Connect { port } => network::connect(&mut self.table(), port),
+            Effect::ConnectLocal { path } => network::connect_local(&mut self.table(), &path),
             Effect::Trap { signals } => wait::trap(&mut self.traps.borrow_mut(), &signals),
             Effect::Wait { interests } => wait::wait(self, &interests).await,
         }

@@ -120,6 +120,9 @@ pub(super) async fn spec(
     let spec = ServiceSpec {
         profile: profile.clone(),
         program: program.to_owned(),
+        home: layout.root().to_owned(),
+        log_dir: layout.gateway_log(profile),
+        restart: config.restart.clone(),
         kill_after: config.kill_after(),
     };
     (spec, config, error)

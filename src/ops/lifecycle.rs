@@ -26,7 +26,8 @@ use crate::record::lock::{self, Held};
 use crate::record::marker::Plan;
 use crate::record::{config, file};
 use crate::supervisor::{
-    Fact, Goal, Presence, Registrar, Service, ServiceSpec, SupervisorError, Want,
+    Fact, Goal, Presence, Published, Registrar, Registration, Service, ServiceSpec,
+    SupervisorError, Want,
 };
 
 /// What an operator asks of a gateway.
@@ -114,18 +115,38 @@ async fn begin_locked<H: Host, S: Registrar>(
     profile: &Profile,
     verb: Verb,
 ) -> Result<Begun, OpsError> {
+    let mut notes = Vec::new();
+    if verb != Verb::Stop && context.supervisor.registration() == Registration::OnRequest {
+        enable(context, profile, &mut notes).await?;
+    }
     // Looked at again: it may have been deleted while we waited for the lock.
     if must_exist(context, profile, verb).await? && !planted!(IntentAfterTheAct) {
         store_intent(context, profile, verb).await?;
     }
     let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
     let before = look(context, &spec, verb).await?;
-    let mut notes = Vec::new();
     let target = tell(context, profile, verb, &before, &mut notes).await?;
     if planted!(IntentAfterTheAct) {
         store_intent(context, profile, verb).await?;
     }
     Ok((before, target, spec.kill_after, notes))
+}
+
+/// Where the machine itself starts services after a reboot, it must know of this one before the word is durable: a power
+/// cut in between must not keep down what shall run. The word is asked again before the gateway starts.
+async fn enable<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    notes: &mut Vec<String>,
+) -> Result<(), OpsError> {
+    if !home::exists(context.host, context.layout, profile).await? {
+        return Ok(());
+    }
+    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    if context.supervisor.publish(&spec, Want::Up).await? == Published::New {
+        notes.extend(context.supervisor.caveats().await);
+    }
+    Ok(())
 }
 
 /// What is so before the act. A profile without a slot (copied in, half made) gets one. The slot says the new word before

@@ -11,7 +11,7 @@ use crate::name::Profile;
 use crate::record::intent::{self, Intent, Prior};
 use crate::record::json::Reading;
 use crate::record::state::{self, State};
-use crate::supervisor::{Fact, Presence, Service, Supervisor, SupervisorError, Want};
+use crate::supervisor::{Fact, Presence, Registration, Service, Supervisor, SupervisorError, Want};
 
 /// All that is known of one gateway.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,6 +151,10 @@ pub async fn report<H: Host, S: Supervisor>(
     let now = time::wall(host).await?;
     let outside = outside(host, layout, profile, &service).await?;
     let mut drifts = drifts(&prior, &service, &state, now);
+    if supervisor.registration() == Registration::OnRequest && prior.intent == Intent::Stopped {
+        // What shall not run needs no service: nobody has asked for one yet.
+        drifts.retain(|drift| *drift != Drift::Unregistered);
+    }
     if let (Some(pid), true) = (outside, service.presence != Presence::Foreground) {
         mark!("H48");
         drifts.push(Drift::Orphan { pid });

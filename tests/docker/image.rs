@@ -45,7 +45,7 @@ fn build(suite: &str) {
 }
 
 /// In a target directory of its own: other flags, and never in the way of the cargo that runs this test.
-fn compile(root: &Path) -> PathBuf {
+pub(crate) fn compile(root: &Path) -> PathBuf {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let dir = root.join("target/static");
     run(Command::new(env!("CARGO"))
@@ -56,7 +56,7 @@ fn compile(root: &Path) -> PathBuf {
     dir.join(target).join("debug/hermes")
 }
 
-fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(
         output.status.success(),

@@ -125,3 +125,19 @@ fn a_gateway_lives_on_without_its_diary_and_says_so_once() {
     assert_eq!(code, 0);
     assert_eq!(notes.matches("goes on without writing its state").count(), 1, "{notes}");
 }
+
+#[test]
+fn systemd_hears_that_the_gateway_is_ready_when_it_is_and_only_then() {
+    let home = Home::new("command = ['./bot']\nready = 'fd'\n");
+    home.script("bot", "test -z \"$NOTIFY_SOCKET\" || exit 3; while ! test -e go; do sleep 0.02; done; echo >&3; exec sleep 999");
+    let socket = home.path("notify");
+    let systemd = std::os::unix::net::UnixDatagram::bind(&socket).expect("a free path");
+    systemd.set_nonblocking(true).expect("our own socket");
+    let _gateway = home.start_with(&[("NOTIFY_SOCKET", socket.to_str().expect("UTF-8"))]);
+    home.wait_for("starting");
+    let mut buffer = [0; 64];
+    assert!(systemd.recv(&mut buffer).is_err(), "nothing is ready yet");
+    std::fs::write(home.path("go"), "").expect("a file");
+    home.wait_for("running");
+    eventually("the word", || systemd.recv(&mut buffer).is_ok_and(|n| &buffer[..n] == b"READY=1"));
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hermes::backend::s6::{Tools, render};
 use hermes::name::{Profile, SlotName};
+use hermes::record::config::Restart;
 use hermes::supervisor::{ServiceSpec, Want};
 
 use super::process::{is_logger, is_scanner, is_supervisor};
@@ -127,6 +128,9 @@ fn required() -> &'static [(PathBuf, u32)] {
         let spec = ServiceSpec {
             profile: Profile::default_profile(),
             program: "/usr/local/bin/hermes".into(),
+            home: "/opt/data".into(),
+            log_dir: "/opt/data/logs/gateways/default".into(),
+            restart: Restart::default(),
             kill_after: Duration::from_secs(1),
         };
         let files = hermes::probe::aside(|| render(&spec, Want::Up, &tools));

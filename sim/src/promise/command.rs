@@ -65,9 +65,9 @@ impl Asked {
             C::Gateway(G::Start(act) | G::Restart(act)) => Self::Say(Word::Running, scope(act.all)),
             C::Gateway(G::Stop(act)) => Self::Say(Word::Stopped, scope(act.all)),
             C::Gateway(G::Run(_)) => Self::Run(profile),
-            C::Gateway(G::Status(_) | G::List | G::Logs(_) | G::Install | G::Uninstall) => {
-                Self::Look
-            }
+            C::Gateway(
+                G::Status(_) | G::List | G::Logs(_) | G::Install(_) | G::Uninstall(_) | G::Intended,
+            ) => Self::Look,
             C::Profile(P::Create(named)) => Self::Create(named.name),
             C::Profile(P::Delete(delete)) => Self::Delete(delete.name),
             C::Profile(P::Rename(rename)) => Self::Rename(rename.old, rename.new),

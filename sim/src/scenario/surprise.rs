@@ -226,7 +226,8 @@ kinds! {
     Pipe = Pipe, Inherit = Inherited, Run = Run, Spawn = Spawn, Exec = Exec, Pidfd = OpenProcess,
     Signal = SignalProcess, Killpg = SignalGroup, Reap = Reap, Setgroups = SetGroups, Setgid = SetGid,
     Setuid = SetUid, Umask = SetUmask, Now = Now, Sleep = Sleep, Random = Random, Print = Print, Trap = Trap,
-    Listen = Listen, Accept = Accept, Connect = Connect, Wait = Wait,
+    Listen = Listen, Accept = Accept, Connect = Connect, Notify = ConnectLocal,
+    Wait = Wait,
 }
 
 /// Which searches are made of a scenario, beside the calm run.

@@ -65,6 +65,7 @@ fn object(effect: &Effect, name: &dyn Fn(Handle) -> String) -> String {
             format!("{:?}", signals.iter().map(|signal| signal.0).collect::<Vec<_>>())
         }
         Effect::Listen { port } | Effect::Connect { port } => port.to_string(),
+        Effect::ConnectLocal { path } => path.display().to_string(),
         Effect::Accept { listener } => name(*listener),
         Effect::Wait { interests } => waits(interests),
         Effect::Run { .. } | Effect::Spawn { .. } | Effect::Exec { .. } => {

@@ -9,6 +9,7 @@ use crate::cli::output::Output;
 use crate::cli::session::{self, Session};
 use crate::host::Host;
 use crate::ops::reconcile::{self, Pass, Plan, Scan};
+use crate::supervisor::{Registration, Supervisor as _};
 
 /// Makes a pass, or shows the plan of one.
 pub(super) async fn run<H: Host>(
@@ -17,6 +18,9 @@ pub(super) async fn run<H: Host>(
     args: &Reconcile,
 ) -> Result<Exit, CliError> {
     session.must_be_supervised("docker restart").await?;
+    if session.backend.registration() == Registration::OnRequest {
+        return Err(CliError::NoBoot(session.manager));
+    }
     let bootstrap = session::bootstrap(session.invocation)?;
     let context = session.context();
     let pass = match args.dry_run {

@@ -20,7 +20,7 @@ pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H
     for (profile, result) in looked {
         match result {
             Ok(report) => {
-                text.push_str(&report::line(&report));
+                text.push_str(&report::line(&report, session.manager));
                 objects.push(report::object(&report));
             }
             Err(error) => {

@@ -5,15 +5,16 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::backend::any::Any;
 use crate::cli::args::Logs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::error::{HostError, if_present};
-use crate::host::effect::How;
+use crate::host::effect::{How, Program};
 use crate::host::fs::{self, File};
-use crate::host::{Host, time};
+use crate::host::{Host, proc, time};
 use crate::ops::home;
 use crate::supervisor::SupervisorError;
 
@@ -28,11 +29,32 @@ pub(super) async fn run<H: Host>(
     output: &Output<'_, H>,
     args: &Logs,
 ) -> Exit {
+    match journal(session, args).await {
+        Ok(None) => {}
+        Ok(Some(program)) => {
+            // Comes back only to say why it could not become journalctl.
+            let error = proc::exec(session.host, program).await;
+            return output.fail(&error.into()).await;
+        }
+        Err(error) => return output.fail(&error).await,
+    }
     let current = session.layout.gateway_log(&session.profile).join("current");
     match print(session.host, output, args, &current).await {
         Ok(exit) => exit,
         Err(error) if error.is_absent() => output.fail(&no_log(session).await).await,
         Err(error) => output.fail(&error.into()).await,
+    }
+}
+
+/// The machine's own units write to the journal.
+async fn journal<H: Host>(
+    session: &Session<'_, H>,
+    args: &Logs,
+) -> Result<Option<Program>, CliError> {
+    let Any::Systemd(systemd) = &session.backend else { return Ok(None) };
+    match home::exists(session.host, &session.layout, &session.profile).await? {
+        true => Ok(systemd.journal(&session.profile, args.lines, args.follow).await?),
+        false => Err(SupervisorError::NotRegistered(session.profile.clone()).into()),
     }
 }
 

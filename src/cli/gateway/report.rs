@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::detect::Manager;
 use crate::host::effect::Status;
 use crate::ops::status::{Drift, Report, Verdict};
 use crate::supervisor::{Fact, Presence, Want, how};
 
 /// One line.
-pub(super) fn line(report: &Report) -> String {
+pub(super) fn line(report: &Report, manager: Manager) -> String {
     let mark = match report.verdict() {
         Verdict::Up => '●',
         Verdict::Down => '○',
@@ -16,44 +17,45 @@ pub(super) fn line(report: &Report) -> String {
     let mut line = format!(
         "{mark} {}  {}, intent {}",
         report.profile,
-        fact_words(report),
+        fact_words(report, manager),
         report.prior.intent
     );
     for drift in &report.drifts {
         line.push_str(", ");
-        line.push_str(&drift_words(drift));
+        line.push_str(&drift_words(drift, manager));
     }
     line.push('\n');
     line
 }
 
 /// Several lines.
-pub(super) fn paragraph(report: &Report, manager: &str) -> String {
-    let mut text = line(report);
+pub(super) fn paragraph(report: &Report, manager: Manager) -> String {
+    let mut text = line(report, manager);
     let mut row = |name: &str, value: String| text.push_str(&format!("    {name:<9}{value}\n"));
-    row("Manager:", manager.to_owned());
+    row("Manager:", manager.words().to_owned());
     let asked = report.asked_at.as_ref().map_or(String::new(), |at| format!(", asked {at}"));
     row("Intent:", format!("{} (from {}){asked}", report.prior.intent, report.prior.source.word()));
     row(
         "Want:",
         format!("{}, at start {}", want(report.service.want), want(report.service.at_start)),
     );
-    row("Gateway:", format!("{}, port {}", fact_words(report), report.port));
+    row("Gateway:", format!("{}, port {}", fact_words(report, manager), report.port));
     if let Some(state) = &report.state.gateway_state {
         let reason = report.state.exit_reason.as_ref().map_or(String::new(), |r| format!(": {r}"));
         row("Noted:", format!("{state}{reason}"));
     }
     for drift in &report.drifts {
-        row("Drift:", drift_words(drift));
+        row("Drift:", drift_words(drift, manager));
     }
     text
 }
 
-fn fact_words(report: &Report) -> String {
+fn fact_words(report: &Report, manager: Manager) -> String {
     let service = &report.service;
     let seconds = report.for_.map_or(String::new(), |for_| format!(" for {} s", for_.as_secs()));
     match (service.presence, service.fact) {
-        (Presence::Unregistered, _) => "no slot".to_owned(),
+        (Presence::Unregistered, _) if manager == Manager::S6 => "no slot".to_owned(),
+        (Presence::Unregistered, _) => "not installed".to_owned(),
         (Presence::Unsupervised, _) => "nobody supervises it".to_owned(),
         (Presence::Foreground, _) => match report.outside {
             Some(Some(pid)) => format!("up in the foreground (process {pid})"),
@@ -70,7 +72,12 @@ fn fact_words(report: &Report) -> String {
     }
 }
 
-fn drift_words(drift: &Drift) -> String {
+fn drift_words(drift: &Drift, manager: Manager) -> String {
+    if manager != Manager::S6 {
+        if let Some(words) = host_drift_words(drift, manager) {
+            return words;
+        }
+    }
     match drift {
         Drift::Unregistered => "it has no slot: `hermes boot reconcile` makes one".to_owned(),
         Drift::Unsupervised => {
@@ -96,6 +103,23 @@ fn drift_words(drift: &Drift) -> String {
         Drift::Orphan { pid: Some(pid) } => format!("a gateway lives outside its slot (pid {pid})"),
         Drift::Orphan { pid: None } => "a gateway lives outside its slot".to_owned(),
     }
+}
+
+/// The drifts whose words name s6 or a part of it, where another supervises.
+fn host_drift_words(drift: &Drift, manager: Manager) -> Option<String> {
+    let name = manager.word();
+    Some(match drift {
+        Drift::Unregistered => "it is not installed: `hermes gateway install`".to_owned(),
+        Drift::Unsupervised => format!("{name} cannot load it: `hermes gateway install` mends it"),
+        Drift::WantedDown => format!("{name} was told to keep it down, not by hermes"),
+        Drift::WantedUp => format!("{name} was told to keep it up, not by hermes"),
+        Drift::AtStart => format!("{name} will do the opposite of the intent after a reboot"),
+        Drift::Orphan { pid: Some(pid) } => {
+            format!("a gateway lives that {name} does not know (pid {pid})")
+        }
+        Drift::Orphan { pid: None } => format!("a gateway lives that {name} does not know"),
+        _ => return None,
+    })
 }
 
 fn want(want: Want) -> &'static str {

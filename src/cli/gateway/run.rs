@@ -1,5 +1,6 @@
 //! `hermes gateway run`: be the gateway; or, as the command of a container that s6 supervises, be its heartbeat.
 
+use super::comeback;
 use crate::cli::Progress;
 use crate::cli::args::Run;
 use crate::cli::errors::CliError;
@@ -29,7 +30,8 @@ pub(super) async fn begin<H: Host>(
     args: &Run,
 ) -> Progress {
     let invocation = session.invocation;
-    let supervised = invocation.is_set("HERMES_S6_SUPERVISED_CHILD");
+    let supervised = invocation.is_set("HERMES_S6_SUPERVISED_CHILD")
+        || invocation.is_set("HERMES_SUPERVISED_CHILD");
     let alone = args.no_supervise || invocation.is_set("HERMES_GATEWAY_NO_SUPERVISE");
     if session.manager == Manager::S6 && !supervised && !alone {
         return Progress::Exit(heartbeat(session, output).await);
@@ -45,6 +47,11 @@ pub(super) async fn begin<H: Host>(
         notify: args.notify_fd,
         supervised,
     };
+    if comeback::is_asked_for(&setup) {
+        if let Some(code) = comeback::not_to_run(session.host, &setup).await {
+            return Progress::Exit(code);
+        }
+    }
     let turn = gateway::begin(session.host, &setup).await;
     Progress::Gateway(Box::new(Running { setup, turn }))
 }
@@ -57,6 +64,9 @@ pub(in crate::cli) async fn go_on<H: Host>(host: &H, running: Running) -> Progre
         output.err(&format!("{note}\n")).await;
     }
     match turn.next {
+        Next::Exit(code) if comeback::is_asked_for(&setup) => {
+            Progress::Exit(comeback::code(host, &setup, code).await)
+        }
         Next::Exit(code) => Progress::Exit(code),
         Next::Continue(state) => {
             let turn = gateway::turn(host, &setup, *state).await;

@@ -31,7 +31,7 @@ async fn one<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit 
         Err(error) => return output.fail(&error.into()).await,
     };
     output.notes(&report.notes).await;
-    let text = report::paragraph(&report, session.manager.words());
+    let text = report::paragraph(&report, session.manager);
     let document =
         json!({ "manager": session.manager.word(), "gateways": [report::object(&report)] });
     match (output.report(document, &text).await, report.verdict()) {
@@ -54,7 +54,7 @@ async fn all<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit 
         match result {
             Ok(report) => {
                 output.notes(&report.notes).await;
-                text.push_str(&report::line(&report));
+                text.push_str(&report::line(&report, session.manager));
                 objects.push(report::object(&report));
                 if report.verdict() == Verdict::Drift {
                     exit = Exit::NotAsIntended;

@@ -1,14 +1,18 @@
-//! Sockets on 127.0.0.1, and on no other address. For `OsHost::perform` only.
+//! Sockets on 127.0.0.1, and on no other address; datagrams to a local socket. For `OsHost::perform` only.
 //!
 //! Every socket it gives out is close-on-exec and never waits: what is not there yet is `EAGAIN`.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::ioctl_fionbio;
 use rustix::net::sockopt::{Timeout, set_socket_reuseaddr, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, socket_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, socket_with,
+};
 
 use super::table::Table;
 use crate::error::Errno;
@@ -45,6 +49,18 @@ pub(super) fn connect(table: &mut Table, port: u16) -> Outcome {
         result => result?,
     }
     ioctl_fionbio(&socket, true)?;
+    Ok(Answer::Handle(table.insert(socket)?))
+}
+
+/// Never waits: a receiver whose queue is full is `EAGAIN` at the write.
+pub(super) fn connect_local(table: &mut Table, path: &Path) -> Outcome {
+    let address = match path.as_os_str().as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddrUnix::new_abstract_name(name)?,
+        None => SocketAddrUnix::new(path)?,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    rustix::net::connect(&socket, &address)?;
     Ok(Answer::Handle(table.insert(socket)?))
 }
 

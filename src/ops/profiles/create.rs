@@ -9,7 +9,7 @@ use crate::name::Profile;
 use crate::ops::{Context, OpsError, Patience, home};
 use crate::record::intent::{self, Intent};
 use crate::record::{file, lock, state};
-use crate::supervisor::{Presence, Registrar, Want};
+use crate::supervisor::{Presence, Registrar, Registration, Want};
 
 /// What creating found and made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,9 @@ async fn create_locked<H: Host, S: Registrar>(
         false => make(context, profile).await?,
     };
     if made == Made::There {
+        if context.supervisor.registration() == Registration::OnRequest {
+            return Err(OpsError::ProfileExists(profile.clone()));
+        }
         let presence = context.supervisor.status(profile).await?.presence;
         if matches!(presence, Presence::Supervised | Presence::Foreground) {
             return Err(OpsError::ProfileExists(profile.clone()));
@@ -69,7 +72,8 @@ async fn create_locked<H: Host, S: Registrar>(
     Ok(Created {
         finished: made == Made::There,
         adopted: made == Made::Adopted,
-        starts: at_start == Want::Up,
+        starts: at_start == Want::Up
+            && context.supervisor.registration() == Registration::WithProfile,
         port_rivals,
     })
 }
@@ -81,7 +85,10 @@ async fn settle<H: Host, S: Registrar>(
     at_start: Want,
 ) -> Result<(), OpsError> {
     sync_profiles(context).await?;
-    register(context, profile, at_start).await
+    match context.supervisor.registration() {
+        Registration::WithProfile => register(context, profile, at_start).await,
+        Registration::OnRequest => Ok(()),
+    }
 }
 
 /// Down, unless the profile's files say otherwise: it was copied in, or a rename was cut short.

@@ -5,10 +5,10 @@
 use crate::error::{Errno, HostError, if_present};
 use crate::host::{Host, fs};
 use crate::name::Profile;
-use crate::ops::{Context, OpsError, Patience, home, planned_stop, timestamp};
+use crate::ops::{Context, OpsError, Patience, home, install, planned_stop, timestamp};
 use crate::record::intent::{self, Intent, Source};
 use crate::record::{file, lock, state};
-use crate::supervisor::{Goal, Registrar, SupervisorError, Want};
+use crate::supervisor::{Goal, Registrar, Registration, SupervisorError, Want};
 
 use std::time::Duration;
 
@@ -94,6 +94,7 @@ async fn rename_locked<H: Host, S: Registrar>(
     let (spec, _, _) = home::spec(context.host, context.layout, old, context.program).await;
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
     let before = context.supervisor.status(old).await?;
+    let is_due = install::is_due(context.supervisor, old).await?;
     let moved = async {
         planned_stop::end(context, old, &before, timeout, spec.kill_after, &mut notes).await?;
         move_dir(context, old, new).await
@@ -114,9 +115,17 @@ async fn rename_locked<H: Host, S: Registrar>(
     move_logs(context, old, new, &mut notes).await;
     let starts = word == Intent::Running && !planted!(RenamedStaysDown);
     let at_start = if starts { Want::Up } else { Want::Down };
-    super::register(context, new, at_start).await?;
+    if is_due {
+        super::register(context, new, at_start).await?;
+        if starts && context.supervisor.registration() == Registration::OnRequest {
+            // A new slot starts by itself, a new unit with the next boot.
+            context.supervisor.start(new).await?;
+        }
+    }
     match unsynced {
         Some(error) => Err(error),
+        // Nobody looked after it, and nobody is waited for.
+        None if !is_due => Ok((Intent::Stopped, notes)),
         None => Ok((word, notes)),
     }
 }

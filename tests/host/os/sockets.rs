@@ -40,3 +40,28 @@ fn a_connection_carries_bytes_both_ways_and_never_blocks() {
     // A child of another test may hold the listener until it has become its program.
     eventually("the port is free", || now(&host, Effect::Listen { port }).is_ok());
 }
+
+#[test]
+fn a_datagram_reaches_a_local_socket_by_its_path_and_by_its_abstract_name() {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let (host, dir) = (OsHost::new(), tempfile::tempdir().expect("a temporary directory"));
+    let path = dir.path().join("socket");
+    let name = format!("hermes-test-{}", std::process::id());
+    let abstract_name = SocketAddr::from_abstract_name(&name).expect("a short name");
+    let by_path = UnixDatagram::bind(&path).expect("a free path");
+    let by_name = UnixDatagram::bind_addr(&abstract_name).expect("a free name");
+    for (receiver, path) in [(by_path, path), (by_name, format!("@{name}").into())] {
+        let sender = handle(now(&host, Effect::ConnectLocal { path: path.clone() }));
+        assert_eq!(write(&host, sender, b"READY=1"), Ok(Answer::Count(7)));
+        close(&host, sender);
+        let mut buffer = [0; 16];
+        receiver.set_nonblocking(true).expect("our own socket");
+        assert_eq!(receiver.recv(&mut buffer).expect("it is there"), 7);
+        drop(receiver);
+        let gone = now(&host, Effect::ConnectLocal { path });
+        assert!(matches!(gone, Err(Errno::CONNREFUSED)), "{gone:?}");
+    }
+    let nowhere = Effect::ConnectLocal { path: dir.path().join("nowhere") };
+    assert_eq!(now(&host, nowhere), Err(Errno::NOENT));
+}

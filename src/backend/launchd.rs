@@ -1,0 +1,342 @@
+//! launchd: one launch agent a profile, `~/Library/LaunchAgents/hermes.gateway.PROFILE.plist`.
+//!
+//! ```text
+//!   publish:  property list (durable) ─► enable | disable
+//!   start:    enable  ─► bootstrap, or kickstart where it is loaded       stop:  disable ─► bootout
+//! ```
+//!
+//! Loaded is launchd's word for wanted: what is loaded is started again when it fails. launchd does not hear that a gateway
+//! is ready; the gateway's own note says it. Nothing here knows intents or markers.
+
+mod agent;
+mod launchctl;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use agent::render;
+
+use crate::error::{Errno, HostError, if_present};
+use crate::host::Host;
+use crate::host::effect::Status;
+use crate::layout::Layout;
+use crate::name::Profile;
+use crate::record::{file, json};
+use crate::supervisor::goal::Watch;
+use crate::supervisor::{
+    Fact, Goal, Listing, PERMANENT_FAILURE, Presence, Published, Registrar, Registration, Service,
+    ServiceSpec, Stray, Supervisor, SupervisorError, Want,
+};
+use agent::{can_say, home_lines, label};
+use launchctl::{
+    ALREADY, IN_PROGRESS, Launchctl, NOT_FOUND, NOT_RUNNING, is_disabled, job, unless,
+};
+
+/// A drain takes no longer than this, unless it was configured so; then the command says that it waits in vain.
+const UNLOAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// launchd, for one user.
+#[derive(Debug)]
+pub struct Launchd<'host, H> {
+    host: &'host H,
+    layout: Layout,
+    /// `gui/501`: what lives while its user is logged in.
+    domain: String,
+    agents: PathBuf,
+    launchctl: Launchctl,
+}
+
+impl<'host, H: Host> Launchd<'host, H> {
+    /// Looks at nothing yet.
+    pub fn open(
+        host: &'host H,
+        uid: u32,
+        layout: &Layout,
+        env: &BTreeMap<OsString, OsString>,
+        bin_dir: Option<PathBuf>,
+    ) -> Self {
+        let home = env.get(OsStr::new("HOME")).map_or(OsStr::new("/"), OsString::as_os_str);
+        Self {
+            host,
+            layout: layout.clone(),
+            domain: format!("gui/{uid}"),
+            agents: Path::new(home).join("Library/LaunchAgents"),
+            launchctl: Launchctl::new(env, bin_dir),
+        }
+    }
+
+    /// Does it answer?
+    pub async fn answers(&self) -> bool {
+        self.launchctl.tell(self.host, "managername", "launchd", &[]).await.is_ok()
+    }
+
+    fn path(&self, profile: &Profile) -> PathBuf {
+        self.agents.join(format!("{}.plist", label(profile)))
+    }
+
+    fn target(&self, profile: &Profile) -> String {
+        format!("{}/{}", self.domain, label(profile))
+    }
+
+    /// `launchctl ACTION gui/UID/LABEL`.
+    async fn tell(
+        &self,
+        profile: &Profile,
+        action: &'static str,
+        before: &[&str],
+    ) -> Result<String, SupervisorError> {
+        let target = self.target(profile);
+        let args: Vec<&str> = before.iter().copied().chain([target.as_str()]).collect();
+        self.launchctl.tell(self.host, action, &label(profile), &args).await
+    }
+
+    async fn contents(&self, profile: &Profile) -> Result<Option<String>, HostError> {
+        let read = file::read(self.host, &self.path(profile), file::RECORD_BYTES_MAX).await;
+        Ok(if_present(read)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn is_ours(&self, agent: &str) -> bool {
+        agent.contains(&home_lines(self.layout.root()))
+    }
+
+    async fn job(&self, profile: &Profile) -> Result<Option<launchctl::Job>, SupervisorError> {
+        let label = label(profile);
+        let list = self.launchctl.tell(self.host, "list", &label, &[]).await?;
+        let odd = |reason| SupervisorError::OddStatus { path: self.path(profile), reason };
+        job(&list, &label).map_err(odd)
+    }
+
+    /// Says whether that changed anything.
+    async fn set_at_start(
+        &self,
+        profile: &Profile,
+        at_start: Want,
+    ) -> Result<bool, SupervisorError> {
+        if self.at_start(profile).await? == at_start {
+            return Ok(false);
+        }
+        let action = match at_start {
+            Want::Up => "enable",
+            Want::Down => "disable",
+        };
+        self.tell(profile, action, &[]).await?;
+        Ok(true)
+    }
+
+    async fn at_start(&self, profile: &Profile) -> Result<Want, SupervisorError> {
+        let label = label(profile);
+        let args = [self.domain.as_str()];
+        let text = self.launchctl.tell(self.host, "print-disabled", &label, &args).await?;
+        Ok(if is_disabled(&text, &label) { Want::Down } else { Want::Up })
+    }
+
+    /// What is loaded and does not run is started; what is not loaded is loaded, and so starts.
+    async fn wake(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        if self.job(profile).await?.is_some() {
+            match self.tell(profile, "kickstart", &[]).await {
+                // It was stopped a moment ago: launchd takes nothing back that is on its way out.
+                Err(SupervisorError::Command { code: IN_PROGRESS, .. }) => {
+                    self.await_unloaded(profile).await?;
+                }
+                told => return told.map(drop),
+            }
+        }
+        let path = self.path(profile);
+        let args = [self.domain.as_str(), &path.to_string_lossy()];
+        let told = self.launchctl.tell(self.host, "bootstrap", &label(profile), &args).await;
+        unless(&[ALREADY, IN_PROGRESS], told)
+    }
+
+    async fn await_unloaded(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        let unloaded = file::poll(self.host, UNLOAD_TIMEOUT, async || {
+            Ok::<_, SupervisorError>(self.job(profile).await?.is_none().then_some(()))
+        });
+        unloaded.await?.ok_or_else(|| SupervisorError::Hung {
+            tool: "launchctl",
+            action: "bootout",
+            service: label(profile),
+            waited: UNLOAD_TIMEOUT,
+        })
+    }
+
+    async fn fact(&self, profile: &Profile, job: Option<launchctl::Job>) -> (Want, Fact) {
+        match job {
+            None => (Want::Down, Fact::Down { last: None }),
+            Some(job) => match (job.pid, job.last) {
+                (Some(pid), _) => {
+                    let ready = self.is_ready(profile, pid.raw()).await;
+                    (Want::Up, Fact::Up { pid, ready })
+                }
+                // It came back from a failure for good with success: launchd leaves it alone.
+                (None, Status::Exited(0)) => {
+                    let last = Some(Status::Exited(PERMANENT_FAILURE));
+                    (Want::Down, Fact::Down { last })
+                }
+                (None, last) => (Want::Up, Fact::Down { last: Some(last) }),
+            },
+        }
+    }
+
+    /// Has this very process noted that it is?
+    async fn is_ready(&self, profile: &Profile, pid: i32) -> bool {
+        let noted = json::read(self.host, &self.layout.state(profile)).await;
+        noted.whole().is_some_and(|state| {
+            state.get("gateway_state").and_then(|word| word.as_str()) == Some("running")
+                && state.get("pid").and_then(|number| number.as_i64()) == Some(i64::from(pid))
+        })
+    }
+}
+
+impl<H: Host> Supervisor for Launchd<'_, H> {
+    async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        self.set_at_start(profile, Want::Up).await?;
+        self.wake(profile).await
+    }
+
+    async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        self.set_at_start(profile, Want::Down).await?;
+        let told = self.tell(profile, "bootout", &[]).await;
+        unless(&[NOT_RUNNING, NOT_FOUND, IN_PROGRESS], told)
+    }
+
+    /// What runs is told to end, and comes back because it says so by its exit code.
+    async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        self.set_at_start(profile, Want::Up).await?;
+        match self.job(profile).await? {
+            Some(launchctl::Job { pid: Some(_), .. }) => {
+                self.tell(profile, "kill", &["SIGTERM"]).await.map(drop)
+            }
+            _ => self.wake(profile).await,
+        }
+    }
+
+    async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
+        let agent = self.contents(profile).await?;
+        if !agent.is_some_and(|agent| self.is_ours(&agent)) {
+            return Ok(Service::unregistered());
+        }
+        let job = self.job(profile).await?;
+        let at_start = self.at_start(profile).await?;
+        let (loaded, fact) = self.fact(profile, job).await;
+        // Disabled and still there: it is on its way out.
+        let want = if at_start == Want::Down { Want::Down } else { loaded };
+        Ok(Service {
+            presence: Presence::Supervised,
+            want,
+            at_start,
+            fact,
+            // launchd does not tell when.
+            since: Duration::ZERO,
+            paused: false,
+        })
+    }
+
+    async fn wait(
+        &self,
+        profile: &Profile,
+        goal: Goal,
+        timeout: Duration,
+    ) -> Result<Service, SupervisorError> {
+        let mut watch = Watch::new(goal);
+        let mut last = Service::unregistered();
+        let reached = file::poll(self.host, timeout, async || {
+            last = self.status(profile).await?;
+            let reached = watch.look(profile, &last)?;
+            Ok::<_, SupervisorError>(reached.then(|| last.clone()))
+        });
+        let reached = reached.await?;
+        reached.ok_or_else(|| SupervisorError::TimedOut {
+            profile: profile.clone(),
+            what: watch.missed(),
+            waited: timeout,
+            last: Box::new(last),
+        })
+    }
+
+    fn registration(&self) -> Registration {
+        Registration::OnRequest
+    }
+
+    async fn caveats(&self) -> Vec<String> {
+        vec![
+            "launch agents live while you are logged in: after a reboot your gateways wait for your login"
+                .to_owned(),
+        ]
+    }
+}
+
+impl<H: Host> Registrar for Launchd<'_, H> {
+    async fn publish(
+        &self,
+        spec: &ServiceSpec,
+        at_start: Want,
+    ) -> Result<Published, SupervisorError> {
+        for path in [&spec.home, &spec.program] {
+            if !can_say(path) {
+                return Err(HostError::new("name in an agent", path, Errno::INVAL).into());
+            }
+        }
+        let path = self.path(&spec.profile);
+        let present = self.contents(&spec.profile).await?;
+        if present.as_ref().is_some_and(|agent| !self.is_ours(agent)) {
+            return Err(SupervisorError::Taken { path, by: "another home".to_owned() });
+        }
+        let agent = render(spec);
+        file::make_dirs(self.host, &spec.log_dir, 0o755).await?;
+        let mut published = Published::Unchanged;
+        // Disabled first: what lies here enabled is started at the next login.
+        let switched = self.set_at_start(&spec.profile, at_start).await?;
+        if present.as_deref() != Some(&agent) {
+            file::make_dirs(self.host, &self.agents, 0o755).await?;
+            file::replace(self.host, &path, agent.as_bytes(), 0o644).await?;
+            published = if present.is_some() { Published::Updated } else { Published::New };
+        }
+        if switched && published == Published::Unchanged {
+            published = Published::Updated;
+        }
+        Ok(published)
+    }
+
+    /// launchd reads an agent when it is loaded.
+    async fn rescan(&self) -> Result<(), SupervisorError> {
+        Ok(())
+    }
+
+    async fn unregister(
+        &self,
+        profile: &Profile,
+        timeout: Duration,
+    ) -> Result<(), SupervisorError> {
+        match self.contents(profile).await? {
+            Some(agent) if self.is_ours(&agent) => {}
+            _ => return Ok(()),
+        }
+        self.stop(profile).await?;
+        self.wait(profile, Goal::Down, timeout).await?;
+        file::remove(self.host, &self.path(profile)).await?;
+        Ok(file::sync_dir(self.host, &self.agents).await?)
+    }
+
+    async fn list(&self) -> Result<Listing, SupervisorError> {
+        let mut listing = Listing::default();
+        for name in file::names(self.host, &self.agents).await? {
+            let profile = name.to_str().and_then(|name| {
+                let name = name.strip_prefix("hermes.gateway.")?.strip_suffix(".plist")?;
+                Profile::parse(name).ok()
+            });
+            let Some(profile) = profile else { continue };
+            if self.contents(&profile).await?.is_some_and(|agent| self.is_ours(&agent)) {
+                listing.profiles.push(profile);
+            }
+        }
+        listing.profiles.sort();
+        Ok(listing)
+    }
+
+    /// An agent is written by one rename: there are no strays.
+    async fn sweep(&self, _stray: &Stray, _timeout: Duration) -> Result<(), SupervisorError> {
+        Ok(())
+    }
+}

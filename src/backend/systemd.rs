@@ -1,0 +1,255 @@
+//! systemd: one unit a profile, `hermes-gateway-PROFILE.service`, of the user or of the machine.
+//!
+//! ```text
+//!   publish:  unit file (durable) ─► daemon-reload ─► enable | disable
+//!   start:    enable  ─► systemctl start --no-block       stop:  disable ─► systemctl stop --no-block
+//!   at boot:  target wants the enabled units ─► ExecCondition asks for the intent ─► the gateway
+//! ```
+//!
+//! Enabled says the same as the operator's word, but for the moment in which a command is at work: then a unit is
+//! enabled rather too early than too late, and the condition at its start goes by the word. Nothing here knows intents,
+//! markers or profiles' files.
+
+mod publish;
+mod show;
+mod systemctl;
+mod unit;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use unit::{Terms, render};
+
+use crate::detect::Scope;
+use crate::host::Host;
+use crate::host::effect::Program;
+use crate::name::Profile;
+use crate::record::file;
+use crate::supervisor::goal::Watch;
+use crate::supervisor::{
+    Cause, Goal, Listing, Published, Registrar, Registration, Service, ServiceSpec, Stray,
+    Supervisor, SupervisorError, Want,
+};
+use systemctl::Systemctl;
+
+/// systemd, of the machine or of a user.
+#[derive(Debug)]
+pub struct Systemd<'host, H> {
+    host: &'host H,
+    scope: Scope,
+    uid: u32,
+    home: PathBuf,
+    unit_dir: PathBuf,
+    systemctl: Systemctl,
+}
+
+/// Whose systemd, and for which home.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat<'a> {
+    /// The machine's or the user's.
+    pub scope: Scope,
+    /// Who asks.
+    pub uid: u32,
+    /// The home of all profiles.
+    pub home: &'a Path,
+    /// Our environment.
+    pub env: &'a BTreeMap<OsString, OsString>,
+}
+
+impl<'host, H: Host> Systemd<'host, H> {
+    /// Looks at nothing yet.
+    pub fn open(host: &'host H, seat: Seat<'_>, bin_dir: Option<PathBuf>) -> Self {
+        let Seat { scope, uid, home, env } = seat;
+        let systemctl = Systemctl::new(scope, uid, env, bin_dir);
+        let (home, unit_dir) = (home.to_owned(), unit_dir(scope, env));
+        Self { host, scope, uid, home, unit_dir, systemctl }
+    }
+
+    /// Does it answer, or else the machine's? Then a user's that does not is an error with a name, and not nobody.
+    pub async fn answers(&self) -> bool {
+        let machine = || self.systemctl.clone().of(Scope::System);
+        version(&self.systemctl, self.host).await.is_ok()
+            || version(&machine(), self.host).await.is_ok()
+    }
+
+    /// What prints the gateway's log; `None` where it lies in its own directory.
+    pub async fn journal(
+        &self,
+        profile: &Profile,
+        lines: usize,
+        follow: bool,
+    ) -> Result<Option<Program>, SupervisorError> {
+        if self.scope == Scope::User {
+            return Ok(None);
+        }
+        let mut args = vec!["--no-pager".to_owned(), "--output=cat".to_owned()];
+        args.push(format!("--lines={lines}"));
+        args.push(format!("--unit={}", unit_name(profile)));
+        args.extend(follow.then(|| "--follow".to_owned()));
+        let args = args.into_iter().map(OsString::from).collect();
+        Ok(Some(self.systemctl.program(self.host, "journalctl", args).await?))
+    }
+
+    fn unit_path(&self, profile: &Profile) -> PathBuf {
+        self.unit_dir.join(unit_name(profile))
+    }
+
+    async fn look(&self, profile: &Profile) -> Result<Service, SupervisorError> {
+        let name = unit_name(profile);
+        let args = ["--timestamp=us+utc", show::PROPERTIES, &name];
+        let text = self.systemctl.tell(self.host, "show", &name, &args).await?;
+        let odd = |reason| SupervisorError::OddStatus { path: PathBuf::from(&name), reason };
+        let shown = show::read(&text).map_err(odd)?;
+        match shown.masked {
+            Some(path) => Err(SupervisorError::Masked { path, service: name }),
+            None => Ok(Service { paused: self.is_paused(&shown.service).await, ..shown.service }),
+        }
+    }
+
+    /// systemd does not tell; a process whose record cannot be read is gone, or was never ours to judge.
+    async fn is_paused(&self, service: &Service) -> bool {
+        let Some(pid) = service.pid() else { return false };
+        let path = PathBuf::from(format!("/proc/{}/stat", pid.raw()));
+        let stat = file::read(self.host, &path, 4096).await.unwrap_or_default();
+        // The name in parentheses may hold anything; the state follows it (proc(5)).
+        let state = stat.iter().rposition(|&byte| byte == b')').and_then(|at| stat.get(at + 2));
+        state == Some(&b'T')
+    }
+
+    async fn request(
+        &self,
+        profile: &Profile,
+        action: &'static str,
+    ) -> Result<(), SupervisorError> {
+        let name = unit_name(profile);
+        self.systemctl.tell(self.host, action, &name, &["--no-block", &name]).await.map(drop)
+    }
+}
+
+/// `252.39-1~deb12u2` is 252; what cannot be read is as old as can be.
+async fn version<H: Host>(systemctl: &Systemctl, host: &H) -> Result<u32, SupervisorError> {
+    let shown = systemctl.tell(host, "show", "systemd", &["--property=Version"]).await?;
+    let digits = shown.trim().trim_start_matches("Version=");
+    let digits: String = digits.chars().take_while(char::is_ascii_digit).collect();
+    Ok(digits.parse().unwrap_or_default())
+}
+
+fn unit_name(profile: &Profile) -> String {
+    format!("hermes-gateway-{profile}.service")
+}
+
+fn unit_dir(scope: Scope, env: &BTreeMap<OsString, OsString>) -> PathBuf {
+    let var = |name: &str| env.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty());
+    match (scope, var("XDG_CONFIG_HOME"), var("HOME")) {
+        (Scope::System, ..) => PathBuf::from("/etc/systemd/system"),
+        (Scope::User, Some(config), _) => Path::new(config).join("systemd/user"),
+        (Scope::User, None, home) => {
+            Path::new(home.map_or("/".as_ref(), OsString::as_os_str)).join(".config/systemd/user")
+        }
+    }
+}
+
+impl<H: Host> Supervisor for Systemd<'_, H> {
+    async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        publish::set_at_start(self, profile, Want::Up).await?;
+        self.request(profile, "start").await
+    }
+
+    async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        publish::set_at_start(self, profile, Want::Down).await?;
+        self.request(profile, "stop").await
+    }
+
+    async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        publish::set_at_start(self, profile, Want::Up).await?;
+        self.request(profile, "restart").await
+    }
+
+    /// Where systemd cannot be asked and there is no unit, there is no service.
+    async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
+        if publish::is_anothers(self, profile).await? {
+            return Ok(Service::unregistered());
+        }
+        match self.look(profile).await {
+            Err(SupervisorError::Command { cause: Cause::NoBus, .. })
+                if !publish::is_there(self, profile).await? =>
+            {
+                Ok(Service::unregistered())
+            }
+            other => other,
+        }
+    }
+
+    async fn wait(
+        &self,
+        profile: &Profile,
+        goal: Goal,
+        timeout: Duration,
+    ) -> Result<Service, SupervisorError> {
+        let mut watch = Watch::new(goal);
+        let mut last = Service::unregistered();
+        let reached = file::poll(self.host, timeout, async || {
+            last = self.look(profile).await?;
+            let reached = watch.look(profile, &last)?;
+            Ok::<_, SupervisorError>(reached.then(|| last.clone()))
+        });
+        let reached = reached.await?;
+        reached.ok_or_else(|| SupervisorError::TimedOut {
+            profile: profile.clone(),
+            what: watch.missed(),
+            waited: timeout,
+            last: Box::new(last),
+        })
+    }
+
+    fn registration(&self) -> Registration {
+        Registration::OnRequest
+    }
+
+    async fn caveats(&self) -> Vec<String> {
+        if self.scope == Scope::System || self.uid == 0 {
+            return Vec::new();
+        }
+        match self.systemctl.lingers(self.host, self.uid).await {
+            Some(false) => vec![
+                "you do not linger: your gateways end with your last session and wait for your next one, also after a reboot; `loginctl enable-linger` changes that"
+                    .to_owned(),
+            ],
+            Some(true) | None => Vec::new(),
+        }
+    }
+}
+
+impl<H: Host> Registrar for Systemd<'_, H> {
+    async fn publish(
+        &self,
+        spec: &ServiceSpec,
+        at_start: Want,
+    ) -> Result<Published, SupervisorError> {
+        publish::publish(self, spec, at_start).await
+    }
+
+    /// Publishing has told systemd already.
+    async fn rescan(&self) -> Result<(), SupervisorError> {
+        Ok(())
+    }
+
+    async fn unregister(
+        &self,
+        profile: &Profile,
+        timeout: Duration,
+    ) -> Result<(), SupervisorError> {
+        publish::unregister(self, profile, timeout).await
+    }
+
+    async fn list(&self) -> Result<Listing, SupervisorError> {
+        publish::list(self).await
+    }
+
+    /// A unit is written by one rename: there are no strays.
+    async fn sweep(&self, _stray: &Stray, _timeout: Duration) -> Result<(), SupervisorError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Units come, change and go: written whole and durably, enabled or not, and systemd told of it.
+//!
+//! A unit outlives the boot, unlike a slot: its file and its link in the target's `.wants` are synced.
+
+use super::unit::{Terms, can_say, can_start, home_line, render, target};
+use super::{Systemd, unit_name, version};
+use crate::detect::Scope;
+use crate::error::{Errno, HostError, if_present};
+use crate::host::effect::Kind;
+use crate::host::{Host, fs};
+use crate::name::Profile;
+use crate::record::file;
+use crate::supervisor::{
+    Goal, Listing, Published, ServiceSpec, Supervisor as _, SupervisorError, Want,
+};
+
+/// Makes the unit be there, current, and enabled or not.
+pub(super) async fn publish<H: Host>(
+    systemd: &Systemd<'_, H>,
+    spec: &ServiceSpec,
+    at_start: Want,
+) -> Result<Published, SupervisorError> {
+    let unsaid = (!can_say(&spec.home)).then_some(&spec.home);
+    if let Some(path) = unsaid.or((!can_start(&spec.program)).then_some(&spec.program)) {
+        return Err(HostError::new("name in a unit", path, Errno::INVAL).into());
+    }
+    let host = systemd.host;
+    let path = systemd.unit_path(&spec.profile);
+    if matches!(if_present(fs::link_meta(host, &path).await)?, Some(meta) if meta.kind == Kind::Link)
+    {
+        let service = unit_name(&spec.profile);
+        return Err(SupervisorError::Masked { path, service });
+    }
+    let present = contents(host, &path).await?;
+    if let Some(present) = present.as_ref().filter(|present| !is_ours(present, &spec.home)) {
+        let home = present.lines().find_map(|line| line.strip_prefix("Environment="));
+        let home = home.unwrap_or("no home of hermes").to_owned();
+        return Err(SupervisorError::Taken { path, by: home });
+    }
+    let terms = Terms {
+        scope: systemd.scope,
+        version: version(&systemd.systemctl, host).await?,
+        owner: if_present(fs::meta(host, &spec.home).await)?.map_or(systemd.uid, |meta| meta.uid),
+    };
+    let unit = render(spec, terms);
+    if systemd.scope == Scope::User {
+        // systemd opens the log itself, and makes no directories for it.
+        file::make_dirs(host, &spec.log_dir, 0o755).await?;
+    }
+    let mut published = Published::Unchanged;
+    if present.as_deref() != Some(&unit) {
+        file::make_dirs(host, &systemd.unit_dir, 0o755).await?;
+        file::replace(host, &path, unit.as_bytes(), 0o644).await?;
+        systemd.systemctl.tell(host, "daemon-reload", "systemd", &[]).await?;
+        published = if present.is_some() { Published::Updated } else { Published::New };
+    }
+    let switched = set_at_start(systemd, &spec.profile, at_start).await?;
+    if switched && published == Published::Unchanged {
+        published = Published::Updated;
+    }
+    Ok(published)
+}
+
+/// Enables or disables the unit; says whether that changed anything.
+pub(super) async fn set_at_start<H: Host>(
+    systemd: &Systemd<'_, H>,
+    profile: &Profile,
+    at_start: Want,
+) -> Result<bool, SupervisorError> {
+    let (host, name) = (systemd.host, unit_name(profile));
+    let wants = systemd.unit_dir.join(format!("{}.wants", target(systemd.scope)));
+    let link = if_present(fs::link_meta(host, &wants.join(&name)).await)?;
+    let now = if link.is_some() { Want::Up } else { Want::Down };
+    if now == at_start {
+        return Ok(false);
+    }
+    let action = match at_start {
+        Want::Up => "enable",
+        Want::Down => "disable",
+    };
+    systemd.systemctl.tell(host, action, &name, &["--quiet", &name]).await?;
+    // The last link out takes its directory along.
+    if_present(file::sync_dir(host, &wants).await)?;
+    file::sync_dir(host, &systemd.unit_dir).await?;
+    Ok(true)
+}
+
+/// Takes the unit out, once its gateway has ended.
+pub(super) async fn unregister<H: Host>(
+    systemd: &Systemd<'_, H>,
+    profile: &Profile,
+    timeout: std::time::Duration,
+) -> Result<(), SupervisorError> {
+    let (host, name) = (systemd.host, unit_name(profile));
+    let path = systemd.unit_path(profile);
+    match contents(host, &path).await? {
+        Some(unit) if is_ours(&unit, &systemd.home) => {}
+        _ => return Ok(()),
+    }
+    systemd.stop(profile).await?;
+    systemd.wait(profile, Goal::Down, timeout).await?;
+    file::remove(host, &path).await?;
+    file::sync_dir(host, &systemd.unit_dir).await?;
+    systemd.systemctl.tell(host, "daemon-reload", "systemd", &[]).await?;
+    // A unit that did not fail cannot be told to forget it, and then there is nothing to forget.
+    let _ = systemd.systemctl.tell(host, "reset-failed", &name, &[&name]).await;
+    Ok(())
+}
+
+/// The profiles of this home that have a unit.
+pub(super) async fn list<H: Host>(systemd: &Systemd<'_, H>) -> Result<Listing, SupervisorError> {
+    let mut listing = Listing::default();
+    for name in file::names(systemd.host, &systemd.unit_dir).await? {
+        let profile = name.to_str().and_then(|name| {
+            Profile::parse(name.strip_prefix("hermes-gateway-")?.strip_suffix(".service")?).ok()
+        });
+        let Some(profile) = profile else { continue };
+        let unit = contents(systemd.host, &systemd.unit_path(&profile)).await?;
+        if unit.is_some_and(|unit| is_ours(&unit, &systemd.home)) {
+            listing.profiles.push(profile);
+        }
+    }
+    listing.profiles.sort();
+    Ok(listing)
+}
+
+/// Is there a unit of that name that serves another home?
+pub(super) async fn is_anothers<H: Host>(
+    systemd: &Systemd<'_, H>,
+    profile: &Profile,
+) -> Result<bool, HostError> {
+    let unit = contents(systemd.host, &systemd.unit_path(profile)).await?;
+    Ok(unit.is_some_and(|unit| !is_ours(&unit, &systemd.home)))
+}
+
+/// Is there a file of its name, whoever wrote it?
+pub(super) async fn is_there<H: Host>(
+    systemd: &Systemd<'_, H>,
+    profile: &Profile,
+) -> Result<bool, HostError> {
+    let meta = fs::link_meta(systemd.host, &systemd.unit_path(profile)).await;
+    Ok(if_present(meta)?.is_some())
+}
+
+fn is_ours(unit: &str, home: &std::path::Path) -> bool {
+    let ours = home_line(home);
+    unit.lines().any(|line| line == ours)
+}
+
+/// A masked unit is a link to a device, which is nobody's unit.
+async fn contents<H: Host>(host: &H, path: &std::path::Path) -> Result<Option<String>, HostError> {
+    match if_present(file::read(host, path, file::RECORD_BYTES_MAX).await) {
+        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.errno == Errno::INVAL => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,130 @@
+//! `gateway install | uninstall`, where services come on request: a host's supervisor is the operator's, and learns of a
+//! gateway when the operator says so.
+
+use super::lifecycle::{self, Verb};
+use super::{Context, OpsError, Patience, home, planned_stop};
+use crate::host::Host;
+use crate::name::Profile;
+use crate::record::intent::{self, Intent};
+use crate::record::{file, lock, state};
+use crate::supervisor::{
+    Presence, Published, Registrar, Registration, Supervisor, SupervisorError, Want,
+};
+
+/// What became of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// It is there now, new.
+    Installed,
+    /// The same, and it starts, as its operator's word asks.
+    InstalledAndStarted,
+    /// It was there and is up to date now.
+    Updated,
+    /// It was there, as it should be.
+    Unchanged,
+    /// It was there, and is not any more.
+    Uninstalled,
+    /// It was not there.
+    Absent,
+}
+
+/// Makes the service be there. One whose operator wants it to run is started.
+pub async fn install<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+) -> Result<(Registered, Vec<String>), OpsError> {
+    must_exist(context, profile).await?;
+    file::make_dirs(context.host, context.layout.root(), 0o755).await?;
+    let patience = Patience::Usual.for_lock();
+    let held = lock::acquire(context.host, context.layout, profile, patience).await?;
+    let installed = install_locked(context, profile).await;
+    lock::release(context.host, held).await?;
+    let notes = match &installed {
+        Ok(_) => context.supervisor.caveats().await,
+        Err(_) => Vec::new(),
+    };
+    Ok((installed?, notes))
+}
+
+async fn install_locked<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+) -> Result<Registered, OpsError> {
+    must_exist(context, profile).await?;
+    let record = intent::read(context.host, &context.layout.intent(profile)).await;
+    let state = state::read(context.host, &context.layout.state(profile)).await;
+    let at_start = match intent::at_boot(&record, &state, None).intent {
+        Intent::Running => Want::Up,
+        Intent::Stopped => Want::Down,
+    };
+    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let published = context.supervisor.publish(&spec, at_start).await?;
+    lifecycle::show(context.supervisor, profile).await?;
+    if at_start == Want::Up {
+        context.supervisor.start(profile).await?;
+    }
+    Ok(match published {
+        Published::New if at_start == Want::Up => Registered::InstalledAndStarted,
+        Published::New => Registered::Installed,
+        Published::Updated => Registered::Updated,
+        Published::Unchanged => Registered::Unchanged,
+    })
+}
+
+/// Ends the gateway, stores that it shall not run, and takes its service away. The profile stays.
+pub async fn uninstall<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    patience: Patience,
+) -> Result<(Registered, Vec<String>), OpsError> {
+    let before = context.supervisor.status(profile).await?;
+    if before.presence == Presence::Unregistered {
+        must_exist(context, profile).await?;
+        return Ok((Registered::Absent, Vec::new()));
+    }
+    let held = lock::acquire(context.host, context.layout, profile, patience.for_lock()).await?;
+    let uninstalled = uninstall_locked(context, profile, patience).await;
+    lock::release(context.host, held).await?;
+    Ok((Registered::Uninstalled, uninstalled?))
+}
+
+async fn uninstall_locked<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    patience: Patience,
+) -> Result<Vec<String>, OpsError> {
+    let mut notes = Vec::new();
+    if home::exists(context.host, context.layout, profile).await? {
+        lifecycle::store_intent(context, profile, Verb::Stop).await?;
+    }
+    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
+    let before = context.supervisor.status(profile).await?;
+    let kill_after = spec.kill_after;
+    planned_stop::end(context, profile, &before, timeout, kill_after, &mut notes).await?;
+    context.supervisor.unregister(profile, timeout).await?;
+    Ok(notes)
+}
+
+async fn must_exist<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+) -> Result<(), OpsError> {
+    match home::exists(context.host, context.layout, profile).await? {
+        true => Ok(()),
+        false => Err(SupervisorError::NotRegistered(profile.clone()).into()),
+    }
+}
+
+/// Does the profile have a service? Where it comes with the profile it is for boot and create to see to that.
+pub(super) async fn is_due<S: Supervisor>(
+    supervisor: &S,
+    profile: &Profile,
+) -> Result<bool, SupervisorError> {
+    Ok(match supervisor.registration() {
+        Registration::WithProfile => true,
+        Registration::OnRequest => {
+            supervisor.status(profile).await?.presence != Presence::Unregistered
+        }
+    })
+}
