@@ -13,7 +13,7 @@ pub use delete::delete;
 pub use rename::rename;
 
 use super::{Context, OpsError, home, lifecycle};
-use crate::error::HostError;
+use crate::error::{HostError, if_present};
 use crate::host::Host;
 use crate::name::Profile;
 use crate::port;
@@ -83,5 +83,6 @@ async fn sync_profiles<H: Host, S>(context: &Context<'_, H, S>) -> Result<(), Ho
     if planted!(ProfilesNotSynced) {
         return Ok(());
     }
-    file::sync_dir(context.host, &context.layout.profiles()).await
+    // Where there is no such directory, nothing in it can come back.
+    if_present(file::sync_dir(context.host, &context.layout.profiles()).await).map(drop)
 }

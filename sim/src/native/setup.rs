@@ -49,11 +49,15 @@ pub(crate) fn put(life: &Life, address: &str, node: &Node) -> Result<(), String>
     let path = place(address);
     let owner = uid(node.owner).to_string();
     let mode = |usual: u32| format!("{:04o}", node.mode.map_or(usual, |mode| mode.0));
-    let program;
+    let (program, named);
     let (make, mode, bytes): (&str, String, &[u8]) = match &node.content {
         Content::File(bytes) => ("cat >\"$1.new\"", mode(0o644), bytes),
         Content::Dir => ("test -d \"$1\" || mkdir \"$1\"; new=$1", mode(0o755), b""),
         Content::Fifo => ("mkfifo \"$1.new\"", mode(0o600), b""),
+        Content::HardLink(other) => {
+            named = place(other);
+            ("ln \"$(cat)\" \"$1.new\"", String::new(), named.as_bytes())
+        }
         Content::Link(target) => ("ln -s \"$(cat)\" \"$1.new\"", String::new(), target.as_bytes()),
         Content::Program(lines) => {
             program = behaviour::script(lines);
