@@ -34,7 +34,12 @@ pub enum Found {
 /// Everything in the profiles' directory that concerns us, sorted; `default` is not among it.
 pub async fn survey(host: &impl Host, layout: &Layout) -> Result<Vec<Found>, HostError> {
     let mut found = Vec::new();
-    for name in file::names(host, &layout.profiles()).await? {
+    // What the machine refuses for a moment must keep no gateway dark: it is asked twice.
+    let names = match file::names(host, &layout.profiles()).await {
+        Err(_) => file::names(host, &layout.profiles()).await?,
+        Ok(names) => names,
+    };
+    for name in names {
         found.extend(look(host, layout, &name).await);
     }
     Ok(found)
@@ -47,7 +52,7 @@ async fn look(host: &impl Host, layout: &Layout, name: &OsStr) -> Option<Found> 
         return Some(Found::Unfinished(shown, owner));
     }
     let dir = layout.profiles().join(name);
-    // What the machine refused for a moment must not keep a gateway dark: it is asked twice.
+    // Asked twice, as above.
     let looked = match is_profile_dir(host, &dir).await {
         Err(_) => is_profile_dir(host, &dir).await,
         looked => looked,
