@@ -6,6 +6,7 @@ use super::{Context, OpsError, Patience, home, planned_stop};
 use crate::host::Host;
 use crate::name::Profile;
 use crate::record::intent::{self, Intent};
+use crate::record::marker::Plan;
 use crate::record::{file, lock, state};
 use crate::supervisor::{
     Presence, Published, Registrar, Registration, Supervisor, SupervisorError, Want,
@@ -101,7 +102,8 @@ async fn uninstall_locked<H: Host, S: Registrar>(
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
     let before = context.supervisor.status(profile).await?;
     let kill_after = spec.kill_after;
-    planned_stop::end(context, profile, &before, timeout, kill_after, &mut notes).await?;
+    planned_stop::end(context, profile, Plan::Stop, &before, timeout, kill_after, &mut notes)
+        .await?;
     context.supervisor.unregister(profile, timeout).await?;
     Ok(notes)
 }

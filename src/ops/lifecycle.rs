@@ -248,9 +248,15 @@ async fn tell<H: Host, S: Registrar>(
             context.supervisor.start(profile).await?;
             Ok(None)
         }
-        Verb::Stop => planned_stop::tell(context, profile, Plan::Stop, before, notes).await,
+        Verb::Stop => {
+            let stop = context.supervisor.stop(profile);
+            planned_stop::tell(context, profile, Plan::Stop, before, notes, stop).await
+        }
         Verb::Restart if planted!(RestartLeavesDown) && before.pid().is_none() => Ok(None),
-        Verb::Restart => planned_stop::tell(context, profile, Plan::Restart, before, notes).await,
+        Verb::Restart => {
+            let restart = context.supervisor.restart(profile);
+            planned_stop::tell(context, profile, Plan::Restart, before, notes, restart).await
+        }
     }
 }
 

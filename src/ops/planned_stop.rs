@@ -9,25 +9,22 @@ use crate::host::effect::Pid;
 use crate::name::Profile;
 use crate::record::identity;
 use crate::record::marker::{self, Marker, Plan};
-use crate::supervisor::{Goal, Presence, Registrar, Service};
+use crate::supervisor::{Goal, Presence, Registrar, Service, SupervisorError};
 
-/// Marks the process that is about to get SIGTERM, then has it sent. Where the sending fails, the mark is taken back.
+/// Marks the process that is about to get SIGTERM, then has it sent by `told`. Where that fails, the mark is taken back.
 pub(super) async fn tell<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
     profile: &Profile,
     plan: Plan,
     before: &Service,
     notes: &mut Vec<String>,
+    told: impl Future<Output = Result<(), SupervisorError>>,
 ) -> Result<Option<identity::Process>, OpsError> {
     let target = match before.pid() {
         Some(pid) => mark(context, profile, plan, pid, notes).await?,
         None => None,
     };
-    let told = match plan {
-        Plan::Stop => context.supervisor.stop(profile).await,
-        Plan::Restart => context.supervisor.restart(profile).await,
-    };
-    if let Err(error) = told {
+    if let Err(error) = told.await {
         mark!("H5");
         withdraw(context, profile, target.as_ref(), notes).await;
         return Err(error.into());
@@ -72,17 +69,20 @@ pub(super) async fn withdraw<H: Host, S>(
     }
 }
 
-/// Has a gateway end, planned, and waits until it has, in its slot or outside. The profile's lock is the caller's.
+/// Has a gateway end, planned, and waits until it has, in its slot or outside. What it notes at its end is the plan's:
+/// `stopped`, or that it runs again. The profile's lock is the caller's.
 pub(super) async fn end<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
     profile: &Profile,
+    plan: Plan,
     before: &Service,
     timeout: Duration,
     kill_after: Duration,
     notes: &mut Vec<String>,
 ) -> Result<(), OpsError> {
     if before.presence == Presence::Supervised {
-        let target = tell(context, profile, Plan::Stop, before, notes).await?;
+        let stop = context.supervisor.stop(profile);
+        let target = tell(context, profile, plan, before, notes, stop).await?;
         let down = context.supervisor.wait(profile, Goal::Down, timeout).await;
         withdraw(context, profile, target.as_ref(), notes).await;
         if down.is_err() {

@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::name::Profile;
 use crate::ops::lifecycle::{Verb, store_intent};
 use crate::ops::{Context, OpsError, Patience, home, planned_stop};
+use crate::record::marker::Plan;
 use crate::record::{file, lock};
 use crate::supervisor::{Presence, Registrar};
 
@@ -56,7 +57,16 @@ async fn delete_locked<H: Host, S: Registrar>(
         store_intent(context, profile, Verb::Stop).await?;
         if !planted!(DeletedUnderLiveGateway) {
             let kill_after = spec.kill_after;
-            planned_stop::end(context, profile, &service, timeout, kill_after, &mut notes).await?;
+            planned_stop::end(
+                context,
+                profile,
+                Plan::Stop,
+                &service,
+                timeout,
+                kill_after,
+                &mut notes,
+            )
+            .await?;
         }
         gone = Some(hide_dir(context, profile).await?);
     } else if !planted!(DeleteAgainNotSynced) {

@@ -7,6 +7,7 @@ use crate::host::{Host, fs};
 use crate::name::Profile;
 use crate::ops::{Context, OpsError, Patience, home, install, planned_stop, timestamp};
 use crate::record::intent::{self, Intent, Source};
+use crate::record::marker::Plan;
 use crate::record::{file, lock, state};
 use crate::supervisor::{Goal, Registrar, Registration, SupervisorError, Want};
 
@@ -95,8 +96,11 @@ async fn rename_locked<H: Host, S: Registrar>(
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
     let before = context.supervisor.status(old).await?;
     let is_due = install::is_due(context.supervisor, old).await?;
+    // A gateway that runs again under its new name does not note that somebody stopped it.
+    let plan = if word == Intent::Running { Plan::Restart } else { Plan::Stop };
     let moved = async {
-        planned_stop::end(context, old, &before, timeout, spec.kill_after, &mut notes).await?;
+        planned_stop::end(context, old, plan, &before, timeout, spec.kill_after, &mut notes)
+            .await?;
         move_dir(context, old, new).await
     };
     let mut unsynced = None;

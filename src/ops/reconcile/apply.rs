@@ -53,7 +53,9 @@ async fn register<H: Host, S: Registrar>(
         Change::Stop => {
             let before = context.supervisor.status(profile).await?;
             let plan_stop = marker::Plan::Stop;
-            planned_stop::tell(context, profile, plan_stop, &before, &mut plan.reasons).await?;
+            let stop = context.supervisor.stop(profile);
+            planned_stop::tell(context, profile, plan_stop, &before, &mut plan.reasons, stop)
+                .await?;
             Ok(())
         }
     }
