@@ -88,17 +88,33 @@ impl Search {
                 return;
             }
             self.tally.effects = self.tally.effects.max(fork.play.effects);
-            self.walk(&fork, &mut forks, sharing);
+            self.walk(fork, &mut forks, sharing);
         }
     }
 
-    /// All that can come next.
-    fn walk(&mut self, fork: &Fork, forks: &mut Vec<Fork>, sharing: &mut Sharing) {
-        let moves = choices(&fork.play);
-        if moves.is_empty() || fork.play.is_over() {
-            self.conclude(fork.play.clone(), &fork.schedule);
-            return;
+    /// All that can come next; on a way without forks, as far as the next one.
+    fn walk(&mut self, mut fork: Fork, forks: &mut Vec<Fork>, sharing: &mut Sharing) {
+        loop {
+            let moves = choices(&fork.play);
+            if moves.is_empty() || fork.play.is_over() {
+                self.conclude(fork.play, &fork.schedule);
+                return;
+            }
+            match self.step(&fork, &moves, forks, sharing) {
+                Some(next) => fork = next,
+                None => return,
+            }
         }
+    }
+
+    /// Tries every move. If one goes alone, that is where it leads.
+    fn step(
+        &mut self,
+        fork: &Fork,
+        moves: &[Move],
+        forks: &mut Vec<Fork>,
+        sharing: &mut Sharing,
+    ) -> Option<Fork> {
         let first = forks.len();
         // The calm move lies on top in the end.
         for (place, next) in moves.iter().enumerate().rev() {
@@ -114,11 +130,12 @@ impl Search {
             if fork.crashes_left > 0 && fork.play.task(*who).is_some() {
                 forks.extend(self.crash(fork, *who));
             }
-            forks.extend(after);
             if goes_alone {
-                return;
+                return after;
             }
+            forks.extend(after);
         }
+        None
     }
 
     /// The task that would move is killed before.
