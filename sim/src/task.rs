@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A gateway is cut between its turns: its list starts anew from the [`Running`] of the turn. What waits is where it was
-//! before, however often it has looked ([`rounds`]).
+//! before, however often it has looked (`rounds`).
 
 mod memo;
 mod rounds;

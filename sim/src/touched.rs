@@ -1,7 +1,7 @@
 //! What a move touches, for a search that asks which moves could get in each other's way. Decides nothing, and notes
 //! nothing unless somebody asked for it.
 //!
-//! Whatever is not known to be about a few things touches everything ([`everything`]).
+//! Whatever is not known to be about a few things touches everything.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;

@@ -5,7 +5,7 @@
 //! - time passes only when nobody can move;
 //! - a move that touches only what no other process ever touches, or what nobody ever changes, goes first alone. Who
 //!   touches what is learned: first by walks at random, then by the search itself, which is made again if it has met
-//!   something shared that it did not know of ([`sharing`]). A crash of that task before that move is still tried;
+//!   something shared that it did not know of (`sharing`). A crash of that task before that move is still tried;
 //! - as the power stays on, nothing is remembered that only a power cut could bring back;
 //! - only the steps of a group overlap.
 //!
