@@ -26,7 +26,7 @@ struct Sizes {
 
 const CI: Sizes = Sizes {
     surprises: 1,
-    surprise_runs: 120,
+    surprise_runs: 60,
     matrix_cells: 100_000,
     recovery_cells: 100,
     law_runs: 32,

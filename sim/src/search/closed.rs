@@ -30,7 +30,7 @@ struct Fork {
 }
 
 /// So many walks are made to learn.
-const WALKS: u64 = 200;
+const WALKS: u64 = 40;
 
 impl Search {
     /// Walks all.
