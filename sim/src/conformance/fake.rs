@@ -88,14 +88,8 @@ fn world(s6: S6) -> (World, NodeId) {
         disk.put_file(root, &path, contents.as_bytes(), 0o755, 0, 0);
     }
     disk.put_dir(root, Path::new(SCAN_DIR), 0o755, 0, 0);
-    let settings = Settings {
-        env: Arc::default(),
-        command: Vec::new(),
-        uid: 0,
-        gid: 0,
-        is_ours: true,
-        umask: 0o022,
-    };
+    let (env, command, umask) = (Arc::default(), Vec::new(), 0o022);
+    let settings = Settings { env, command, uid: 0, gid: 0, is_ours: true, umask };
     let container = Container {
         settings: Kept::new(settings),
         phase: Phase::Running,
