@@ -157,6 +157,19 @@ fn histories_that_end_in_the_same_synced_state_are_equal() {
 }
 
 #[test]
+fn a_removed_directory_knows_no_name_however_long() {
+    let mut world = World::new();
+    let dir = world.disk.put_dir(world.root, Path::new("d"), 0o755, 0, 0);
+    let long = "n".repeat(256);
+    let make = |world: &mut World| {
+        world.by(0, |disk, view| disk.make_dir(view, Some(dir), Path::new(&long), 0o755))
+    };
+    assert_eq!(make(&mut world), Err(errno::NAMETOOLONG));
+    world.by(0, |disk, view| disk.remove_dir(view, None, Path::new("d"))).expect("removed");
+    assert_eq!(make(&mut world), Err(errno::NOENT));
+}
+
+#[test]
 fn what_nothing_can_bring_back_goes() {
     let mut world = World::new();
     let id = world.disk.put_file(world.root, "f".as_ref(), b"", 0o644, 0, 0);
