@@ -9,7 +9,7 @@ use hermes::supervisor::ServiceSpec;
 
 /// A profile with the default policy.
 pub(crate) fn plain() -> ServiceSpec {
-    spec("coder", "/usr/local/bin/hermes", "/home/ada/.hermes")
+    spec("coder", "/usr/local/bin/hermes", "/home/hermes/.hermes")
 }
 
 /// Odd paths, a drain of half a second, and pauses from half a second to two minutes.

@@ -89,8 +89,10 @@ pub fn is_unseen(world: &World, who: Who, effect: &Effect) -> bool {
         }
         // Whoever is asked has slept long enough.
         Effect::Sleep { .. } => true,
-        // Somebody may change the file, and a signal may come before it is trapped.
-        Effect::HandleMeta { .. } | Effect::Trap { .. } => false,
+        // How many names it has left is nobody's business who reads it.
+        Effect::HandleMeta { handle } => is_alone(handle),
+        // A signal may come before it is trapped.
+        Effect::Trap { .. } => false,
         other => is_private(other),
     }
 }
