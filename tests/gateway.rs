@@ -16,6 +16,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use hermes::gateway::{self, Next, Setup};
@@ -231,9 +232,19 @@ async fn drive(host: &impl Host, setup: &Setup) -> u8 {
     }
 }
 
+/// A port that is free, and that nobody gets by chance while the gateway is down: below the range from which the kernel
+/// gives them out, and none twice in this process.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("its number").port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id()
+            .wrapping_mul(997)
+            .wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + u16::try_from(number % 12_000).expect("below 12 000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Looks again until it is so, and says what did not come.

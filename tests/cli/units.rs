@@ -35,7 +35,16 @@ impl Place {
     }
 
     fn hermes(&self, line: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hermes"));
+        // Whoever this runs as may not come to where it was built.
+        let program = self.path("hermes");
+        if !program.exists() {
+            let built = env!("CARGO_BIN_EXE_hermes");
+            // A link where it can be: what was just written cannot be run while somebody forks.
+            std::fs::hard_link(built, &program)
+                .or_else(|_| std::fs::copy(built, &program).map(drop))
+                .expect("the program");
+        }
+        let mut command = Command::new(program);
         if rustix::process::geteuid().is_root() {
             // Root's own systemd is there as long as the machine is: much of this is about everybody else's.
             command.uid(NOBODY).gid(NOBODY);
