@@ -70,7 +70,7 @@ fn told(play: &Play) -> Option<Result<(), Breach>> {
 pub(in crate::search) fn is_told(play: &Play) -> Result<(), Failure> {
     const ONE_IN: u128 = 16;
     let is_asked = play.heard.is_some() || play.digest % ONE_IN == 0;
-    match told(play).filter(|_| is_asked) {
+    match is_asked.then(|| told(play)).flatten() {
         Some(held) => Ok(held?),
         None => Ok(()),
     }
