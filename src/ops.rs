@@ -22,6 +22,7 @@ use crate::layout::Layout;
 use crate::name::Profile;
 use crate::record::config::ConfigError;
 use crate::record::intent::Operator;
+use crate::record::json::Oddity;
 use crate::record::lock::LockError;
 use crate::supervisor::SupervisorError;
 
@@ -85,6 +86,9 @@ pub enum OpsError {
     /// The kernel refused.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// What the operator asked for last cannot be read just now.
+    #[error("failed to read `{}`: {}", .0.path.display(), .0.reason)]
+    Unread(#[from] Oddity),
     /// The name is taken.
     #[error("profile '{0}' exists already")]
     ProfileExists(Profile),

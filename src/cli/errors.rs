@@ -132,6 +132,10 @@ fn ops_hint(error: &OpsError) -> Option<String> {
         OpsError::Lock(LockError::Busy { .. }) => {
             Some("wait for it to end, or give more time with --timeout".to_owned())
         }
+        OpsError::Unread(_) => Some(
+            "without it nobody knows whether the gateway should run: nothing was changed"
+                .to_owned(),
+        ),
         OpsError::NoSuchProfile(_) => Some("`hermes profile list` names them".to_owned()),
         OpsError::StillHeld { .. } => {
             Some("it may live in another container on the same volume: stop it there".to_owned())

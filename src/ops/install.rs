@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::name::Profile;
 use crate::record::intent::{self, Intent};
 use crate::record::marker::Plan;
-use crate::record::{file, lock, state};
+use crate::record::{file, lock};
 use crate::supervisor::{
     Presence, Published, Registrar, Registration, Supervisor, SupervisorError, Want,
 };
@@ -52,9 +52,8 @@ async fn install_locked<H: Host, S: Registrar>(
     profile: &Profile,
 ) -> Result<Registered, OpsError> {
     must_exist(context, profile).await?;
-    let record = intent::read(context.host, &context.layout.intent(profile)).await;
-    let state = state::read(context.host, &context.layout.state(profile)).await;
-    let at_start = match intent::at_boot(&record, &state, None).intent {
+    let prior = intent::in_force(context.host, context.layout, profile).await?;
+    let at_start = match prior.intent {
         Intent::Running => Want::Up,
         Intent::Stopped => Want::Down,
     };

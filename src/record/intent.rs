@@ -9,9 +9,11 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::json::{self, Oddity, Reading};
-use super::state::State;
+use super::state::{self, State};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::layout::Layout;
+use crate::name::Profile;
 use crate::record::file;
 
 /// What an operator can ask for.
@@ -215,6 +217,20 @@ fn from_word(word: &str, source: Source) -> Prior {
 /// Everything that must be said about the two files.
 pub fn oddities(record: &Reading<Record>, state: &Reading<State>) -> Vec<Oddity> {
     record.oddity().into_iter().chain(state.oddity()).cloned().collect()
+}
+
+/// The operator's word in force, read now. `Err`: the file that decides could not be read, and may be whole.
+pub async fn in_force(
+    host: &impl Host,
+    layout: &Layout,
+    profile: &Profile,
+) -> Result<Prior, Oddity> {
+    let record = read(host, &layout.intent(profile)).await;
+    let state = state::read(host, &layout.state(profile)).await;
+    match unread(&record, &state) {
+        Some(oddity) => Err(oddity.clone()),
+        None => Ok(at_boot(&record, &state, None)),
+    }
 }
 
 /// The file that decides, where the machine could not read it just now.

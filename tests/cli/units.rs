@@ -134,6 +134,24 @@ fn install_writes_the_unit_and_tells_systemd_once() {
 }
 
 #[test]
+fn install_starts_nothing_whose_word_it_cannot_read() {
+    let place = Place::new();
+    place.program("systemctl", WILLING);
+    place.program("loginctl", "echo Linger=yes");
+    assert_eq!(place.hermes("gateway install").status.code(), Some(0));
+    std::fs::write(place.path(".hermes/gateway_state.json"), r#"{"gateway_state":"running"}"#)
+        .expect("the gateway's own word");
+    let intent = place.path(".hermes/gateway_intent.json");
+    std::fs::write(&intent, r#"{"intent":"stopped"}"#).expect("the operator's");
+    std::fs::set_permissions(&intent, std::fs::Permissions::from_mode(0o000)).expect("its mode");
+    let output = place.hermes("gateway install");
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    assert!(err(&output).contains("failed to read"), "{}", err(&output));
+    let calls = std::fs::read_to_string(place.path("calls")).expect("the calls");
+    assert!(!calls.contains(" start "), "{calls}");
+}
+
+#[test]
 fn a_boot_is_not_for_hermes_to_reconcile_here() {
     let place = Place::new();
     place.program("systemctl", WILLING);

@@ -5,7 +5,6 @@ use crate::cli::exit::Exit;
 use crate::gateway::Setup;
 use crate::host::Host;
 use crate::record::intent::{self, Intent};
-use crate::record::state;
 use crate::supervisor::PERMANENT_FAILURE;
 
 /// Are we the supervised child of such a one?
@@ -35,10 +34,5 @@ pub(super) async fn code<H: Host>(host: &H, setup: &Setup, code: u8) -> u8 {
 
 /// The operator's word; `None` if it cannot be read just now.
 async fn intent<H: Host>(host: &H, setup: &Setup) -> Option<Intent> {
-    let record = intent::read(host, &setup.layout.intent(&setup.profile)).await;
-    let state = state::read(host, &setup.layout.state(&setup.profile)).await;
-    match intent::unread(&record, &state) {
-        Some(_) => None,
-        None => Some(intent::at_boot(&record, &state, None).intent),
-    }
+    intent::in_force(host, &setup.layout, &setup.profile).await.ok().map(|prior| prior.intent)
 }

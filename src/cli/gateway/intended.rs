@@ -6,8 +6,8 @@
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::host::Host;
+use crate::ops::OpsError;
 use crate::record::intent::{self, Intent};
-use crate::record::state;
 
 /// What the exit code says to systemd.
 const START: u8 = 0;
@@ -17,15 +17,13 @@ const TRY_AGAIN: u8 = 255;
 
 /// The answer as an exit code.
 pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> u8 {
-    let (host, layout) = (session.host, &session.layout);
-    let record = intent::read(host, &layout.intent(&session.profile)).await;
-    let state = state::read(host, &layout.state(&session.profile)).await;
-    if let Some(oddity) = intent::unread(&record, &state) {
-        output.err(&format!("✗ {oddity}\n")).await;
-        return TRY_AGAIN;
-    }
-    match intent::at_boot(&record, &state, None).intent {
-        Intent::Running => START,
-        Intent::Stopped => SKIP,
+    let word = intent::in_force(session.host, &session.layout, &session.profile).await;
+    match word.map(|prior| prior.intent) {
+        Ok(Intent::Running) => START,
+        Ok(Intent::Stopped) => SKIP,
+        Err(oddity) => {
+            output.err(&format!("✗ {}\n", OpsError::from(oddity))).await;
+            TRY_AGAIN
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::name::Profile;
 use crate::ops::{Context, OpsError, Patience, home, install, planned_stop, timestamp};
 use crate::record::intent::{self, Intent, Source};
 use crate::record::marker::Plan;
-use crate::record::{file, lock, state};
+use crate::record::{file, lock};
 use crate::supervisor::{Goal, Registrar, Registration, SupervisorError, Want};
 
 use std::time::Duration;
@@ -138,11 +138,9 @@ async fn rename_locked<H: Host, S: Registrar>(
 async fn keep_intent<H: Host, S>(
     context: &Context<'_, H, S>,
     profile: &Profile,
-) -> Result<Intent, HostError> {
+) -> Result<Intent, OpsError> {
     let path = context.layout.intent(profile);
-    let record = intent::read(context.host, &path).await;
-    let state = state::read(context.host, &context.layout.state(profile)).await;
-    let prior = intent::at_boot(&record, &state, None);
+    let prior = intent::in_force(context.host, context.layout, profile).await?;
     if matches!(prior.source, Source::DesiredState | Source::GatewayState) {
         let at = timestamp(context.host).await?;
         intent::store(context.host, &path, prior.intent, context.operator, &at).await?;
