@@ -5,3 +5,4 @@ pub mod launchd;
 pub mod nobody;
 pub mod s6;
 pub mod systemd;
+mod wait;

@@ -120,7 +120,7 @@ pub struct ServiceSpec {
 }
 
 /// What a wait is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Goal {
     /// Somebody looks after it.
     Supervised,

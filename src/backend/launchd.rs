@@ -18,13 +18,13 @@ use std::time::Duration;
 
 pub use agent::render;
 
+use super::wait;
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
 use crate::host::effect::Status;
 use crate::layout::Layout;
 use crate::name::Profile;
 use crate::record::{file, json};
-use crate::supervisor::goal::Watch;
 use crate::supervisor::{
     Fact, Goal, Listing, PERMANENT_FAILURE, Presence, Published, Registrar, Registration, Service,
     ServiceSpec, Stray, Supervisor, SupervisorError, Want,
@@ -239,20 +239,7 @@ impl<H: Host> Supervisor for Launchd<'_, H> {
         goal: Goal,
         timeout: Duration,
     ) -> Result<Service, SupervisorError> {
-        let mut watch = Watch::new(goal);
-        let mut last = Service::unregistered();
-        let reached = file::poll(self.host, timeout, async || {
-            last = self.status(profile).await?;
-            let reached = watch.look(profile, &last)?;
-            Ok::<_, SupervisorError>(reached.then(|| last.clone()))
-        });
-        let reached = reached.await?;
-        reached.ok_or_else(|| SupervisorError::TimedOut {
-            profile: profile.clone(),
-            what: watch.missed(),
-            waited: timeout,
-            last: Box::new(last),
-        })
+        wait::until(self.host, profile, goal, timeout, async || self.status(profile).await).await
     }
 
     fn registration(&self) -> Registration {

@@ -22,12 +22,12 @@ use std::time::Duration;
 
 pub use unit::{Terms, render};
 
+use super::wait;
 use crate::detect::Scope;
 use crate::host::Host;
 use crate::host::effect::Program;
 use crate::name::Profile;
 use crate::record::file;
-use crate::supervisor::goal::Watch;
 use crate::supervisor::{
     Cause, Goal, Listing, Published, Registrar, Registration, Service, ServiceSpec, Stray,
     Supervisor, SupervisorError, Want,
@@ -188,20 +188,7 @@ impl<H: Host> Supervisor for Systemd<'_, H> {
         goal: Goal,
         timeout: Duration,
     ) -> Result<Service, SupervisorError> {
-        let mut watch = Watch::new(goal);
-        let mut last = Service::unregistered();
-        let reached = file::poll(self.host, timeout, async || {
-            last = self.look(profile).await?;
-            let reached = watch.look(profile, &last)?;
-            Ok::<_, SupervisorError>(reached.then(|| last.clone()))
-        });
-        let reached = reached.await?;
-        reached.ok_or_else(|| SupervisorError::TimedOut {
-            profile: profile.clone(),
-            what: watch.missed(),
-            waited: timeout,
-            last: Box::new(last),
-        })
+        wait::until(self.host, profile, goal, timeout, async || self.look(profile).await).await
     }
 
     fn registration(&self) -> Registration {

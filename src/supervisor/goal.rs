@@ -5,7 +5,7 @@ use crate::host::effect::Pid;
 use crate::name::Profile;
 
 /// One wait: the goal, and what its looks have shown so far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Watch {
     goal: Goal,
     /// The process that is waited for has been seen: its end is the answer.

@@ -1,0 +1,33 @@
+//! Waiting for a goal where the supervisor is looked at from time to time. s6 has its own wait: its records tell more.
+
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::name::Profile;
+use crate::record::file;
+use crate::supervisor::goal::Watch;
+use crate::supervisor::{Goal, Service, SupervisorError};
+
+/// Looks until the goal is reached, out of reach, or the time is over.
+pub(super) async fn until<H: Host>(
+    host: &H,
+    profile: &Profile,
+    goal: Goal,
+    timeout: Duration,
+    mut look: impl AsyncFnMut() -> Result<Service, SupervisorError>,
+) -> Result<Service, SupervisorError> {
+    let mut watch = Watch::new(goal);
+    let mut last = Service::unregistered();
+    let reached = file::poll_carrying(host, timeout, &mut watch, async |watch| {
+        last = look().await?;
+        let reached = watch.look(profile, &last)?;
+        Ok::<_, SupervisorError>(reached.then(|| last.clone()))
+    });
+    let reached = reached.await?;
+    reached.ok_or_else(|| SupervisorError::TimedOut {
+        profile: profile.clone(),
+        what: watch.missed(),
+        waited: timeout,
+        last: Box::new(last),
+    })
+}
