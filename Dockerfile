@@ -25,7 +25,7 @@ FROM ${BASE}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends s6 execline ca-certificates \
  && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log
-COPY docker/with-contenv docker/healthcheck docker/install.sh /usr/local/lib/hermes/
+COPY docker/with-contenv docker/healthcheck docker/hand-over docker/install.sh /usr/local/lib/hermes/
 RUN sh /usr/local/lib/hermes/install.sh && rm /usr/local/lib/hermes/install.sh
 COPY --from=builder /out/hermes /usr/local/bin/hermes
 ENV HERMES_HOME=/opt/data \

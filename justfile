@@ -21,7 +21,7 @@ check:
     cargo clippy --locked -p hermes-sim --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes --no-deps --quiet
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes-sim --no-deps --quiet
-    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/with-contenv tests/*.sh tests/support/machine/*.sh sim/src/native/*.sh tests/systemd/*.sh tests/launchd/*.sh
+    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/hand-over docker/with-contenv tests/docker/foreign/init tests/docker/foreign/with-contenv tests/*.sh tests/support/machine/*.sh sim/src/native/*.sh tests/docker/*.sh tests/systemd/*.sh tests/launchd/*.sh tests/windows/*.sh
 
 # Build the container image; BASE is debian:trixie-slim unless given
 image base="debian:trixie-slim":
@@ -32,9 +32,27 @@ image base="debian:trixie-slim":
 e2e-systemd *words:
     tests/systemd/e2e.sh {{ words }}
 
-# Remove every container and image that the tests left
+# The library's pure tests as Windows' own, built with Debian's toolchain and run under wine; names what is left out
+windows *words:
+    tests/windows/wine.sh {{ words }}
+
+# Every scenario in containers of the real image, on Debian bookworm, trixie and sid; `--base trixie` for one, `--ci` for a few;
+# first word `cells` or `surprises`: what these recipes do, in containers
+docker-e2e *words:
+    tests/docker/e2e.sh {{ words }}
+
+# Join what `sim`, `native` and `docker-e2e` left into docs/scenarios.md
+table:
+    cargo run --profile sim --quiet --locked -p hermes-sim -- table
+
+# `docker restart` until every gateway is ready, and `docker stop`: medians, beside a bare s6 in the same run
+bench-docker *profiles:
+    tests/docker/bench.sh {{ profiles }}
+
+# Remove every container, volume and image that the tests left
 docker-clean:
-    docker ps -aq --filter label=hermes.test | xargs -r docker rm -f
+    docker ps -aq --filter label=hermes.test | xargs -r docker rm -fv
+    docker volume ls -q --filter label=hermes.test | xargs -r docker volume rm -f
     docker images -q --filter label=hermes.test | xargs -r docker rmi -f
 
 # Speed and memory as ratios, each pair measured side by side in one run
@@ -49,6 +67,10 @@ sim *words:
 sim-long *words:
     cargo run --profile sim --quiet --locked -p hermes-sim -- run --size long {{ words }}
 
+# The closed stories to their end, every interleaving: states and transitions. About an hour
+sim-closed *words:
+    cargo run --profile sim --quiet --locked -p hermes-sim -- run --size long --search closed {{ words }} fixtures/scenarios/closed-*.json
+
 # Is every planted bug found, by which search, after how many runs
 planted *words:
     cargo run --profile sim --quiet --locked -p hermes-sim -- planted {{ words }}
@@ -60,6 +82,14 @@ s6 := env("HERMES_S6", "2.11 2.13 2.15")
 native *words: _real
     cargo run --profile sim --quiet --locked -p hermes-sim -- native {{ prepend("--s6=", s6) }} {{ words }}
 
+# Commands cut short at their effects on real s6, each in a tree of its own: `--every 40` for a part, `--all` for a night
+cells *words: _gated
+    cargo run --profile sim --quiet --locked -p hermes-sim -- cells {{ prepend("--s6=", s6) }} {{ words }}
+
+# What simulation found, on real s6: kills, refusals and interleavings, each at its address
+surprises *words: _gated
+    cargo run --profile sim --quiet --locked -p hermes-sim -- surprises {{ prepend("--s6=", s6) }} {{ words }}
+
 # The fake s6 against the real ones in lockstep: told sequences, and some made from seeds
 conformance *words: _real
     cargo run --profile sim --quiet --locked -p hermes-sim -- conformance {{ prepend("--s6=", s6) }} {{ words }}
@@ -69,6 +99,12 @@ _real:
     tests/roots.sh {{ s6 }}
     RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=target/static \
         cargo build --quiet --locked --bin hermes --target {{ arch() }}-unknown-linux-gnu
+
+# The same, and the program of a test build that asks before each effect
+_gated:
+    tests/roots.sh {{ s6 }}
+    RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=target/gate \
+        cargo build --quiet --locked --bin hermes --features gate --target {{ arch() }}-unknown-linux-gnu
 
 # How fast the simulated machine is: effects, runs and states a second
 bench-sim:

@@ -15,4 +15,4 @@ done
 cd /usr/local/lib/hermes
 install -m 0755 with-contenv /command/with-contenv
 rm with-contenv
-chmod 0755 healthcheck
+chmod 0755 healthcheck hand-over

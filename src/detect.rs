@@ -1,10 +1,11 @@
-//! Floor 3: who supervises here. Decided from what any user can read; in doubt, nobody does.
+//! Floor 3: who supervises here. Decided from what any user can read; what may not be read is nobody's, and a machine
+//! that fails to answer is an error: a command that took it for one without s6 would end well and leave its slot.
 
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::HostError;
+use crate::error::{Errno, HostError};
 use crate::host::effect::Kind;
 use crate::host::{Host, fs};
 use crate::record::file;
@@ -27,6 +28,8 @@ pub enum Manager {
     Systemd(Scope),
     /// launchd.
     Launchd,
+    /// Windows' Task Scheduler.
+    Windows,
     /// A container without s6: its own command is the gateway.
     Foreground,
     /// Nobody that we can speak to.
@@ -41,6 +44,7 @@ impl Manager {
             Self::Systemd(Scope::User) => "systemd (user)",
             Self::Systemd(Scope::System) => "systemd (system)",
             Self::Launchd => "launchd (user)",
+            Self::Windows => "Task Scheduler (user)",
             Self::Foreground => "docker (foreground)",
             Self::None => "none",
         }
@@ -52,6 +56,7 @@ impl Manager {
             Self::S6 => "s6",
             Self::Systemd(_) => "systemd",
             Self::Launchd => "launchd",
+            Self::Windows => "windows",
             Self::Foreground => "docker",
             Self::None => "none",
         }
@@ -70,11 +75,6 @@ pub enum OverrideError {
     /// No supervisor of that name.
     #[error("HERMES_SUPERVISOR={0:?} is not one of s6, systemd, launchd, windows, none")]
     Unknown(String),
-    /// A supervisor that this build does not drive.
-    #[error(
-        "HERMES_SUPERVISOR={0}: this version drives gateways under s6, systemd and launchd only"
-    )]
-    Unsupported(String),
 }
 
 /// `boot init` takes a moment; a home with very many files a little longer.
@@ -87,34 +87,37 @@ pub fn parse_override(word: &str, scope: Scope) -> Result<Manager, OverrideError
         "systemd" => Ok(Manager::Systemd(scope)),
         "none" => Ok(Manager::None),
         "launchd" => Ok(Manager::Launchd),
-        "windows" => Err(OverrideError::Unsupported(word.to_owned())),
+        "windows" => Ok(Manager::Windows),
         other => Err(OverrideError::Unknown(other.to_owned())),
     }
 }
 
 /// s6 when PID 1 calls itself `s6-svscan` and `/run/s6/basedir` is a directory; both, or it is not.
 ///
-/// Never from `/proc/1/exe`, which an unprivileged user cannot read, and never from "this is a container". launchd
-/// and systemd count when they run the machine and answer, not where they are merely installed.
+/// Never from `/proc/1/exe`, which an unprivileged user cannot read, and never from "this is a container". The others
+/// count when they run the machine and answer, not where they are merely installed.
 pub async fn detect(
     host: &impl Host,
     scope: Scope,
-    launchd_answers: impl AsyncFnOnce() -> bool,
-    systemd_answers: impl AsyncFnOnce() -> bool,
-) -> Manager {
-    // What cannot be waited for is decided as it stands: in doubt, nobody supervises.
+    answers: impl AsyncFn(Manager) -> bool,
+) -> Result<Manager, HostError> {
+    // What cannot be waited for is decided as it stands.
     let _ = await_init(host).await;
-    if pid_1_is_svscan(host).await && is_dir(host, Path::new("/run/s6/basedir")).await {
-        return Manager::S6;
+    if pid_1_is_svscan(host).await? && is_dir(host, "/run/s6/basedir").await? {
+        return Ok(Manager::S6);
     }
     mark!("R5");
-    if fs::meta(host, "/sbin/launchd").await.is_ok() && launchd_answers().await {
-        return Manager::Launchd;
+    if answers(Manager::Windows).await {
+        return Ok(Manager::Windows);
     }
-    if is_dir(host, Path::new("/run/systemd/system")).await && systemd_answers().await {
-        return Manager::Systemd(scope);
+    if kind(host, "/sbin/launchd").await?.is_some() && answers(Manager::Launchd).await {
+        return Ok(Manager::Launchd);
     }
-    if is_container(host).await { Manager::Foreground } else { Manager::None }
+    let systemd = Manager::Systemd(scope);
+    if is_dir(host, "/run/systemd/system").await? && answers(systemd).await {
+        return Ok(systemd);
+    }
+    Ok(if is_container(host).await { Manager::Foreground } else { Manager::None })
 }
 
 /// In the first moment of our image PID 1 is still `hermes boot init`, about to become s6-svscan.
@@ -131,12 +134,27 @@ fn is_init(command_line: &[u8]) -> bool {
     matches!(words.as_slice(), [program, b"boot", b"init", ..] if program.ends_with(b"hermes"))
 }
 
-async fn pid_1_is_svscan(host: &impl Host) -> bool {
-    matches!(file::read(host, Path::new("/proc/1/comm"), 64).await, Ok(comm) if comm == b"s6-svscan\n")
+async fn pid_1_is_svscan(host: &impl Host) -> Result<bool, HostError> {
+    let comm = if_told(file::read(host, Path::new("/proc/1/comm"), 64).await)?;
+    Ok(comm.is_some_and(|comm| comm == b"s6-svscan\n"))
 }
 
-async fn is_dir(host: &impl Host, path: &Path) -> bool {
-    matches!(fs::meta(host, path).await, Ok(meta) if meta.kind == Kind::Directory)
+async fn is_dir(host: &impl Host, path: &str) -> Result<bool, HostError> {
+    Ok(kind(host, path).await? == Some(Kind::Directory))
+}
+
+async fn kind(host: &impl Host, path: &str) -> Result<Option<Kind>, HostError> {
+    Ok(if_told(fs::meta(host, path).await)?.map(|meta| meta.kind))
+}
+
+/// `None` where it is not there, or not for us to see.
+fn if_told<T>(result: Result<T, HostError>) -> Result<Option<T>, HostError> {
+    const NOT_FOR_US: [Errno; 4] = [Errno::NOENT, Errno::NOTDIR, Errno::ACCESS, Errno::PERM];
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if NOT_FOR_US.contains(&error.errno) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Docker and Podman leave a file that says so. Only the words for people depend on it.
@@ -167,7 +185,7 @@ mod tests {
     #[case("none", Ok(Manager::None))]
     #[case("systemd", Ok(Manager::Systemd(Scope::User)))]
     #[case("launchd", Ok(Manager::Launchd))]
-    #[case("windows", Err(OverrideError::Unsupported("windows".into())))]
+    #[case("windows", Ok(Manager::Windows))]
     #[case("runit", Err(OverrideError::Unknown("runit".into())))]
     fn the_override_is_read(#[case] word: &str, #[case] expected: Result<Manager, OverrideError>) {
         assert_eq!(parse_override(word, Scope::User), expected);

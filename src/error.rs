@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub struct Errno(pub i32);
 
 impl Errno {
+    /// Operation not permitted.
+    pub const PERM: Self = Self(1);
     /// No such file or directory, or no such process for a pid.
     pub const NOENT: Self = Self(2);
     /// No such process.

@@ -18,6 +18,7 @@ pub mod effect;
 pub mod fs;
 pub mod net;
 pub mod object;
+#[cfg(unix)]
 pub mod os;
 pub mod proc;
 pub mod process;

@@ -8,7 +8,7 @@
 //! | 1 | [`name`], [`layout`], [`port`] | pure: names, paths, port numbers |
 //! | 2 | [`host`] | the one door to the machine: effects out, outcomes back |
 //! | 3 | [`record`], [`supervisor`], [`detect`], [`role`] | files of ours; the seam of operations; who supervises here; who may |
-//! | 4 | [`backend`] | s6, systemd, launchd |
+//! | 4 | [`backend`] | s6, systemd, launchd, Windows' tasks |
 //! | 5 | [`ops`], [`gateway`] | what operators do; the long-running process of one profile |
 //! | 6 | [`cli`] | arguments → command → report → text or JSON |
 //! | 7 | `main.rs` | collects argv, environment and streams once |

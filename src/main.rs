@@ -5,15 +5,17 @@
     reason = "the one place that asks the process for what it was started with"
 )]
 
-#[cfg(all(feature = "planted", not(debug_assertions)))]
+#[cfg(all(any(feature = "planted", feature = "gate"), not(debug_assertions)))]
 compile_error!(
-    "no released `hermes` can have planted bugs: build it without the feature `planted`"
+    "no released `hermes` can have planted bugs or a gate: build it without the features `planted` and `gate`"
 );
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use hermes::cli::{self, invocation::Invocation};
+#[cfg(feature = "gate")]
+use hermes::host::os::gate;
 use hermes::host::os::{OsHost, run_ready, run_waiting};
 
 fn main() -> ExitCode {
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         stdin_is_terminal: std::io::stdin().is_terminal(),
     };
     let host = OsHost::new();
+    #[cfg(feature = "gate")]
+    let host = gate::Gated::new(host, invocation.var(gate::SOCKET), &invocation.argv);
     let command = cli::run(&host, &invocation);
     let code = if cli::lives_long(&invocation) { run_waiting(command) } else { run_ready(command) };
     ExitCode::from(code)

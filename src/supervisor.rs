@@ -350,8 +350,10 @@ pub trait Registrar: Supervisor {
         at_start: Want,
     ) -> Result<Published, SupervisorError>;
 
-    /// Makes new services live and forgets those that are gone.
-    async fn rescan(&self) -> Result<(), SupervisorError>;
+    /// Makes new services live and forgets those that are gone, where publishing has not done so.
+    async fn rescan(&self) -> Result<(), SupervisorError> {
+        Ok(())
+    }
 
     /// Takes a service out with its process, its logger and its supervisor; an absent one is out already.
     async fn unregister(&self, profile: &Profile, timeout: Duration)
@@ -360,6 +362,8 @@ pub trait Registrar: Supervisor {
     /// What is there.
     async fn list(&self) -> Result<Listing, SupervisorError>;
 
-    /// Takes a stray away, with whatever runs in it.
-    async fn sweep(&self, stray: &Stray, timeout: Duration) -> Result<(), SupervisorError>;
+    /// Takes a stray away, with whatever runs in it. Where a service comes by one act, there are none.
+    async fn sweep(&self, _stray: &Stray, _timeout: Duration) -> Result<(), SupervisorError> {
+        Ok(())
+    }
 }

@@ -35,20 +35,25 @@ mod cli {
 }
 
 mod launchd;
+mod played;
 
 mod native;
 
 mod render {
     mod agent;
     pub(crate) mod facts;
+    mod task;
+    mod together;
     mod unit;
 }
 
 mod docker {
     mod boot;
     mod command;
+    mod foreign;
     pub(crate) mod image;
     mod machine;
+    mod run;
     mod safety;
     mod scripts;
     mod stop;
@@ -56,3 +61,5 @@ mod docker {
 }
 
 mod systemd;
+
+mod windows;

@@ -30,7 +30,7 @@ version_in() { # ROOT
 # As the Dockerfile does: docker/install.sh inside, and a place for the program.
 lay_out() { # ROOT
     install -d "$1/usr/local/lib/hermes"
-    install -m 0644 docker/with-contenv docker/healthcheck docker/install.sh "$1/usr/local/lib/hermes/"
+    install -m 0644 docker/with-contenv docker/healthcheck docker/hand-over docker/install.sh "$1/usr/local/lib/hermes/"
     chroot "$1" sh /usr/local/lib/hermes/install.sh
     rm "$1/usr/local/lib/hermes/install.sh"
     : >"$1/usr/local/bin/hermes"

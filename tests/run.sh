@@ -41,19 +41,15 @@ leave_out() { # MODULE, REASON
 [ -z "$no_docker" ] || leave_out docker "$no_docker"
 no_systemd=${no_docker:-$(tests/systemd/can.sh)}
 [ -z "$no_systemd" ] || leave_out systemd "$no_systemd"
-no_shellcheck=
-if ! command -v shellcheck >/dev/null 2>&1; then
-    no_shellcheck="no shellcheck here"
-    filters="$filters --skip shellcheck"
-    echo "tests/run.sh: leaves out what needs shellcheck ($no_shellcheck)"
-fi
-
-no_analyze=
-if ! command -v systemd-analyze >/dev/null 2>&1; then
-    no_analyze="no systemd-analyze here"
-    filters="$filters --skip systemd_analyze"
-    echo "tests/run.sh: leaves out what needs systemd-analyze ($no_analyze)"
-fi
+# Programs that read what we render, each with the word in the names of the tests that ask it.
+lacking=
+for reader in shellcheck:shellcheck systemd-analyze:systemd_analyze xmllint:xmllint; do
+    if ! command -v "${reader%:*}" >/dev/null 2>&1; then
+        lacking="$lacking $reader"
+        filters="$filters --skip ${reader#*:}"
+        echo "tests/run.sh: leaves out what needs ${reader%:*}"
+    fi
+done
 
 echo "tests/run.sh: building"
 for package in $packages; do
@@ -80,12 +76,11 @@ skip() { # REASON, names on stdin
 [ -z "$no_native" ] || grep '^native::' "$scratch/all" | skip "$no_native"
 [ -z "$no_docker" ] || grep '^docker::' "$scratch/all" | skip "$no_docker"
 [ -z "$no_systemd" ] || grep '^systemd::' "$scratch/all" | skip "$no_systemd"
-if [ -n "$no_shellcheck" ]; then
-    grep shellcheck "$scratch/all" | while read -r name; do
-        grep -qF "$name: " "$scratch/skipped" || echo "$name" | skip "$no_shellcheck"
+for reader in $lacking; do
+    grep "${reader#*:}" "$scratch/all" | while read -r name; do
+        grep -qF "$name: " "$scratch/skipped" || echo "$name" | skip "no ${reader%:*} here"
     done
-fi
-[ -z "$no_analyze" ] || grep systemd_analyze "$scratch/all" | skip "$no_analyze"
+done
 while read -r name; do
     grep -qF "$name: " "$scratch/skipped" || echo "$name" | skip "marked ignored"
 done <"$scratch/ignored"

@@ -2,6 +2,7 @@
 //!
 //! `tests/run.sh` leaves these out, by name, where there is no engine or no cgroup hierarchy that systemd can have.
 
+mod lockstep;
 mod machine;
 mod reboot;
 mod refused;

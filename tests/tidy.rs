@@ -242,3 +242,16 @@ fn the_program_has_no_trace_of_planted_bugs() {
     let bug = planted_bugs().pop_first().expect("there are some");
     assert!(!holds(&bug), "the program names the planted bug {bug}");
 }
+
+#[test]
+fn the_program_has_no_gate() {
+    let program = fs::read(env!("CARGO_BIN_EXE_hermes")).expect("the program that cargo built");
+    let program = String::from_utf8_lossy(&program);
+    assert!(program.contains("HERMES_HOME"), "nothing can be found in it");
+    // Both are in every build with the feature: the name that it asks the environment for, and the witness.
+    let source = fs::read_to_string(root().join("src/host/os/gate.rs")).expect("UTF-8");
+    for word in ["HERMES_TEST_GATE", "hermes: built with a gate"] {
+        assert!(source.contains(&format!("\"{word}\"")), "the gate has no {word:?} any more");
+        assert!(!program.contains(word), "built with the feature `gate`: it holds {word:?}");
+    }
+}

@@ -10,15 +10,24 @@
     reason = "the command reads scenarios, measures and prints; the simulated machine does not"
 )]
 
+mod base;
 mod budget;
+mod cells;
 mod conformance;
+mod containers;
 mod explore;
 mod files;
+mod grounds;
 mod native;
+mod outcome;
+mod page;
 mod planted;
 mod real;
 mod replay;
+mod rows;
 mod run;
+mod side_by_side;
+mod surprises;
 mod table;
 mod tell;
 mod unit;
@@ -57,6 +66,10 @@ enum Command {
     Explain(tell::ExplainArgs),
     Planted(planted::Args),
     Native(native::Args),
+    Containers(containers::Args),
+    Table(page::Args),
+    Cells(cells::Args),
+    Surprises(surprises::Args),
     Conformance(conformance::Args),
 }
 
@@ -90,6 +103,10 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => tell::explain(&args),
         Command::Planted(args) => planted::run(&args),
         Command::Native(args) => native::run(&args),
+        Command::Containers(args) => containers::run(&args),
+        Command::Table(args) => page::run(&args),
+        Command::Cells(args) => cells::run(&args),
+        Command::Surprises(args) => surprises::run(&args),
         Command::Conformance(args) => conformance::run(&args),
     };
     match acted {

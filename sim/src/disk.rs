@@ -181,20 +181,22 @@ impl Disk {
 
     fn drop_node(&mut self, id: NodeId) {
         touched::changed(Thing::Life(id));
-        let remembered = self.node(id).map(Node::remembered).unwrap_or_default();
+        let remembered = self.remembered_by(id);
         if let Some(device) = self.devices.get_mut(&id.device) {
             device.nodes.remove(id.number);
         }
         self.drop_forgotten(&remembered);
     }
 
+    /// Those of which a node's past alone knows.
+    fn remembered_by(&self, id: NodeId) -> Vec<NodeId> {
+        let named = self.node(id).into_iter().flat_map(Node::remembered);
+        named.filter(|&id| self.node(id).is_some_and(|node| node.forgotten)).collect()
+    }
+
     /// Drops those that only the past just dropped could have brought back.
     fn drop_forgotten(&mut self, candidates: &[NodeId]) {
-        for &id in candidates {
-            if self.node(id).is_some_and(|node| node.forgotten) {
-                self.forget(id);
-            }
-        }
+        candidates.iter().for_each(|&id| self.forget(id));
     }
 
     fn known(&self, id: NodeId) -> Result<&Node, Errno> {

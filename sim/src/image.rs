@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::disk::{Disk, NodeId};
 use crate::hash::Kept;
+use crate::hosts::{Kind, Registry};
 use crate::process::Programs;
-use crate::world::{Clock, Container, ContainerId, Phase, Settings, Version, World};
+use crate::world::{Clock, Container, ContainerId, Init, Phase, Settings, Version, World};
 
 /// The volume's device.
 pub const VOLUME: u16 = 100;
@@ -20,9 +21,12 @@ pub const HOME: &str = "/opt/data";
 /// The user of the image.
 pub const HERMES: u32 = 10_000;
 
+/// Where the production program lies.
+pub const HERMES_PROGRAM: &str = "/usr/local/bin/hermes";
+
 /// Everything executable, and what it stands for.
 const PROGRAMS: [(&str, &str); 13] = [
-    ("/usr/local/bin/hermes", "sim:hermes"),
+    (HERMES_PROGRAM, "sim:hermes"),
     ("/usr/bin/s6-svscan", "sim:s6-svscan"),
     ("/command/s6-svscan", "sim:s6-svscan"),
     ("/command/s6-svc", "sim:s6-svc"),
@@ -58,10 +62,12 @@ pub struct Facts {
     pub command: Vec<OsString>,
     /// Whom PID 1 runs as: 0 unless `--user` says otherwise.
     pub uid: u32,
-    /// `/run` is a tmpfs, gone with the container's end.
+    /// `/run` is a tmpfs, gone with the container's end; as an engine mounts it, nothing on it can be executed.
     pub run_is_tmpfs: bool,
     /// What users' programs do.
     pub programs: Programs,
+    /// No container at all, but a machine with a supervisor of its own.
+    pub host: Option<Kind>,
 }
 
 impl Default for Facts {
@@ -75,6 +81,7 @@ impl Default for Facts {
             uid: 0,
             run_is_tmpfs: false,
             programs: Programs::new(),
+            host: None,
         }
     }
 }
@@ -88,6 +95,9 @@ pub fn world(facts: &Facts) -> World {
     for number in 1..=facts.containers {
         let id = ContainerId(number);
         let root = lay(&mut disk, id, &facts.programs);
+        if let Some(kind) = facts.host {
+            lay_host(&mut disk, root, kind);
+        }
         let mounts = Arc::new(Kept::new(mounts(&mut disk, id, facts.run_is_tmpfs)));
         let container = Container {
             settings: Kept::new(settings(facts)),
@@ -98,6 +108,7 @@ pub fn world(facts: &Facts) -> World {
             processes: BTreeMap::new(),
             last_pid: 0,
             kill_at: None,
+            registry: Registry::default(),
         };
         containers.insert(id, container);
     }
@@ -121,14 +132,19 @@ fn settings(facts: &Facts) -> Settings {
             "/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
         ),
     ]);
+    if let Some(kind) = facts.host {
+        env.extend(kind.env().iter().map(|(name, value)| (name.into(), value.into())));
+    }
     env.extend(facts.env.clone());
+    // The supervisor of a host is its user's own.
+    let uid = if facts.host.is_some() { HERMES } else { facts.uid };
     Settings {
         env: Arc::new(env),
         umask: facts.umask,
         command: facts.command.clone(),
-        uid: facts.uid,
-        gid: facts.uid,
-        is_ours: true,
+        uid,
+        gid: uid,
+        init: facts.host.map_or(Init::Hermes, Init::Host),
     }
 }
 
@@ -140,6 +156,16 @@ fn layer(id: ContainerId) -> u16 {
 /// The device of its `/run`, where that is a tmpfs.
 pub fn tmpfs(id: ContainerId) -> u16 {
     200 + u16::from(id.0)
+}
+
+/// What only a host has, and nothing by which it would pass for a container.
+fn lay_host(disk: &mut Disk, root: NodeId, kind: Kind) {
+    for (path, contents) in kind.files() {
+        disk.put_file(root, Path::new(path), contents.as_bytes(), 0o755, 0, 0);
+    }
+    for node in disk.remove(root, Path::new("/.dockerenv")) {
+        disk.forget(node);
+    }
 }
 
 /// Lays the image's files for a container, in place of whatever it had.
@@ -174,6 +200,11 @@ fn mounts(disk: &mut Disk, id: ContainerId, run_is_tmpfs: bool) -> BTreeMap<Node
         mounts.insert(run, disk.add_device(tmpfs(id)));
     }
     mounts
+}
+
+/// Can nothing on this device be executed?
+pub fn is_noexec(device: u16) -> bool {
+    device > tmpfs(ContainerId(0))
 }
 
 /// Makes a container anew from the image, on the same volume.

@@ -18,8 +18,8 @@ use hermes::host::{Answer, Outcome};
 
 use crate::disk::{Credentials, NodeId, View};
 use crate::hash::Kept;
-use crate::process::{Open, Process};
-use crate::touched;
+use crate::process::{Open, Process, What};
+use crate::touched::{self, Thing};
 use crate::world::{Who, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,9 +50,7 @@ impl From<Outcome> for Reply {
 /// If there is no such process: whoever calls has just looked.
 pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
     use Effect as E;
-    if is_about_processes(effect) {
-        touched::everything();
-    }
+    note_processes(world, who, effect);
     let outcome = match effect {
         E::Open { place, how, links } => files::open(world, who, place, *how, *links),
         E::Read { handle, max } => files::read(world, who, *handle, *max),
@@ -102,30 +100,41 @@ pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
         E::Listen { port } => net::listen(world, who, *port),
         E::Accept { listener } => net::accept(world, who, *listener),
         E::Connect { port } => net::connect(world, who, *port),
-        // Nobody listens on local sockets here: no systemd waits for a word.
-        E::ConnectLocal { .. } => Err(Errno::CONNREFUSED),
+        E::ConnectLocal { path } => net::connect_local(world, who, path),
         E::Wait { interests } => return waiting::wait(world, who, interests),
     };
     outcome.into()
 }
 
-/// Is it about others that run, or waits for them?
-fn is_about_processes(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Run { .. }
-            | Effect::Spawn { .. }
-            | Effect::Exec { .. }
-            | Effect::OpenProcess { .. }
-            | Effect::SignalProcess { .. }
-            | Effect::SignalGroup { .. }
-            | Effect::Reap { .. }
-            | Effect::Trap { .. }
-            | Effect::Listen { .. }
-            | Effect::Accept { .. }
-            | Effect::Connect { .. }
-            | Effect::Wait { .. }
-    )
+/// What an effect that is about processes, its own or others, touches beside what it does itself.
+fn note_processes(world: &World, who: Who, effect: &Effect) {
+    let named = |pid: i32| Thing::Process(Who { pid, ..who });
+    match effect {
+        Effect::OpenProcess { pid } => touched::seen(named(pid.raw())),
+        Effect::SignalProcess { process, .. } => {
+            if let Ok(What::Process(target, _)) =
+                files::opened(world, who, *process).map(|it| &it.what)
+            {
+                touched::seen(Thing::Process(*target));
+            }
+        }
+        Effect::SignalGroup { .. } => touched::seen(Thing::Processes(who.container)),
+        Effect::Reap { child } => {
+            touched::changed(named(child.raw()));
+            touched::changed(Thing::Processes(who.container));
+        }
+        Effect::Exec { .. }
+        | Effect::SetGroups { .. }
+        | Effect::SetGid { .. }
+        | Effect::SetUid { .. } => touched::changed(Thing::Process(who)),
+        Effect::Trap { .. } => touched::changed(Thing::Inbox(who)),
+        Effect::Wait { interests } => waiting::note(world, who, interests),
+        Effect::Listen { .. }
+        | Effect::Accept { .. }
+        | Effect::Connect { .. }
+        | Effect::ConnectLocal { .. } => touched::everything(),
+        _ => {}
+    }
 }
 
 fn as_root(process: &mut Process, change: impl FnOnce(&mut Credentials)) -> Outcome {

@@ -12,15 +12,16 @@ use hermes::host::effect::{Effect, Signal, Status, Stream};
 use hermes::host::{Answer, Outcome};
 use hermes::name::Profile;
 
+use crate::hosts::manager;
 use crate::kernel::{self, Reply, signals};
 use crate::observe::process::gateway_of;
 use crate::process::Body;
 use crate::s6::{logger, shell, supervise, svscan};
 use crate::task::{Live, Task, Wants};
-use crate::touched;
+use crate::touched::{self, Thing};
 use crate::user_program;
 use crate::world::{ContainerId, Phase, Who, World};
-use crate::{hash, runtime};
+use crate::{foreign, hash, runtime};
 
 /// What one step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +129,8 @@ impl Machine {
                 Body::Logger(_) => logger::is_ready(world, who),
                 Body::Shell(_) => shell::is_ready(world, who),
                 Body::User(running) => user_program::is_ready(world, who, running),
+                Body::Hook => foreign::is_ready(world, who),
+                Body::Manager(_) => manager::is_ready(world, who),
             }
     }
 
@@ -153,7 +156,11 @@ impl Machine {
     ///
     /// If it is not.
     pub fn step(&mut self, who: Who) -> Moved {
-        touched::moving(|| self.step_noted(who))
+        touched::moving(|| {
+            // Whoever is ended or stopped does not get here.
+            touched::seen(Thing::Process(who));
+            self.step_noted(who)
+        })
     }
 
     fn step_noted(&mut self, who: Who) -> Moved {
@@ -162,14 +169,12 @@ impl Machine {
             Body::Task(task) => match Wants::clone(task.wants()) {
                 Wants::Effect(effect) => self.act(who, effect),
                 Wants::Exit(code) => {
-                    touched::everything();
                     let serial = process.serial;
                     self.lives.remove(&serial);
                     signals::end(&mut self.world, who, Status::Exited(code));
                     Moved::Exited { who, serial, code }
                 }
                 Wants::Panic(message) => {
-                    touched::everything();
                     signals::end(&mut self.world, who, Status::Exited(101));
                     Moved::Panicked { who, message }
                 }
@@ -180,6 +185,11 @@ impl Machine {
             Body::Shell(_) => {
                 touched::everything();
                 self.automaton(who, shell::step)
+            }
+            Body::Hook => self.automaton(who, foreign::step),
+            Body::Manager(_) => {
+                touched::everything();
+                self.automaton(who, manager::step)
             }
             Body::User(_) => {
                 touched::everything();
@@ -296,7 +306,8 @@ impl Machine {
             Body::Supervise(_) => supervise::wakes_at(world, who),
             Body::Shell(_) => shell::wakes_at(world, who),
             Body::User(running) => running.wakes_at(),
-            Body::Logger(_) => None,
+            Body::Manager(_) => manager::wakes_at(world, who),
+            Body::Logger(_) | Body::Hook => None,
         }
     }
 

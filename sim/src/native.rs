@@ -1,15 +1,17 @@
-//! Stories on real s6: containers made of namespaces, without an engine, each on the root directory of a Debian.
+//! Stories on real machines: real s6 in containers made of namespaces, without an engine, each on the root directory of a
+//! Debian; and an engine's containers of the real image.
 //!
 //! ```text
-//!   skip      what this machine cannot play, and why
+//!   skip      what a real machine cannot play, and why
 //!   story     step by step ──► machine   containers, one volume
 //!   expect    is it so? ◄────── look     slots, records, intents, read off the real world
-//!   machine ──► life (namespaces, from mounts to the end of all) ──► inside (a program in it) · processes
+//!   machine ──► vessel ─┬─ namespaces ──► life (from mounts to the end of all) ──► inside (a program in it) · processes
+//!                       └─ engine       through its socket alone
 //! ```
 //!
 //! The roots are `tests/roots.sh`'s; the program is a static build of the one that is shipped. PID 1 is
 //! `hermes boot init`, as in the image. Nothing here signals a process but through a handle on one whose PID namespace is
-//! the story's own. What a story adds to its container lies in an overlay, and is gone afterwards.
+//! the story's own, or from inside it. What a story adds to its container is gone afterwards.
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,15 +20,20 @@
 )]
 
 mod behaviour;
+pub mod cells;
+pub mod engine;
 mod expect;
 pub(crate) mod inside;
 pub(crate) mod life;
 mod look;
 mod machine;
+pub(crate) mod namespaces;
+mod outside;
 pub mod processes;
 pub(crate) mod setup;
 mod skip;
 mod story;
+mod vessel;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -34,7 +41,8 @@ use std::path::PathBuf;
 use crate::scenario::Scenario;
 use crate::scenario::world::S6;
 
-pub use machine::Machine;
+use machine::Machine;
+
 pub use skip::why_not;
 
 /// Where the parts of a machine lie outside.

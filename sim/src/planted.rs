@@ -55,6 +55,7 @@ pub const TABLE: &[Planted] = table! {
     MarkerByPidAlone: "H14", "start time and boot in the marker", ["S3"], "h14-marker-of-the-same-number", "calm";
     MarkerInCallersHome: "H3", "the marker lies in the target's home", ["L3"], "h3-stop-all-from-another-profile", "calm";
     MarkerNotWithdrawn: "H5", "a marker is taken back when the stop fails", ["L3", "expect"], "h5-down-command-fails", "calm";
+    MarkerOutlivesTheStop: "H5", "a start takes back the marker of a stop that was killed", ["S3"], "host-systemd-leaving", "surprises";
     BootIgnored: "R8", "the boot in a process' identity", ["S8", "L3"], "r8-same-number-and-time", "calm";
     StartTimeIgnored: "H41", "the start time in a process' identity", ["S8"], "h41-stranger-of-this-boot", "calm";
     SlotShownUnfilled: "H27", "a slot is built whole before it is shown", ["S6"], "h27-rescan-meets-a-stage", "matrix";
@@ -68,6 +69,7 @@ pub const TABLE: &[Planted] = table! {
     NothingAwaited: "H16", "a command ends when what it asked is so", ["L4"], "h16-gateway-ignores-term", "calm";
     HalfFailureIsSuccess: "H47", "a failure of one is a failure of `--all`", ["S1", "L4"], "h47-all-half-fails", "calm";
     OrphanLeft: "H19", "a stop ends the gateway outside its slot, too", ["S5", "L4"], "h19-stop-loses-its-supervisor", "calm";
+    NoteAskedOnce: "H19", "who holds the lock and is noted nowhere is waited for", ["expect"], "stop-meets-an-orphan-at-its-end", "calm";
     LockFileUnlinked: "H40", "readers only read", ["S11"], "h48-gateway-beside-its-slot", "calm";
     RescanFailureSwallowed: "R6", "a refused rescan fails `profile create`", ["L1", "L2"], "r6-rescan-refused", "calm";
     NotRolledBack: "R6", "a slot that cannot be made live is taken back out", ["L2", "expect"], "r6-rescan-refused", "calm";
@@ -89,10 +91,23 @@ pub const TABLE: &[Planted] = table! {
     RootKept: "H25", "nothing that hermes can change runs as root", ["S10"], "verb-boot", "calm";
     HardLinkGivenAway: "H25", "root's files are not given away by a second name", ["S10"], "h25-second-name", "calm";
     UmaskKept: "H52", "what root prepares can be read by hermes", ["L1", "L2"], "h52-umask-of-the-init", "calm";
+    NoexecNotTried: "H29", "a `/run` that executes nothing is named", ["expect"], "h29-run-executes-nothing", "calm";
     GatewayLockNotTaken: "H19", "one live gateway a profile", ["S5"], "h19-two-commands", "surprises";
     SecondSignalDecides: "H2", "the first signal says how a gateway ends", ["expect"], "h2-second-term-while-draining", "calm";
     UnplannedTermStops: "R1", "a SIGTERM without a marker is no stop", ["S3"], "r1-container-restart", "calm";
     TallyForgotten: "H42", "the count of failures survives every restart", ["L5", "expect"], "h42-fails-for-ever", "calm";
+    EnabledAfterTheWord: "H6", "a host's supervisor knows of a start before the word is durable", ["L1", "S7"], "host-systemd-start", "matrix";
+    WordNotAskedAtStart: "H6", "what a host's supervisor starts asks for the word first", ["L1", "S3"], "host-systemd-start-again", "matrix";
+    StopLeavesEnabled: "H6", "a host's supervisor does not start after a boot what was stopped", ["S7", "L7"], "host-systemd-stop", "calm";
+    UnitTriesAgain: "H42", "exit code 78 prevents a restart by systemd", ["L5", "expect"], "host-systemd-78", "calm";
+    AgentTriesAgain: "H42", "a failure for good is a success to launchd", ["L5", "expect"], "host-launchd-78", "calm";
+    TaskTriesAgain: "H42", "a failure for good disables its own task", ["L5", "expect"], "host-windows-78", "calm";
+    SuccessIsFinal: "H42", "a command that ends well is a failure to launchd", ["expect"], "host-launchd-ends", "calm";
+    OldNoteCounts: "H12", "a failure from before the operator's word is not the answer to it", ["expect"], "host-launchd-78", "calm";
+    StopLeavesLoaded: "H16", "a stop unloads the agent", ["expect"], "host-launchd-verbs", "calm";
+    LeavingAgentNotAwaited: "H12", "launchd takes back an agent once it is unloaded", ["expect"], "host-launchd-leaving", "calm";
+    LeavingTaskNotAwaited: "H12", "a task that drains is run once it has ended", ["expect"], "host-windows-leaving", "calm";
+    RunBeforeTheEnd: "H12", "a restarted task is run once it has ended", ["expect"], "host-windows-verbs", "calm";
 };
 
 #[cfg(test)]
@@ -119,11 +134,11 @@ mod tests {
             );
             let searches = ["calm", "matrix", "recovery", "laws", "surprises", "closed"];
             assert!(searches.contains(&row.search), "{row:?}");
-            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/scenarios/");
-            assert!(
-                std::path::Path::new(&format!("{path}{}.json", row.scenario)).is_file(),
-                "{row:?}"
-            );
+            let fixtures =
+                std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"));
+            let file = format!("{}.json", row.scenario);
+            let is_in = |folder: &str| fixtures.join(folder).join(&file).is_file();
+            assert!(is_in("scenarios") || is_in("regressions"), "{row:?}");
         }
     }
 

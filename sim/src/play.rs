@@ -35,7 +35,7 @@ pub use acts::behaviour;
 pub use ask::ask;
 pub use setup::intent_text;
 pub use story::Doing;
-pub use surprise::objects;
+pub use surprise::{is_about, objects};
 
 /// What can come next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -225,7 +225,10 @@ impl Play {
 
     /// What comes next if nobody interferes.
     pub fn calm(&self) -> Option<Move> {
-        self.moves().into_iter().next()
+        match self.current.filter(|&who| self.machine.is_ready(who)) {
+            Some(who) => Some(self.or_told(Move::Step(who))),
+            None => self.moves().into_iter().next(),
+        }
     }
 
     /// When time lets anything happen.

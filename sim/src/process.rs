@@ -9,6 +9,7 @@ use std::time::Duration;
 use hermes::host::effect::{Signal, Status};
 
 use crate::disk::{Credentials, NodeId};
+use crate::hosts::manager::Manager;
 use crate::s6::{logger::Logger, shell::Shell, supervise::Supervise, svscan::Svscan};
 use crate::task::Task;
 use crate::user_program::{Behaviour, Running};
@@ -60,6 +61,8 @@ pub struct Process {
     pub since: Option<Duration>,
     /// Its end, until it is reaped.
     pub ended: Option<Status>,
+    /// The service of a host that it belongs to, as its parent does.
+    pub service: Option<Arc<str>>,
     /// What it does.
     pub body: Body,
 }
@@ -79,6 +82,10 @@ pub enum Body {
     Shell(Shell),
     /// A user's program.
     User(Running),
+    /// The boot hook of somebody else's image.
+    Hook,
+    /// A host's supervisor.
+    Manager(Box<Manager>),
 }
 
 /// One open file.
@@ -115,6 +122,8 @@ pub enum What {
     Text(Arc<[u8]>),
     /// `/proc` itself.
     Proc,
+    /// The socket on which systemd hears that a service is ready.
+    Notify,
 }
 
 impl Open {

@@ -6,6 +6,7 @@
 //!   command   what a command line may do to an operator's word
 //!   intent    S1 S2 S3 S4 L6        words in files
 //!   slot      S6 S7                 slots
+//!   host      S7 L1 L2              services of hosts
 //!   process   S5 S8                 gateways and signals
 //!   root      S10                   what root touches
 //!   reader    S11 S12               commands that only look; what commands print
@@ -21,6 +22,7 @@ pub mod boot;
 mod change;
 pub mod command;
 pub mod compare;
+pub mod host;
 pub mod intent;
 mod name;
 pub mod process;

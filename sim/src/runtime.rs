@@ -10,16 +10,15 @@ use hermes::error::Errno;
 use hermes::host::effect::{Program, Signal, Status};
 
 use crate::disk::Credentials;
+use crate::hosts::manager::Manager;
 use crate::kernel::programs::{Birth, become_program, make};
 use crate::kernel::signals;
 use crate::process::Body;
 use crate::user_program::{Behaviour, Running};
-use crate::world::{ContainerId, Phase, Who, World};
-use crate::{hash, image};
+use crate::world::{ContainerId, Init, Phase, Who, World};
+use crate::{foreign, hash, image};
 
-const HERMES: &str = "/usr/local/bin/hermes";
-
-/// Starts a container that does not run: PID 1 is `hermes boot init`.
+/// Starts a container that does not run, or a host.
 pub fn start(world: &mut World, id: ContainerId) {
     world.namespaces += 1;
     let namespace = world.namespaces;
@@ -45,17 +44,34 @@ pub fn start(world: &mut World, id: ContainerId) {
         dies_with_parent: false,
     };
     let program = Program {
-        path: HERMES.into(),
+        path: image::HERMES_PROGRAM.into(),
         args,
         env: settings.env.as_ref().clone(),
         ..Program::default()
     };
     let first = make(world, id, birth, nobody());
-    if !settings.is_ours {
-        let process = world.process_mut(first).expect("just made");
-        process.comm = "sleep".to_owned();
-        process.argv = Arc::new(vec!["sleep".into(), "infinity".into()]);
-        return;
+    let process = world.process_mut(first).expect("just made");
+    match settings.init {
+        Init::Hermes => {}
+        Init::Foreign => {
+            if foreign::boot(world, first, &program).is_err() {
+                signals::end_container(world, id, Status::Exited(127));
+            }
+            return;
+        }
+        Init::Sleeps => {
+            process.comm = "sleep".to_owned();
+            process.argv = Arc::new(vec!["sleep".into(), "infinity".into()]);
+            return;
+        }
+        Init::Host(kind) => {
+            process.comm = kind.comm().to_owned();
+            process.argv = Arc::new(vec![kind.comm().into()]);
+            let env = kind.env().iter().map(|(name, value)| (name.into(), value.into()));
+            process.env = Arc::new(env.collect());
+            process.body = Body::Manager(Box::new(Manager::new(kind)));
+            return;
+        }
     }
     if become_program(world, first, &program).is_err() {
         signals::end_container(world, id, Status::Exited(127));
@@ -141,7 +157,12 @@ pub fn exec(world: &mut World, id: ContainerId, command: Command) -> Result<Who,
     if let Some(cwd) = world.disk.peek(root, &mounts, Path::new(image::HOME)) {
         world.process_mut(who).expect("just made").cwd = cwd;
     }
-    let program = Program { path: HERMES.into(), args: command.words, env, ..Program::default() };
+    let program = Program {
+        path: image::HERMES_PROGRAM.into(),
+        args: command.words,
+        env,
+        ..Program::default()
+    };
     become_program(world, who, &program).map(|()| who)
 }
 

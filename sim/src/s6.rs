@@ -7,7 +7,7 @@
 //!   act                            what all of these do to files, as their own user
 //! ```
 
-mod act;
+pub(crate) mod act;
 pub mod logger;
 pub mod shell;
 pub mod supervise;

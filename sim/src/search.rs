@@ -9,6 +9,7 @@
 //!   surprises   at most so many surprises, anywhere
 //!   closed      every interleaving, with a visited set
 //!   swarm       seeded walks
+//!   outages     no search: what power cuts leave, as stories for real machines
 //! ```
 //!
 //! After whatever happened a run is concluded: it settles, boots, settles again, and what must hold at rest is looked at.
@@ -20,6 +21,7 @@ mod conclude;
 pub mod faults;
 mod laws;
 pub mod matrix;
+pub mod outages;
 pub mod recovery;
 pub mod surprises;
 pub mod swarm;

@@ -186,21 +186,37 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 
 impl Task {
     /// The program at its first effect.
-    pub fn new(invocation: Invocation) -> (Self, Live) {
+    pub fn new(invocation: Invocation) -> Self {
         let invocation = Arc::new(invocation);
         let digest = hash::of(&(&invocation.argv, &invocation.env, invocation.pid, invocation.uid));
-        let live = Live::start(&invocation, None);
+        let Invocation { program, gid, stdin_is_terminal, .. } = &*invocation;
+        let key = hash::of(&("begun", digest, program, gid, stdin_is_terminal));
         let wants = Arc::new(Wants::Exit(0));
         let answers = Answers::default();
         let waits = Waits::default();
-        let mut task = Self { invocation, from: None, answers, wants, waits, digest };
-        let (live, _) = task.settle(live);
-        (task, live)
+        let mut task =
+            Self { invocation: Arc::clone(&invocation), from: None, answers, wants, waits, digest };
+        if let Some(known) = memo::recall(key) {
+            task.wants = known.wants;
+            task.hear(&known.said);
+            return task;
+        }
+        let (_, said) = task.settle(Live::start(&invocation, None));
+        if task.from.is_none() {
+            let wants = Arc::clone(&task.wants);
+            memo::keep(key, memo::Known { wants, cut: None, said: said.into() });
+        }
+        task
     }
 
     /// What it wants next.
     pub fn wants(&self) -> &Arc<Wants> {
         &self.wants
+    }
+
+    /// Of all that decides what it does next.
+    pub fn digest(&self) -> u128 {
+        self.digest
     }
 
     /// What it was started with.

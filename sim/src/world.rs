@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::disk::{Disk, NodeId};
 use crate::hash::Kept;
+use crate::hosts::{Kind, Registry};
 use crate::process::{Process, Programs};
 
 /// Which s6 the machine has.
@@ -53,6 +54,19 @@ pub enum Phase {
     Paused,
 }
 
+/// What PID 1 of a container is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Init {
+    /// Our image: `hermes boot init`.
+    Hermes,
+    /// Somebody else's image: root's s6-svscan on the gateways' scan directory, and a boot hook.
+    Foreign,
+    /// A program that only waits.
+    Sleeps,
+    /// The supervisor of a host, which is no container at all.
+    Host(Kind),
+}
+
 /// What a container is started with, each time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
@@ -66,8 +80,8 @@ pub struct Settings {
     pub uid: u32,
     /// Its group.
     pub gid: u32,
-    /// It is our image: PID 1 is `hermes boot init`. Else PID 1 is a program that only waits.
-    pub is_ours: bool,
+    /// What PID 1 is.
+    pub init: Init,
 }
 
 /// One container: a PID namespace and a view of the disk.
@@ -89,6 +103,8 @@ pub struct Container {
     pub last_pid: i32,
     /// When SIGKILL ends a stop.
     pub kill_at: Option<Duration>,
+    /// What the supervisor of a host keeps beside files.
+    pub registry: Registry,
 }
 
 /// Everything.

@@ -147,3 +147,20 @@ fn a_second_crash_inside_the_boot_comes_up_again_by_its_address() {
     assert_eq!(ended, retrace::Ended::Held);
     assert_eq!(met, found.schedule.0.iter().map(|(at, _)| *at).collect::<Vec<_>>());
 }
+
+/// The trees that power cuts leave are stories like any other: read back as they were, and true on the machine they
+/// were taken from.
+#[test]
+fn a_power_cut_leaves_stories_that_hold() {
+    let scenario = load("cut", &DELETES.replace("\"kill\"", "\"power\"")).expect("a scenario");
+    let budget = Budget { runs: 8, states: 0, surprises: 0, seed: 0 };
+    let search = Search::new(&Arc::new(scenario), budget).expect("it boots");
+    let stories = search.outages(4);
+    assert!((2..=4).contains(&stories.len()), "{}", stories.len());
+    for story in stories {
+        let name = story.name.clone();
+        assert_eq!(load(&name, &story.to_json()).expect("a scenario"), story);
+        let tally = Search::new(&Arc::new(story), budget).expect("it boots").calm();
+        assert_eq!(tally.found, [], "{name}");
+    }
+}

@@ -6,6 +6,7 @@ use super::launchd::Launchd;
 use super::nobody::Nobody;
 use super::s6::S6;
 use super::systemd::Systemd;
+use super::windows::Windows;
 use crate::host::Host;
 use crate::name::Profile;
 use crate::supervisor::{
@@ -22,6 +23,8 @@ pub enum Any<'host, H> {
     Systemd(Systemd<'host, H>),
     /// launchd.
     Launchd(Launchd<'host, H>),
+    /// Windows' Task Scheduler.
+    Windows(Windows<'host, H>),
     /// None.
     Nobody(Nobody),
 }
@@ -32,6 +35,7 @@ macro_rules! either {
             Any::S6($backend) => $call,
             Any::Systemd($backend) => $call,
             Any::Launchd($backend) => $call,
+            Any::Windows($backend) => $call,
             Any::Nobody($backend) => $call,
         }
     };

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Loaded is launchd's word for wanted: what is loaded is started again when it fails. launchd does not hear that a gateway
-//! is ready; the gateway's own note says it. Nothing here knows intents or markers.
+//! is ready, nor why it left itself alone; the gateway's own note says both. Nothing here decides by intents or markers.
 
 mod agent;
 mod launchctl;
@@ -18,16 +18,16 @@ use std::time::Duration;
 
 pub use agent::render;
 
-use super::wait;
+use super::{files, note, wait};
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
 use crate::host::effect::Status;
 use crate::layout::Layout;
 use crate::name::Profile;
-use crate::record::{file, json};
+use crate::record::file;
 use crate::supervisor::{
     Fact, Goal, Listing, PERMANENT_FAILURE, Presence, Published, Registrar, Registration, Service,
-    ServiceSpec, Stray, Supervisor, SupervisorError, Want,
+    ServiceSpec, Supervisor, SupervisorError, Want,
 };
 use agent::{can_say, home_lines, label};
 use launchctl::{
@@ -137,7 +137,9 @@ impl<'host, H: Host> Launchd<'host, H> {
         if self.job(profile).await?.is_some() {
             match self.tell(profile, "kickstart", &[]).await {
                 // It was stopped a moment ago: launchd takes nothing back that is on its way out.
-                Err(SupervisorError::Command { code: IN_PROGRESS, .. }) => {
+                Err(SupervisorError::Command { code: IN_PROGRESS, .. })
+                    if !planted!(LeavingAgentNotAwaited) =>
+                {
                     self.await_unloaded(profile).await?;
                 }
                 told => return told.map(drop),
@@ -166,26 +168,20 @@ impl<'host, H: Host> Launchd<'host, H> {
             None => (Want::Down, Fact::Down { last: None }),
             Some(job) => match (job.pid, job.last) {
                 (Some(pid), _) => {
-                    let ready = self.is_ready(profile, pid.raw()).await;
+                    let note = note::read(self.host, &self.layout, profile).await;
+                    // It must be this very process' own.
+                    let ready = note.is_some_and(|note| note.pid == pid && note.says("running"));
                     (Want::Up, Fact::Up { pid, ready })
                 }
-                // It came back from a failure for good with success: launchd leaves it alone.
+                // It succeeded, or has not begun: launchd leaves it alone. One that failed for good ends so, too.
                 (None, Status::Exited(0)) => {
-                    let last = Some(Status::Exited(PERMANENT_FAILURE));
+                    let failed = note::has_failed(self.host, &self.layout, profile).await;
+                    let last = failed.then_some(Status::Exited(PERMANENT_FAILURE));
                     (Want::Down, Fact::Down { last })
                 }
                 (None, last) => (Want::Up, Fact::Down { last: Some(last) }),
             },
         }
-    }
-
-    /// Has this very process noted that it is?
-    async fn is_ready(&self, profile: &Profile, pid: i32) -> bool {
-        let noted = json::read(self.host, &self.layout.state(profile)).await;
-        noted.whole().is_some_and(|state| {
-            state.get("gateway_state").and_then(|word| word.as_str()) == Some("running")
-                && state.get("pid").and_then(|number| number.as_i64()) == Some(i64::from(pid))
-        })
     }
 }
 
@@ -196,7 +192,12 @@ impl<H: Host> Supervisor for Launchd<'_, H> {
     }
 
     async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        self.set_at_start(profile, Want::Down).await?;
+        if !planted!(StopLeavesEnabled) {
+            self.set_at_start(profile, Want::Down).await?;
+        }
+        if planted!(StopLeavesLoaded) {
+            return Ok(());
+        }
         let told = self.tell(profile, "bootout", &[]).await;
         unless(&[NOT_RUNNING, NOT_FOUND, IN_PROGRESS], told)
     }
@@ -239,7 +240,8 @@ impl<H: Host> Supervisor for Launchd<'_, H> {
         goal: Goal,
         timeout: Duration,
     ) -> Result<Service, SupervisorError> {
-        wait::until(self.host, profile, goal, timeout, async || self.status(profile).await).await
+        let look = async || self.status(profile).await;
+        wait::until_or_failed(self.host, profile, goal, timeout, look).await
     }
 
     fn registration(&self) -> Registration {
@@ -286,11 +288,6 @@ impl<H: Host> Registrar for Launchd<'_, H> {
         Ok(published)
     }
 
-    /// launchd reads an agent when it is loaded.
-    async fn rescan(&self) -> Result<(), SupervisorError> {
-        Ok(())
-    }
-
     async fn unregister(
         &self,
         profile: &Profile,
@@ -307,23 +304,9 @@ impl<H: Host> Registrar for Launchd<'_, H> {
     }
 
     async fn list(&self) -> Result<Listing, SupervisorError> {
-        let mut listing = Listing::default();
-        for name in file::names(self.host, &self.agents).await? {
-            let profile = name.to_str().and_then(|name| {
-                let name = name.strip_prefix("hermes.gateway.")?.strip_suffix(".plist")?;
-                Profile::parse(name).ok()
-            });
-            let Some(profile) = profile else { continue };
-            if self.contents(&profile).await?.is_some_and(|agent| self.is_ours(&agent)) {
-                listing.profiles.push(profile);
-            }
-        }
-        listing.profiles.sort();
-        Ok(listing)
-    }
-
-    /// An agent is written by one rename: there are no strays.
-    async fn sweep(&self, _stray: &Stray, _timeout: Duration) -> Result<(), SupervisorError> {
-        Ok(())
+        files::list(self.host, &self.agents, ["hermes.gateway.", ".plist"], async |profile| {
+            Ok(self.contents(profile).await?.is_some_and(|agent| self.is_ours(&agent)))
+        })
+        .await
     }
 }

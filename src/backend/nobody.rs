@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::name::Profile;
 use crate::supervisor::{
-    Goal, Listing, Presence, Published, Registrar, Service, ServiceSpec, Stray, Supervisor,
+    Goal, Listing, Presence, Published, Registrar, Service, ServiceSpec, Supervisor,
     SupervisorError, Want,
 };
 
@@ -56,19 +56,11 @@ impl Registrar for Nobody {
         Ok(Published::Unchanged)
     }
 
-    async fn rescan(&self) -> Result<(), SupervisorError> {
-        Ok(())
-    }
-
     async fn unregister(&self, _: &Profile, _: Duration) -> Result<(), SupervisorError> {
         Ok(())
     }
 
     async fn list(&self) -> Result<Listing, SupervisorError> {
         Ok(Listing::default())
-    }
-
-    async fn sweep(&self, _stray: &Stray, _timeout: Duration) -> Result<(), SupervisorError> {
-        Ok(())
     }
 }

@@ -29,8 +29,8 @@ use crate::host::effect::Program;
 use crate::name::Profile;
 use crate::record::file;
 use crate::supervisor::{
-    Cause, Goal, Listing, Published, Registrar, Registration, Service, ServiceSpec, Stray,
-    Supervisor, SupervisorError, Want,
+    Cause, Goal, Listing, Published, Registrar, Registration, Service, ServiceSpec, Supervisor,
+    SupervisorError, Want,
 };
 use systemctl::Systemctl;
 
@@ -74,10 +74,10 @@ impl<'host, H: Host> Systemd<'host, H> {
             || version(&machine(), self.host).await.is_ok()
     }
 
-    /// What prints the gateway's log; `None` where it lies in its own directory.
+    /// What prints the gateways' logs; `None` where each lies in its own directory.
     pub async fn journal(
         &self,
-        profile: &Profile,
+        profiles: &[Profile],
         lines: usize,
         follow: bool,
     ) -> Result<Option<Program>, SupervisorError> {
@@ -86,7 +86,7 @@ impl<'host, H: Host> Systemd<'host, H> {
         }
         let mut args = vec!["--no-pager".to_owned(), "--output=cat".to_owned()];
         args.push(format!("--lines={lines}"));
-        args.push(format!("--unit={}", unit_name(profile)));
+        args.extend(profiles.iter().map(|profile| format!("--unit={}", unit_name(profile))));
         args.extend(follow.then(|| "--follow".to_owned()));
         let args = args.into_iter().map(OsString::from).collect();
         Ok(Some(self.systemctl.program(self.host, "journalctl", args).await?))
@@ -158,7 +158,9 @@ impl<H: Host> Supervisor for Systemd<'_, H> {
     }
 
     async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        publish::set_at_start(self, profile, Want::Down).await?;
+        if !planted!(StopLeavesEnabled) {
+            publish::set_at_start(self, profile, Want::Down).await?;
+        }
         self.request(profile, "stop").await
     }
 
@@ -218,11 +220,6 @@ impl<H: Host> Registrar for Systemd<'_, H> {
         publish::publish(self, spec, at_start).await
     }
 
-    /// Publishing has told systemd already.
-    async fn rescan(&self) -> Result<(), SupervisorError> {
-        Ok(())
-    }
-
     async fn unregister(
         &self,
         profile: &Profile,
@@ -233,10 +230,5 @@ impl<H: Host> Registrar for Systemd<'_, H> {
 
     async fn list(&self) -> Result<Listing, SupervisorError> {
         publish::list(self).await
-    }
-
-    /// A unit is written by one rename: there are no strays.
-    async fn sweep(&self, _stray: &Stray, _timeout: Duration) -> Result<(), SupervisorError> {
-        Ok(())
     }
 }

@@ -204,6 +204,9 @@ pub struct Status {
 /// `hermes gateway logs`
 #[derive(Debug, Args)]
 pub struct Logs {
+    /// Of all gateways that have a log, one after the other
+    #[arg(long, conflicts_with_all = ["follow", "profile"])]
+    pub all: bool,
     /// Go on as lines come
     #[arg(short, long)]
     pub follow: bool,

@@ -1,5 +1,7 @@
 //! `hermes doctor`: one line a check, and what to do about those that fail. Changes nothing.
 
+mod foreign;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -38,7 +40,7 @@ pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H
     let mut findings = vec![manager(session)];
     if session.manager == Manager::S6 {
         findings.push(tools(session).await);
-        findings.push(scan_dir(session).await);
+        findings.extend(scan_dir(session).await);
         findings.push(role(session).await);
     }
     let caveats = session.backend.caveats().await;
@@ -88,7 +90,7 @@ impl Finding {
 
 fn manager<H>(session: &Session<'_, H>) -> Finding {
     match session.manager {
-        Manager::S6 | Manager::Systemd(_) | Manager::Launchd => {
+        Manager::S6 | Manager::Systemd(_) | Manager::Launchd | Manager::Windows => {
             Finding::fine("supervisor", session.manager.words())
         }
         Manager::Foreground => Finding::warning(
@@ -117,19 +119,13 @@ async fn tools<H: Host>(session: &Session<'_, H>) -> Finding {
 }
 
 /// Whose tree is it, and does its s6-svscan listen to us?
-async fn scan_dir<H: Host>(session: &Session<'_, H>) -> Finding {
+async fn scan_dir<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
     let about = format!("scan directory {}", session.scan_dir.display());
-    match listening(session).await {
-        Ok(meta) if meta.uid == session.operator.uid => {
+    vec![match listening(session).await {
+        Ok(control) if control.uid == session.operator.uid => {
             Finding::fine(about, "ours, and s6-svscan listens")
         }
-        Ok(meta) => Finding::warning(
-            about,
-            format!(
-                "it belongs to uid {}, who must hand over the control FIFO of every slot; who may write slots there decides what that user runs",
-                meta.uid
-            ),
-        ),
+        Ok(control) => return foreign::findings(&about, control.uid),
         Err(error) if error.errno == Errno::NXIO => {
             Finding::failure(about, "no s6-svscan listens: restart the container")
         }
@@ -138,17 +134,19 @@ async fn scan_dir<H: Host>(session: &Session<'_, H>) -> Finding {
             format!("{error}: it belongs to another user's s6, whose boot hook must hand it over"),
         ),
         Err(error) => Finding::failure(about, error.to_string()),
-    }
+    }]
 }
 
+/// The FIFO of an s6-svscan that listens to us: whoever owns it runs that s6-svscan, whosever the directory is.
 async fn listening<H: Host>(
     session: &Session<'_, H>,
 ) -> Result<crate::host::effect::Meta, HostError> {
-    let control = session.scan_dir.join(".s6-svscan/control");
+    let path = session.scan_dir.join(".s6-svscan/control");
     // Opened and closed without a word: s6-svscan reads nothing from that.
-    let control = fs::open_no_link(session.host, &control, How::Write).await?;
+    let control = fs::open_no_link(session.host, &path, How::Write).await?;
+    let meta = fs::handle_meta(session.host, &control).await;
     fs::close(session.host, control).await?;
-    fs::meta(session.host, &session.scan_dir).await
+    meta
 }
 
 async fn role<H: Host>(session: &Session<'_, H>) -> Finding {

@@ -95,7 +95,7 @@ impl CliError {
         match self {
             Self::Ops(error) => ops_hint(error),
             Self::Unsupervised(_) => Some(
-                "gateways can be supervised by systemd (a machine that it booted, or your own with `systemctl --user`), by launchd or by s6 (the hermes image); `hermes gateway run` runs one in the foreground"
+                "gateways can be supervised by systemd (a machine that it booted, or your own with `systemctl --user`), by launchd, by Windows' Task Scheduler or by s6 (the hermes image); `hermes gateway run` runs one in the foreground"
                     .to_owned(),
             ),
             Self::NoBoot(_) => Some("`hermes gateway install --all` brings their units up to date".to_owned()),
@@ -180,6 +180,9 @@ fn supervisor_hint(error: &SupervisorError) -> Option<String> {
         }
         SupervisorError::NoTool { tool: "launchctl", .. } => {
             "this is no macOS, or set HERMES_LAUNCHD_BIN_DIR; elsewhere HERMES_SUPERVISOR says who supervises"
+        }
+        SupervisorError::NoTool { tool: "schtasks", .. } => {
+            "this is no Windows, or set HERMES_WINDOWS_BIN_DIR; elsewhere HERMES_SUPERVISOR says who supervises"
         }
         SupervisorError::NoTool { .. } => {
             "install s6 (Debian: `apt-get install s6`), or set HERMES_S6_BIN_DIR"

@@ -1,5 +1,7 @@
 //! What a command works with: the home, the supervisor, who asks. Worked out once from the invocation.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::args::Cli;
@@ -11,6 +13,7 @@ use crate::backend::launchd::Launchd;
 use crate::backend::nobody::Nobody;
 use crate::backend::s6::S6;
 use crate::backend::systemd::{self, Systemd};
+use crate::backend::windows::Windows;
 use crate::detect::{self, Manager, Scope};
 use crate::host::{Host, fs, proc};
 use crate::layout::Layout;
@@ -52,11 +55,16 @@ impl<'a, H: Host> Session<'a, H> {
         let systemd = systemd(host, invocation, &layout, scope, uid);
         let launchctl_dir = invocation.var("HERMES_LAUNCHD_BIN_DIR").map(PathBuf::from);
         let launchd = Launchd::open(host, uid, &layout, &invocation.env, launchctl_dir);
+        let windows = windows(host, &layout, &invocation.env);
         let manager = match invocation.text("HERMES_SUPERVISOR") {
             Some(word) => detect::parse_override(&word, scope)?,
             None => {
-                let answers = (async || launchd.answers().await, async || systemd.answers().await);
-                detect::detect(host, scope, answers.0, answers.1).await
+                detect::detect(host, scope, async |manager| match manager {
+                    Manager::Windows => windows.answers().await,
+                    Manager::Launchd => launchd.answers().await,
+                    _ => systemd.answers().await,
+                })
+                .await?
             }
         };
         let bin_dir = invocation.var("HERMES_S6_BIN_DIR").map(PathBuf::from);
@@ -64,6 +72,7 @@ impl<'a, H: Host> Session<'a, H> {
             Manager::S6 => Any::S6(S6::open(host, scan_dir.clone(), bin_dir).await),
             Manager::Systemd(_) => Any::Systemd(systemd),
             Manager::Launchd => Any::Launchd(launchd),
+            Manager::Windows => Any::Windows(windows),
             Manager::Foreground | Manager::None => Any::Nobody(Nobody),
         };
         let argv = invocation.argv.iter().map(|word| word.to_string_lossy().into_owned());
@@ -97,7 +106,7 @@ impl<'a, H: Host> Session<'a, H> {
     pub async fn must_be_supervised(&self, docker: &'static str) -> Result<(), CliError> {
         match self.manager {
             Manager::S6 => self.must_not_be_a_guest().await,
-            Manager::Systemd(_) | Manager::Launchd => Ok(()),
+            Manager::Systemd(_) | Manager::Launchd | Manager::Windows => Ok(()),
             Manager::Foreground => Err(CliError::Foreground(docker)),
             Manager::None => Err(CliError::Unsupervised(self.manager)),
         }
@@ -114,6 +123,16 @@ fn systemd<'a, H: Host>(
 ) -> Systemd<'a, H> {
     let seat = systemd::Seat { scope, uid, home: layout.root(), env: &invocation.env };
     Systemd::open(host, seat, invocation.var("HERMES_SYSTEMD_BIN_DIR").map(PathBuf::from))
+}
+
+/// The Task Scheduler that would be asked.
+pub(super) fn windows<'a, H: Host>(
+    host: &'a H,
+    layout: &Layout,
+    env: &BTreeMap<OsString, OsString>,
+) -> Windows<'a, H> {
+    let bin_dir = env.get(OsStr::new("HERMES_WINDOWS_BIN_DIR")).map(PathBuf::from);
+    Windows::open(host, layout, env, bin_dir)
 }
 
 /// The container's environment, one file a variable: for commands that were started without it, by `su -` or cron.

@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Setup;
 use crate::record::config::Config;
@@ -66,10 +65,7 @@ pub(super) fn candidates(
         return vec![home.join(program)];
     }
     // An empty or relative part of PATH would mean the working directory, which is the profile's: nobody means that.
-    search_path(env)
-        .as_bytes()
-        .split(|&byte| byte == b':')
-        .map(|dir| Path::new(OsStr::from_bytes(dir)))
+    std::env::split_paths(search_path(env))
         .filter(|dir| dir.is_absolute())
         .map(|dir| dir.join(program))
         .collect()
@@ -86,6 +82,7 @@ mod tests {
     use crate::layout::Layout;
     use crate::name::Profile;
     use rstest::rstest;
+    use std::path::Path;
 
     fn setup(profile: &str) -> Setup {
         let container = [

@@ -14,6 +14,7 @@ pub type Outcome = Result<Answer, Errno>;
 
 /// One act of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum Effect {
     /// `openat(2)` → [`Answer::Handle`].
     Open {

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 /// An open file, directory, socket, pipe end or process handle of this process. Plain data: closing is an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub struct Handle(pub u32);
 
 /// A path, absolute or relative to an open directory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub struct Place {
     /// The directory that a relative path starts from.
     pub dir: Option<Handle>,
@@ -31,6 +33,7 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for Place {
 
 /// What becomes of a symbolic link in the last part of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum Links {
     /// It is followed.
     Follow,
@@ -40,6 +43,7 @@ pub enum Links {
 
 /// How a file is opened. Every way is close-on-exec and never waits for a FIFO's other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum How {
     /// For reading.
     Read,
@@ -107,6 +111,7 @@ pub struct Entry {
 
 /// What a rename does where the new name is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum Over {
     /// Replaces it in one step.
     Replace,

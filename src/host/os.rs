@@ -11,6 +11,8 @@
 mod child;
 mod clock;
 mod files;
+#[cfg(feature = "gate")]
+pub mod gate;
 mod launch;
 mod locks;
 mod network;

@@ -9,7 +9,18 @@ use super::object::Handle;
 
 /// A process that may be signalled: it cannot hold 0, 1 or a negative number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "gate", serde(try_from = "i64"))]
 pub struct Pid(i32);
+
+#[cfg(feature = "gate")]
+impl TryFrom<i64> for Pid {
+    type Error = &'static str;
+
+    fn try_from(raw: i64) -> Result<Self, Self::Error> {
+        Self::new(raw).ok_or("no process that may be signalled")
+    }
+}
 
 impl Pid {
     /// `None` for 1 and below: those mean groups, everybody, or a machine's own PID 1.
@@ -25,6 +36,7 @@ impl Pid {
 
 /// A signal number of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub struct Signal(pub i32);
 
 impl Signal {
@@ -55,12 +67,14 @@ pub enum Status {
 
 /// A program to run, by absolute path, with its whole environment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub struct Program {
     /// Absolute path.
     pub path: PathBuf,
     /// Arguments after argv\[0\].
     pub args: Vec<OsString>,
     /// Everything it finds in its environment.
+    #[cfg_attr(feature = "gate", serde(skip))]
     pub env: BTreeMap<OsString, OsString>,
     /// Working directory; ours if `None`.
     pub cwd: Option<PathBuf>,
@@ -81,6 +95,7 @@ pub struct Finished {
 
 /// Which clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum Clock {
     /// Time since 1970-01-01 UTC; jumps when somebody sets it.
     Wall,
@@ -90,6 +105,7 @@ pub enum Clock {
 
 /// Where printed text goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum Stream {
     /// Standard output: what was asked for.
     Out,
@@ -99,6 +115,7 @@ pub enum Stream {
 
 /// What a wait may end with; whatever comes first is the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub struct Interests {
     /// Handles that may become readable: listeners, connections, pipes.
     pub readable: Vec<Handle>,

@@ -77,6 +77,11 @@ pub enum InitError {
         /// What was refused.
         source: HostError,
     },
+    /// s6 starts services by scripts, and none can be started there: it would try for ever.
+    #[error(
+        "{0}: `/run` is mounted `noexec`, and s6 runs its services there; mount it with `exec` (`docker run --tmpfs /run:exec`)"
+    )]
+    Noexec(HostError),
     /// s6 is not installed.
     #[error(transparent)]
     NoTool(#[from] SupervisorError),
@@ -124,6 +129,9 @@ pub async fn run(host: &impl Host, facts: &Facts) -> Result<Ready, InitError> {
         main,
     };
     root_tree::write(host, Path::new(root_tree::DIR), &root_tree::entries(&plan)).await?;
+    if !planted!(NoexecNotTried) {
+        root_tree::try_script(host).await.map_err(InitError::Noexec)?;
+    }
     if role == Role::Guest {
         runtime::mark_guest(host).await?;
         notes.push("the command uses the home as a guest: no gateway is supervised here (HERMES_ROLE=supervisor changes that)".to_owned());

@@ -116,7 +116,8 @@ async fn begin_locked<H: Host, S: Registrar>(
     verb: Verb,
 ) -> Result<Begun, OpsError> {
     let mut notes = Vec::new();
-    if verb != Verb::Stop && context.supervisor.registration() == Registration::OnRequest {
+    let is_asked_first = context.supervisor.registration() == Registration::OnRequest;
+    if verb != Verb::Stop && is_asked_first && !planted!(EnabledAfterTheWord) {
         enable(context, profile, &mut notes).await?;
     }
     // Looked at again: it may have been deleted while we waited for the lock.
@@ -245,6 +246,7 @@ async fn tell<H: Host, S: Registrar>(
 ) -> Result<Option<identity::Process>, OpsError> {
     match verb {
         Verb::Start => {
+            planned_stop::take_back(context, profile, before, notes).await?;
             context.supervisor.start(profile).await?;
             Ok(None)
         }
@@ -300,7 +302,12 @@ async fn settle<H: Host, S: Registrar>(
 ) -> Result<Settled, OpsError> {
     let timeout = match patience.timeout(pending.kill_after) {
         Some(timeout) if !planted!(NothingAwaited) => timeout.saturating_sub(spent),
-        _ => return Ok(Settled::Done(Done::Requested)),
+        _ => {
+            if pending.verb == Verb::Stop {
+                orphan::tell(context, &pending.profile, pending.target.as_ref()).await?;
+            }
+            return Ok(Settled::Done(Done::Requested));
+        }
     };
     let (profile, before) = (&pending.profile, &pending.before);
     let goal = match (pending.verb, before.pid()) {

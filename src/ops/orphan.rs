@@ -36,16 +36,31 @@ pub async fn is_held(
     held
 }
 
+/// One that ends has taken its note away before its lock is free, and one that begins has not made it yet: so long each
+/// may take.
+const UNNOTED: Duration = Duration::from_secs(2);
+
 /// Ends a gateway that lives on although its slot is down: TERM, the drain time, KILL.
 pub(super) async fn end<H: Host, S>(
     context: &Context<'_, H, S>,
     profile: &Profile,
     kill_after: Duration,
 ) -> Result<(), OpsError> {
-    if planted!(OrphanLeft) || wait_until_free(context, profile, Duration::ZERO).await? {
+    if planted!(OrphanLeft) {
         return Ok(());
     }
-    let holder = noted(context.host, context.layout, profile).await;
+    let patience = if planted!(NoteAskedOnce) { Duration::ZERO } else { UNNOTED };
+    let found = file::poll(context.host, patience, async || {
+        if !is_held(context.host, context.layout, profile).await? {
+            return Ok::<_, HostError>(Some(None));
+        }
+        Ok(noted(context.host, context.layout, profile).await.map(Some))
+    });
+    let found = found.await?;
+    if found == Some(None) {
+        return Ok(());
+    }
+    let holder = found.flatten();
     if let Some(holder) = &holder {
         mark(context, profile, holder).await;
         let ended = end_holder(context, profile, holder, kill_after).await;
@@ -60,6 +75,23 @@ pub(super) async fn end<H: Host, S>(
         lock: context.layout.gateway_lock(profile),
         pid: holder.map(|process| process.pid),
     })
+}
+
+/// TERM to whoever lives, in its slot or outside, for a stop that does not wait: the supervisor may not know of it. Who
+/// was `marked` already knows that this is planned.
+pub(super) async fn tell<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    marked: Option<&Process>,
+) -> Result<(), HostError> {
+    if !is_held(context.host, context.layout, profile).await? {
+        return Ok(());
+    }
+    let Some(holder) = noted(context.host, context.layout, profile).await else { return Ok(()) };
+    if marked != Some(&holder) {
+        mark(context, profile, &holder).await;
+    }
+    signal_process(context.host, &holder, Signal::TERM).await
 }
 
 /// TERM, the drain time, KILL.

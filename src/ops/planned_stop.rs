@@ -40,9 +40,7 @@ async fn mark<H: Host, S>(
     notes: &mut Vec<String>,
 ) -> Result<Option<identity::Process>, HostError> {
     let host = context.host;
-    let boot = identity::boot(host).await?;
-    let number = u32::try_from(pid.raw()).expect("a Pid is above 1");
-    let Some(target) = identity::of_pid(host, &boot, number).await? else { return Ok(None) };
+    let Some(target) = process(host, pid).await? else { return Ok(None) };
     let home = Profile::default_profile();
     let home = if planted!(MarkerInCallersHome) { &home } else { profile };
     let path = context.layout.marker(home);
@@ -67,6 +65,27 @@ pub(super) async fn withdraw<H: Host, S>(
     if let Err(error) = marker::consume(context.host, &path, target).await {
         notes.push(format!("the note of the planned stop stays until the next boot: {error}"));
     }
+}
+
+/// Takes away the marker of a stop that was killed before it was carried out: what runs on does not end as planned.
+pub(super) async fn take_back<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    before: &Service,
+    notes: &mut Vec<String>,
+) -> Result<(), HostError> {
+    let Some(pid) = before.pid().filter(|_| !planted!(MarkerOutlivesTheStop)) else {
+        return Ok(());
+    };
+    let target = process(context.host, pid).await?;
+    withdraw(context, profile, target.as_ref(), notes).await;
+    Ok(())
+}
+
+async fn process<H: Host>(host: &H, pid: Pid) -> Result<Option<identity::Process>, HostError> {
+    let boot = identity::boot(host).await?;
+    let number = u32::try_from(pid.raw()).expect("a Pid is above 1");
+    identity::of_pid(host, &boot, number).await
 }
 
 /// Has a gateway end, planned, and waits until it has, in its slot or outside. What it notes at its end is the plan's:

@@ -57,6 +57,8 @@ bugs! {
     MarkerInCallersHome,
     /// A marker that was not consumed stays (H5).
     MarkerNotWithdrawn,
+    /// A `start` leaves the marker of a stop that was killed before it was carried out (H5).
+    MarkerOutlivesTheStop,
     /// A process of another boot or namespace counts as this boot's (R8, H14).
     BootIgnored,
     /// A process is known by its number alone, whenever it started (H41).
@@ -87,6 +89,8 @@ bugs! {
     HalfFailureIsSuccess,
     /// `stop` leaves a gateway that lives outside its slot (H19).
     OrphanLeft,
+    /// Who lives outside its slot is asked for once, and may just be at its end (H19).
+    NoteAskedOnce,
     /// Whoever asks whether the gateway lives removes its lock file (H40).
     LockFileUnlinked,
 
@@ -133,6 +137,8 @@ bugs! {
     HardLinkGivenAway,
     /// PID 1 keeps the umask that it was started with (H52).
     UmaskKept,
+    /// PID 1 does not try whether a script can be run below `/run` (H29).
+    NoexecNotTried,
 
     // The gateway.
     /// The gateway's lock is opened and not taken (H19).
@@ -143,4 +149,30 @@ bugs! {
     UnplannedTermStops,
     /// The count of failures is lost at every start (H42).
     TallyForgotten,
+
+    // Hosts.
+    /// A host's supervisor hears of a start only after the word is durable (H6).
+    EnabledAfterTheWord,
+    /// What a host's supervisor starts does not ask for the word first (H6).
+    WordNotAskedAtStart,
+    /// `stop` leaves the service enabled (H6).
+    StopLeavesEnabled,
+    /// systemd tries again what ends with 78 (H42).
+    UnitTriesAgain,
+    /// A failure for good is a failure to launchd, too (H42).
+    AgentTriesAgain,
+    /// A failure for good leaves its task enabled (H42).
+    TaskTriesAgain,
+    /// A command that ends well is a success to launchd (H42).
+    SuccessIsFinal,
+    /// launchd: a failure that was noted before the operator's last word counts as its answer (H12).
+    OldNoteCounts,
+    /// launchd: `stop` disables the agent and does not unload it (H16).
+    StopLeavesLoaded,
+    /// launchd: a start does not wait until what leaves is unloaded (H12).
+    LeavingAgentNotAwaited,
+    /// Windows: a start takes a gateway that drains for one that runs (H12).
+    LeavingTaskNotAwaited,
+    /// Windows: `restart` runs the task before the old run has ended (H12).
+    RunBeforeTheEnd,
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Map, Value};
 
 /// What the tools of each supervisor answer for a service that is there and down.
-const TOOLS: [(&str, &str, &str); 2] = [
+const TOOLS: [(&str, &str, &str); 3] = [
     (
         "HERMES_SYSTEMD_BIN_DIR",
         "systemctl",
@@ -22,6 +22,16 @@ esac",
         r#"case $1 in
 list) printf 'PID\tStatus\tLabel\n' ;;
 print-disabled) echo '"hermes.gateway.default" => disabled' ;;
+esac"#,
+    ),
+    (
+        "HERMES_WINDOWS_BIN_DIR",
+        "schtasks",
+        r#"case $* in
+*/Create*) cp "$5" "$HOME/task" ;;
+*/XML*) cat "$HOME/task" ;;
+*/V*) echo '"PC","\\hermes\\gateway-default","N/A","Ready","Interactive only","N/A","267011","N/A"' ;;
+*) test ! -e "$HOME/task" || echo '"\\hermes\\gateway-default","N/A","Disabled"' ;;
 esac"#,
     ),
 ];
@@ -67,10 +77,17 @@ fn status_has_one_schema_whoever_supervises() {
     let (_, expected) = status("none");
     let words = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.md"))
         .expect("the schema's description");
-    for supervisor in ["s6", "systemd", "launchd", "none"] {
+    for supervisor in ["s6", "systemd", "launchd", "windows", "none"] {
         let (document, gateway) = status(supervisor);
         assert_eq!(document["schema"], 1);
         assert_eq!(document["manager"], supervisor);
+        // Where services come on request the script answered for one that is there.
+        let presence = match supervisor {
+            "s6" => "unregistered",
+            "none" => "foreground",
+            _ => "supervised",
+        };
+        assert_eq!(gateway["presence"], presence, "{supervisor}");
         let keys = |object: &Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&gateway), keys(&expected), "{supervisor}");
         for (key, value) in &gateway {

@@ -1,10 +1,15 @@
 //! Where s6 is not as it should be: somebody else's tree, nobody listening, tools that are missing or hang.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{bare, machine, machine_with};
 use crate::support::machine::{Machine, Tree, User, names, so, wait_until};
+
+/// The group of hermes.
+const GID: u32 = 10_000;
 
 /// root's tree, with the slots of this profile and of default supervised by root.
 fn foreign_with(profile: &str) -> Machine {
@@ -21,8 +26,27 @@ fn foreign_with(profile: &str) -> Machine {
 }
 
 #[test]
+fn a_slot_of_roots_tree_is_handed_over_by_its_logger() {
+    let machine = foreign_with("coder");
+    machine.ok("-p coder gateway start");
+    machine.wait_status("coder", "verdict", "up");
+    assert_eq!(handed_over(&machine), Some(0o710));
+}
+
+/// The mode of `supervise/`, once hermes may look into it.
+fn handed_over(machine: &Machine) -> Option<u32> {
+    let meta = std::fs::metadata(machine.slot("coder").join("supervise")).ok()?;
+    Some(meta.permissions().mode() & 0o777).filter(|_| meta.uid() == 0 && meta.gid() == GID)
+}
+
+#[test]
 fn r4_a_fifo_of_roots_is_the_named_error_with_a_hint() {
     let machine = foreign_with("coder");
+    wait_until("the logger to hand the slot over", || {
+        so(handed_over(&machine) == Some(0o710), || format!("{:?}", handed_over(&machine)))
+    });
+    let fifo = machine.slot("coder").join("supervise/control");
+    std::fs::set_permissions(fifo, Permissions::from_mode(0o600)).expect("we are root");
     for verb in ["start", "stop", "restart"] {
         let outcome = machine.hermes(&format!("-p coder gateway {verb}")).expect(1);
         outcome.says(&["✗ ", "ermission denied", "hint: this scan directory belongs to another"]);

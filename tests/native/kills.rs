@@ -57,6 +57,18 @@ fn h18_stop_right_after_the_supervisor_was_killed_leaves_nothing_alive() {
 }
 
 #[test]
+fn h18_a_stop_that_does_not_wait_reaches_the_orphan_too() {
+    let machine = machine_with(&["coder"]);
+    machine.ok("-p coder gateway start");
+    let orphan = machine.gateway("coder");
+    machine.supervisors("coder").remove(0).signal(Signal::KILL);
+    machine.ok("-p coder gateway stop --no-wait");
+    wait_until("the orphan is gone", || so(!orphan.lives(), || format!("{orphan:?}")));
+    machine.wait_status("coder", "verdict", "down");
+    assert_eq!(machine.status("coder")["gateway_state"], "stopped");
+}
+
+#[test]
 fn h18_a_stopped_gateway_stays_down_when_its_supervisor_is_killed() {
     let machine = machine_with(&["coder"]);
     machine.ok("-p coder gateway start");

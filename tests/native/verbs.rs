@@ -108,12 +108,13 @@ fn logs_show_what_the_gateway_wrote() {
     let machine = machine_with(&["coder"]);
     machine.put(
         "profiles/coder/gateway.toml",
-        "command = ['sh', '-c', 'echo hello; exec sleep 999']\n",
+        "command = ['sh', '-c', 'echo hello; echo trouble >&2; exec sleep 999']\n",
     );
     machine.ok("-p coder gateway start");
-    wait_until("the line is in the log", || {
+    wait_until("both lines are in the log", || {
         let logs = machine.hermes("-p coder gateway logs");
-        so(logs.code == Some(0) && logs.out.contains("hello\n"), || logs.to_string())
+        let are_there = ["hello\n", "trouble\n"].iter().all(|line| logs.out.contains(line));
+        so(logs.code == Some(0) && are_there, || logs.to_string())
     });
 }
 

@@ -20,12 +20,29 @@ fn a_new_profile_is_installed_started_and_told_the_truth_about() {
     assert!(all.contains("Manager: systemd (user)\n"), "{all}");
     assert!(all.contains("○ default  not installed, intent stopped\n"), "{all}");
     assert!(all.contains(&format!("● bot  up (pid {pid}) for ")), "{all}");
-    machine.sh("systemctl --user daemon-reexec").expect(0);
-    let again = machine.ok("-p bot gateway status").out;
-    assert!(again.contains(&format!("up (pid {pid})")), "{again}");
     let log = machine.ok("-p bot gateway logs").out;
     assert!(log.contains("gateway 'bot': running on port "), "{log}");
     machine.ok("doctor");
+}
+
+/// The words of the README, as one line for a shell.
+#[test]
+fn status_of_all_tells_the_truth_after_the_readmes_line_a_reexec_and_a_reboot() {
+    let machine = Machine::booted();
+    let line = "hermes profile create bot && hermes -p bot gateway install && hermes -p bot gateway start && hermes gateway status --all";
+    let told = |all: String| {
+        let pid = machine.property("bot", "MainPID");
+        assert!(all.contains(&format!("● bot  up (pid {pid}) for ")), "{all}");
+        assert!(all.contains("○ default  not installed, intent stopped\n"), "{all}");
+        assert_eq!(machine.count(" gateway run "), 1);
+        pid
+    };
+    let pid = told(machine.sh_as("hermes", line).expect(0).out);
+    machine.sh("systemctl --user daemon-reexec").expect(0);
+    assert_eq!(told(machine.ok("gateway status --all").out), pid);
+    machine.reboot();
+    machine.wait_status("bot", "verdict", "up");
+    told(machine.ok("gateway status --all").out);
 }
 
 #[test]

@@ -30,7 +30,7 @@ const CI: Sizes = Sizes {
     matrix_cells: 100_000,
     recovery_cells: 100,
     law_runs: 32,
-    closed_states: 20_000,
+    closed_states: 23_000,
     swarm_runs: 120,
 };
 

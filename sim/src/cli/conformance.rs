@@ -1,8 +1,6 @@
 //! `conformance`: the fake s6 against real ones, and the counts.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use hermes_sim::conformance::sequence::{self, Sequence};
@@ -10,6 +8,7 @@ use hermes_sim::conformance::{self, Tally, random};
 use hermes_sim::native::{self, Parts};
 use hermes_sim::scenario::world::S6;
 
+use super::side_by_side::side_by_side;
 use super::{Usage, Verdict, real};
 
 const FOLDER: &str = "fixtures/conformance";
@@ -49,11 +48,16 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     let told = sequences.len();
     sequences.extend((args.seed..args.seed + args.random).map(random::sequence));
     let seat = real::take(&args.real, "conformance")?;
-    let units: Vec<(S6, &Sequence)> = sequences
+    let units = sequences
         .iter()
         .flat_map(|sequence| seat.versions.iter().map(move |&version| (version, sequence)))
-        .collect();
-    let (steps, differences) = play_all(&seat.parts, &units, args.jobs.max(1));
+        .enumerate();
+    let units: Vec<(usize, (S6, &Sequence))> = units.collect();
+    let played = side_by_side(&units, args.jobs, |(index, (version, sequence))| {
+        Some(play(&seat.parts, *index, *version, sequence))
+    });
+    let steps: usize = played.iter().flatten().map(|it| it.steps).sum();
+    let differences: Vec<String> = played.into_iter().filter_map(Result::err).collect();
     for difference in &differences {
         println!("\n{difference}");
     }
@@ -99,28 +103,6 @@ fn read(path: &Path) -> Result<Sequence, Usage> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Usage(format!("failed to read `{shown}`: {error}")))?;
     sequence::load(&shown, &text).map_err(Usage)
-}
-
-/// How many steps were compared, and the differences in the order of the units.
-fn play_all(parts: &Parts, units: &[(S6, &Sequence)], jobs: usize) -> (usize, Vec<String>) {
-    let next = AtomicUsize::new(0);
-    let all = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((version, sequence)) = units.get(index) else { return };
-                    let played = play(parts, index, *version, sequence);
-                    all.lock().unwrap_or_else(PoisonError::into_inner).push((index, played));
-                }
-            });
-        }
-    });
-    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
-    all.sort_by_key(|(index, _)| *index);
-    let steps = all.iter().filter_map(|(_, it)| Some(it.as_ref().ok()?.steps)).sum();
-    (steps, all.into_iter().filter_map(|(_, it)| it.err()).collect())
 }
 
 fn play(parts: &Parts, index: usize, version: S6, sequence: &Sequence) -> Result<Tally, String> {

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use hermes_sim::native::{self, Parts};
-use hermes_sim::scenario::Scenario;
 use hermes_sim::scenario::world::S6;
+use hermes_sim::scenario::{Machine, Scenario};
 
-use super::{Usage, Verdict, files, real};
+use super::side_by_side::side_by_side;
+use super::{Usage, Verdict, files, outcome, real};
 
 /// Plays the scenarios on real s6, each in namespaces of its own, on the Debian of each version.
 ///
@@ -43,12 +41,14 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     let mut skipped = BTreeMap::new();
     let mut units = Vec::new();
     for scenario in &scenarios {
-        match native::why_not(scenario) {
+        match native::why_not(scenario, Machine::S6) {
             Some(why) => drop(skipped.insert(scenario.name.clone(), why)),
             None => units.extend(versions(&seat.versions, scenario).map(|it| (it, scenario))),
         }
     }
-    let played = play_all(&seat.parts, &units, args.jobs.max(1));
+    let played = side_by_side(&units, args.jobs, |(version, scenario)| {
+        Some(play(&seat.parts, *version, scenario))
+    });
     for played in &played {
         if let Err(what) = &played.held {
             println!("\n{} on s6 {}: {what}", played.name, native::word(played.version));
@@ -59,6 +59,12 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     }
     for (name, why) in &skipped {
         println!("  {name}: {why}");
+    }
+    for version in &seat.versions {
+        let mine = played.iter().filter(|it| it.version == *version);
+        let mine = mine.map(|it| (it.name.as_str(), it.held.is_ok())).collect();
+        let machine = format!("s6 {}", native::word(*version));
+        outcome::keep_all(&machine, &scenarios, &mine, &skipped)?;
     }
     let broken = played.iter().filter(|it| it.held.is_err()).count();
     println!(
@@ -79,27 +85,6 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
 fn versions<'a>(asked: &'a [S6], scenario: &'a Scenario) -> impl Iterator<Item = S6> + 'a {
     let named = (scenario.world.s6 != S6::default()).then_some(scenario.world.s6);
     asked.iter().copied().filter(move |it| named.is_none_or(|named| named == *it))
-}
-
-/// In the order of the units, whoever is ready first.
-fn play_all(parts: &Parts, units: &[(S6, &Scenario)], jobs: usize) -> Vec<Played> {
-    let next = AtomicUsize::new(0);
-    let all = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((version, scenario)) = units.get(index) else { return };
-                    let played = play(parts, *version, scenario);
-                    all.lock().unwrap_or_else(PoisonError::into_inner).push((index, played));
-                }
-            });
-        }
-    });
-    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
-    all.sort_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, played)| played).collect()
 }
 
 fn play(parts: &Parts, version: S6, scenario: &Scenario) -> Played {

@@ -4,8 +4,6 @@
 mod hunt;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use hermes::probe;
@@ -15,6 +13,7 @@ use hermes_sim::scenario::Scenario;
 use hermes_sim::search::Found;
 
 use self::hunt::{Control, Hunted};
+use super::side_by_side::side_by_side;
 use super::unit::Unit;
 use super::{Usage, Verdict, files, table};
 
@@ -81,33 +80,17 @@ fn hunt_all(
     control: &Control,
 ) -> Vec<Option<Vec<String>>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.unwrap_or(cores).clamp(1, asked.len().max(1));
-    let slots: Vec<Mutex<Option<Vec<String>>>> = asked.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                while let Some((planted, slot)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    asked.get(index).zip(slots.get(index))
-                } {
-                    let start = Instant::now();
-                    probe::plant(Some(planted.bug));
-                    let hunted = hunt::hunt(planted, scenarios, args, control);
-                    let millis = start.elapsed().as_millis();
-                    let row = hunted.map(|hunted| row(planted, &hunted, millis, args.seed));
-                    probe::plant(None);
-                    let told = row.clone().unwrap_or_else(|| not_found(planted));
-                    eprintln!("{} ({millis} ms)", told[..7].join(" "));
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = row;
-                }
-            });
-        }
-    });
-    slots
-        .into_iter()
-        .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
-        .collect()
+    side_by_side(asked, args.jobs.unwrap_or(cores), |planted| {
+        let start = Instant::now();
+        probe::plant(Some(planted.bug));
+        let hunted = hunt::hunt(planted, scenarios, args, control);
+        let millis = start.elapsed().as_millis();
+        let row = hunted.map(|hunted| row(planted, &hunted, millis, args.seed));
+        probe::plant(None);
+        let told = row.clone().unwrap_or_else(|| not_found(planted));
+        eprintln!("{} ({millis} ms)", told[..7].join(" "));
+        Some(row)
+    })
 }
 
 fn not_found(planted: &Planted) -> Vec<String> {

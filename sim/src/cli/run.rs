@@ -12,6 +12,7 @@ use hermes_sim::scenario::Scenario;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::budget::{REPORTS, SHRINK_RUNS, Size, TRACE_LINES};
+use super::outcome::{self, Outcome};
 use super::unit::{Kind, Made, Unit};
 use super::{Usage, Verdict, files, table};
 
@@ -24,6 +25,9 @@ use super::{Usage, Verdict, files, table};
 pub struct Args {
     /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
     pub files: Vec<PathBuf>,
+    /// Which search of those that the scenarios ask for; left out, all
+    #[arg(long, value_enum)]
+    pub search: Option<Kind>,
     /// How much is tried
     #[arg(long, value_enum, default_value_t = Size::Ci)]
     pub size: Size,
@@ -57,6 +61,10 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let made = make(units, args.jobs.unwrap_or(cores));
     let lines = (!args.full).then_some(TRACE_LINES);
+    // One search of many does not say what came of a story.
+    if args.search.is_none() {
+        keep(&scenarios, &made)?;
+    }
     let reports = reports(&made, args.reports, args.seed, lines);
     match args.json {
         true => println!("{}", table::json(&made, &reports, others)),
@@ -70,6 +78,15 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     Ok(if is_green { Verdict::Held } else { Verdict::Broken })
 }
 
+/// A story held if all of its searches did.
+fn keep(scenarios: &[Arc<Scenario>], made: &[Made]) -> Result<(), Usage> {
+    let of = |scenario: &Arc<Scenario>| {
+        let mut searches = made.iter().filter(|it| it.unit.scenario.name == scenario.name);
+        (scenario.name.clone(), Outcome::of(searches.all(Made::is_green)))
+    };
+    outcome::keep("simulated", scenarios.iter().map(of).collect())
+}
+
 /// Says which protections no search reached; where every scenario was searched, there must be none.
 fn marks(args: &Args, made: &[Made]) -> bool {
     let reached: BTreeSet<&str> = made.iter().flat_map(|made| made.marks.iter().copied()).collect();
@@ -78,7 +95,7 @@ fn marks(args: &Args, made: &[Made]) -> bool {
     if !args.json {
         println!("{}", table::marks(probe::MARKS.len(), &never));
     }
-    let is_judged = args.files.is_empty();
+    let is_judged = args.files.is_empty() && args.search.is_none();
     if is_judged && !never.is_empty() {
         eprintln!("hermes-sim: no search reached the protection against {}", never.join(" "));
     }
@@ -88,7 +105,9 @@ fn marks(args: &Args, made: &[Made]) -> bool {
 fn units(args: &Args, scenarios: &[Arc<Scenario>]) -> Vec<Unit> {
     let mut units = Vec::new();
     for scenario in scenarios {
-        for kind in Kind::asked(scenario) {
+        let mut kinds = Kind::asked(scenario);
+        kinds.retain(|kind| args.search.is_none_or(|only| only == *kind));
+        for kind in kinds {
             let budget = args.size.budget(kind, scenario, args.seed);
             let scenario = Arc::clone(scenario);
             units.push(Unit { scenario, kind, budget, is_twice: args.twice });
@@ -97,18 +116,19 @@ fn units(args: &Args, scenarios: &[Arc<Scenario>]) -> Vec<Unit> {
     units
 }
 
-/// Makes them on so many threads. In the order of the units, whoever is ready first.
+/// Makes them on so many threads, the long ones first, so that none of those is left for the end; what came of them stands in
+/// the order of the units.
 pub fn make(units: Vec<Unit>, jobs: usize) -> Vec<Made> {
     let progress = progress(units.len());
     let slots: Vec<Mutex<Option<Made>>> = units.iter().map(|_| Mutex::new(None)).collect();
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by_key(|&index| units[index].kind.rank());
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, units.len().max(1)) {
             scope.spawn(|| {
-                while let Some((unit, slot)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    units.get(index).zip(slots.get(index))
-                } {
+                while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (unit, slot) = (&units[index], &slots[index]);
                     let made = unit.clone().make();
                     say(progress.as_ref(), &made);
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);

@@ -43,6 +43,19 @@ impl Kind {
         }
     }
 
+    /// Where it stands if those that usually take longest come first.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Matrix => 0,
+            Self::Closed => 1,
+            Self::Surprises => 2,
+            Self::Swarm => 3,
+            Self::Recovery => 4,
+            Self::Laws => 5,
+            Self::Calm => 6,
+        }
+    }
+
     /// What a regression says of it.
     pub fn finder(self) -> Option<Finder> {
         match self {

@@ -18,7 +18,7 @@ use crate::process::{Body, Process};
 use crate::s6::tools;
 use crate::scenario::world::S6;
 use crate::user_program::{Behaviour, Running};
-use crate::world::{Clock, Container, ContainerId, Phase, Settings, Version, Who, World};
+use crate::world::{Clock, Container, ContainerId, Init, Phase, Settings, Version, Who, World};
 
 const ID: ContainerId = ContainerId(1);
 
@@ -89,7 +89,7 @@ fn world(s6: S6) -> (World, NodeId) {
     }
     disk.put_dir(root, Path::new(SCAN_DIR), 0o755, 0, 0);
     let (env, command, umask) = (Arc::default(), Vec::new(), 0o022);
-    let settings = Settings { env, command, uid: 0, gid: 0, is_ours: true, umask };
+    let settings = Settings { env, command, uid: 0, gid: 0, init: Init::Hermes, umask };
     let container = Container {
         settings: Kept::new(settings),
         phase: Phase::Running,
@@ -99,6 +99,7 @@ fn world(s6: S6) -> (World, NodeId) {
         processes: BTreeMap::new(),
         last_pid: 0,
         kill_at: None,
+        registry: Default::default(),
     };
     let world = World {
         s6: version(s6),

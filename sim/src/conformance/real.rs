@@ -12,6 +12,7 @@ use super::view::{Node, Outcome, View, role};
 use crate::native::Parts;
 use crate::native::inside;
 use crate::native::life::{Layers, Life};
+use crate::native::namespaces::Namespaces;
 use crate::native::processes::Process;
 use crate::native::setup;
 use crate::native::wait;
@@ -37,15 +38,15 @@ impl Real {
             volume: volume.clone(),
             program: parts.program.clone(),
         };
-        layers.make()?;
         std::fs::create_dir_all(&volume).map_err(|error| error.to_string())?;
-        let life = Life::mount(&layers)?;
+        let vessel = Namespaces::new(layers.clone())?;
         for (name, lines) in PROGRAMS {
             let lines = serde_json::from_str(lines).map_err(|error| error.to_string())?;
             let content = Content::Program(lines);
             let node = Told { content, owner: User::Root, mode: None };
-            setup::put(&life, &format!("/usr/bin/{name}"), &node)?;
+            setup::put(&vessel, &format!("/usr/bin/{name}"), &node)?;
         }
+        let life = vessel.into_life();
         let scan_dir = layers.scratch.join(format!("merged{SCAN_DIR}"));
         // In memory: a name means the same inode as long as it is there.
         let mounted = Command::new("nsenter")

@@ -43,7 +43,7 @@ impl Disk {
         if !matches!(node.body, Body::File(_) | Body::Directory(_)) {
             return Err(errno::INVAL);
         }
-        let remembered = node.remembered();
+        let remembered = self.remembered_by(id);
         if node.unsynced.is_some() {
             self.change(id, |node| node.unsynced = None);
         }

@@ -1,9 +1,9 @@
-//! `mkdirat`, `mkfifoat`, `unlinkat`: names that come and go, in the order in which Linux looks for errors.
+//! `mkdirat`, `mkfifoat`, `symlinkat`, `unlinkat`: names that come and go, in the order in which Linux looks for errors.
 //!
 //! A node whose last name goes stays until [`Disk::forget`]; what is removed is told, so that the caller can.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hermes::error::Errno;
 
@@ -39,6 +39,20 @@ impl Disk {
         let (dir, name) = self.free_name(view, last, Slash::Refused)?;
         let status = view.credentials.status_in(self.known(dir)?.status, mode);
         Ok(self.add(dir, &name, Node::new(Body::Fifo, status)))
+    }
+
+    /// `symlinkat(2)`.
+    pub fn make_link(
+        &mut self,
+        view: &View<'_>,
+        dir: Option<NodeId>,
+        path: &Path,
+        target: PathBuf,
+    ) -> Result<NodeId, Errno> {
+        let last = Walk::new(self, view).last_of((dir, path))?;
+        let (dir, name) = self.free_name(view, last, Slash::Refused)?;
+        let status = view.credentials.status_in(self.known(dir)?.status, 0o777);
+        Ok(self.add(dir, &name, Node::new(Body::Link(target), status)))
     }
 
     /// `unlinkat(2)` of a file; gives the node that lost its name.

@@ -172,19 +172,22 @@ impl Node {
 
     /// Whether its unsynced past, which is not its present, names the node.
     pub(super) fn remembers(&self, id: NodeId) -> bool {
-        self.unsynced.is_some() && self.remembered().contains(&id)
+        self.remembered().any(|other| other == id)
     }
 
     /// All nodes that its unsynced past names.
-    pub(super) fn remembered(&self) -> Vec<NodeId> {
-        let Some(Unsynced::Directory { names, steps, .. }) = self.unsynced.as_deref() else {
-            return Vec::new();
+    pub(super) fn remembered(&self) -> impl Iterator<Item = NodeId> {
+        let past = match self.unsynced.as_deref() {
+            Some(Unsynced::Directory { names, steps, .. }) => Some((names, steps)),
+            _ => None,
         };
-        let stepped = steps.iter().flat_map(|step| match step {
+        let named = past.into_iter().flat_map(|(names, _)| names.values().copied());
+        let steps = past.into_iter().flat_map(|(_, steps)| steps);
+        let stepped = steps.flat_map(|step| match step {
             Step::Names(changes) => changes.as_slice(),
             Step::Status(_) => &[],
         });
-        names.values().copied().chain(stepped.filter_map(|(_, id)| *id)).collect()
+        named.chain(stepped.filter_map(|(_, id)| *id))
     }
 }
 

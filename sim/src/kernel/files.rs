@@ -51,7 +51,6 @@ fn is_proc(place: &Place) -> Option<&Path> {
 
 pub(super) fn open(world: &mut World, who: Who, place: &Place, how: How, links: Links) -> Outcome {
     if let Some(below) = is_proc(place) {
-        touched::everything();
         let what = procfs::open(world, who, below, how)?;
         return Ok(Answer::Handle(Handle(
             process(world, who).insert(Open::new(what, true, false)),
@@ -106,7 +105,7 @@ pub(super) fn read(world: &mut World, who: Who, handle: Handle, max: usize) -> O
         What::Pipe(pipe) => return read_pipe(world, pipe, max),
         What::Connection(_) => return super::net::read(world, who, handle, max),
         What::Proc => return Err(Errno::ISDIR),
-        What::Process(..) | What::Listener(_) => return Err(Errno::INVAL),
+        What::Process(..) | What::Listener(_) | What::Notify => return Err(Errno::INVAL),
     };
     let own = process(world, who).open.get_mut(&handle.0).expect("looked at above");
     own.at += bytes.len() as u64;
@@ -137,6 +136,12 @@ pub(super) fn write(world: &mut World, who: Who, handle: Handle, bytes: &[u8]) -
         }
         What::Pipe(pipe) => return write_pipe(world, pipe, bytes),
         What::Connection(_) => {}
+        What::Notify => {
+            touched::everything();
+            if bytes.starts_with(b"READY=1") {
+                crate::hosts::manager::hear(world, who);
+            }
+        }
         _ => return Err(Errno::INVAL),
     }
     Ok(Answer::Count(bytes.len()))
@@ -212,7 +217,6 @@ pub(super) fn handle_meta(world: &World, who: Who, handle: Handle) -> Outcome {
 
 pub(super) fn meta(world: &World, who: Who, place: &Place, links: Links) -> Outcome {
     if let Some(below) = is_proc(place) {
-        touched::everything();
         return procfs::meta(world, who, below).map(Answer::Meta);
     }
     let dir = start(world, who, place)?;
@@ -226,7 +230,6 @@ pub(super) fn list(world: &World, who: Who, handle: Handle) -> Outcome {
     let entries = match open.what {
         What::Node(node) => world.disk.list(node)?,
         What::Proc => {
-            touched::everything();
             touched::seen(Thing::Processes(who.container));
             let pids = world.container(who.container).processes.keys();
             pids.map(|pid| Entry { name: pid.to_string().into() }).collect()
@@ -238,7 +241,6 @@ pub(super) fn list(world: &World, who: Who, handle: Handle) -> Outcome {
 
 pub(super) fn read_link(world: &World, who: Who, place: &Place) -> Outcome {
     if let Some(below) = is_proc(place) {
-        touched::everything();
         return procfs::read_link(world, who, below).map(Answer::Path);
     }
     let dir = start(world, who, place)?;

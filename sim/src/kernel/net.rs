@@ -1,12 +1,14 @@
 //! Loopback ports. A connection is to a user's program that serves: it answers each request with 200.
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use hermes::error::Errno;
 use hermes::host::effect::Handle;
 use hermes::host::{Answer, Outcome};
 
 use super::{files, process};
+use crate::hosts::{Kind, manager};
 use crate::process::{Body, Open, What};
 use crate::world::{Who, World};
 
@@ -42,6 +44,16 @@ pub(super) fn connect(world: &mut World, who: Who, port: u16) -> Outcome {
     }
     let response = VecDeque::from(RESPONSE.to_vec());
     let open = Open::new(What::Connection(response), true, true);
+    Ok(Answer::Handle(Handle(process(world, who).insert(open))))
+}
+
+/// systemd alone listens on a local socket here: for the word that a service is ready.
+pub(super) fn connect_local(world: &mut World, who: Who, path: &Path) -> Outcome {
+    let listens = manager::of(world, who.container).is_some_and(|it| it.kind == Kind::Systemd);
+    if !listens || path != Path::new(manager::NOTIFY_SOCKET) {
+        return Err(Errno::CONNREFUSED);
+    }
+    let open = Open::new(What::Notify, false, true);
     Ok(Answer::Handle(Handle(process(world, who).insert(open))))
 }
 

@@ -11,17 +11,19 @@ use std::time::Duration;
 
 use hermes::cli::invocation::Invocation;
 use hermes::error::Errno;
-use hermes::host::effect::{Handle, Kind, Links, Pid, Program, Status};
+use hermes::host::effect::{Finished, Handle, Kind, Links, Pid, Program, Status};
 use hermes::host::{Answer, Outcome};
 
 use super::{Reply, Stand, files, process, signals, waiting};
 use crate::disk::Credentials;
 use crate::hash::Kept;
-use crate::process::{Body, Open, Process};
+use crate::hosts;
+use crate::image;
+use crate::process::{Body, Open, Process, What};
 use crate::s6::shell::{self, Next};
 use crate::s6::{logger::Logger, svscan::Svscan, tools};
 use crate::task::Task;
-use crate::touched;
+use crate::touched::{self, Thing};
 use crate::user_program::Running;
 use crate::world::{Who, World};
 
@@ -52,11 +54,21 @@ pub fn make(
     birth: Birth,
     body: Body,
 ) -> Who {
-    touched::everything();
+    touched::changed(Thing::Processes(container));
+    for open in birth.inherited.values() {
+        match open.what {
+            What::Pipe(pipe) => touched::changed(Thing::Pipe(pipe)),
+            What::Node(node) if open.flock => touched::changed(Thing::Lock(node)),
+            _ => {}
+        }
+    }
     let started = world.clock.boot;
+    let parent = world.process(Who { container, pid: birth.parent });
+    let service = parent.and_then(|parent| parent.service.clone());
     let inside = world.container_mut(container);
     inside.last_pid += 1;
     let pid = inside.last_pid;
+    touched::changed(Thing::Process(Who { container, pid }));
     let process = Process {
         serial: birth.serial,
         parent: birth.parent,
@@ -78,6 +90,7 @@ pub fn make(
         made: 0,
         since: None,
         ended: None,
+        service,
         body,
     };
     inside.processes.insert(pid, Arc::new(Kept::new(process)));
@@ -86,7 +99,7 @@ pub fn make(
 
 /// Has a process become a program, as `execve` does. What it had open is closed; record locks stay.
 pub fn become_program(world: &mut World, who: Who, program: &Program) -> Result<(), Errno> {
-    touched::everything();
+    touched::changed(Thing::Process(who));
     let mut program = program.clone();
     for _ in 0..DEPTH_MAX {
         match load(world, who, &program)? {
@@ -143,7 +156,7 @@ pub(crate) fn executable(world: &World, who: Who, path: &Path) -> Result<Vec<u8>
     let stand = Stand::of(world, who);
     let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
     let meta = world.disk.meta(node);
-    if meta.kind != Kind::File {
+    if meta.kind != Kind::File || image::is_noexec(node.device) {
         return Err(Errno::ACCESS);
     }
     let own = &world.process(who).expect("the process that executes exists").credentials;
@@ -192,7 +205,7 @@ fn task(world: &World, who: Who, program: &Program) -> Task {
         gid: own.gid,
         stdin_is_terminal: false,
     };
-    Task::new(invocation).0
+    Task::new(invocation)
 }
 
 /// What a program finds open, from what its maker has.
@@ -251,22 +264,41 @@ pub(super) fn hangs(world: &World, who: Who, program: &Program) -> bool {
     executable(world, who, &program.path).is_ok_and(|contents| contents == b"sim:user")
 }
 
-/// One of s6's tools: they do one thing at once, so they are one step here.
+fn tool(world: &mut World, who: Who, name: &str, args: &[OsString]) -> Option<Finished> {
+    tools::run(world, who, name, args).or_else(|| hosts::tools::run(world, who, name, args))
+}
+
+/// One of the supervisors' tools, or a script that only looks: they do one thing at once, so they are one step here.
 pub(super) fn run(world: &mut World, who: Who, program: &Program, timeout: Duration) -> Reply {
     let contents = match executable(world, who, &program.path) {
         Ok(contents) => contents,
         Err(errno) => return Reply::Done(Err(errno)),
     };
+    if contents.starts_with(b"#!") {
+        return Reply::Done(script(world, who, program, contents));
+    }
     let name = contents.strip_prefix(b"sim:").unwrap_or_default();
     if name == b"user" {
         let is_over = world.clock.boot >= waiting::since(world, who).saturating_add(timeout);
         return if is_over { Reply::Done(Err(Errno::TIMEDOUT)) } else { Reply::NotYet };
     }
     match std::ffi::OsStr::from_bytes(name).to_str() {
-        Some(name) => match tools::run(world, who, name, &program.args) {
+        Some(name) => match tool(world, who, name, &program.args) {
             Some(finished) => Reply::Done(Ok(Answer::Finished(finished))),
             None => Reply::Done(Err(NOEXEC)),
         },
         None => Reply::Done(Err(NOEXEC)),
+    }
+}
+
+fn script(world: &mut World, who: Who, program: &Program, contents: Vec<u8>) -> Outcome {
+    let text = String::from_utf8(contents).map_err(|_| NOEXEC)?;
+    match shell::read(world, who, &text, program)? {
+        Next::Exit(code) => Ok(Answer::Finished(Finished {
+            status: Status::Exited(code),
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        })),
+        Next::Exec { .. } | Next::Wait(_) => Err(NOEXEC),
     }
 }

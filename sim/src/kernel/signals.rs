@@ -75,6 +75,7 @@ pub(super) fn reap(world: &mut World, who: Who, child: Pid) -> Outcome {
 /// Has a signal arrive: an event, an automaton's input, or the default action.
 pub fn deliver(world: &mut World, who: Who, signal: Signal) {
     let now = world.clock.boot;
+    touched::seen(Thing::Process(who));
     let Some(target) = world.process_mut(who) else { return };
     if !target.is_alive() {
         return;
@@ -83,8 +84,12 @@ pub fn deliver(world: &mut World, who: Who, signal: Signal) {
     match signal {
         // Nobody in its own namespace can end a PID 1 that did not ask for it; the runtime ends the container instead.
         Signal::KILL => end(world, who, Status::Signalled(signal)),
-        STOP => target.stopped = true,
+        STOP => {
+            touched::changed(Thing::Process(who));
+            target.stopped = true;
+        }
         CONT => {
+            touched::changed(Thing::Process(who));
             target.stopped = false;
             // What came while it was stopped arrives now.
             for waiting in std::mem::take(&mut target.pending) {
@@ -110,8 +115,8 @@ fn takes(process: &crate::process::Process, signal: Signal, now: Duration) -> bo
         Body::Svscan(_) | Body::Supervise(_) => {
             matches!(signal, Signal::TERM | Signal::HUP | Signal::INT | Signal::QUIT)
         }
-        Body::Logger(_) => signal == Signal::TERM,
-        Body::Shell(_) => false,
+        Body::Logger(_) | Body::Manager(_) => signal == Signal::TERM,
+        Body::Shell(_) | Body::Hook => false,
         Body::User(program) => program.takes(signal, now),
     }
 }
@@ -122,8 +127,8 @@ pub fn end(world: &mut World, who: Who, status: Status) {
     if !dying.is_alive() {
         return;
     }
-    touched::everything();
     touched::changed(Thing::Process(who));
+    touched::changed(Thing::Processes(who.container));
     dying.ended = Some(status);
     for node in std::mem::take(&mut dying.record_locks) {
         touched::changed(Thing::Lock(node));
@@ -168,6 +173,7 @@ fn reap_orphan(world: &mut World, who: Who) {
     let first = container.processes.get(&1);
     let waits = first.is_some_and(|first| match &first.body {
         Body::Svscan(svscan) => svscan.started(who.pid),
+        Body::Manager(manager) => manager.started(who.pid),
         _ => false,
     });
     if !waits {

@@ -8,6 +8,7 @@ use hermes::host::effect::{Effect, Event, Handle, Interests, Pid, Status};
 
 use super::{CHILD, Reply, all_open, files, process, programs};
 use crate::process::What;
+use crate::touched::{self, Thing};
 use crate::world::{Who, World};
 
 /// When this process began to wait.
@@ -32,6 +33,22 @@ pub(super) fn wait(world: &mut World, who: Who, interests: &Interests) -> Reply 
                 process(world, who).pending.remove(&signal);
             }
             Reply::Done(Ok(Answer::Event(event)))
+        }
+    }
+}
+
+/// What a wait looks at: all that could end it.
+pub(super) fn note(world: &World, who: Who, interests: &Interests) {
+    touched::changed(Thing::Inbox(who));
+    if let Some(child) = interests.child {
+        touched::seen(Thing::Process(Who { pid: child.raw(), ..who }));
+    }
+    for &handle in &interests.readable {
+        match files::opened(world, who, handle).map(|open| &open.what) {
+            Ok(What::Pipe(pipe)) => touched::seen(Thing::Pipe(*pipe)),
+            Ok(What::Process(target, _)) => touched::seen(Thing::Process(*target)),
+            Ok(What::Listener(_) | What::Connection(_) | What::Notify) => touched::everything(),
+            Ok(What::Node(_) | What::Text(_) | What::Proc) | Err(_) => {}
         }
     }
 }
@@ -74,7 +91,7 @@ fn is_readable(world: &World, who: Who, handle: Handle) -> Result<bool, Errno> {
             !world.process(*target).is_some_and(|other| other.serial == *serial && other.is_alive())
         }
         What::Listener(_) => false,
-        What::Connection(_) | What::Node(_) | What::Text(_) | What::Proc => true,
+        What::Connection(_) | What::Node(_) | What::Text(_) | What::Proc | What::Notify => true,
     })
 }
 

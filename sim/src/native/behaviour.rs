@@ -69,7 +69,8 @@ fn line(line: &Behaviour) -> String {
     format!("['{on}', {after}, '{act}', '{with}']")
 }
 
-fn name(signal: Signal) -> &'static str {
+/// A signal as the shell names it.
+pub(super) fn name(signal: Signal) -> &'static str {
     match signal {
         Signal::Hup => "HUP",
         Signal::Int => "INT",

@@ -1,13 +1,12 @@
 //! Is what the story expects so? Read off the real world; only `status` is asked of the program itself.
 
-use std::path::Path;
-
 use hermes::name::Profile;
 
 use super::inside::{Outcome, uid};
 use super::look;
 use super::machine::Machine;
 use super::setup::place;
+use super::vessel::Seen;
 use crate::observe::word::Word;
 use crate::scenario::expect::{File, Kind, Status};
 use crate::scenario::words::{Intent, User};
@@ -153,31 +152,20 @@ fn containers(machine: &mut Machine, expect: &Expect) -> Held {
 }
 
 fn is_file(machine: &Machine, address: &str, wanted: &File) -> Held {
-    use std::os::unix::fs::MetadataExt;
-    let path = machine.path(Container(1), &place(address))?;
-    let meta = std::fs::symlink_metadata(&path).ok();
-    let kind = match meta.as_ref().map(std::fs::Metadata::file_type) {
-        None => Kind::Absent,
-        Some(kind) if kind.is_dir() => Kind::Dir,
-        Some(kind) if kind.is_symlink() => Kind::Link,
-        Some(_) => Kind::File,
-    };
+    let seen = machine.see(Container(1), &place(address));
+    let kind = seen.as_ref().map_or(Kind::Absent, |it| it.kind);
     must(kind == wanted.is, || format!("`{address}` is {kind:?}, not {:?}", wanted.is))?;
-    let text = if kind == Kind::File { contents(&path) } else { String::new() };
+    let text = seen.as_ref().map(Seen::text).unwrap_or_default();
     for wanted in &wanted.has.0 {
         must(text.contains(wanted.as_str()), || format!("`{address}` lacks {wanted:?}: {text}"))?;
     }
     for wanted in &wanted.lacks.0 {
         must(!text.contains(wanted.as_str()), || format!("`{address}` has {wanted:?}: {text}"))?;
     }
-    if let (Some(owner), Some(meta)) = (wanted.owner, meta) {
-        must(meta.uid() == uid(owner), || format!("`{address}` belongs to user {}", meta.uid()))?;
+    if let (Some(owner), Some(seen)) = (wanted.owner, seen) {
+        must(seen.uid == uid(owner), || format!("`{address}` belongs to user {}", seen.uid))?;
     }
     Ok(())
-}
-
-fn contents(path: &Path) -> String {
-    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
 /// What `gateway status --json` says.

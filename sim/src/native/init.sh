@@ -11,6 +11,11 @@ mount --bind "$3" "$root/opt/data"
 mount --bind "$4" "$root/usr/local/bin/hermes"
 mount -t proc proc "$root/proc"
 : >"$root/.dockerenv"
+# The sockets at which test builds ask before each effect, where somebody listens.
+if [ -d "$scratch/../gate" ]; then
+    mkdir -p "$root/gate"
+    mount --bind "$scratch/../gate" "$root/gate"
+fi
 # Brings `lo` up: SIOCSIFFLAGS with IFF_UP and IFF_RUNNING.
 perl -e 'my $up = pack("a16 s x14", "lo", 0x41); socket(my $s, 2, 2, 0) or die $!; ioctl($s, 0x8914, $up) or die $!'
 : >"$scratch/mounted"

@@ -1,8 +1,7 @@
 //! What is so on a machine, read off its files and processes: slots, records, gateways, logs. Changes nothing.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::time::Duration;
 
 use hermes::name::Profile;
 
@@ -13,19 +12,20 @@ use crate::observe::process::gateway_of;
 use crate::observe::slot::Record;
 use crate::observe::word::{self, Contents, Word};
 use crate::scenario::Container;
+use crate::scenario::expect::Kind;
 
-/// Names in a directory, sorted; none if there is no such directory.
-pub(super) fn names(dir: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-        .collect();
-    names.sort();
-    names
+/// Names in a directory of a container, sorted; none if there is no such directory.
+fn names(machine: &Machine, container: Container, dir: &str) -> Vec<String> {
+    machine.see(container, dir).map(|it| it.names).unwrap_or_default()
 }
 
-fn text(path: &Path) -> String {
-    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+/// A file's contents, if there is one.
+fn bytes(machine: &Machine, container: Container, path: &str) -> Option<Vec<u8>> {
+    machine.see(container, path).filter(|it| it.kind == Kind::File).map(|it| it.bytes)
+}
+
+fn text(machine: &Machine, path: &str) -> String {
+    machine.see(FIRST, path).map(|it| it.text()).unwrap_or_default()
 }
 
 /// A profile's directory, inside.
@@ -38,14 +38,10 @@ fn profile_dir(machine: &Machine, profile: &Profile) -> String {
 
 const FIRST: Container = Container(1);
 
-fn from_first(machine: &Machine, inside: &str) -> Option<std::path::PathBuf> {
-    machine.path(FIRST, inside).ok()
-}
-
 /// What `gateway_intent.json` says.
 pub(super) fn intent(machine: &Machine, profile: &Profile) -> Word {
     let path = format!("{}/gateway_intent.json", profile_dir(machine, profile));
-    let read = from_first(machine, &path).and_then(|path| std::fs::read(path).ok());
+    let read = bytes(machine, FIRST, &path);
     let contents = read.as_deref().map_or(Contents::Missing, Contents::Bytes);
     word::word(contents, Contents::Missing, None)
 }
@@ -53,19 +49,19 @@ pub(super) fn intent(machine: &Machine, profile: &Profile) -> Word {
 /// The audit lines of all boots.
 pub(super) fn boot_log(machine: &Machine) -> String {
     let path = format!("{}/logs/container-boot.log", machine.home());
-    from_first(machine, &path).map(|path| text(&path)).unwrap_or_default()
+    text(machine, &path)
 }
 
 /// What a profile's gateway printed: its standard output as its logger kept it, and its standard error, which is the
 /// container's own.
 pub(super) fn log(machine: &Machine, profile: &Profile) -> String {
     let dir = format!("{}/logs/gateways/{profile}", machine.home());
-    let kept = from_first(machine, &dir)
-        .map(|dir| names(&dir).iter().map(|name| text(&dir.join(name))).collect::<String>());
+    let files = names(machine, FIRST, &dir);
+    let kept: String = files.iter().map(|name| text(machine, &format!("{dir}/{name}"))).collect();
     let mine = format!("gateway '{profile}': ");
     let consoles: String = machine.all().map(|it| machine.console(it)).collect();
     let said = consoles.lines().filter(|line| line.contains(&mine)).map(|line| format!("{line}\n"));
-    kept.unwrap_or_default() + &said.collect::<String>()
+    kept + &said.collect::<String>()
 }
 
 /// The containers in which an s6-svscan looks after the scan directory.
@@ -77,8 +73,8 @@ pub(super) fn scanned(machine: &Machine) -> Vec<Container> {
 
 /// Names like slots in the scan directories of these containers.
 pub(super) fn slot_names(machine: &Machine, scanned: &[Container]) -> Vec<String> {
-    let dirs = scanned.iter().filter_map(|it| machine.path(*it, &machine.scan_dir()).ok());
-    dirs.flat_map(|dir| names(&dir)).filter(|name| name.starts_with("gateway-")).collect()
+    let names = scanned.iter().flat_map(|it| names(machine, *it, &machine.scan_dir()));
+    names.filter(|name| name.starts_with("gateway-")).collect()
 }
 
 /// A slot that a scanner can see, with what its supervisor says.
@@ -93,13 +89,18 @@ pub(super) struct Found {
 pub(super) fn slot(machine: &Machine, profile: &Profile) -> Option<Found> {
     let name = format!("gateway-{profile}");
     scanned(machine).into_iter().find_map(|container| {
-        let dir = machine.path(container, &format!("{}/{name}", machine.scan_dir())).ok()?;
-        std::fs::symlink_metadata(&dir).ok()?;
-        let status = std::fs::read(dir.join("supervise/status")).ok();
-        let record = status.and_then(|bytes| Record::read(&bytes));
+        let dir = format!("{}/{name}", machine.scan_dir());
+        machine.see(container, &dir)?;
+        let record = record(machine, container, &dir);
         let is_supervised = machine.processes(container).iter().any(|it| supervises(it, &name));
         Some(Found { container, record, is_supervised })
     })
+}
+
+/// What the supervisor of a service says.
+fn record(machine: &Machine, container: Container, dir: &str) -> Option<Record> {
+    let status = bytes(machine, container, &format!("{dir}/supervise/status"))?;
+    Record::read(&status)
 }
 
 /// Is it the s6-supervise of this service?
@@ -108,40 +109,28 @@ pub(super) fn supervises(process: &Process, service: &str) -> bool {
 }
 
 /// The processes that are a profile's gateway, or wait to be it.
-pub(super) fn gateways(machine: &Machine, container: Container, of: &Profile) -> Vec<Process> {
+pub(super) fn gateways(all: &[Process], of: &Profile) -> Vec<Process> {
     let is_it = |it: &Process| {
         let words: Vec<_> = it.words.iter().map(Into::into).collect();
         gateway_of(&words).as_ref() == Some(of)
     };
-    machine.processes(container).into_iter().filter(is_it).collect()
+    all.iter().filter(|it| is_it(it)).cloned().collect()
 }
 
 /// How many of them do a gateway's work: hold the profile's lock, or have a child.
 pub(super) fn live(machine: &Machine, profile: &Profile) -> usize {
     let lock = format!("{}/.gateway.lock", profile_dir(machine, profile));
-    let lock = from_first(machine, &lock).and_then(|path| std::fs::symlink_metadata(path).ok());
-    let holders = lock.map(|meta| holders(meta.ino())).unwrap_or_default();
-    let works = |it: &Process, all: &[Process]| {
-        holders.contains(&it.outer) || all.iter().any(|child| child.parent == it.outer)
-    };
+    let lock = machine.see(FIRST, &lock).map(|it| it.inode);
     let in_one = |container| {
+        let vessel = machine.vessel(container).ok();
+        let holders = vessel.zip(lock).map(|(it, inode)| it.holders(inode)).unwrap_or_default();
         let all = machine.processes(container);
-        gateways(machine, container, profile).iter().filter(|it| works(it, &all)).count()
+        let works = |it: &&Process| {
+            holders.contains(&it.outer) || all.iter().any(|child| child.parent == it.outer)
+        };
+        gateways(&all, profile).iter().filter(works).count()
     };
     machine.all().map(in_one).sum()
-}
-
-/// Who holds a record lock on a file, by the outside's numbers.
-fn holders(inode: u64) -> Vec<u32> {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    let end = format!(":{inode}");
-    let of = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        // `1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`; one that waits has an arrow before its kind.
-        let is_held = words.get(5).is_some_and(|file| file.ends_with(&end));
-        is_held.then(|| words.get(4)?.parse().ok()).flatten()
-    };
-    locks.lines().filter_map(of).collect()
 }
 
 /// How many processes of all containers are so.
@@ -155,34 +144,34 @@ pub(super) fn count(machine: &Machine, is: impl Fn(&Process) -> bool) -> usize {
 pub(super) fn starts(machine: &Machine, profile: &Profile) -> usize {
     let Some(found) = slot(machine, profile) else { return 0 };
     let tally = format!("{}/gateway-{profile}/supervise/death_tally", machine.scan_dir());
-    let tally = machine.path(found.container, &tally).and_then(|path| {
-        std::fs::metadata(path).map(|meta| meta.len()).map_err(|error| error.to_string())
-    });
     // Twelve bytes of time, the exit code, the signal.
-    let died = usize::try_from(tally.unwrap_or_default() / 14).unwrap_or(usize::MAX);
+    let died = bytes(machine, found.container, &tally).unwrap_or_default().len() / 14;
     let lives = found.record.is_some_and(|record| record.pid > 0 && !record.is_finishing);
     died + usize::from(lives)
 }
 
 /// Everything that moves when something does: processes, and the records of all slots.
-type Picture = (Vec<(u32, String)>, BTreeMap<String, Vec<u8>>);
+pub(super) type Picture = (Vec<(u32, String)>, BTreeMap<String, Vec<u8>>);
 
-fn picture(machine: &Machine) -> Picture {
+pub(super) fn picture(machine: &Machine) -> Picture {
     let all = machine.all().flat_map(|it| machine.processes(it));
     let processes = all.map(|it| (it.outer, it.line())).collect();
     let mut records = BTreeMap::new();
     for container in machine.all() {
-        let Ok(dir) = machine.path(container, &machine.scan_dir()) else { continue };
-        for name in names(&dir) {
-            let status = std::fs::read(dir.join(&name).join("supervise/status"));
+        let dir = machine.scan_dir();
+        for name in names(machine, container, &dir) {
+            let status = bytes(machine, container, &format!("{dir}/{name}/supervise/status"));
             records.insert(format!("{container} {name}"), status.unwrap_or_default());
         }
     }
     (processes, records)
 }
 
+/// The mark of a container that waits until another one lets go of the home.
+const WAITING: &str = "/run/hermes/state/waiting";
+
 /// Is every gateway as its supervisor wants it?
-fn is_at_rest(machine: &Machine) -> bool {
+pub(super) fn is_at_rest(machine: &Machine) -> bool {
     let scanned = scanned(machine);
     let profiles = slot_names(machine, &scanned)
         .into_iter()
@@ -195,44 +184,55 @@ fn is_at_rest(machine: &Machine) -> bool {
         None => false,
     };
     let boots = |it: &Process| it.words.iter().any(|word| word == "boot");
-    // A container that runs has its scanner, unless nobody supervises there.
-    profiles.collect::<Vec<_>>().iter().all(rests) && count(machine, boots) == 0
+    // A container that runs has its scanner, unless nobody supervises there, or it waits for another one's end.
+    let is_booting = |it: Container| {
+        machine.processes(it).iter().any(boots) && machine.see(it, WAITING).is_none()
+    };
+    profiles.collect::<Vec<_>>().iter().all(rests) && !machine.all().any(is_booting)
 }
 
+/// So long nothing moves where something rests, and does not only wait for the processor.
+const QUIET: Duration = Duration::from_millis(400);
+
 /// Waits until nothing moves, at most so long. What still moves then may go on: the next step says what is wrong with it.
-pub(super) fn settle(machine: &Machine, at_most: std::time::Duration) {
-    let quiet = std::time::Duration::from_millis(400);
+pub(super) fn settle(machine: &Machine, at_most: Duration) {
+    be_quiet(machine, at_most, is_at_rest);
+}
+
+/// Waits until nothing moves, whatever it waits for.
+pub(super) fn wait_for_quiet(machine: &Machine) {
+    be_quiet(machine, wait::PATIENCE, |_| true);
+}
+
+fn be_quiet(machine: &Machine, at_most: Duration, rests: impl Fn(&Machine) -> bool) {
     let mut last = picture(machine);
     let mut since = std::time::Instant::now();
     // What still moves at the deadline is no error here, nor on the simulated machine.
     let _ = wait::within(at_most, || {
         let now = picture(machine);
-        if now != last || !is_at_rest(machine) {
+        if now != last || !rests(machine) {
             last = now;
             since = std::time::Instant::now();
         }
-        if since.elapsed() >= quiet { Ok(()) } else { Err(String::new()) }
+        if since.elapsed() >= QUIET { Ok(()) } else { Err(String::new()) }
     });
 }
 
 /// Waits until the scan directory's s6-svscan listens.
 pub(super) fn wait_for_svscan(machine: &Machine, container: Container) -> Result<(), String> {
-    use rustix::fs::{Mode, OFlags, open};
-    let control = machine.path(container, &format!("{}/.s6-svscan/control", machine.scan_dir()))?;
+    let control = format!("{}/.s6-svscan/control", machine.scan_dir());
+    let vessel = machine.vessel(container)?;
     wait::within(wait::PATIENCE, || {
-        open(&control, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty())
-            .map(drop)
-            .map_err(|errno| format!("s6-svscan does not listen: {errno}"))
+        vessel.listens(&control).map_err(|why| format!("s6-svscan does not listen: {why}"))
     })
 }
 
 /// For people: what the supervisors of a container say.
 pub(super) fn tell(machine: &Machine, container: Container) -> String {
-    let Ok(dir) = machine.path(container, &machine.scan_dir()) else { return String::new() };
+    let dir = machine.scan_dir();
     let mut told = String::new();
-    for name in names(&dir) {
-        let record = std::fs::read(dir.join(&name).join("supervise/status")).ok();
-        let record = record.and_then(|bytes| Record::read(&bytes));
+    for name in names(machine, container, &dir) {
+        let record = record(machine, container, &format!("{dir}/{name}"));
         told.push_str(&format!("{name}: {record:?}\n"));
     }
     told

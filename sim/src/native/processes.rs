@@ -21,6 +21,11 @@ pub struct Process {
 }
 
 impl Process {
+    /// One that is seen from inside its namespace alone.
+    pub(super) fn inside(pid: u32, parent: u32, is_stopped: bool, words: Vec<String>) -> Self {
+        Self { pid, outer: pid, parent, namespace: PathBuf::new(), is_stopped, words }
+    }
+
     /// Sends it a signal; one that has ended meanwhile gets none, and nobody else does.
     pub fn signal(&self, signal: Signal) {
         let Some(pid) = raw(self.outer) else { return };

@@ -2,19 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal as RawSignal;
-
-use super::inside::{Begun, uid};
+use super::inside::uid;
 use super::machine::Machine;
 use super::processes::Process;
+use super::vessel::{End, Vessel};
 use super::{expect, look, setup, wait};
 use crate::scenario::step::{RuntimeAct, Target};
-use crate::scenario::words::{Signal, User};
+use crate::scenario::words::User;
 use crate::scenario::world::Tree;
 use crate::scenario::{Container, Run, Scenario, Step};
 
 /// How long a boot may take to come to rest; what still moves then, as a gateway that fails for ever does, may go on.
-const BOOT_MAX: Duration = Duration::from_secs(10);
+pub(super) const BOOT_MAX: Duration = Duration::from_secs(10);
 
 /// Plays it from the beginning: `c1` is booted and settled, unless the story boots by itself.
 pub(super) fn play(machine: &mut Machine, scenario: &Scenario) -> Result<(), String> {
@@ -26,6 +25,7 @@ pub(super) fn play(machine: &mut Machine, scenario: &Scenario) -> Result<(), Str
     for (index, step) in scenario.story.iter().enumerate() {
         machine.refresh()?;
         let held = match step {
+            Step::Together(group) if is_calm(scenario) => in_order(machine, &group.together),
             Step::Together(group) => together(machine, &group.together),
             one => together(machine, std::slice::from_ref(one)),
         };
@@ -35,12 +35,17 @@ pub(super) fn play(machine: &mut Machine, scenario: &Scenario) -> Result<(), Str
 }
 
 /// A container that was only just started is quiet, too.
-fn wait_for_scanner(machine: &Machine, scenario: &Scenario) -> Result<(), String> {
-    let is_guest = scenario.world.environment.get("HERMES_ROLE").is_some_and(|it| it == "guest");
-    if scenario.world.tree == Tree::None || is_guest || !scenario.world.command.is_empty() {
-        return Ok(());
+pub(super) fn wait_for_scanner(machine: &Machine, scenario: &Scenario) -> Result<(), String> {
+    match has_scanner(scenario) {
+        true => look::wait_for_svscan(machine, Container(1)),
+        false => Ok(()),
     }
-    look::wait_for_svscan(machine, Container(1))
+}
+
+/// Does `c1` supervise anything?
+pub(super) fn has_scanner(scenario: &Scenario) -> bool {
+    let is_guest = scenario.world.environment.get("HERMES_ROLE").is_some_and(|it| it == "guest");
+    scenario.world.tree != Tree::None && !is_guest && scenario.world.command.is_empty()
 }
 
 /// A step in a few words.
@@ -51,9 +56,27 @@ fn told(step: &Step) -> String {
     }
 }
 
+/// Does it tell of the calm run alone, and of no other order?
+fn is_calm(scenario: &Scenario) -> bool {
+    !scenario.search.closed && scenario.search.surprises == 0
+}
+
+/// The calm run: each step begins when the one before has ended or waits.
+fn in_order(machine: &mut Machine, steps: &[Step]) -> Result<(), String> {
+    let mut begun: Vec<(&Run, End)> = Vec::new();
+    for step in steps {
+        match step {
+            Step::Run(run) => begun.push((run, begin(machine, run)?)),
+            other => act(machine, other)?,
+        }
+        look::wait_for_quiet(machine);
+    }
+    begun.into_iter().try_for_each(|(run, end)| expect::command(run, &end()?))
+}
+
 /// The commands are begun first, whatever else is together with them is done then, and then they are waited for.
-fn together(machine: &mut Machine, steps: &[Step]) -> Result<(), String> {
-    let mut begun: Vec<(&Run, Begun)> = Vec::new();
+pub(super) fn together(machine: &mut Machine, steps: &[Step]) -> Result<(), String> {
+    let mut begun: Vec<(&Run, End)> = Vec::new();
     for step in steps {
         if let Step::Run(run) = step {
             begun.push((run, begin(machine, run)?));
@@ -66,13 +89,13 @@ fn together(machine: &mut Machine, steps: &[Step]) -> Result<(), String> {
     }
     let mut held = Ok(());
     for (run, begun) in begun {
-        let ended = begun.end()?;
+        let ended = begun()?;
         held = held.and(expect::command(run, &ended));
     }
     held
 }
 
-fn begin(machine: &Machine, run: &Run) -> Result<Begun, String> {
+pub(super) fn begin(machine: &Machine, run: &Run) -> Result<End, String> {
     let words = run.words();
     let argv: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut env = machine.env();
@@ -80,7 +103,7 @@ fn begin(machine: &Machine, run: &Run) -> Result<Begun, String> {
     machine.begin(run.container, run.user, &env, &argv)
 }
 
-fn act(machine: &mut Machine, step: &Step) -> Result<(), String> {
+pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), String> {
     match step {
         Step::Boot(it) => {
             if let Some(command) = &it.command {
@@ -100,8 +123,7 @@ fn act(machine: &mut Machine, step: &Step) -> Result<(), String> {
         Step::Signal(it) => {
             let process = find(machine, it.container, &it.to)
                 .ok_or_else(|| format!("no process is `{}`", it.to))?;
-            process.signal(signal(it.signal));
-            Ok(())
+            machine.vessel(it.container)?.signal(&process, it.signal)
         }
         Step::Pass(it) => {
             wait::pass(it.pass.0);
@@ -111,7 +133,10 @@ fn act(machine: &mut Machine, step: &Step) -> Result<(), String> {
             look::settle(machine, it.settle.0);
             Ok(())
         }
-        Step::Expect(it) => wait::within(it.expect.within.0, || expect::holds(machine, &it.expect)),
+        Step::Expect(it) => wait::within(it.expect.within.0, || {
+            machine.refresh()?;
+            expect::holds(machine, &it.expect)
+        }),
         Step::S6Svc(it) => {
             let slot = format!("{}/gateway-{}", machine.scan_dir(), it.profile);
             behind_our_back(machine, it.container, &["s6-svc", &it.options, &slot])
@@ -133,33 +158,34 @@ fn runtime(
     match act {
         RuntimeAct::Start => machine.start(of),
         RuntimeAct::Stop => machine.stop(of, grace),
-        RuntimeAct::Restart => machine.stop(of, grace).and_then(|()| machine.start(of)),
+        RuntimeAct::Restart => machine.restart(of, grace),
         RuntimeAct::Kill => machine.kill(of),
         RuntimeAct::Recreate => machine.recreate(of).and_then(|()| machine.start(of)),
-        RuntimeAct::Pause | RuntimeAct::Unpause => Err("this machine cannot pause".to_owned()),
+        RuntimeAct::Pause => machine.pause(of),
+        RuntimeAct::Unpause => machine.unpause(of),
     }
 }
 
 /// Files are changed as root, from the host.
 fn files(machine: &Machine, step: &Step) -> Result<(), String> {
-    let life = machine.life(Container(1))?;
+    let vessel: &dyn Vessel = machine.vessel(Container(1))?;
     let place = setup::place;
     match step {
-        Step::Write(it) => setup::put(life, &it.write, &it.file),
-        Step::Remove(it) => setup::sh(life, "rm -rf -- \"$1\"", &[&place(&it.remove)], b""),
+        Step::Write(it) => setup::put(vessel, &it.write, &it.file),
+        Step::Remove(it) => setup::sh(vessel, "rm -rf -- \"$1\"", &[&place(&it.remove)], b""),
         Step::Move(it) => {
-            setup::sh(life, "mv -T -- \"$1\" \"$2\"", &[&place(&it.from), &place(&it.to)], b"")
+            setup::sh(vessel, "mv -T -- \"$1\" \"$2\"", &[&place(&it.from), &place(&it.to)], b"")
         }
         Step::Copy(it) => {
-            setup::sh(life, "cp -aT -- \"$1\" \"$2\"", &[&place(&it.copy), &place(&it.to)], b"")
+            setup::sh(vessel, "cp -aT -- \"$1\" \"$2\"", &[&place(&it.copy), &place(&it.to)], b"")
         }
         Step::Chmod(it) => {
             let mode = format!("{:04o}", it.mode.0);
-            setup::sh(life, "chmod -- \"$2\" \"$1\"", &[&place(&it.chmod), &mode], b"")
+            setup::sh(vessel, "chmod -- \"$2\" \"$1\"", &[&place(&it.chmod), &mode], b"")
         }
         Step::Chown(it) => {
             let owner = uid(it.owner).to_string();
-            setup::sh(life, "chown -h -- \"$2:$2\" \"$1\"", &[&place(&it.chown), &owner], b"")
+            setup::sh(vessel, "chown -h -- \"$2:$2\" \"$1\"", &[&place(&it.chown), &owner], b"")
         }
         other => Err(format!("this machine cannot `{}`", other.key())),
     }
@@ -172,20 +198,6 @@ fn behind_our_back(machine: &Machine, container: Container, argv: &[&str]) -> Re
     machine.run(container, user, &machine.env(), argv).map(drop)
 }
 
-fn signal(signal: Signal) -> RawSignal {
-    match signal {
-        Signal::Hup => RawSignal::HUP,
-        Signal::Int => RawSignal::INT,
-        Signal::Quit => RawSignal::QUIT,
-        Signal::Kill => RawSignal::KILL,
-        Signal::Usr1 => RawSignal::USR1,
-        Signal::Usr2 => RawSignal::USR2,
-        Signal::Term => RawSignal::TERM,
-        Signal::Cont => RawSignal::CONT,
-        Signal::Stop => RawSignal::STOP,
-    }
-}
-
 /// Whom a step means.
 fn find(machine: &Machine, container: Container, target: &Target) -> Option<Process> {
     let all = machine.processes(container);
@@ -193,8 +205,8 @@ fn find(machine: &Machine, container: Container, target: &Target) -> Option<Proc
     let supervisor = |service: String| all.iter().find(|it| look::supervises(it, &service));
     match target {
         Target::Init => all.iter().find(|it| it.pid == 1).cloned(),
-        Target::Gateway(name) => look::gateways(machine, container, &name.0).into_iter().next(),
-        Target::Child(name) => child_of(look::gateways(machine, container, &name.0).first()?),
+        Target::Gateway(name) => look::gateways(&all, &name.0).into_iter().next(),
+        Target::Child(name) => child_of(look::gateways(&all, &name.0).first()?),
         Target::Supervisor(name) => supervisor(format!("gateway-{name}")).cloned(),
         Target::Logger(name) => child_of(supervisor(format!("gateway-{name}/log"))?),
         Target::Svscan => all.iter().find(|it| it.pid != 1 && it.program() == "s6-svscan").cloned(),

@@ -6,7 +6,7 @@ use hermes::name::Profile;
 
 use super::volume;
 use crate::process::{Body, Process, What};
-use crate::world::{ContainerId, Who, World};
+use crate::world::{Container, ContainerId, Init, Phase, Who, World};
 
 /// The words after the program's name, if the process is `hermes`.
 pub fn hermes_words(argv: &[OsString]) -> Option<Vec<&str>> {
@@ -49,15 +49,17 @@ pub fn works(world: &World, process: &Process, profile: &Profile) -> bool {
     holds || listens || !process.spawned.is_empty()
 }
 
-/// Started by a slot.
+/// Started by a slot, or by a host's supervisor.
 pub fn is_supervised(process: &Process) -> bool {
-    process.env.contains_key(OsStr::new("HERMES_S6_SUPERVISED_CHILD"))
+    let has = |name: &str| process.env.contains_key(OsStr::new(name));
+    has("HERMES_S6_SUPERVISED_CHILD") || has("HERMES_SUPERVISED_CHILD")
 }
 
-/// s6-supervise.
+/// s6-supervise, or a host's supervisor.
 pub fn is_supervisor(process: &Process) -> bool {
     process.is_alive()
-        && (matches!(process.body, Body::Supervise(_)) || process.comm == "s6-supervise")
+        && (matches!(process.body, Body::Supervise(_) | Body::Manager(_))
+            || process.comm == "s6-supervise")
 }
 
 /// s6-svscan.
@@ -79,10 +81,14 @@ pub fn boots(world: &World) -> bool {
     })
 }
 
-/// The container that supervises the home.
+/// The container that supervises the home. Somebody else's tree takes no lock of ours.
 pub fn supervising(world: &World) -> Option<ContainerId> {
-    let lock = volume::entry(world, volume::HOME_NODE, ".supervisor.lock")?;
-    let mut everybody = world.everybody();
-    let holder = everybody.find(|(_, process)| process.record_locks.contains(&lock));
-    holder.map(|(who, _)| who.container)
+    let lock = volume::entry(world, volume::HOME_NODE, ".supervisor.lock");
+    let holds = |process: &Process| lock.is_some_and(|lock| process.record_locks.contains(&lock));
+    let holder = world.everybody().find(|(_, process)| holds(process));
+    let is_foreign = |container: &Container| {
+        container.settings.init == Init::Foreign && container.phase == Phase::Running
+    };
+    let mut foreign = world.containers.iter().filter(|(_, container)| is_foreign(container));
+    holder.map(|(who, _)| who.container).or_else(|| foreign.next().map(|(&id, _)| id))
 }

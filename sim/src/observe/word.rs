@@ -2,12 +2,14 @@
 //!
 //! Knows no disk and no profiles.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::thread::LocalKey;
 
 use hermes::error::Errno;
 use hermes::host::effect::{Effect, Handle, Kind, Meta};
@@ -17,8 +19,10 @@ use hermes::record::intent::{self, Intent, Prior, Source};
 use hermes::record::json::Reading;
 use hermes::record::{marker, pidfile, state};
 
+use crate::hash;
+
 /// What lies at a record's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contents<'a> {
     /// Nothing.
     Missing,
@@ -64,8 +68,41 @@ impl fmt::Display for Word {
     }
 }
 
+thread_local! {
+    /// What was read before: the same files say the same, and they are looked at after every move.
+    static PRIORS: RefCell<BTreeMap<u128, Prior>> = const { RefCell::new(BTreeMap::new()) };
+    static WORDS: RefCell<BTreeMap<u128, Word>> = const { RefCell::new(BTreeMap::new()) };
+    static STATES: RefCell<BTreeMap<u128, state::State>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// So much is remembered of each.
+const REMEMBERED_MAX: usize = 4096;
+
+fn remembered<T: Clone>(
+    before: &'static LocalKey<RefCell<BTreeMap<u128, T>>>,
+    key: u128,
+    read: impl FnOnce() -> T,
+) -> T {
+    if let Some(known) = before.with_borrow(|before| before.get(&key).cloned()) {
+        return known;
+    }
+    let now = read();
+    before.with_borrow_mut(|before| {
+        if before.len() >= REMEMBERED_MAX {
+            before.clear();
+        }
+        before.insert(key, now.clone());
+    });
+    now
+}
+
 /// What a boot would take for the operator's word.
 pub fn prior(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent>) -> Prior {
+    let key = hash::of(&(record, noted, bootstrap));
+    remembered(&PRIORS, key, || read_prior(record, noted, bootstrap))
+}
+
+fn read_prior(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent>) -> Prior {
     let path = Path::new("/record");
     let record = now(intent::read(&OneFile::new(record), path));
     let noted = now(state::read(&OneFile::new(noted), path));
@@ -74,11 +111,13 @@ pub fn prior(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent
 
 /// The same in one word; a broken intent file is one, whatever the state file says.
 pub fn word(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent>) -> Word {
-    let path = Path::new("/record");
-    if matches!(now(intent::read(&OneFile::new(record), path)), Reading::Odd(_)) {
-        return Word::Broken;
-    }
-    of_prior(&prior(record, noted, bootstrap))
+    remembered(&WORDS, hash::of(&(record, noted, bootstrap)), || {
+        let path = Path::new("/record");
+        if matches!(now(intent::read(&OneFile::new(record), path)), Reading::Odd(_)) {
+            return Word::Broken;
+        }
+        of_prior(&prior(record, noted, bootstrap))
+    })
 }
 
 /// A prior in one word.
@@ -93,8 +132,10 @@ pub fn of_prior(prior: &Prior) -> Word {
 
 /// What a gateway noted of itself; nothing that can be used is nothing.
 pub fn state(contents: Contents<'_>) -> state::State {
-    let read = now(state::read(&OneFile::new(contents), Path::new("/record")));
-    read.whole().cloned().unwrap_or_default()
+    remembered(&STATES, hash::of(&contents), || {
+        let read = now(state::read(&OneFile::new(contents), Path::new("/record")));
+        read.whole().cloned().unwrap_or_default()
+    })
 }
 
 /// Who a marker names.

@@ -10,8 +10,10 @@ use hermes::host::effect::Signal as RawSignal;
 use super::tasks::{profile_of, words};
 use super::{Failure, expect};
 use crate::disk::{Body as NodeBody, NodeId};
+use crate::hosts;
 use crate::image::{HOME, VOLUME};
 use crate::machine::Machine;
+use crate::observe::slot;
 use crate::process::Body;
 use crate::s6::tools;
 use crate::scenario::step::{Mood, Target};
@@ -50,6 +52,12 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
             let container = ContainerId(it.container.0);
             let words = [it.options.clone(), "/run/service".to_owned()];
             behind_our_back(world, container, "s6-svscanctl", words)?;
+        }
+        Step::HostStop(it) => {
+            if !hosts::tools::stop(world, ContainerId(it.container.0), &it.profile.0) {
+                let what = format!("no host's tool could stop {}", it.profile);
+                return Err(expect::failure("a step", what));
+            }
         }
         Step::Write(it) => put(world, &it.write, &it.file),
         Step::Remove(it) => {
@@ -221,7 +229,10 @@ fn find(world: &World, container: ContainerId, target: &Target) -> Option<Who> {
             alive.find(|(_, process)| process.parent == supervisor)
         }
         Target::Svscan => {
-            alive.find(|(pid, process)| **pid != 1 && matches!(process.body, Body::Svscan(_)))
+            let scan_dir = slot::scan_dir(world, container);
+            alive.find(|(_, process)| {
+                matches!(process.body, Body::Svscan(_)) && Some(process.cwd) == scan_dir
+            })
         }
         Target::Main => {
             let mut all = world.container(container).processes.iter();

@@ -9,6 +9,7 @@ use super::{Deed, Failure, Play, Sticky};
 use crate::runtime;
 use crate::scenario::{Kind, Span, Task};
 use crate::task::Wants;
+use crate::touched;
 use crate::world::{ContainerId, Phase, Who};
 
 impl Play {
@@ -21,7 +22,7 @@ impl Play {
             _ => self.watch.signalled(true),
         }
         match deed {
-            Deed::Kill => self.machine.signal(who, Signal::KILL),
+            Deed::Kill => touched::moving(|| self.machine.signal(who, Signal::KILL)),
             Deed::ContainerKill => {
                 runtime::kill(&mut self.machine.world, who.container);
                 self.restarting.push(who.container);

@@ -7,8 +7,9 @@ use super::{Command, Failure, acts, ask};
 use crate::disk::Body as NodeBody;
 use crate::machine::{Machine, Printed};
 use crate::observe::process::{gateways, is_logger, is_supervisor, works};
+use crate::observe::service::Service;
 use crate::observe::word::Word;
-use crate::observe::{slot, volume};
+use crate::observe::{service, slot, volume};
 use crate::process::Process;
 use crate::scenario::expect::{File, Kind, Status};
 use crate::scenario::{Expect, Name, Run, words};
@@ -92,16 +93,6 @@ fn intents(world: &World, expect: &Expect) -> Held {
     Ok(())
 }
 
-/// The slot of a profile, with what its supervisor says.
-fn found(world: &World, profile: &Profile) -> Option<(slot::Slot, Option<slot::Record>, bool)> {
-    slot::scanned(world).into_iter().find_map(|(id, dir)| {
-        let found = slot::visible(world, dir).into_iter().find(|it| it.profile == *profile)?;
-        let supervised = slot::supervisor(world, id, &found).is_some();
-        let record = slot::record(world, &found);
-        Some((found, record, supervised))
-    })
-}
-
 fn live(world: &World, profile: &Profile) -> usize {
     let mine =
         gateways(world).filter(|(_, process, of)| of == profile && works(world, process, of));
@@ -109,7 +100,8 @@ fn live(world: &World, profile: &Profile) -> usize {
 }
 
 fn is_up(world: &World, profile: &Profile) -> Held {
-    let Some((_, record, supervised)) = found(world, profile) else {
+    let Some(Service { record, is_supervised: supervised, .. }) = service::of(world, profile)
+    else {
         return Err(format!("{profile} has no slot"));
     };
     must(supervised, || format!("nobody looks after the slot of {profile}"))?;
@@ -121,7 +113,8 @@ fn is_up(world: &World, profile: &Profile) -> Held {
 }
 
 fn is_down(world: &World, profile: &Profile) -> Held {
-    let Some((_, record, supervised)) = found(world, profile) else {
+    let Some(Service { record, is_supervised: supervised, .. }) = service::of(world, profile)
+    else {
         return Err(format!("{profile} has no slot"));
     };
     must(live(world, profile) == 0, || format!("a gateway of {profile} lives"))?;

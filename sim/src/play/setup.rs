@@ -15,7 +15,7 @@ use crate::runtime;
 use crate::scenario::world::{Content, Node, S6, Tree};
 use crate::scenario::{Scenario, words};
 use crate::user_program;
-use crate::world::{ContainerId, Version, World};
+use crate::world::{ContainerId, Init, Version, World};
 
 impl Play {
     /// At its beginning: booted and settled, if the story does not boot by itself.
@@ -73,14 +73,21 @@ fn world(scenario: &Scenario) -> World {
         containers: told.containers,
         env: told.environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         umask: told.umask.map_or(Facts::default().umask, |mode| mode.0),
+        run_is_tmpfs: told.noexec_run,
         command: told.command.iter().map(OsString::from).collect(),
         programs: programs(scenario),
+        host: told.tree.host(),
         ..Facts::default()
     };
     let mut world = image::world(&facts);
-    if told.tree == Tree::None {
+    let init = match told.tree {
+        Tree::None => Some(Init::Sleeps),
+        Tree::Root => Some(Init::Foreign),
+        Tree::Hermes | Tree::Systemd | Tree::Launchd | Tree::Windows => None,
+    };
+    if let Some(init) = init {
         for container in world.containers.values_mut() {
-            container.settings.is_ours = false;
+            container.settings.init = init;
         }
     }
     volume(&mut world, scenario);

@@ -133,6 +133,7 @@ impl Play {
                 self.watch.signalled(it.signal == Signal::Kill);
             }
             Step::S6Svc(it) => self.watch.overruled(&it.profile.0),
+            Step::HostStop(it) => self.watch.overruled(&it.profile.0),
             Step::Clock(_) | Step::Suspend(_) | Step::Disk(_) => {}
             _ => self.watch.meddled(&self.machine.world),
         }

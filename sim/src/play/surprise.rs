@@ -157,7 +157,7 @@ fn touches(at: &At, effect: &Effect) -> bool {
 }
 
 /// Is this effect of the kind, and about something that has the text in it?
-pub(super) fn is_about(effect: &Effect, kind: Kind, text: Option<&str>) -> bool {
+pub fn is_about(effect: &Effect, kind: Kind, text: Option<&str>) -> bool {
     Kind::of(effect) == kind
         && text.is_none_or(|text| objects(effect).iter().any(|it| it.contains(text)))
 }

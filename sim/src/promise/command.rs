@@ -36,6 +36,10 @@ pub enum Asked {
     Delete(Profile),
     /// `profile rename`.
     Rename(Profile, Profile),
+    /// `gateway install`, and `gateway uninstall`, which stops what it takes away.
+    Install(Scope),
+    /// The other way round.
+    Uninstall(Scope),
     /// `boot …`, in earnest.
     Boot,
     /// `gateway run`.
@@ -65,9 +69,9 @@ impl Asked {
             C::Gateway(G::Start(act) | G::Restart(act)) => Self::Say(Word::Running, scope(act.all)),
             C::Gateway(G::Stop(act)) => Self::Say(Word::Stopped, scope(act.all)),
             C::Gateway(G::Run(_)) => Self::Run(profile),
-            C::Gateway(
-                G::Status(_) | G::List | G::Logs(_) | G::Install(_) | G::Uninstall(_) | G::Intended,
-            ) => Self::Look,
+            C::Gateway(G::Status(_) | G::List | G::Logs(_) | G::Intended) => Self::Look,
+            C::Gateway(G::Install(act)) => Self::Install(scope(act.all)),
+            C::Gateway(G::Uninstall(act)) => Self::Uninstall(scope(act.all)),
             C::Profile(P::Create(named)) => Self::Create(named.name),
             C::Profile(P::Delete(delete)) => Self::Delete(delete.name),
             C::Profile(P::Rename(rename)) => Self::Rename(rename.old, rename.new),
@@ -95,8 +99,13 @@ impl Asked {
     /// Those whose words, slots or gateways it may change, of all that exist.
     pub fn profiles(&self, world: &World) -> BTreeSet<Profile> {
         match self {
-            Self::Say(_, Scope::All) | Self::Boot => volume::profiles(world),
+            Self::Say(_, Scope::All)
+            | Self::Install(Scope::All)
+            | Self::Uninstall(Scope::All)
+            | Self::Boot => volume::profiles(world),
             Self::Say(_, Scope::One(profile))
+            | Self::Install(Scope::One(profile))
+            | Self::Uninstall(Scope::One(profile))
             | Self::Create(profile)
             | Self::Delete(profile)
             | Self::Run(profile) => BTreeSet::from([profile.clone()]),
@@ -108,8 +117,13 @@ impl Asked {
     /// May it change anything about this profile?
     pub fn concerns(&self, profile: &Profile) -> bool {
         match self {
-            Self::Say(_, Scope::All) | Self::Boot => true,
+            Self::Say(_, Scope::All)
+            | Self::Install(Scope::All)
+            | Self::Uninstall(Scope::All)
+            | Self::Boot => true,
             Self::Say(_, Scope::One(one))
+            | Self::Install(Scope::One(one))
+            | Self::Uninstall(Scope::One(one))
             | Self::Create(one)
             | Self::Delete(one)
             | Self::Run(one) => one == profile,
@@ -128,6 +142,7 @@ impl Asked {
                 let files = word::of_prior(&volume::prior(world, profile));
                 Words::only(files).with(Word::Gone)
             }
+            Self::Uninstall(_) if volume::exists(world, profile) => Words::only(Word::Stopped),
             Self::Delete(_) => [Word::Stopped, Word::Gone].into_iter().collect(),
             Self::Rename(old, _) if old == profile => Words::only(Word::Gone),
             Self::Run(_) if before.has(Word::Unsaid) => {

@@ -12,6 +12,14 @@ use crate::world::{Who, World};
 /// The tools of s6's that only tell.
 const TELLING: [&str; 3] = ["s6-svstat", "s6-svok", "s6-svwait"];
 
+/// What other tools may be asked by those who only look, as the first word that is no option.
+const ASKING: [(&str, &[&str]); 4] = [
+    ("systemctl", &["show"]),
+    ("loginctl", &["show-user"]),
+    ("launchctl", &["managername", "list", "print-disabled"]),
+    ("schtasks.exe", &["/Query"]),
+];
+
 /// S11: a probe that takes a lock or deletes a "stale" file breaks what it looks at.
 pub fn only_looks(
     world: &World,
@@ -51,7 +59,12 @@ fn changes(world: &World, who: Who, effect: &Effect) -> Option<String> {
         Effect::SignalProcess { .. } | Effect::SignalGroup { .. } => Some("signals".to_owned()),
         Effect::Run { program, .. } => {
             let name = program.path.file_name().unwrap_or_default().to_string_lossy();
-            (!TELLING.contains(&name.as_ref())).then(|| format!("runs {name}"))
+            let word = program.args.iter().find(|word| !word.as_encoded_bytes().starts_with(b"--"));
+            let asks = |(tool, words): &(&str, &[&str])| {
+                *tool == name && word.is_some_and(|word| words.iter().any(|it| word == *it))
+            };
+            let tells = TELLING.contains(&name.as_ref()) || ASKING.iter().any(asks);
+            (!tells).then(|| format!("runs {name}"))
         }
         Effect::Spawn { program } | Effect::Exec { program } => {
             Some(format!("starts `{}`", program.path.display()))

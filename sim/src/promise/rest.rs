@@ -6,11 +6,11 @@ use hermes::name::Profile;
 use hermes::record::intent::Intent;
 
 use super::name::breach;
-use super::{Breach, Name};
+use super::{Breach, Name, host};
 use crate::disk::NodeId;
 use crate::observe::process::{gateways, is_supervised, is_supervisor, supervising, works};
 use crate::observe::slot::{self, Slot};
-use crate::observe::volume;
+use crate::observe::{service, volume};
 use crate::world::{ContainerId, Who, World};
 
 /// The container whose gateways are supervised, with its scan directory; `None` where all are guests.
@@ -21,7 +21,7 @@ pub fn seat(world: &World) -> Option<(ContainerId, NodeId)> {
 
 /// L1: the operator's word decides, and where it does not, something that `status` shows says why.
 pub fn wanted_is_asked(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Breach> {
-    let Some((id, dir)) = seat(world) else { return Ok(()) };
+    let Some((id, dir)) = seat(world) else { return host::wanted_is_asked(world, counts) };
     for found in slot::visible(world, dir) {
         if volume::exists(world, &found.profile) && counts(&found.profile) {
             one_wanted_is_asked(world, id, &found)?;
@@ -63,7 +63,7 @@ fn one_wanted_is_asked(world: &World, id: ContainerId, found: &Slot) -> Result<(
 /// L2: a profile without a slot cannot be started; a slot without a profile starts what nobody asked for.
 pub fn one_slot_each(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Breach> {
     slots_are_of_one_container(world)?;
-    let Some((_, dir)) = seat(world) else { return Ok(()) };
+    let Some((_, dir)) = seat(world) else { return host::none_is_a_strangers(world, counts) };
     let real = volume::profiles(world);
     let slots: Vec<Slot> = slot::visible(world, dir);
     let mut strangers = slots.iter().filter(|found| !real.contains(&found.profile));
@@ -171,6 +171,9 @@ pub fn stopped_is_gone(world: &World, counts: impl Fn(&Profile) -> bool) -> Resu
 
 /// One that its supervisor wants up is L1's.
 fn is_wanted_down(world: &World, profile: &Profile) -> bool {
+    if service::host(world).is_some() {
+        return service::of(world, profile).is_none_or(|service| !service.is_kept);
+    }
     let slots: BTreeMap<Profile, Slot> = seat(world)
         .map(|(_, dir)| slot::visible(world, dir))
         .unwrap_or_default()

@@ -4,7 +4,7 @@ use hermes::name::Profile;
 use hermes::record::intent::Intent;
 
 use super::name::breach;
-use super::{Breach, Name};
+use super::{Breach, Name, host};
 use crate::observe::{slot, volume};
 use crate::world::World;
 
@@ -30,6 +30,7 @@ pub fn down_says_the_intent(
     world: &World,
     at_rest: impl Fn(&Profile) -> bool,
 ) -> Result<(), Breach> {
+    host::start_says_the_intent(world, &at_rest)?;
     for (_, dir) in slot::scanned(world) {
         for found in slot::visible(world, dir) {
             let profile = &found.profile;

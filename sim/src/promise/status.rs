@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::name::breach;
 use super::rest::seat;
 use super::{Breach, Name};
+use crate::observe::service::{self, Service};
 use crate::observe::slot::{self, Record, Slot};
 use crate::observe::volume;
 use crate::world::{ContainerId, World};
@@ -49,8 +50,15 @@ fn one_agrees(world: &World, profile: &Profile, told: &Value) -> Result<(), Brea
         let mut slots = slot::visible(world, dir).into_iter();
         slots.find(|found| found.profile == *profile).map(|found| (id, found))
     });
+    let on_host = service::of(world, profile).filter(|_| service::host(world).is_some());
     let record = match (&found, word(told, "presence")) {
         (_, "foreground") => None,
+        (None, _) if on_host.is_some() => {
+            let Service { starts, record, .. } = on_host.expect("looked at above");
+            facts.push(("presence", "supervised"));
+            facts.push(("at_start", if starts { "up" } else { "down" }));
+            record.inspect(|record| told_of(*record, &mut facts))
+        }
         (None, _) => {
             facts.push(("presence", "unregistered"));
             None
@@ -81,8 +89,13 @@ fn supervised(
     let presence = if supervisor.is_some() { "supervised" } else { "unsupervised" };
     facts.push(("presence", presence));
     let record = supervisor.and_then(|_| slot::record(world, found))?;
-    facts.push(("want", if record.wants_up { "up" } else { "down" }));
     facts.push(("at_start", if found.is_down { "down" } else { "up" }));
+    told_of(record, facts);
+    Some(record)
+}
+
+fn told_of(record: Record, facts: &mut Vec<(&'static str, &'static str)>) {
+    facts.push(("want", if record.wants_up { "up" } else { "down" }));
     facts.push((
         "fact",
         match (record.pid, record.is_finishing) {
@@ -91,7 +104,6 @@ fn supervised(
             (_, false) => "up",
         },
     ));
-    Some(record)
 }
 
 /// As intended is only what is wanted, lives and is ready as the intent has it.

@@ -34,6 +34,8 @@ pub struct Watch {
     active: BTreeMap<u64, Active>,
     /// Profiles whose slot may not say the intent, because a command on them failed or was cut short.
     torn: BTreeSet<Profile>,
+    /// Profiles whose service somebody changed behind our back, and no command since.
+    overruled: BTreeSet<Profile>,
     /// A crash may have left files that only a boot takes away.
     is_littered: bool,
     /// Gateways that said that nothing but an operator can help them: in which run of which container.
@@ -65,6 +67,7 @@ impl Watch {
             words: BTreeMap::new(),
             active: BTreeMap::new(),
             torn: BTreeSet::new(),
+            overruled: BTreeSet::new(),
             is_littered: true,
             given_up: BTreeSet::new(),
             is_dark: false,
@@ -313,6 +316,7 @@ impl Watch {
                 self.torn.insert(profile.clone());
             } else if !active.overtaken.contains(&profile) {
                 self.torn.remove(&profile);
+                self.overruled.remove(&profile);
             }
             if active.asked != Asked::Boot && !matches!(active.asked, Asked::Run(_)) {
                 let may = self.words(&profile);
@@ -361,14 +365,6 @@ impl Watch {
             self.is_littered = true;
         }
         Ok(())
-    }
-
-    /// A command on this profile did not end well.
-    fn tear(&mut self, profile: Profile) {
-        for other in self.active.values_mut().filter(|other| other.asked.concerns(&profile)) {
-            other.overtaken.insert(profile.clone());
-        }
-        self.torn.insert(profile);
     }
 
     fn concerned(&self, world: &World, asked: &Asked) -> Vec<Profile> {

@@ -215,13 +215,13 @@ fn address(play: &Play, who: Who) -> Option<At> {
 }
 
 /// The program's own name.
-fn program(line: &str) -> String {
+pub(crate) fn program(line: &str) -> String {
     let path = line.split(' ').next().unwrap_or_default();
     path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// The file's name; of a temporary one the longest part that is no number.
-fn telling(path: &str) -> String {
+pub(crate) fn telling(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or_default();
     let is_number = |part: &str| {
         part.len() >= 4

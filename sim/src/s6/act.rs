@@ -6,7 +6,7 @@ use std::path::Path;
 
 use hermes::error::Errno;
 use hermes::host::Outcome;
-use hermes::host::effect::{Effect, How, Kind, Links, Meta, Over, Place};
+use hermes::host::effect::{Effect, Handle, How, Kind, Links, Meta, Over, Place};
 
 use crate::disk::NodeId;
 use crate::kernel::{self, Reply, Stand, all_open, files};
@@ -18,29 +18,29 @@ use crate::world::{Who, World};
 const BYTES_MAX: usize = 1 << 20;
 
 /// The process that moves.
-pub(super) fn process(world: &mut World, who: Who) -> &mut Process {
+pub(crate) fn process(world: &mut World, who: Who) -> &mut Process {
     world.process_mut(who).expect("the process that moves exists")
 }
 
 /// Alive and not stopped by SIGSTOP.
-pub(super) fn can_move(world: &World, who: Who) -> bool {
+pub(crate) fn can_move(world: &World, who: Who) -> bool {
     world.process(who).is_some_and(|process| process.is_alive() && !process.stopped)
 }
 
 /// Finds a node, or makes a file, as `open` does.
-pub(super) fn open(world: &mut World, who: Who, path: &Path, how: How) -> Result<NodeId, Errno> {
+pub(crate) fn open(world: &mut World, who: Who, path: &Path, how: How) -> Result<NodeId, Errno> {
     let stand = Stand::of(world, who);
     world.disk.open(&stand.view(), None, path, how, Links::Follow)
 }
 
 /// The whole of a file.
-pub(super) fn read(world: &mut World, who: Who, path: &Path) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read(world: &mut World, who: Who, path: &Path) -> Result<Vec<u8>, Errno> {
     let node = open(world, who, path, How::Read)?;
     Ok(world.disk.read(node, 0, BYTES_MAX))
 }
 
 /// A file made anew with these contents.
-pub(super) fn write(
+pub(crate) fn write(
     world: &mut World,
     who: Who,
     path: &Path,
@@ -56,26 +56,26 @@ pub(super) fn write(
 }
 
 /// What a path leads to, through links.
-pub(super) fn stat(world: &World, who: Who, path: &Path) -> Result<Meta, Errno> {
+pub(crate) fn stat(world: &World, who: Who, path: &Path) -> Result<Meta, Errno> {
     let stand = Stand::of(world, who);
     let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
     Ok(world.disk.meta(node))
 }
 
 /// Is something there?
-pub(super) fn exists(world: &World, who: Who, path: &Path) -> bool {
+pub(crate) fn exists(world: &World, who: Who, path: &Path) -> bool {
     stat(world, who, path).is_ok()
 }
 
 /// The names in the working directory; none if it is gone.
-pub(super) fn names_here(world: &World, who: Who) -> Vec<OsString> {
+pub(crate) fn names_here(world: &World, who: Who) -> Vec<OsString> {
     let cwd = world.process(who).map(|process| process.cwd);
     let listed = cwd.map(|cwd| world.disk.list(cwd).unwrap_or_default()).unwrap_or_default();
     listed.into_iter().map(|entry| entry.name).collect()
 }
 
 /// Any act of the kernel that ends at once.
-pub(super) fn perform(world: &mut World, who: Who, effect: &Effect) -> Outcome {
+pub(crate) fn perform(world: &mut World, who: Who, effect: &Effect) -> Outcome {
     match kernel::perform(world, who, effect) {
         Reply::Done(outcome) => outcome,
         Reply::NotYet | Reply::Gone => Err(Errno::INVAL),
@@ -83,7 +83,7 @@ pub(super) fn perform(world: &mut World, who: Who, effect: &Effect) -> Outcome {
 }
 
 /// `mkdir`; whether it was there already.
-pub(super) fn make_dir(world: &mut World, who: Who, path: &str, mode: u32) -> Result<bool, Errno> {
+pub(crate) fn make_dir(world: &mut World, who: Who, path: &str, mode: u32) -> Result<bool, Errno> {
     let place = Place::from(Path::new(path));
     match perform(world, who, &Effect::MakeDir { place, mode }) {
         Ok(_) => Ok(false),
@@ -95,8 +95,24 @@ pub(super) fn make_dir(world: &mut World, who: Who, path: &str, mode: u32) -> Re
     }
 }
 
+/// `chmod`, through links.
+pub(crate) fn set_mode(world: &mut World, who: Who, path: &Path, mode: u32) -> Result<(), Errno> {
+    let stand = Stand::of(world, who);
+    let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
+    let handle = hold(world, who, Open::new(What::Node(node), true, false));
+    let result = perform(world, who, &Effect::SetMode { handle: Handle(handle), mode });
+    let_go(world, who, handle);
+    result.map(drop)
+}
+
+/// `chgrp`, of what is no link.
+pub(crate) fn set_group(world: &mut World, who: Who, path: &Path, gid: u32) -> Result<(), Errno> {
+    let uid = stat(world, who, path)?.uid;
+    perform(world, who, &Effect::SetOwner { place: Place::from(path), uid, gid }).map(drop)
+}
+
 /// Makes a FIFO or takes the one that is there, and holds it open for reading and writing: its read handle.
-pub(super) fn listen(world: &mut World, who: Who, path: &str) -> Result<u32, Errno> {
+pub(crate) fn listen(world: &mut World, who: Who, path: &str) -> Result<u32, Errno> {
     let path = Path::new(path);
     let made = perform(world, who, &Effect::MakeFifo { place: Place::from(path), mode: 0o600 });
     match made {
@@ -112,7 +128,7 @@ pub(super) fn listen(world: &mut World, who: Who, path: &str) -> Result<u32, Err
 }
 
 /// Takes a file's record lock for life; `EAGAIN` if another has it.
-pub(super) fn lock(world: &mut World, who: Who, path: &str, mode: u32) -> Result<(), Errno> {
+pub(crate) fn lock(world: &mut World, who: Who, path: &str, mode: u32) -> Result<(), Errno> {
     let node = open(world, who, Path::new(path), How::Lock { mode })?;
     touched::changed(Thing::Lock(node));
     if is_locked(world, who, node) {
@@ -124,13 +140,13 @@ pub(super) fn lock(world: &mut World, who: Who, path: &str, mode: u32) -> Result
 }
 
 /// Does anybody else hold a record lock on it?
-pub(super) fn is_locked(world: &World, but: Who, node: NodeId) -> bool {
+pub(crate) fn is_locked(world: &World, but: Who, node: NodeId) -> bool {
     touched::seen(Thing::Lock(node));
     world.everybody().any(|(who, process)| who != but && process.record_locks.contains(&node))
 }
 
 /// Keeps something open.
-pub(super) fn hold(world: &mut World, who: Who, open: Open) -> u32 {
+pub(crate) fn hold(world: &mut World, who: Who, open: Open) -> u32 {
     if let What::Pipe(pipe) = open.what {
         touched::changed(Thing::Pipe(pipe));
         world.pipes.entry(pipe).or_default();
@@ -139,7 +155,7 @@ pub(super) fn hold(world: &mut World, who: Who, open: Open) -> u32 {
 }
 
 /// A new pipe: read end, write end.
-pub(super) fn pipe(world: &mut World, who: Who) -> (u32, u32) {
+pub(crate) fn pipe(world: &mut World, who: Who) -> (u32, u32) {
     match perform(world, who, &Effect::Pipe) {
         Ok(hermes::host::Answer::Pair(read, write)) => (read.0, write.0),
         other => panic!("a pipe can always be made: {other:?}"),
@@ -147,20 +163,20 @@ pub(super) fn pipe(world: &mut World, who: Who) -> (u32, u32) {
 }
 
 /// Lets go of what is open under this handle.
-pub(super) fn let_go(world: &mut World, who: Who, handle: u32) {
+pub(crate) fn let_go(world: &mut World, who: Who, handle: u32) {
     let own = process(world, who);
     let closed = own.open.remove(&handle);
     files::let_go(world, closed.as_slice());
 }
 
 /// Lets go of a descriptor that the process was started with.
-pub(super) fn let_go_inherited(world: &mut World, who: Who, descriptor: i32) {
+pub(crate) fn let_go_inherited(world: &mut World, who: Who, descriptor: i32) {
     let closed = process(world, who).inherited.remove(&descriptor);
     files::let_go(world, closed.as_slice());
 }
 
 /// The pipe under a handle.
-pub(super) fn pipe_of(world: &World, who: Who, handle: u32) -> Option<NodeId> {
+pub(crate) fn pipe_of(world: &World, who: Who, handle: u32) -> Option<NodeId> {
     match world.process(who)?.open.get(&handle)?.what {
         What::Pipe(pipe) => Some(pipe),
         _ => None,
@@ -168,14 +184,14 @@ pub(super) fn pipe_of(world: &World, who: Who, handle: u32) -> Option<NodeId> {
 }
 
 /// Are there bytes to read under this handle?
-pub(super) fn has_bytes(world: &World, who: Who, handle: u32) -> bool {
+pub(crate) fn has_bytes(world: &World, who: Who, handle: u32) -> bool {
     let pipe = pipe_of(world, who, handle);
     pipe.into_iter().for_each(|pipe| touched::seen(Thing::Pipe(pipe)));
     pipe.and_then(|pipe| world.pipes.get(&pipe)).is_some_and(|inside| !inside.is_empty())
 }
 
 /// All bytes that are there.
-pub(super) fn take_bytes(world: &mut World, who: Who, handle: u32) -> Vec<u8> {
+pub(crate) fn take_bytes(world: &mut World, who: Who, handle: u32) -> Vec<u8> {
     let pipe = pipe_of(world, who, handle);
     pipe.into_iter().for_each(|pipe| touched::changed(Thing::Pipe(pipe)));
     let inside = pipe.and_then(|pipe| world.pipes.get_mut(&pipe));
@@ -183,13 +199,13 @@ pub(super) fn take_bytes(world: &mut World, who: Who, handle: u32) -> Vec<u8> {
 }
 
 /// Is a pipe open for writing anywhere?
-pub(super) fn has_writer(world: &World, pipe: NodeId) -> bool {
+pub(crate) fn has_writer(world: &World, pipe: NodeId) -> bool {
     touched::seen(Thing::Pipe(pipe));
     all_open(world).any(|open| open.writes && open.what == What::Pipe(pipe))
 }
 
 /// Writes into an existing FIFO or file, as the tools do: `ENXIO` if nobody reads the FIFO.
-pub(super) fn send(world: &mut World, who: Who, path: &Path, bytes: &[u8]) -> Result<(), Errno> {
+pub(crate) fn send(world: &mut World, who: Who, path: &Path, bytes: &[u8]) -> Result<(), Errno> {
     let node = open(world, who, path, How::Write)?;
     if world.disk.meta(node).kind != Kind::Fifo {
         return world.disk.write(node, Some(0), bytes).map(drop);
@@ -201,13 +217,13 @@ pub(super) fn send(world: &mut World, who: Who, path: &Path, bytes: &[u8]) -> Re
 }
 
 /// A name taken over by another.
-pub(super) fn rename(world: &mut World, who: Who, from: &str, to: &str) -> Result<(), Errno> {
+pub(crate) fn rename(world: &mut World, who: Who, from: &str, to: &str) -> Result<(), Errno> {
     let (from, to) = (Place::from(Path::new(from)), Place::from(Path::new(to)));
     perform(world, who, &Effect::Rename { from, to, over: Over::Replace }).map(drop)
 }
 
 /// Does something with no bit of a mode cleared.
-pub(super) fn without_umask<T>(
+pub(crate) fn without_umask<T>(
     world: &mut World,
     who: Who,
     act: impl FnOnce(&mut World) -> T,
@@ -219,7 +235,7 @@ pub(super) fn without_umask<T>(
 }
 
 /// What `strerror` says.
-pub(super) fn text(errno: Errno) -> String {
+pub(crate) fn text(errno: Errno) -> String {
     let text = std::io::Error::from_raw_os_error(errno.0).to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -145,7 +145,7 @@ impl Script {
         for at in opened..self.lines.len() {
             if self.line(at).starts_with(open) {
                 depth += 1;
-            } else if self.line(at) == close {
+            } else if self.line(at).split(' ').next() == Some(close) {
                 depth -= 1;
             }
             if depth == 0 {
@@ -164,6 +164,8 @@ impl Script {
                 if !self.holds(world, who, condition) {
                     self.at = self.end_of(self.at, "if ", "fi");
                 }
+            } else if line.ends_with("() {") {
+                self.at = self.end_of(self.at, &line, "}");
             } else if line.starts_with("until ") {
                 let at = self.at;
                 return self.until(world, who, at, 0);
@@ -177,9 +179,44 @@ impl Script {
         Next::Exit(0)
     }
 
-    /// The wait of `main/run`: for `s6-svwait -U DIR`, for a mark, or for so many looks.
+    /// A loop that looks, sleeps and looks again.
     fn until(mut self, world: &mut World, who: Who, at: usize, looks: u32) -> Next {
         let done = self.end_of(at, "until ", "done");
+        if self.line(at).contains("s6-svwait") {
+            return self.until_ready(world, who, (at, done), looks);
+        }
+        let condition = self.line(at).strip_prefix("until ").and_then(|it| it.strip_suffix("; do"));
+        let condition = condition.unwrap_or_else(|| self.odd()).to_owned();
+        if self.holds(world, who, &condition) {
+            self.at = done + 1;
+            return self.go_on(world, who);
+        }
+        let mut nap = LOOK;
+        for line in at + 1..done {
+            let line = self.line(line).to_owned();
+            match line.strip_prefix("sleep ") {
+                Some(seconds) => {
+                    let seconds = seconds.parse().unwrap_or_else(|_| self.odd());
+                    nap = Duration::from_secs_f64(seconds);
+                }
+                None => {
+                    if let Err(next) = self.command_line(world, who, &line) {
+                        return *next;
+                    }
+                }
+            }
+        }
+        Next::Wait(Shell { script: self, until: at, looks, next_at: world.clock.boot + nap })
+    }
+
+    /// The wait of `main/run`: for `s6-svwait -U DIR`, for a mark, or for so many looks.
+    fn until_ready(
+        mut self,
+        world: &mut World,
+        who: Who,
+        (at, done): (usize, usize),
+        looks: u32,
+    ) -> Next {
         let words: Vec<&str> = self.line(at).split_whitespace().collect();
         let is_svwait = words.get(1).is_some_and(|word| word.ends_with("s6-svwait"));
         let dir = words.iter().skip(2).find(|word| word.contains('/'));

@@ -21,12 +21,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Effect, How, Kind, Status};
+use hermes::host::effect::{How, Kind, Status};
 
 use self::status::Record;
 use super::act;
 use crate::kernel::signals;
-use crate::process::{Body, Open, What};
+use crate::process::Body;
 use crate::touched::{self, Thing};
 use crate::world::{Version, Who, World};
 
@@ -208,14 +208,7 @@ impl Turn<'_> {
         if self.make_dir("event")? {
             return Ok(());
         }
-        let node = act::open(self.world, self.who, Path::new("event"), How::Directory)?;
-        let open = Open::new(What::Node(node), true, false);
-        let handle = act::hold(self.world, self.who, open);
-        let mode = 0o3730;
-        let set = Effect::SetMode { handle: hermes::host::effect::Handle(handle), mode };
-        let result = act::perform(self.world, self.who, &set);
-        act::let_go(self.world, self.who, handle);
-        result.map(drop)
+        act::set_mode(self.world, self.who, Path::new("event"), 0o3730)
     }
 
     fn lock(&mut self) -> Result<(), Errno> {

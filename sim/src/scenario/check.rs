@@ -47,6 +47,10 @@ fn head(scenario: &Scenario) -> Checked {
     if scenario.runs_on.is_empty() {
         return fault("/runs_on", "no machine: some of simulated, s6, container");
     }
+    let is_host = scenario.world.tree.host().is_some();
+    if is_host && scenario.runs_on != BTreeSet::from([Machine::Simulated]) {
+        return fault("/runs_on", "a host is played by the simulated machine alone");
+    }
     if scenario.story.is_empty() {
         return fault("/story", "an empty story");
     }
@@ -307,6 +311,7 @@ impl Step {
             Self::Signal(it) => vec![("in", it.container)],
             Self::S6Svc(it) => vec![("in", it.container)],
             Self::S6Svscanctl(it) => vec![("in", it.container)],
+            Self::HostStop(it) => vec![("in", it.container)],
             Self::Expect(it) => {
                 let named =
                     it.expect.running.iter().map(|container| ("expect/running", *container));

@@ -73,6 +73,8 @@ steps! {
     "s6-svc" => S6Svc(Svc),
     /// The same with the tool of the scan directory.
     "s6-svscanctl" => S6Svscanctl(Svscanctl),
+    /// Somebody ends a gateway with the host's own tool, behind our back.
+    "host-stop" => HostStop(HostStop),
     /// A file is made or replaced.
     "write" => Write(Write),
     /// A file, or a whole directory, goes.
@@ -354,6 +356,6 @@ impl fmt::Display for Target {
 mod acts;
 
 pub use acts::{
-    Chmod, Chown, Clock, Copy, Disk, ExpectStep, Mood, Move, Pass, Remove, Settle, Suspend, Svc,
-    Svscanctl, Write,
+    Chmod, Chown, Clock, Copy, Disk, ExpectStep, HostStop, Mood, Move, Pass, Remove, Settle,
+    Suspend, Svc, Svscanctl, Write,
 };

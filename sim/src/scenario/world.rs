@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hosts::Kind;
+
 use super::words::{Intent, Mode, Name, Signal, Span, User, as_text, is_default};
 
 /// The machine before the story.
@@ -29,6 +31,9 @@ pub struct World {
     /// The umask that PID 1 is started with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub umask: Option<Mode>,
+    /// `/run` is a tmpfs on which nothing can be executed, as `docker run --read-only --tmpfs /run` makes it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub noexec_run: bool,
     /// The container's command; none means that the gateways are its work.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -51,6 +56,7 @@ impl Default for World {
             containers: 1,
             environment: BTreeMap::new(),
             umask: None,
+            noexec_run: false,
             command: Vec::new(),
             profiles: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -91,6 +97,24 @@ pub enum Tree {
     Root,
     /// PID 1 is not s6-svscan.
     None,
+    /// A host: its user's systemd.
+    Systemd,
+    /// A host: launchd.
+    Launchd,
+    /// A host: Windows' Task Scheduler.
+    Windows,
+}
+
+impl Tree {
+    /// The host's supervisor, if it is a host.
+    pub fn host(self) -> Option<Kind> {
+        match self {
+            Self::Hermes | Self::Root | Self::None => None,
+            Self::Systemd => Some(Kind::Systemd),
+            Self::Launchd => Some(Kind::Launchd),
+            Self::Windows => Some(Kind::Windows),
+        }
+    }
 }
 
 /// A profile on the volume: `SOUL.md`, and what is given here.

@@ -2,7 +2,7 @@
 //! so this decides nothing: [`forget`] it when another bug is planted.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use hermes::cli::Running;
@@ -24,13 +24,39 @@ pub(super) struct Known {
     pub said: Arc<[Round]>,
 }
 
+/// Its order is never looked at.
+#[expect(
+    clippy::disallowed_types,
+    reason = "looked up by key alone, and half a million keys are a deep tree"
+)]
+type Map = std::collections::HashMap<u128, Known, BuildHasherDefault<Digested>>;
+
+/// The keys are digests: any part of one is a hash.
+#[derive(Default)]
+struct Digested(u64);
+
+impl Hasher for Digested {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let part = bytes.first_chunk().map_or(0, |part| u64::from_le_bytes(*part));
+        self.0 ^= part;
+    }
+
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = u64::try_from(digest & u128::from(u64::MAX)).expect("64 bits");
+    }
+}
+
 thread_local! {
-    static KNOWN: RefCell<BTreeMap<u128, Known>> = const { RefCell::new(BTreeMap::new()) };
+    static KNOWN: RefCell<Map> = RefCell::default();
 }
 
 /// Forgets all.
 pub fn forget() {
-    KNOWN.with_borrow_mut(BTreeMap::clear);
+    KNOWN.with_borrow_mut(Map::clear);
 }
 
 pub(super) fn recall(key: u128) -> Option<Known> {

@@ -15,7 +15,9 @@ use hermes_sim::process::Body;
 use hermes_sim::s6::logger::Logger;
 use hermes_sim::s6::{logger, shell, supervise, svscan, tools};
 use hermes_sim::user_program::{self, Act, Behaviour, Rule};
-use hermes_sim::world::{Clock, Container, ContainerId, Phase, Settings, Version, Who, World};
+use hermes_sim::world::{
+    Clock, Container, ContainerId, Init, Phase, Settings, Version, Who, World,
+};
 
 pub use Version::{V2_11, V2_13, V2_15};
 
@@ -85,7 +87,7 @@ impl Machine {
             command: Vec::new(),
             uid: 0,
             gid: 0,
-            is_ours: true,
+            init: Init::Hermes,
         };
         let container = Container {
             settings: Kept::new(settings),
@@ -96,6 +98,7 @@ impl Machine {
             processes: BTreeMap::new(),
             last_pid: 0,
             kill_at: None,
+            registry: Default::default(),
         };
         let world = World {
             s6: version,
@@ -219,7 +222,7 @@ impl Machine {
             Body::Logger(_) => logger::is_ready(&self.world, who),
             Body::Shell(_) => shell::is_ready(&self.world, who),
             Body::User(running) => user_program::is_ready(&self.world, who, running),
-            Body::Task(_) => false,
+            Body::Task(_) | Body::Hook | Body::Manager(_) => false,
         }
     }
 
@@ -230,7 +233,7 @@ impl Machine {
             Body::Logger(_) => logger::wakes_at(&self.world, who),
             Body::Shell(_) => shell::wakes_at(&self.world, who),
             Body::User(running) => running.wakes_at(),
-            Body::Task(_) => None,
+            Body::Task(_) | Body::Hook | Body::Manager(_) => None,
         }
     }
 
@@ -241,7 +244,7 @@ impl Machine {
             Body::Logger(_) => logger::step(&mut self.world, who),
             Body::Shell(_) => shell::step(&mut self.world, who),
             Body::User(_) => drop(user_program::step(&mut self.world, who)),
-            Body::Task(_) => {}
+            Body::Task(_) | Body::Hook | Body::Manager(_) => {}
         }
         self.note();
     }

@@ -4,14 +4,11 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::error::Errno;
+use super::super::tool::{self, Act};
 use crate::host::effect::{Pid, Program, Signal, Status};
-use crate::host::{Host, fs, proc};
+use crate::host::{Host, fs};
 use crate::supervisor::{Cause, SupervisorError};
-
-const TOOL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where macOS has it.
 const PLACE: &str = "/bin";
@@ -58,25 +55,9 @@ impl Launchctl {
         let args = std::iter::once(action).chain(args.iter().copied()).map(OsString::from);
         let program =
             Program { path, args: args.collect(), env: self.env.clone(), ..Program::default() };
-        let service = service.to_owned();
-        let finished = match proc::run(host, program, TOOL_TIMEOUT).await {
-            Ok(finished) => finished,
-            Err(error) if error.errno == Errno::TIMEDOUT => {
-                return Err(SupervisorError::Hung { tool, action, service, waited: TOOL_TIMEOUT });
-            }
-            Err(error) if error.is_absent() => return Err(missing()),
-            Err(error) => return Err(error.into()),
-        };
-        let code = match finished.status {
-            Status::Exited(0) => {
-                return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
-            }
-            Status::Exited(code) => i32::from(code),
-            Status::Signalled(signal) => 128 + signal.0,
-        };
-        let stderr = String::from_utf8_lossy(&finished.stderr).trim().replace('\n', "; ");
-        let cause = cause(code, &stderr);
-        Err(SupervisorError::Command { tool, action, service, code, stderr, cause })
+        let act = Act { tool, action, service, timeout: tool::TIMEOUT };
+        let finished = tool::run(host, act, program, cause).await?;
+        Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
     }
 }
 

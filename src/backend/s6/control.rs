@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use super::super::tool::{self, Act};
 use super::S6;
-use crate::error::Errno;
-use crate::host::effect::{Finished, Program, Status};
-use crate::host::{Host, proc};
+use crate::host::Host;
+use crate::host::effect::{Finished, Program};
 use crate::name::{Profile, Slot};
 use crate::record::file;
 use crate::supervisor::{Cause, SupervisorError};
@@ -91,24 +91,11 @@ pub(super) async fn run<H: Host>(
 ) -> Result<Finished, SupervisorError> {
     let path = s6.tools.path(tool)?;
     let program = Program { path, args: args.into_iter().collect(), ..Program::default() };
-    let finished = match proc::run(s6.host, program, TOOL_TIMEOUT).await {
-        Ok(finished) => finished,
-        Err(error) if error.errno == Errno::TIMEDOUT => {
-            mark!("H29");
-            let service = service.to_owned();
-            return Err(SupervisorError::Hung { tool, action, service, waited: TOOL_TIMEOUT });
-        }
-        Err(error) if error.is_absent() => return Err(s6.tools.missing(tool)),
-        Err(error) => return Err(error.into()),
-    };
-    let code = match finished.status {
-        Status::Exited(0) => return Ok(finished),
-        Status::Exited(code) => i32::from(code),
-        Status::Signalled(signal) => 128 + signal.0,
-    };
-    let stderr = String::from_utf8_lossy(&finished.stderr).trim().replace('\n', "; ");
-    let cause = cause(code, &stderr);
-    Err(SupervisorError::Command { tool, action, service: service.to_owned(), code, stderr, cause })
+    let act = Act { tool, action, service, timeout: TOOL_TIMEOUT };
+    match tool::run(s6.host, act, program, cause).await {
+        Err(SupervisorError::NoTool { .. }) => Err(s6.tools.missing(tool)),
+        ran => ran,
+    }
 }
 
 /// "Not listening" is exit 100 with these words before s6 2.14, and exit 102 since. A supervisor that is just starting

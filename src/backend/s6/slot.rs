@@ -57,7 +57,8 @@ fn shebang(tools: &Tools) -> &'static str {
     if tools.with_contenv { "#!/command/with-contenv sh" } else { "#!/bin/sh" }
 }
 
-/// One process from `run` to the gateway: every line that starts something is an `exec`.
+/// One process from `run` to the gateway: every line that starts something is an `exec`. What it says on either stream
+/// goes to its logger.
 fn run(spec: &ServiceSpec, tools: &Tools) -> String {
     let program = quote(&spec.program.to_string_lossy());
     let profile = match spec.profile.is_default() {
@@ -71,6 +72,7 @@ fn run(spec: &ServiceSpec, tools: &Tools) -> String {
     format!(
         "{shebang}\n\
          # The gateway of profile '{name}'. Made by hermes, and made anew at every boot.\n\
+         exec 2>&1\n\
          {exports}\
          if test \"$(id -u)\" = 0; then\n\
          \x20 exec {setuidgid} hermes {gateway}\n\
@@ -102,6 +104,7 @@ fn log_run(profile: &Profile, tools: &Tools) -> String {
          drop=\n\
          if test \"$(id -u)\" = 0; then\n\
          \x20 drop={drop}\n\
+         {hand_over}\
          fi\n\
          if $drop mkdir -p -- \"$dir\" && $drop test -w \"$dir\"; then\n\
          \x20 exec $drop {s6_log} 1 n10 s1000000 T \"$dir\"\n\
@@ -110,8 +113,25 @@ fn log_run(profile: &Profile, tools: &Tools) -> String {
          exec $drop {s6_log} 1\n",
         shebang = shebang(tools),
         drop = quote(&format!("{setuidgid} hermes")),
+        hand_over = HAND_OVER,
     )
 }
+
+/// Where the tree is root's, nobody but root can let hermes speak to the slot's supervisors, and a logger always starts.
+/// Root keeps what it follows by name: hermes may look and tell, and make event FIFOs. The directory that all of it lies
+/// in comes last, so that whoever can look can tell, too.
+const HAND_OVER: &str = r#"  hand_over() {
+    chgrp "$group" "$1/supervise/control" "$1/event" &&
+      chmod 0620 "$1/supervise/control" && chmod 3730 "$1/event" &&
+      chgrp "$group" "$1/supervise" && chmod 0710 "$1/supervise"
+  }
+  group=$(id -g hermes)
+  looks=0
+  until hand_over .. && hand_over . || test "$looks" = 100; do
+    looks=$((looks + 1))
+    sleep 0.05
+  done 2>/dev/null
+"#;
 
 /// A word as the shell reads it back unchanged.
 fn quote(word: &str) -> String {

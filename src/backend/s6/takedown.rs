@@ -127,12 +127,25 @@ async fn any_supervised(host: &impl Host, dir: &Path) -> Result<bool, HostError>
 /// A supervisor that is just starting may make a file between our listing and our `rmdir`: look again, a few times.
 async fn remove_settled(host: &impl Host, hidden: &Path) -> Result<(), SupervisorError> {
     for _ in 0..5 {
-        match file::remove_tree(host, hidden).await {
+        match remove(host, hidden).await {
             Err(error) if error.errno == Errno::NOTEMPTY => {
                 time::sleep(host, Duration::from_millis(10)).await?;
             }
             other => return other.map_err(SupervisorError::from),
         }
     }
-    file::remove_tree(host, hidden).await.map_err(SupervisorError::from)
+    remove(host, hidden).await.map_err(SupervisorError::from)
+}
+
+/// In somebody else's tree the supervisors' own directories are theirs: hidden, they stay until the machine's `/run` goes.
+async fn remove(host: &impl Host, hidden: &Path) -> Result<(), HostError> {
+    let removed = file::remove_tree(host, hidden).await;
+    if !matches!(&removed, Err(error) if error.errno == Errno::ACCESS) {
+        return removed;
+    }
+    let own = fs::link_meta(host, hidden).await?.uid;
+    match if_present(fs::link_meta(host, &hidden.join("supervise")).await)? {
+        Some(theirs) if theirs.uid != own => Ok(()),
+        _ => removed,
+    }
 }

@@ -20,26 +20,41 @@ pub(super) async fn until<H: Host>(
 ) -> Result<Service, SupervisorError> {
     let dir = s6.dir(profile);
     let mut last = Service::unregistered();
+    let mut refused = None;
     let mut seen_new = false;
     // Taken apart outside: rustc 1.85 panics over a pattern on what an async closure captures.
     let is_awaited =
         |service: &Service| matches!(goal, Goal::Ready { before, .. } if is_new(service, before));
     let reached = file::poll_carrying(s6.host, timeout, &mut seen_new, async |seen_new| {
-        last = status::read(s6, &dir).await?;
+        last = match status::read(s6, &dir).await {
+            // A supervisor of root's tree that has just started: its slot's logger hands it over in a moment.
+            Err(SupervisorError::Forbidden(error)) if goal == Goal::Supervised => {
+                refused = Some(error);
+                return Ok(None);
+            }
+            read => read?,
+        };
         *seen_new |= is_awaited(&last);
         judge(profile, goal, &last, *seen_new).map(|reached| reached.then(|| last.clone()))
     })
     .await?;
-    reached.ok_or_else(|| SupervisorError::TimedOut {
+    reached.ok_or_else(|| match refused {
+        Some(error) => SupervisorError::Forbidden(error),
+        None => timed_out(profile, goal, timeout, last),
+    })
+}
+
+fn timed_out(profile: &Profile, goal: Goal, waited: Duration, last: Service) -> SupervisorError {
+    SupervisorError::TimedOut {
         profile: profile.clone(),
         what: match goal {
             Goal::Supervised => "was not supervised",
             Goal::Ready { .. } => "was not ready",
             Goal::Gone(_) | Goal::Down => "was not down",
         },
-        waited: timeout,
+        waited,
         last: Box::new(last),
-    })
+    }
 }
 
 /// The same for the slot of no legal profile: down only.

@@ -2,6 +2,7 @@
 //!
 //! A unit outlives the boot, unlike a slot: its file and its link in the target's `.wants` are synced.
 
+use super::super::files;
 use super::unit::{Terms, can_say, can_start, home_line, render, target};
 use super::{Systemd, unit_name, version};
 use crate::detect::Scope;
@@ -109,19 +110,12 @@ pub(super) async fn unregister<H: Host>(
 
 /// The profiles of this home that have a unit.
 pub(super) async fn list<H: Host>(systemd: &Systemd<'_, H>) -> Result<Listing, SupervisorError> {
-    let mut listing = Listing::default();
-    for name in file::names(systemd.host, &systemd.unit_dir).await? {
-        let profile = name.to_str().and_then(|name| {
-            Profile::parse(name.strip_prefix("hermes-gateway-")?.strip_suffix(".service")?).ok()
-        });
-        let Some(profile) = profile else { continue };
-        let unit = contents(systemd.host, &systemd.unit_path(&profile)).await?;
-        if unit.is_some_and(|unit| is_ours(&unit, &systemd.home)) {
-            listing.profiles.push(profile);
-        }
-    }
-    listing.profiles.sort();
-    Ok(listing)
+    let (host, names) = (systemd.host, ["hermes-gateway-", ".service"]);
+    files::list(host, &systemd.unit_dir, names, async |profile| {
+        let unit = contents(host, &systemd.unit_path(profile)).await?;
+        Ok(unit.is_some_and(|unit| is_ours(&unit, &systemd.home)))
+    })
+    .await
 }
 
 /// Is there a unit of that name that serves another home?

@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use super::super::tool::{self, Act};
 use crate::detect::Scope;
-use crate::error::Errno;
-use crate::host::effect::{Finished, Program, Status};
-use crate::host::{Host, fs, proc};
+use crate::host::effect::{Finished, Program};
+use crate::host::{Host, fs};
 use crate::supervisor::{Cause, SupervisorError};
-
-/// An answer comes in milliseconds, a reload of many units in a second; what takes longer is hung.
-const TOOL_TIMEOUT: Duration = Duration::from_secs(30);
 
 const PLACES: [&str; 2] = ["/usr/bin", "/bin"];
 
@@ -94,23 +90,8 @@ impl Systemctl {
         args: Vec<OsString>,
     ) -> Result<Finished, SupervisorError> {
         let program = self.program(host, tool, args).await?;
-        let finished = match proc::run(host, program, TOOL_TIMEOUT).await {
-            Ok(finished) => finished,
-            Err(error) if error.errno == Errno::TIMEDOUT => {
-                let service = service.to_owned();
-                return Err(SupervisorError::Hung { tool, action, service, waited: TOOL_TIMEOUT });
-            }
-            Err(error) if error.is_absent() => return Err(self.missing(tool)),
-            Err(error) => return Err(error.into()),
-        };
-        let code = match finished.status {
-            Status::Exited(0) => return Ok(finished),
-            Status::Exited(code) => i32::from(code),
-            Status::Signalled(signal) => 128 + signal.0,
-        };
-        let stderr = String::from_utf8_lossy(&finished.stderr).trim().replace('\n', "; ");
-        let (cause, service) = (cause(&stderr), service.to_owned());
-        Err(SupervisorError::Command { tool, action, service, code, stderr, cause })
+        let act = Act { tool, action, service, timeout: tool::TIMEOUT };
+        tool::run(host, act, program, |_, stderr| cause(stderr)).await
     }
 
     /// One of the programs, ready to be run.

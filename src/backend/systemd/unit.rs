@@ -67,6 +67,7 @@ pub fn render(spec: &ServiceSpec, terms: Terms) -> String {
     let program = word(&spec.program.to_string_lossy());
     let drain = seconds(spec.kill_after);
     let pauses = pauses(spec, version);
+    let last_code = if planted!(UnitTriesAgain) { 0 } else { PERMANENT_FAILURE };
     let output = match scope {
         Scope::User => {
             format!("append:{}", specifiers(&spec.log_dir.join(LOG).to_string_lossy()))
@@ -80,7 +81,7 @@ pub fn render(spec: &ServiceSpec, terms: Terms) -> String {
          ExecStart={program}{profile} gateway run\n\
          Restart=always\n\
          {pauses}\
-         RestartPreventExitStatus={PERMANENT_FAILURE}\n\
+         RestartPreventExitStatus={last_code}\n\
          SuccessExitStatus={FINE_ENDS}\n\
          KillMode=mixed\n\
          TimeoutStartSec=infinity\n\

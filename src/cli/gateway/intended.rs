@@ -20,6 +20,7 @@ pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H
     let word = intent::in_force(session.host, &session.layout, &session.profile).await;
     match word.map(|prior| prior.intent) {
         Ok(Intent::Running) => START,
+        Ok(Intent::Stopped) if planted!(WordNotAskedAtStart) => START,
         Ok(Intent::Stopped) => SKIP,
         Err(oddity) => {
             output.err(&format!("✗ {}\n", OpsError::from(oddity))).await;

@@ -1,4 +1,4 @@
-//! `hermes gateway logs [-f]`: the end of the gateway's log, and what comes after.
+//! `hermes gateway logs [-f | --all]`: the end of the gateway's log and what comes after, or of each gateway's.
 //!
 //! s6-log rotates `current` by renaming it; the follower notices that the name means another file, and opens that.
 
@@ -15,6 +15,7 @@ use crate::error::{HostError, if_present};
 use crate::host::effect::{How, Program};
 use crate::host::fs::{self, File};
 use crate::host::{Host, proc, time};
+use crate::name::Profile;
 use crate::ops::home;
 use crate::supervisor::SupervisorError;
 
@@ -29,7 +30,15 @@ pub(super) async fn run<H: Host>(
     output: &Output<'_, H>,
     args: &Logs,
 ) -> Exit {
-    match journal(session, args).await {
+    let profiles = match args.all {
+        true => home::profiles(session.host, &session.layout).await,
+        false => Ok(vec![session.profile.clone()]),
+    };
+    let profiles = match profiles {
+        Ok(profiles) => profiles,
+        Err(error) => return output.fail(&error.into()).await,
+    };
+    match journal(session, args, &profiles).await {
         Ok(None) => {}
         Ok(Some(program)) => {
             // Comes back only to say why it could not become journalctl.
@@ -38,24 +47,36 @@ pub(super) async fn run<H: Host>(
         }
         Err(error) => return output.fail(&error).await,
     }
-    let current = session.layout.gateway_log(&session.profile).join("current");
-    match print(session.host, output, args, &current).await {
-        Ok(exit) => exit,
-        Err(error) if error.is_absent() => output.fail(&no_log(session).await).await,
-        Err(error) => output.fail(&error.into()).await,
+    let mut exit = Exit::Done;
+    for profile in &profiles {
+        let current = session.layout.gateway_log(profile).join("current");
+        let head = if args.all { format!("==> {profile} <==\n") } else { String::new() };
+        let printed = match print(session.host, output, args, &current, &head).await {
+            Ok(exit) => exit,
+            Err(error) if error.is_absent() && args.all => Exit::Done,
+            Err(error) if error.is_absent() => output.fail(&no_log(session).await).await,
+            Err(error) => output.fail(&error.into()).await,
+        };
+        if printed != Exit::Done {
+            exit = printed;
+        }
     }
+    exit
 }
 
 /// The machine's own units write to the journal.
 async fn journal<H: Host>(
     session: &Session<'_, H>,
     args: &Logs,
+    profiles: &[Profile],
 ) -> Result<Option<Program>, CliError> {
     let Any::Systemd(systemd) = &session.backend else { return Ok(None) };
-    match home::exists(session.host, &session.layout, &session.profile).await? {
-        true => Ok(systemd.journal(&session.profile, args.lines, args.follow).await?),
-        false => Err(SupervisorError::NotRegistered(session.profile.clone()).into()),
+    for profile in profiles {
+        if !home::exists(session.host, &session.layout, profile).await? {
+            return Err(SupervisorError::NotRegistered(profile.clone()).into());
+        }
     }
+    Ok(systemd.journal(profiles, args.lines, args.follow).await?)
 }
 
 /// No log yet, or no such gateway.
@@ -72,10 +93,11 @@ async fn print<H: Host>(
     output: &Output<'_, H>,
     args: &Logs,
     current: &Path,
+    head: &str,
 ) -> Result<Exit, HostError> {
     let mut log = fs::open(host, current, How::Read).await?;
     let text = read_on(host, &log).await?;
-    let mut exit = output.out(last_lines(&text, args.lines)).await;
+    let mut exit = output.out(&format!("{head}{}", last_lines(&text, args.lines))).await;
     while args.follow && exit == Exit::Done {
         let text = read_on(host, &log).await?;
         if !text.is_empty() {

@@ -47,10 +47,8 @@ pub(super) async fn begin<H: Host>(
         notify: args.notify_fd,
         supervised,
     };
-    if comeback::is_asked_for(&setup) {
-        if let Some(code) = comeback::not_to_run(session.host, &setup).await {
-            return Progress::Exit(code);
-        }
+    if let Some(code) = comeback::not_to_run(session.host, &setup).await {
+        return Progress::Exit(code);
     }
     let turn = gateway::begin(session.host, &setup).await;
     Progress::Gateway(Box::new(Running { setup, turn }))
@@ -64,10 +62,7 @@ pub(in crate::cli) async fn go_on<H: Host>(host: &H, running: Running) -> Progre
         output.err(&format!("{note}\n")).await;
     }
     match turn.next {
-        Next::Exit(code) if comeback::is_asked_for(&setup) => {
-            Progress::Exit(comeback::code(host, &setup, code).await)
-        }
-        Next::Exit(code) => Progress::Exit(code),
+        Next::Exit(code) => Progress::Exit(comeback::code(&output, &setup, code).await),
         Next::Continue(state) => {
             let turn = gateway::turn(host, &setup, *state).await;
             Progress::Gateway(Box::new(Running { setup, turn }))

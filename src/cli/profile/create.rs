@@ -40,7 +40,7 @@ pub(super) async fn run<H: Host>(
             "✓ Created profile '{name}'; its gateway is down: start it with `hermes -p {name} gateway start`\n"
         ),
         (Manager::S6, true) => format!("✓ Profile '{name}' was there; made its missing slot\n"),
-        (Manager::Systemd(_) | Manager::Launchd, _) => format!(
+        (Manager::Systemd(_) | Manager::Launchd | Manager::Windows, _) => format!(
             "✓ Created profile '{name}'; `hermes -p {name} gateway install` has {} look after its gateway\n",
             session.manager
         ),

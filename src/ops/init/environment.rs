@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::settings::Settings;
@@ -50,11 +49,10 @@ pub(super) fn complete(
 }
 
 fn with_tools(path: OsString, tools: &Path) -> OsString {
-    let tools = tools.as_os_str();
-    if path.as_bytes().split(|&byte| byte == b':').any(|dir| dir == tools.as_bytes()) {
+    if std::env::split_paths(&path).any(|dir| dir == tools) {
         return path;
     }
-    let mut extended = tools.to_owned();
+    let mut extended = tools.as_os_str().to_owned();
     extended.push(":");
     extended.push(path);
     extended
@@ -81,7 +79,7 @@ pub(super) async fn keep(
 }
 
 fn can_name_a_file(name: &OsStr) -> bool {
-    let bytes = name.as_bytes();
+    let bytes = name.as_encoded_bytes();
     !bytes.is_empty() && bytes.len() <= NAME_BYTES_MAX && bytes[0] != b'.' && !bytes.contains(&b'/')
 }
 
@@ -93,7 +91,7 @@ async fn write(
 ) -> Result<(), HostError> {
     let mode = 0o640;
     let open = fs::open_no_link(host, path, How::Create { mode }).await?;
-    let written = file::write_all(host, &open, &[value.as_bytes(), b"\n"].concat()).await;
+    let written = file::write_all(host, &open, &[value.as_encoded_bytes(), b"\n"].concat()).await;
     fs::close(host, open).await?;
     written?;
     match user {
@@ -102,7 +100,7 @@ async fn write(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crate::error::Errno;

@@ -4,16 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::settings::Settings;
 use super::{Facts, environment, runtime};
 use crate::backend::s6::Tools;
-use crate::error::HostError;
+use crate::error::{Errno, HostError};
 use crate::host::Host;
 use crate::host::effect::{How, Kind, Program};
-use crate::host::fs;
+use crate::host::{fs, proc};
 use crate::record::file;
 use crate::record::users::Ids;
 use crate::role::Role;
@@ -24,6 +24,12 @@ pub(super) const ABOVE: &str = "/run/hermes";
 /// Where PID 1 looks.
 pub(super) const DIR: &str = "/run/hermes/init";
 const EXIT_CODE: &str = "/run/hermes/exitcode";
+
+/// PID 1's last script. Before there is an exit code it only says 0.
+const FINISH: &str = ".s6-svscan/finish";
+
+/// A shell that reads six lines takes a few milliseconds, on a machine with much to do longer.
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The words that `hermes` itself understands: a command that begins with one is hermes' own.
 const SUBCOMMANDS: [&str; 6] = ["profile", "gateway", "boot", "doctor", "completions", "man"];
@@ -61,15 +67,15 @@ impl Main {
 }
 
 fn is_ours(word: &OsStr) -> bool {
-    word.as_bytes().starts_with(b"-") || SUBCOMMANDS.iter().any(|ours| word == *ours)
+    word.as_encoded_bytes().starts_with(b"-") || SUBCOMMANDS.iter().any(|ours| word == *ours)
 }
 
 async fn is_program(host: &impl Host, word: &OsStr, path: &OsStr, cwd: &Path) -> bool {
-    if word.as_bytes().contains(&b'/') {
+    if word.as_encoded_bytes().contains(&b'/') {
         return is_executable(host, &cwd.join(word)).await;
     }
-    for dir in path.as_bytes().split(|&byte| byte == b':') {
-        if is_executable(host, &Path::new(OsStr::from_bytes(dir)).join(word)).await {
+    for dir in std::env::split_paths(path) {
+        if is_executable(host, &dir.join(word)).await {
             return true;
         }
     }
@@ -103,7 +109,7 @@ pub(super) struct Entry {
 /// All files of the tree.
 pub(super) fn entries(plan: &Plan<'_>) -> Vec<Entry> {
     let limit = format!("{}\n", plan.settings.stop_limit().as_millis());
-    let mut entries = vec![script(".s6-svscan/finish", finish())];
+    let mut entries = vec![script(FINISH, finish())];
     if plan.role == Role::Supervisor {
         entries.push(script("gateways/run", gateways_run(plan)));
         entries.push(script("gateways/finish", gateways_finish()));
@@ -238,10 +244,10 @@ fn tool(plan: &Plan<'_>, name: &str) -> Vec<u8> {
 /// A word as the shell reads it back unchanged, whatever its bytes.
 fn quote(word: &OsStr) -> Vec<u8> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:,@%".contains(byte);
-    if !word.is_empty() && word.as_bytes().iter().all(plain) {
-        return word.as_bytes().to_vec();
+    if !word.is_empty() && word.as_encoded_bytes().iter().all(plain) {
+        return word.as_encoded_bytes().to_vec();
     }
-    let parts: Vec<&[u8]> = word.as_bytes().split(|&byte| byte == b'\'').collect();
+    let parts: Vec<&[u8]> = word.as_encoded_bytes().split(|&byte| byte == b'\'').collect();
     [b"'", parts.join(&br"'\''"[..]).as_slice(), b"'"].concat()
 }
 
@@ -267,6 +273,16 @@ pub(super) async fn write(
     Ok(())
 }
 
+/// Runs a script of the tree that does nothing yet: root is refused that only where nothing can be executed. Whatever
+/// else goes wrong with it says nothing about the place.
+pub(super) async fn try_script(host: &impl Host) -> Result<(), HostError> {
+    let path = Path::new(DIR).join(FINISH);
+    match proc::run(host, Program { path, ..Program::default() }, SCRIPT_TIMEOUT).await {
+        Err(error) if error.errno == Errno::ACCESS => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// What PID 1 becomes. It gets the path and nothing else: services take the environment from its files.
 pub(super) fn svscan(path: PathBuf, env: &BTreeMap<OsString, OsString>) -> Program {
     let path_variable = OsString::from("PATH");
@@ -279,5 +295,5 @@ pub(super) fn svscan(path: PathBuf, env: &BTreeMap<OsString, OsString>) -> Progr
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

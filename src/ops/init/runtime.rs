@@ -95,7 +95,7 @@ pub(super) async fn mark_guest(host: &impl Host) -> Result<(), HostError> {
     fs::close(host, mark).await
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::cell::RefCell;
 

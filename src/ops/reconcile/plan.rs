@@ -151,7 +151,9 @@ pub(super) fn plan(facts: Facts) -> Plan {
         slot: SlotChange::Kept,
         is_unsupervised: false,
         change: Change::Nothing,
-        keeps_word: facts.prior.intent == Intent::Running
+        // A word that could not be read just now may say otherwise: it is not written over.
+        keeps_word: facts.unread.is_none()
+            && facts.prior.intent == Intent::Running
             && matches!(facts.prior.source, Source::GatewayState | Source::Bootstrap),
         sweep: sweep.map(|leftover| leftover.name.clone()).collect(),
         reasons,
@@ -279,6 +281,14 @@ mod tests {
         let plan_of_absent = plan(absent);
         assert_eq!(plan_of_absent.action, Action::Registered);
         assert!(plan_of_absent.failure.is_some());
+    }
+
+    #[test]
+    fn a_word_that_could_not_be_read_just_now_is_not_written_over() {
+        let mut facts = facts(Intent::Running, Service::unregistered());
+        facts.prior.source = Source::GatewayState;
+        facts.unread = Some("ignored `x`: permission denied".to_owned());
+        assert!(!plan(facts).keeps_word);
     }
 
     #[rstest]

@@ -4,7 +4,7 @@
 
 use hermes::name::Profile;
 
-use super::super::{Breach, Name, Words, boot, intent, process, rest, slot};
+use super::super::{Breach, Name, Words, boot, host, intent, process, rest, slot};
 use super::{Watch, Word};
 use crate::observe::volume;
 use crate::world::World;
@@ -64,8 +64,17 @@ impl Watch {
         }
     }
 
-    /// Somebody told s6 behind our back: this slot no longer says what was asked.
+    /// A command on this profile did not end well.
+    pub(super) fn tear(&mut self, profile: Profile) {
+        for other in self.active.values_mut().filter(|other| other.asked.concerns(&profile)) {
+            other.overtaken.insert(profile.clone());
+        }
+        self.torn.insert(profile);
+    }
+
+    /// Somebody told the supervisor behind our back: this service no longer says what was asked.
     pub fn overruled(&mut self, profile: &Profile) {
+        self.overruled.insert(profile.clone());
         self.tear(profile.clone());
     }
 
@@ -117,7 +126,8 @@ impl Watch {
         self.at_rest(world)?;
         match rest::seat(world) {
             Some(_) => self.if_wanted(boot::is_logged(world)),
-            None => Ok(()),
+            None => self
+                .if_wanted(host::boot_follows_the_word(world, |it| !self.overruled.contains(it))),
         }
     }
 

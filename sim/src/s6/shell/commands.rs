@@ -65,7 +65,7 @@ impl Script {
         while let Some(token) = tokens.next() {
             match token {
                 Token::Word(word) => simple.words.push(word),
-                Token::Operator(">&2" | "2>/dev/null") => {}
+                Token::Operator(">&2" | "2>/dev/null" | "2>&1") => {}
                 Token::Operator(operator @ (">" | "<")) => {
                     let Some(Token::Word(path)) = tokens.next() else { self.odd() };
                     let place = if operator == ">" { &mut simple.to } else { &mut simple.from };
@@ -93,6 +93,8 @@ impl Script {
                 let code: i64 = code.parse().unwrap_or_else(|_| self.odd());
                 return Err(Box::new(Next::Exit(code.to_le_bytes()[0])));
             }
+            // Streams only, which nobody keeps.
+            ["exec"] => {}
             ["exec", ..] => return Err(Box::new(self.exec(world, who, &command.words[1..]))),
             [":"] => return Ok(redirect(world, who, &command, "")),
             ["echo", words @ ..] => {
@@ -105,7 +107,17 @@ impl Script {
                 let Ok(node) = found else { return Ok(2) };
                 act::process(world, who).cwd = node;
             }
-            _ => return Ok(self.as_user(world, who, &command.words)),
+            [name, args @ ..] => {
+                let Some(body) = self.function(name) else {
+                    return Ok(self.as_user(world, who, &command.words));
+                };
+                let args = args.iter().map(|&arg| arg.to_owned()).collect();
+                let own = std::mem::replace(&mut self.args, args);
+                let code = self.list(world, who, &body);
+                self.args = own;
+                return code;
+            }
+            [] => self.odd(),
         }
         Ok(0)
     }
@@ -128,7 +140,15 @@ impl Script {
         u8::from(!text.contains('\n'))
     }
 
-    /// `test` and `mkdir`, perhaps after `s6-setuidgid USER`.
+    /// What is between the braces of a function of that name: one list of commands.
+    fn function(&self, name: &str) -> Option<String> {
+        let head = format!("{name}() {{");
+        let begin = self.lines.iter().position(|line| line.trim() == head)?;
+        let body = self.lines[begin + 1..].iter().map(|line| line.trim());
+        Some(body.take_while(|line| *line != "}").collect::<Vec<_>>().join(" "))
+    }
+
+    /// `test`, `mkdir` and their like, perhaps after `s6-setuidgid USER`.
     fn as_user(&mut self, world: &mut World, who: Who, words: &[String]) -> u8 {
         let mut credentials = None;
         let mut words = words;
@@ -145,6 +165,14 @@ impl Script {
         with(world, who, credentials, |world| match words.as_slice() {
             ["test", rest @ ..] => u8::from(!self.test(world, who, rest)),
             ["mkdir", "-p", "--", dir] => u8::from(make_dirs(world, who, Path::new(dir)).is_err()),
+            ["chgrp", gid, paths @ ..] => {
+                let gid = gid.parse().unwrap_or_else(|_| self.odd());
+                each(paths, |path| act::set_group(world, who, path, gid))
+            }
+            ["chmod", mode, paths @ ..] => {
+                let mode = u32::from_str_radix(mode, 8).unwrap_or_else(|_| self.odd());
+                each(paths, |path| act::set_mode(world, who, path, mode))
+            }
             _ => self.odd(),
         })
     }
@@ -174,6 +202,12 @@ fn with<T>(
     let result = act(world);
     act::process(world, who).credentials = before;
     result
+}
+
+/// A tool that does the same to each path; 1 if one was refused.
+fn each(paths: &[&str], mut act: impl FnMut(&Path) -> Result<(), Errno>) -> u8 {
+    let refused = paths.iter().filter(|path| act(Path::new(path)).is_err()).count();
+    u8::from(refused > 0)
 }
 
 /// What goes to a file; what goes to a stream is kept by nobody.

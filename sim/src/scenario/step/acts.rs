@@ -29,6 +29,18 @@ step! {
 }
 
 step! {
+    /// The host's own tool, as the user whose gateway it is.
+    HostStop {
+        /// Whose gateway it ends and keeps down.
+        #[serde(rename = "host-stop")]
+        profile: Name,
+        /// On which host.
+        #[serde(default, rename = "in", skip_serializing_if = "is_default")]
+        container: Container,
+    }
+}
+
+step! {
     /// A file is made or replaced, with the directories above it.
     Write {
         /// Where: absolute, or below the home.

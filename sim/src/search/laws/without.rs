@@ -91,6 +91,7 @@ fn is_about(step: &Step, profile: &Profile) -> Option<bool> {
             Target::Svscan | Target::Main | Target::Init => false,
         },
         Step::S6Svc(it) => it.profile.0 == *profile,
+        Step::HostStop(it) => it.profile.0 == *profile,
         Step::Write(it) => below(&it.write),
         Step::Remove(it) => below(&it.remove),
         Step::Chmod(it) => below(&it.chmod),

@@ -2,13 +2,12 @@
 
 use rstest::rstest;
 
-use std::os::unix::ffi::OsStringExt;
-use std::time::Duration;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::*;
-use crate::error::Errno;
+use crate::host::Outcome;
+use crate::host::effect::Effect;
 use crate::host::os::{OsHost, run_ready};
-use crate::host::proc;
 
 fn plan_entries(role: Role, user: Option<Ids>, command: &[&str]) -> Vec<Entry> {
     let settings = Settings::read(&BTreeMap::new()).expect("the defaults are legal");
@@ -100,4 +99,22 @@ fn each_look_at_the_gateways_takes_a_second(#[case] code: u8, #[case] nap: &str)
     let finished = run_ready(run).expect("it ends");
     let looks = READY_SECONDS_MAX as usize - 1;
     assert_eq!(String::from_utf8_lossy(&finished.stdout), nap.repeat(looks));
+}
+
+/// A machine that refuses to run anything, for this reason.
+struct Refusing(Errno);
+
+impl Host for Refusing {
+    async fn perform(&self, _: Effect) -> Outcome {
+        Err(self.0)
+    }
+}
+
+#[rstest]
+#[case::nothing_can_be_executed(Errno::ACCESS, true)]
+#[case::the_machine_is_busy(Errno::TIMEDOUT, false)]
+#[case::there_is_no_shell(Errno::NOENT, false)]
+fn only_a_place_that_executes_nothing_is_refused(#[case] errno: Errno, #[case] refused: bool) {
+    let tried = run_ready(try_script(&Refusing(errno)));
+    assert_eq!(tried.is_err(), refused, "{tried:?}");
 }

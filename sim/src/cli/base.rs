@@ -1,0 +1,51 @@
+//! The Debians that the image is built on.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use hermes_sim::native::engine::Engine;
+use hermes_sim::scenario::world::S6;
+
+use super::Usage;
+
+/// A Debian that the image is built on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Base {
+    /// s6 2.11
+    Bookworm,
+    /// s6 2.13
+    Trixie,
+    /// s6 2.15
+    Sid,
+}
+
+impl Base {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+            Self::Sid => "sid",
+        }
+    }
+
+    pub fn s6(self) -> S6 {
+        match self {
+            Self::Bookworm => S6::V2_11,
+            Self::Trixie => S6::V2_13,
+            Self::Sid => S6::V2_15,
+        }
+    }
+}
+
+/// What each image is now, by the base's word: a build meanwhile changes nothing for whoever uses that.
+pub type Images = BTreeMap<&'static str, String>;
+
+/// The image of each.
+pub fn images(engine: &Engine, bases: &[Base]) -> Result<Images, Usage> {
+    let find = |base: &Base| {
+        let name = format!("hermes-test:{}", base.word());
+        let lacking = || Usage(format!("no image `{name}`: `./x docker-e2e` makes it"));
+        engine.image(&name).map(|id| (base.word(), id)).ok_or_else(lacking)
+    };
+    bases.iter().map(find).collect()
+}

@@ -1,0 +1,67 @@
+//! `surprises`: what befalls at addresses, replayed on real machines by way of the gate, and the counts.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use hermes_sim::native::{cells, wait};
+use hermes_sim::scenario::Machine;
+
+use super::grounds::{self, Grounds};
+use super::side_by_side::side_by_side;
+use super::{Usage, Verdict, files};
+
+/// Replays stories with surprises on real s6, or in real containers: kills, refusals and interleavings, each at its
+/// address.
+///
+/// The program is built with the feature `gate`. What cannot be replayed is skipped by name and counted.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    grounds: grounds::Args,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Verdict, Usage> {
+    let began = Instant::now();
+    let scenarios = files::read_everything(&args.files)?;
+    let with = scenarios.iter().filter(|it| !it.surprises.is_empty());
+    let grounds = Grounds::take(&args.grounds, "surprises")?;
+    let machine = if grounds.are_containers() { Machine::Container } else { Machine::S6 };
+    let (mut units, mut skipped) = (Vec::new(), 0);
+    for scenario in with {
+        match cells::why_not(scenario, machine) {
+            None => units.extend(grounds.all.iter().map(|ground| (ground, scenario))),
+            Some(why) => {
+                skipped += 1;
+                println!("skipped {}: {why}", scenario.name);
+            }
+        }
+    }
+    let broken = side_by_side(&units, args.grounds.jobs, |(ground, scenario)| {
+        if wait::is_interrupted() {
+            return None;
+        }
+        let name = format!("{ground} {}", scenario.name);
+        let own = ground.part(&name.replace(' ', "-"));
+        let held = cells::replay(&own, scenario);
+        grounds::clear(&own);
+        match held {
+            Ok(()) => println!("{name}: held"),
+            Err(ref what) => println!("\n{name}: BROKEN: {what}\n"),
+        }
+        Some(held.is_err())
+    });
+    let broken = broken.into_iter().filter(|it| *it).count();
+    println!(
+        "\nsurprises: {} replayed, {} held, {broken} broken; {skipped} stories skipped; {:.0} s",
+        units.len(),
+        units.len() - broken,
+        began.elapsed().as_secs_f64()
+    );
+    if units.is_empty() {
+        return Err(Usage("none of these stories can be replayed here".to_owned()));
+    }
+    grounds.end(if broken == 0 { Verdict::Held } else { Verdict::Broken })
+}

@@ -1,0 +1,140 @@
+//! A profile's service as whoever supervises it has it: a slot of s6, or what a host was given. Facts alone.
+
+use std::path::Path;
+
+use hermes::host::effect::Status;
+use hermes::name::Profile;
+
+use super::slot::{self, Record};
+use super::volume;
+use crate::hosts::manager::{self, Manager, State, Unit};
+use crate::hosts::{Kind, directory};
+use crate::world::{ContainerId, World};
+
+/// One service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Somebody looks after it.
+    pub is_supervised: bool,
+    /// It starts with its supervisor.
+    pub starts: bool,
+    /// Its supervisor keeps it up: it has not been told to end.
+    pub is_kept: bool,
+    /// What its supervisor says of it.
+    pub record: Option<Record>,
+}
+
+impl Service {
+    /// Its configuration is wrong, and it is not tried again.
+    pub fn has_failed_permanently(&self) -> bool {
+        self.record.is_some_and(|record| record.has_failed_permanently())
+    }
+}
+
+/// The service of a profile; `None` if there is none.
+pub fn of(world: &World, profile: &Profile) -> Option<Service> {
+    match host(world) {
+        Some((id, manager)) => on_host(world, id, manager, profile),
+        None => slot::scanned(world).into_iter().find_map(|(id, dir)| {
+            let found = slot::visible(world, dir).into_iter().find(|it| it.profile == *profile)?;
+            Some(Service {
+                is_supervised: slot::supervisor(world, id, &found).is_some(),
+                starts: !found.is_down,
+                is_kept: slot::record(world, &found).is_some_and(|record| record.wants_up),
+                record: slot::record(world, &found),
+            })
+        }),
+    }
+}
+
+/// The host, if the machine is one and runs.
+pub fn host(world: &World) -> Option<(ContainerId, &Manager)> {
+    world.containers.keys().find_map(|&id| Some((id, manager::of(world, id)?)))
+}
+
+/// Profiles that a host has a service for.
+pub fn on_hosts(world: &World) -> Vec<Profile> {
+    let Some((id, manager)) = host(world) else { return Vec::new() };
+    let parse = |name: &str, before: &str, after: &str| {
+        Profile::parse(name.strip_prefix(before)?.strip_suffix(after)?).ok()
+    };
+    if manager.kind == Kind::Windows {
+        let tasks = world.container(id).registry.tasks.keys();
+        return tasks.filter_map(|name| parse(name, r"\hermes\gateway-", "")).collect();
+    }
+    let dir = at(world, id, &directory(manager.kind));
+    let names = dir.map(|dir| volume::names(world, dir)).unwrap_or_default();
+    let named = names.iter().filter_map(|name| match manager.kind {
+        Kind::Systemd => parse(name, "hermes-gateway-", ".service"),
+        _ => parse(name, "hermes.gateway.", ".plist"),
+    });
+    named.collect()
+}
+
+fn at(world: &World, id: ContainerId, path: &Path) -> Option<crate::disk::NodeId> {
+    let container = world.container(id);
+    world.disk.peek(container.root, &container.mounts, path)
+}
+
+fn on_host(
+    world: &World,
+    id: ContainerId,
+    manager: &Manager,
+    profile: &Profile,
+) -> Option<Service> {
+    let name = manager.kind.name_of(profile);
+    let registry = &world.container(id).registry;
+    if !on_hosts(world).contains(profile) {
+        return None;
+    }
+    let starts = match manager.kind {
+        Kind::Systemd => {
+            let link = directory(Kind::Systemd).join("default.target.wants");
+            let wants = at(world, id, &link);
+            wants.is_some_and(|wants| volume::entry(world, wants, &name).is_some())
+        }
+        Kind::Launchd => !registry.disabled.contains(&name),
+        Kind::Windows => registry.tasks.get(&name).is_some_and(|it| crate::hosts::is_enabled(it)),
+    };
+    let unit = manager.units.get(&name);
+    let is_kept = unit.is_some_and(Unit::is_wanted);
+    let record = record(world, manager.kind, profile, unit, starts, registry.results.get(&name));
+    Some(Service { is_supervised: true, starts, is_kept, record: Some(record) })
+}
+
+fn record(
+    world: &World,
+    kind: Kind,
+    profile: &Profile,
+    unit: Option<&Unit>,
+    starts: bool,
+    result: Option<&i64>,
+) -> Record {
+    let state = unit.map(|unit| unit.state);
+    let noted = volume::state(world, profile).gateway_state;
+    let (pid, said) = match state {
+        Some(State::Up { pid, ready }) => (pid, ready),
+        Some(State::Ending { pid, .. }) => (pid, true),
+        _ => (0, false),
+    };
+    let last = unit.and_then(|unit| unit.last);
+    let code = match (kind, last) {
+        // It came back from a failure for good with success, and is left alone.
+        (Kind::Launchd, Some(Status::Exited(0))) => 78,
+        (Kind::Windows, _) => result.and_then(|&code| u16::try_from(code).ok()).unwrap_or(0),
+        (_, Some(Status::Exited(code))) => u16::from(code),
+        _ => 0,
+    };
+    let wanted = unit.is_some_and(Unit::is_wanted);
+    Record {
+        wants_up: match kind {
+            Kind::Systemd => wanted,
+            Kind::Launchd => wanted && starts,
+            Kind::Windows => starts,
+        },
+        pid,
+        is_finishing: false,
+        is_ready: if kind == Kind::Systemd { said } else { noted.as_deref() == Some("running") },
+        wait_status: code << 8,
+    }
+}

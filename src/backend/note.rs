@@ -1,0 +1,47 @@
+//! What the gateway itself noted of how far it is, for supervisors that hear nothing of it. Hearsay: whoever asks has
+//! learned elsewhere that a process runs.
+
+use crate::host::Host;
+use crate::host::effect::Pid;
+use crate::layout::Layout;
+use crate::name::Profile;
+use crate::record::intent;
+use crate::record::json::{self, Reading};
+
+/// The process that wrote it, and its word for where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) pid: Pid,
+    pub(super) word: String,
+}
+
+impl Note {
+    pub(super) fn says(&self, word: &str) -> bool {
+        self.word == word
+    }
+}
+
+/// `None` where there is none, or it cannot be read just now, or its process has said that it ends.
+pub(super) async fn read(host: &impl Host, layout: &Layout, profile: &Profile) -> Option<Note> {
+    let noted = json::read(host, &layout.state(profile)).await;
+    let state = noted.whole()?;
+    let pid = state.get("pid").and_then(|number| number.as_i64()).and_then(Pid::new)?;
+    let word = state.get("gateway_state")?.as_str()?.to_owned();
+    Some(Note { pid, word })
+}
+
+/// Has a gateway noted that it could not start, since the operator's last word? An older such note says nothing of a start
+/// that was just asked for.
+pub(super) async fn has_failed(host: &impl Host, layout: &Layout, profile: &Profile) -> bool {
+    let asked = match intent::read(host, &layout.intent(profile)).await {
+        Reading::Whole(record) => record.sequence,
+        Reading::Missing => 0,
+        Reading::Odd(_) => return false,
+    };
+    let noted = json::read(host, &layout.state(profile)).await;
+    let Some(noted) = noted.whole() else { return false };
+    let number = |key: &str| noted.get(key).and_then(|value| value.as_u64()).unwrap_or(0);
+    let says = noted.get("gateway_state").and_then(|word| word.as_str());
+    let is_its_answer = number("intent_sequence") == asked || planted!(OldNoteCounts);
+    says == Some("startup_failed") && is_its_answer
+}

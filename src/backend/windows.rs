@@ -1,0 +1,301 @@
+//! Windows: one scheduled task a profile, `\hermes\gateway-PROFILE`, of the user.
+//!
+//! ```text
+//!   publish:  /Create /XML, enabled or not
+//!   start:    /Change /ENABLE ─► /Run          stop:  /Change /DISABLE ─► /End
+//! ```
+//!
+//! Enabled is Task Scheduler's word for wanted: what is enabled is started at logon, and whenever it does not run. It does
+//! not say which process runs, nor hears that it is ready; the gateway's own note says both. Nothing here knows intents or
+//! markers. No `cfg`: this compiles, and is tested, where there is no Windows.
+
+mod schtasks;
+mod task;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use task::render;
+
+use super::{note, wait};
+use crate::error::{Errno, HostError};
+use crate::host::Host;
+use crate::layout::Layout;
+use crate::name::Profile;
+use crate::record::{file, identity};
+use crate::supervisor::{
+    Fact, Goal, Listing, Presence, Published, Registrar, Registration, Service, ServiceSpec,
+    Supervisor, SupervisorError, Want,
+};
+use schtasks::{Schtasks, at_start, names, run};
+use task::{FOLDER, can_say, home_mark, name, version_line};
+
+/// A drain takes no longer than this, unless it was configured so; then the command says that it waits in vain.
+const END_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Task Scheduler, for one user.
+#[derive(Debug)]
+pub struct Windows<'host, H> {
+    host: &'host H,
+    layout: Layout,
+    /// `DOMAIN\NAME`.
+    user: String,
+    is_here: bool,
+    schtasks: Schtasks,
+}
+
+impl<'host, H: Host> Windows<'host, H> {
+    /// Looks at nothing yet.
+    pub fn open(
+        host: &'host H,
+        layout: &Layout,
+        env: &BTreeMap<OsString, OsString>,
+        bin_dir: Option<PathBuf>,
+    ) -> Self {
+        let var = |name: &str| env.get(OsStr::new(name)).map(|value| value.to_string_lossy());
+        let (domain, user) = (var("USERDOMAIN"), var("USERNAME").unwrap_or_default());
+        Self {
+            host,
+            layout: layout.clone(),
+            user: domain.map_or_else(|| user.to_string(), |domain| format!("{domain}\\{user}")),
+            is_here: var("OS").is_some_and(|os| os == "Windows_NT"),
+            schtasks: Schtasks::new(env, bin_dir),
+        }
+    }
+
+    /// Is this Windows, and does its Task Scheduler answer?
+    pub async fn answers(&self) -> bool {
+        self.is_here && self.list_all().await.is_ok()
+    }
+
+    /// Has the gateway not be started again, by itself: its configuration is wrong.
+    pub async fn rest(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        self.tell(profile, "/Change", &["/DISABLE"]).await.map(drop)
+    }
+
+    async fn list_all(&self) -> Result<String, SupervisorError> {
+        let args = ["/FO", "CSV", "/NH"];
+        self.schtasks.tell(self.host, "/Query", "Task Scheduler", &args).await
+    }
+
+    async fn tell(
+        &self,
+        profile: &Profile,
+        action: &'static str,
+        more: &[&str],
+    ) -> Result<String, SupervisorError> {
+        let name = name(profile);
+        let args: Vec<&str> = ["/TN", &name].into_iter().chain(more.iter().copied()).collect();
+        self.schtasks.tell(self.host, action, &name, &args).await
+    }
+
+    /// The task of that name as Task Scheduler has it, whoever made it.
+    async fn task(&self, profile: &Profile) -> Result<Option<String>, SupervisorError> {
+        let name = name(profile);
+        match names(&self.list_all().await?).any(|other| other == name) {
+            true => self.tell(profile, "/Query", &["/XML"]).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn is_ours(&self, task: &str) -> bool {
+        task.contains(&home_mark(self.layout.root()))
+    }
+
+    async fn run(&self, profile: &Profile) -> Result<schtasks::Run, SupervisorError> {
+        let text = self.tell(profile, "/Query", &["/V", "/FO", "CSV", "/NH"]).await?;
+        let odd = |reason| SupervisorError::OddStatus { path: name(profile).into(), reason };
+        run(&text).map_err(odd)
+    }
+
+    async fn look(&self, profile: &Profile, task: &str) -> Result<Service, SupervisorError> {
+        let enabled = at_start(task);
+        let run = self.run(profile).await?;
+        let (told, fact) = match (run.is_running, self.noted(profile).await) {
+            (true, Some(note)) if note.says("draining") => {
+                (Want::Down, Fact::Up { pid: note.pid, ready: true })
+            }
+            (true, Some(note)) => {
+                (Want::Up, Fact::Up { pid: note.pid, ready: note.says("running") })
+            }
+            // It has said that it ends, and is not gone.
+            (true, None) if enabled == Want::Down => (Want::Down, Fact::Finishing),
+            // It has not said yet who it is.
+            (true, None) => (Want::Up, Fact::Down { last: None }),
+            (false, _) => (Want::Up, Fact::Down { last: run.last }),
+        };
+        Ok(Service {
+            presence: Presence::Supervised,
+            want: if enabled == Want::Down { Want::Down } else { told },
+            at_start: enabled,
+            fact,
+            // It tells when, but in the words of the machine's language.
+            since: Duration::ZERO,
+            paused: false,
+        })
+    }
+
+    /// The note of a gateway that is alive.
+    async fn noted(&self, profile: &Profile) -> Option<note::Note> {
+        let note = note::read(self.host, &self.layout, profile).await?;
+        let number = u32::try_from(note.pid.raw()).ok()?;
+        identity::start_time(self.host, number).await.ok()??;
+        Some(note)
+    }
+
+    async fn set_at_start(&self, profile: &Profile, want: Want) -> Result<(), SupervisorError> {
+        let switch = if want == Want::Up { "/ENABLE" } else { "/DISABLE" };
+        self.tell(profile, "/Change", &[switch]).await.map(drop)
+    }
+
+    /// Ends what runs; what has ended meanwhile is no failure.
+    async fn end(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        if !self.run(profile).await?.is_running {
+            return Ok(());
+        }
+        match self.tell(profile, "/End", &[]).await {
+            Err(_) if !self.run(profile).await?.is_running => Ok(()),
+            told => told.map(drop),
+        }
+    }
+
+    /// One run at a time: what is asked for while the last one ends would be forgotten.
+    async fn await_end(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        let ended = file::poll(self.host, END_TIMEOUT, async || {
+            Ok::<_, SupervisorError>((!self.run(profile).await?.is_running).then_some(()))
+        });
+        ended.await?.ok_or_else(|| SupervisorError::Hung {
+            tool: "schtasks",
+            action: "/End",
+            service: name(profile),
+            waited: END_TIMEOUT,
+        })
+    }
+
+    async fn create(&self, spec: &ServiceSpec, at_start: Want) -> Result<(), SupervisorError> {
+        let path = self.layout.profile(&spec.profile).join(".gateway-task.xml");
+        let task = render(spec, &self.user, at_start);
+        file::replace_unsynced(self.host, &path, task.as_bytes(), 0o644).await?;
+        let text = path.to_string_lossy();
+        let made = self.tell(&spec.profile, "/Create", &["/XML", &text, "/F"]).await;
+        file::remove(self.host, &path).await?;
+        made.map(drop)
+    }
+}
+
+impl<H: Host> Supervisor for Windows<'_, H> {
+    async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        self.set_at_start(profile, Want::Up).await?;
+        if self.run(profile).await?.is_running {
+            match self.noted(profile).await {
+                Some(note) if note.says("draining") && !planted!(LeavingTaskNotAwaited) => {
+                    self.await_end(profile).await?;
+                }
+                _ => return Ok(()),
+            }
+        }
+        self.tell(profile, "/Run", &[]).await.map(drop)
+    }
+
+    async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        if !planted!(StopLeavesEnabled) {
+            self.set_at_start(profile, Want::Down).await?;
+        }
+        self.end(profile).await
+    }
+
+    async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        self.set_at_start(profile, Want::Up).await?;
+        self.end(profile).await?;
+        if !planted!(RunBeforeTheEnd) {
+            self.await_end(profile).await?;
+        }
+        self.tell(profile, "/Run", &[]).await.map(drop)
+    }
+
+    async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
+        match self.task(profile).await? {
+            Some(task) if self.is_ours(&task) => self.look(profile, &task).await,
+            _ => Ok(Service::unregistered()),
+        }
+    }
+
+    /// A start enables the task; a gateway that fails for good disables it again.
+    async fn wait(
+        &self,
+        profile: &Profile,
+        goal: Goal,
+        timeout: Duration,
+    ) -> Result<Service, SupervisorError> {
+        let look = async || self.status(profile).await;
+        wait::until_or_failed(self.host, profile, goal, timeout, look).await
+    }
+
+    fn registration(&self) -> Registration {
+        Registration::OnRequest
+    }
+
+    async fn caveats(&self) -> Vec<String> {
+        vec![
+            "tasks run while you are logged on: after a reboot your gateways wait for your logon"
+                .to_owned(),
+        ]
+    }
+}
+
+impl<H: Host> Registrar for Windows<'_, H> {
+    async fn publish(&self, spec: &ServiceSpec, want: Want) -> Result<Published, SupervisorError> {
+        for path in [&spec.home, &spec.program] {
+            if !can_say(path) {
+                return Err(HostError::new("name in a task", path, Errno::INVAL).into());
+            }
+        }
+        let present = self.task(&spec.profile).await?;
+        if present.as_ref().is_some_and(|task| !self.is_ours(task)) {
+            let path = name(&spec.profile).into();
+            return Err(SupervisorError::Taken { path, by: "another home".to_owned() });
+        }
+        file::make_dirs(self.host, &spec.log_dir, 0o755).await?;
+        let published = match &present {
+            None => Published::New,
+            Some(task) if !task.contains(&version_line(spec, &self.user)) => Published::Updated,
+            Some(task) if at_start(task) != want => {
+                self.set_at_start(&spec.profile, want).await?;
+                return Ok(Published::Updated);
+            }
+            Some(_) => return Ok(Published::Unchanged),
+        };
+        self.create(spec, want).await?;
+        Ok(published)
+    }
+
+    async fn unregister(
+        &self,
+        profile: &Profile,
+        timeout: Duration,
+    ) -> Result<(), SupervisorError> {
+        if self.status(profile).await?.presence == Presence::Unregistered {
+            return Ok(());
+        }
+        self.stop(profile).await?;
+        self.wait(profile, Goal::Down, timeout).await?;
+        self.tell(profile, "/Delete", &["/F"]).await.map(drop)
+    }
+
+    async fn list(&self) -> Result<Listing, SupervisorError> {
+        let mut listing = Listing::default();
+        let all = self.list_all().await?;
+        let profiles = names(&all).filter_map(|name| name.strip_prefix(FOLDER));
+        for profile in profiles.filter_map(|name| Profile::parse(name).ok()) {
+            let task = self.tell(&profile, "/Query", &["/XML"]).await?;
+            if self.is_ours(&task) {
+                listing.profiles.push(profile);
+            }
+        }
+        listing.profiles.sort();
+        listing.profiles.dedup();
+        Ok(listing)
+    }
+}

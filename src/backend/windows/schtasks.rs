@@ -1,0 +1,140 @@
+//! `schtasks`, run and its answers read: the XML of a task, and columns by their place. Its words are in the language of the
+//! machine, and it has one exit code for every failure; so neither is asked what they mean.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::super::tool::{self, Act};
+use crate::host::effect::{Program, Signal, Status};
+use crate::host::{Host, fs};
+use crate::supervisor::{Cause, SupervisorError, Want};
+
+/// Variables of ours without which a program of Windows does not start.
+const PASSED: [&str; 5] = ["HOME", "SystemRoot", "USERDOMAIN", "USERNAME", "USERPROFILE"];
+
+/// The program, and for whom it is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Schtasks {
+    dir: PathBuf,
+    env: BTreeMap<OsString, OsString>,
+}
+
+impl Schtasks {
+    pub(super) fn new(env: &BTreeMap<OsString, OsString>, bin_dir: Option<PathBuf>) -> Self {
+        let root = env.get(OsStr::new("SystemRoot")).map_or(OsStr::new(r"C:\Windows"), |root| root);
+        let dir = bin_dir.unwrap_or_else(|| Path::new(root).join("System32"));
+        let passed = |name: &&str| Some((name.into(), env.get(OsStr::new(*name))?.clone()));
+        Self { dir, env: PASSED.iter().filter_map(passed).collect() }
+    }
+
+    /// `schtasks ARGS…`: what it printed.
+    pub(super) async fn tell<H: Host>(
+        &self,
+        host: &H,
+        action: &'static str,
+        task: &str,
+        args: &[&str],
+    ) -> Result<String, SupervisorError> {
+        let tool = "schtasks";
+        // Windows finds a program without its suffix; the file must be named with it.
+        for name in ["schtasks.exe", tool] {
+            let path = self.dir.join(name);
+            if fs::meta(host, &path).await.is_ok() {
+                let args = std::iter::once(action).chain(args.iter().copied());
+                let args = args.map(OsString::from).collect();
+                let program = Program { path, args, env: self.env.clone(), ..Program::default() };
+                let act = Act { tool, action, service: task, timeout: tool::TIMEOUT };
+                let finished = tool::run(host, act, program, |_, _| Cause::Unknown).await?;
+                return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
+            }
+        }
+        Err(SupervisorError::NoTool { tool, looked_in: vec![self.dir.clone()] })
+    }
+}
+
+/// The names in `/Query /FO CSV /NH`: the first of three columns. A line that names no task is for people.
+pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
+    list.lines().filter_map(|line| line.strip_prefix('"')?.split('"').next())
+}
+
+/// Does a task run, and how did it end the last time?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) is_running: bool,
+    pub(super) last: Option<Status>,
+}
+
+/// `SCHED_S_TASK_RUNNING`, `SCHED_S_TASK_HAS_NOT_RUN` and `SCHED_S_TASK_TERMINATED` (Task Scheduler error and success
+/// constants), as the column `Last Result` has them.
+const RUNNING: i64 = 0x41301;
+const HAS_NOT_RUN: i64 = 0x41303;
+const TERMINATED: i64 = 0x41306;
+
+/// From `/Query /V /FO CSV /NH`, one line a trigger: the seventh column is `Last Result`.
+pub(super) fn run(verbose: &str) -> Result<Run, String> {
+    let line = verbose.lines().find(|line| line.starts_with('"'));
+    let line = line.ok_or("schtasks does not tell its last result")?;
+    let field = line.trim_matches('"').split("\",\"").nth(6).unwrap_or_default();
+    let code: i64 = field.parse().map_err(|_| format!("its last result is {field:?}"))?;
+    let last = match code {
+        RUNNING | HAS_NOT_RUN => None,
+        TERMINATED => Some(Status::Signalled(Signal::KILL)),
+        code => u8::try_from(code).ok().map(Status::Exited),
+    };
+    Ok(Run { is_running: code == RUNNING, last })
+}
+
+/// A task is enabled unless its settings say otherwise; triggers have a word of the same name.
+pub(super) fn at_start(task: &str) -> Want {
+    let settings = task.split_once("<Settings>").map_or("", |(_, rest)| rest);
+    let settings = settings.split("</Settings>").next().unwrap_or_default();
+    match settings.contains("<Enabled>false</Enabled>") {
+        true => Want::Down,
+        false => Want::Up,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn the_names_of_tasks_are_read_and_what_is_for_people_is_not() {
+        let list = "\r\nFolder: \\hermes\r\n\"\\hermes\\gateway-a\",\"N/A\",\"Ready\"\r\n\"\\x\",\"21.11.2026 10:00:00\",\"Wird ausgeführt\"\r\n";
+        assert_eq!(names(list).collect::<Vec<_>>(), [r"\hermes\gateway-a", r"\x"]);
+    }
+
+    #[rstest]
+    #[case("267009", true, None)]
+    #[case("267011", false, None)]
+    #[case("267014", false, Some(Status::Signalled(Signal::KILL)))]
+    #[case("78", false, Some(Status::Exited(78)))]
+    #[case("-1073741510", false, None)]
+    fn the_last_result_says_whether_it_runs(
+        #[case] code: &str,
+        #[case] is_running: bool,
+        #[case] last: Option<Status>,
+    ) {
+        let line = format!(
+            "\r\n\"PC\",\"\\hermes\\gateway-a\",\"N/A\",\"Laeuft\",\"Nur interaktiv\",\"21.11.2026 10:00:00\",\"{code}\",\"N/A\",\"cmd.exe \"/d\" x\"\r\n"
+        );
+        assert_eq!(run(&line), Ok(Run { is_running, last }));
+    }
+
+    #[rstest]
+    #[case("", "schtasks does not tell its last result")]
+    #[case("\"PC\",\"x\"", "its last result is \"\"")]
+    fn what_cannot_be_understood_is_named(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(run(text), Err(expected.to_owned()));
+    }
+
+    #[rstest]
+    #[case("<Triggers><Enabled>false</Enabled></Triggers><Settings></Settings>", Want::Up)]
+    #[case("<Settings><Enabled>true</Enabled></Settings>", Want::Up)]
+    #[case("<Settings><Enabled>false</Enabled></Settings>", Want::Down)]
+    fn a_disabled_task_is_known(#[case] task: &str, #[case] expected: Want) {
+        assert_eq!(at_start(task), expected);
+    }
+}
