@@ -13,10 +13,7 @@ const GID: u32 = 10_000;
 
 /// root's tree, with the slots of this profile and of default supervised by root.
 fn foreign_with(profile: &str) -> Machine {
-    let machine = bare(Tree::Root);
-    machine.put(format!("profiles/{profile}/SOUL.md"), "x\n");
-    // The slots are made; that root's s6-svscan cannot be told of them is the failure.
-    machine.hermes("boot reconcile").expect(1).says(&["Permission denied"]);
+    let machine = unseen_by_root(profile);
     machine.run(User::Root, &[], &["s6-svscanctl", "-a", "/run/service"]).expect(0);
     wait_until("root's s6-supervise", || {
         let found = machine.supervisors(profile);
@@ -25,9 +22,37 @@ fn foreign_with(profile: &str) -> Machine {
     machine
 }
 
+/// The same, before root's s6-svscan has been told of the slots.
+fn unseen_by_root(profile: &str) -> Machine {
+    let machine = bare(Tree::Root);
+    machine.put(format!("profiles/{profile}/SOUL.md"), "x\n");
+    // The slots are made; that root's s6-svscan cannot be told of them is the failure.
+    machine.hermes("boot reconcile").expect(1).says(&["Permission denied"]);
+    machine
+}
+
 #[test]
 fn a_slot_of_roots_tree_is_handed_over_by_its_logger() {
     let machine = foreign_with("coder");
+    machine.ok("-p coder gateway start");
+    machine.wait_status("coder", "verdict", "up");
+    assert_eq!(handed_over(&machine), Some(0o710));
+}
+
+#[test]
+fn r4_a_command_waits_until_the_slot_is_handed_over() {
+    let machine = unseen_by_root("coder");
+    let script = machine.slot("coder").join("log/run");
+    let text = std::fs::read_to_string(&script).expect("the slot is whole");
+    // A logger on a machine with much to do: it gets to hand the slot over when the command has been refused once.
+    let slow = text.replacen("  hand_over() {", "  sleep 1\n  hand_over() {", 1);
+    assert_ne!(slow, text);
+    std::fs::write(&script, slow).expect("we are root");
+    machine.run(User::Root, &[], &["s6-svscanctl", "-a", "/run/service"]).expect(0);
+    wait_until("root's s6-supervise", || {
+        let meta = std::fs::metadata(machine.slot("coder").join("supervise"));
+        so(meta.is_ok_and(|meta| meta.mode() & 0o777 == 0o700), || "no supervise/".to_owned())
+    });
     machine.ok("-p coder gateway start");
     machine.wait_status("coder", "verdict", "up");
     assert_eq!(handed_over(&machine), Some(0o710));

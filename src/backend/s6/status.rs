@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use super::slot::DOWN;
 use super::status_record::{StatusRecord, decode, tai64n};
@@ -11,6 +12,9 @@ use crate::host::effect::{How, Pid, Signal, Status};
 use crate::host::{Host, fs};
 use crate::record::file;
 use crate::supervisor::{Fact, Presence, Service, SupervisorError, Want};
+
+/// A logger that has been started has handed its slot over within this: its script tries for five seconds.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads a slot. A record that no supervisor stands behind says nothing: what it names may be long gone.
 pub(super) async fn read<H: Host>(s6: &S6<'_, H>, dir: &Path) -> Result<Service, SupervisorError> {
@@ -42,8 +46,34 @@ pub(super) async fn read<H: Host>(s6: &S6<'_, H>, dir: &Path) -> Result<Service,
     })
 }
 
-/// A live s6-supervise holds the lock of its directory.
+/// A live s6-supervise holds the lock of its directory. Where one has just started in root's tree, its slot's logger gets
+/// a moment to hand the slot over.
 pub(super) async fn is_supervised(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
+    let refused = match is_locked(host, dir).await {
+        Err(error) if error.errno == Errno::ACCESS => error,
+        other => return other,
+    };
+    if !is_still_roots(host, dir).await? {
+        // It may have been handed over between the two looks.
+        return is_locked(host, dir).await;
+    }
+    let handed = file::poll(host, HAND_OVER_TIMEOUT, async || {
+        match is_locked(host, dir).await {
+            Err(error) if error.errno == Errno::ACCESS => Ok(None),
+            other => other.map(Some),
+        }
+    });
+    handed.await?.ok_or(refused)
+}
+
+/// Is `supervise/` as a supervisor of somebody else's makes it, closed to us?
+async fn is_still_roots(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
+    let Some(own) = if_present(fs::link_meta(host, dir).await)? else { return Ok(false) };
+    let theirs = if_present(fs::link_meta(host, &dir.join("supervise")).await)?;
+    Ok(theirs.is_some_and(|theirs| theirs.uid != own.uid && theirs.mode & 0o077 == 0))
+}
+
+async fn is_locked(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
     let lock = dir.join("supervise/lock");
     let Some(lock) = if_present(fs::open(host, &lock, How::Read).await)? else {
         return Ok(false);

@@ -20,28 +20,17 @@ pub(super) async fn until<H: Host>(
 ) -> Result<Service, SupervisorError> {
     let dir = s6.dir(profile);
     let mut last = Service::unregistered();
-    let mut refused = None;
     let mut seen_new = false;
     // Taken apart outside: rustc 1.85 panics over a pattern on what an async closure captures.
     let is_awaited =
         |service: &Service| matches!(goal, Goal::Ready { before, .. } if is_new(service, before));
     let reached = file::poll_carrying(s6.host, timeout, &mut seen_new, async |seen_new| {
-        last = match status::read(s6, &dir).await {
-            // A supervisor of root's tree that has just started: its slot's logger hands it over in a moment.
-            Err(SupervisorError::Forbidden(error)) if goal == Goal::Supervised => {
-                refused = Some(error);
-                return Ok(None);
-            }
-            read => read?,
-        };
+        last = status::read(s6, &dir).await?;
         *seen_new |= is_awaited(&last);
         judge(profile, goal, &last, *seen_new).map(|reached| reached.then(|| last.clone()))
     })
     .await?;
-    reached.ok_or_else(|| match refused {
-        Some(error) => SupervisorError::Forbidden(error),
-        None => timed_out(profile, goal, timeout, last),
-    })
+    reached.ok_or_else(|| timed_out(profile, goal, timeout, last))
 }
 
 fn timed_out(profile: &Profile, goal: Goal, waited: Duration, last: Service) -> SupervisorError {
