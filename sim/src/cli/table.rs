@@ -1,5 +1,7 @@
 //! What a run prints: the table, the totals as counts, the failures. The same results give the same text, seconds aside.
 
+use std::collections::BTreeSet;
+
 use hermes_sim::report::Report;
 use serde_json::{Value, json};
 
@@ -91,10 +93,12 @@ fn totals(made: &[Made], others: usize) -> Vec<String> {
     lines.extend(compared(made));
     let sum = |of: fn(&Made) -> u64| made.iter().map(of).sum::<u64>();
     let green = made.iter().filter(|made| made.is_green()).count();
-    let scenarios = made.iter().filter(|made| made.unit.kind == Kind::Calm).count();
+    let scenarios: BTreeSet<&str> =
+        made.iter().map(|made| made.unit.scenario.name.as_str()).collect();
     let complete = made.iter().filter(|made| made.tally.is_complete).count();
     lines.push(format!(
-        "{scenarios} scenarios, {} searches: {green} held, {} broken, {complete} complete",
+        "{} scenarios, {} searches: {green} held, {} broken, {complete} complete",
+        scenarios.len(),
         made.len(),
         made.len() - green
     ));
