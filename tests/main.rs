@@ -7,6 +7,7 @@
 )]
 
 mod support {
+    pub(crate) mod answering;
     pub(crate) mod home;
     pub(crate) mod machine;
     pub(crate) mod supervisor;
@@ -18,11 +19,15 @@ mod host {
     mod os;
 }
 mod record {
+    mod files;
+    mod processes;
     mod properties;
 }
 mod ops {
+    mod install;
     mod lifecycle;
     mod profiles;
+    mod status;
 }
 
 mod gateway;

@@ -20,7 +20,7 @@ pub use plan::{Action, Change, Plan, SlotChange};
 
 use super::home::{self, Found};
 use super::{Context, timestamp};
-use crate::error::{Errno, HostError};
+use crate::error::HostError;
 use crate::host::Host;
 use crate::name::Profile;
 use crate::record::intent::Intent;
@@ -214,9 +214,6 @@ async fn write_log<H: Host, S>(context: &Context<'_, H, S>, pass: &Pass) -> Resu
     // `%Y-%m-%dT%H:%M:%S%z`, as upstream's readers expect it.
     let stamp = format!("{}+0000", stamp.split('.').next().unwrap_or_default());
     let lines: String = pass.plans.iter().map(|plan| plan.line(&stamp)).collect();
-    match file::make_dirs(context.host, &context.layout.logs(), 0o755).await {
-        Err(error) if error.errno != Errno::EXIST => return Err(error),
-        _ => {}
-    }
+    file::make_dirs(context.host, &context.layout.logs(), 0o755).await?;
     boot_log::append(context.host, &context.layout.boot_log(), &lines).await
 }

@@ -247,11 +247,19 @@ mod tests {
         assert_eq!(config.restart.failures_max, 3);
     }
 
+    #[test]
+    fn a_day_is_the_longest_duration() {
+        let config = check("drain_timeout = \"24h\"").expect("legal");
+        assert_eq!(config.drain_timeout.0, Duration::from_secs(86_400));
+    }
+
     #[rstest]
     #[case("port = 1\nprot = 2\n", "`gateway.toml` line 2, column 1: unknown field `prot`")]
     #[case("port = 0", "`gateway.toml` line 1, column 8: port 0 is not between 1 and 65535")]
     #[case("ready = \"soon\"", "`gateway.toml` line 1, column 9: unknown variant `soon`")]
     #[case("command = []", "`gateway.toml` line 1, column 11: `command` names no program")]
+    #[case("command = [\"\"]", "`gateway.toml` line 1, column 11: `command` names no program")]
+    #[case("drain_timeout = 86401", "`gateway.toml` line 1, column 17: 86401 is not a duration")]
     #[case(
         "drain_timeout = \"-3s\"",
         "`gateway.toml` line 1, column 17: \"-3s\" is not a duration"

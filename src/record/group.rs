@@ -10,9 +10,6 @@ use crate::host::Host;
 use crate::host::effect::How;
 use crate::host::fs::{self, File};
 
-/// The kernel refuses.
-const PERM: Errno = Errno(1);
-
 /// The live processes of this process group, zombies left out, by number.
 pub async fn members(host: &impl Host, boot: &Boot, group: i32) -> Result<Vec<Process>, HostError> {
     let mut members = Vec::new();
@@ -22,7 +19,7 @@ pub async fn members(host: &impl Host, boot: &Boot, group: i32) -> Result<Vec<Pr
                 members.push(Process { pid, start_time: stat.start_time, boot: boot.clone() });
             }
             // Hidden from us means another user's, whom we could not signal either.
-            Err(error) if !matches!(error.errno, Errno::ACCESS | PERM) => return Err(error),
+            Err(error) if !matches!(error.errno, Errno::ACCESS | Errno::PERM) => return Err(error),
             Ok(_) | Err(_) => {}
         }
     }

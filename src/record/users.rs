@@ -127,6 +127,7 @@ mod tests {
     #[case(b"", "hermes:x:5:6::/h:/usr/sbin/nologin\n")]
     #[case(b"a:x:1:1::/:/bin/sh", "a:x:1:1::/:/bin/sh\nhermes:x:5:6::/h:/usr/sbin/nologin\n")]
     #[case(b"hermes:x\n", "hermes:x:5:6\n")]
+    #[case(b"a:x:1:1\n\nb:x:2:2\n", "a:x:1:1\n\nb:x:2:2\nhermes:x:5:6::/h:/usr/sbin/nologin\n")]
     fn an_absent_user_is_added(#[case] passwd: &[u8], #[case] expected: &str) {
         let edited = with_user(passwd, "hermes", Ids { uid: 5, gid: 6 }, "/h");
         assert_eq!(String::from_utf8_lossy(&edited), expected);

@@ -1,14 +1,19 @@
 //! Create, delete and rename above a mocked supervisor: what is undone, and what is refused.
 
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use hermes::error::Errno;
+use hermes::host::effect::{Effect, How, Over, Place};
 use hermes::host::os::run_ready;
 use hermes::name::Profile;
 use hermes::ops::{OpsError, Patience, profiles};
-use hermes::supervisor::{Published, Service, SupervisorError};
+use hermes::supervisor::{Goal, Published, Service, SupervisorError};
+use rstest::rstest;
 
+use crate::support::answering::Answering;
 use crate::support::home::Home;
-use crate::support::supervisor::{MockRegistrar, down, up};
+use crate::support::supervisor::{down, registrar, registrar_of_a_host, up};
 
 fn named(name: &str) -> Profile {
     Profile::parse(name).expect("legal")
@@ -21,7 +26,7 @@ fn deaf() -> SupervisorError {
 #[test]
 fn a_create_whose_rescan_is_refused_leaves_nothing() {
     let home = Home::new();
-    let mut supervisor = MockRegistrar::new();
+    let mut supervisor = registrar();
     supervisor.expect_publish().once().returning(|_, _| Ok(Published::New));
     supervisor.expect_rescan().once().returning(|| Err(deaf()));
     supervisor.expect_unregister().once().returning(|_, _| Ok(()));
@@ -37,7 +42,7 @@ fn create_keeps_what_somebody_prepared() {
     let coder = named("coder");
     std::fs::create_dir_all(home.layout.profile(&coder)).expect("a directory");
     std::fs::write(home.layout.config(&coder), "port = 9999\n").expect("a file");
-    let mut supervisor = MockRegistrar::new();
+    let mut supervisor = registrar();
     supervisor.expect_publish().once().returning(|_, _| Ok(Published::New));
     supervisor.expect_rescan().once().returning(|| Ok(()));
     supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
@@ -55,7 +60,7 @@ fn create_names_the_profiles_with_the_same_port() {
     let home = Home::new();
     let other = home.profile("other");
     std::fs::write(home.layout.config(&other), "port = 9570\n").expect("a file");
-    let mut supervisor = MockRegistrar::new();
+    let mut supervisor = registrar();
     supervisor.expect_publish().once().returning(|_, _| Ok(Published::New));
     supervisor.expect_rescan().once().returning(|| Ok(()));
     supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
@@ -69,12 +74,12 @@ fn create_names_the_profiles_with_the_same_port() {
 fn create_of_a_whole_profile_is_refused_and_of_half_a_one_finished() {
     let home = Home::new();
     let coder = home.profile("coder");
-    let mut whole = MockRegistrar::new();
+    let mut whole = registrar();
     whole.expect_status().returning(|_| Ok(down()));
     let refused = run_ready(profiles::create(&home.context(&whole), &coder));
     assert_eq!(refused, Err(OpsError::ProfileExists(coder.clone())));
 
-    let mut half = MockRegistrar::new();
+    let mut half = registrar();
     half.expect_status().returning(|_| Ok(Service::unregistered()));
     half.expect_publish().once().returning(|_, _| Ok(Published::New));
     half.expect_rescan().once().returning(|| Ok(()));
@@ -87,7 +92,7 @@ fn create_of_a_whole_profile_is_refused_and_of_half_a_one_finished() {
 fn a_profile_is_not_deleted_under_a_live_gateway() {
     let home = Home::new();
     let coder = home.profile("coder");
-    let mut supervisor = MockRegistrar::new();
+    let mut supervisor = registrar();
     supervisor.expect_status().returning(|_| Ok(up(std::process::id())));
     supervisor.expect_stop().once().returning(|_| Ok(()));
     supervisor.expect_wait().once().returning(|profile, _, waited| {
@@ -106,13 +111,13 @@ fn a_profile_is_not_deleted_under_a_live_gateway() {
 fn delete_finishes_what_a_crash_left_and_then_finds_nothing() {
     let home = Home::new();
     let coder = named("coder");
-    let mut slot_left = MockRegistrar::new();
+    let mut slot_left = registrar();
     slot_left.expect_status().returning(|_| Ok(down()));
     slot_left.expect_unregister().once().returning(|_, _| Ok(()));
     let deleted = run_ready(profiles::delete(&home.context(&slot_left), &coder, Patience::Usual));
     assert_eq!(deleted, Ok(vec![]));
 
-    let mut nothing = MockRegistrar::new();
+    let mut nothing = registrar();
     nothing.expect_status().returning(|_| Ok(Service::unregistered()));
     let again = run_ready(profiles::delete(&home.context(&nothing), &coder, Patience::Usual));
     assert_eq!(again, Err(OpsError::NoSuchProfile(coder)));
@@ -121,7 +126,7 @@ fn delete_finishes_what_a_crash_left_and_then_finds_nothing() {
 #[test]
 fn default_can_be_neither_deleted_nor_renamed() {
     let home = Home::new();
-    let supervisor = MockRegistrar::new();
+    let supervisor = registrar();
     let context = home.context(&supervisor);
     let default = Profile::default_profile();
     let deleted = run_ready(profiles::delete(&context, &default, Patience::Usual));
@@ -135,7 +140,7 @@ fn rename_keeps_an_older_installs_word() {
     let home = Home::new();
     let coder = home.profile("coder");
     std::fs::write(home.layout.state(&coder), r#"{"gateway_state":"running"}"#).expect("a file");
-    let mut supervisor = MockRegistrar::new();
+    let mut supervisor = registrar();
     supervisor.expect_status().returning(|_| Ok(down()));
     supervisor.expect_stop().once().returning(|_| Ok(()));
     supervisor.expect_unregister().once().returning(|_, _| Ok(()));
@@ -159,7 +164,7 @@ fn rename_onto_a_taken_name_does_not_touch_the_gateway() {
     let coder = home.profile("coder");
     let writer = named("writer");
     std::fs::create_dir_all(home.layout.profile(&writer)).expect("a directory");
-    let supervisor = MockRegistrar::new();
+    let supervisor = registrar();
     let context = home.context(&supervisor);
     let renamed = run_ready(profiles::rename(&context, &coder, &writer, Patience::Usual));
     assert_eq!(renamed, Err(OpsError::ProfileExists(writer)));
@@ -170,7 +175,7 @@ fn a_rename_that_fails_starts_the_gateway_again() {
     let home = Home::new();
     let coder = home.profile("coder");
     std::fs::write(home.layout.intent(&coder), r#"{"intent":"running"}"#).expect("a file");
-    let mut supervisor = MockRegistrar::new();
+    let mut supervisor = registrar();
     supervisor.expect_status().returning(|_| Ok(up(std::process::id())));
     supervisor.expect_stop().once().returning(|_| Ok(()));
     supervisor.expect_wait().once().returning(|profile, _, waited| {
@@ -189,7 +194,7 @@ fn create_of_a_profile_that_should_run_starts_it() {
     let home = Home::new();
     let coder = home.profile("coder");
     std::fs::write(home.layout.intent(&coder), r#"{"intent":"running"}"#).expect("a file");
-    let mut supervisor = MockRegistrar::new();
+    let mut supervisor = registrar();
     supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
     supervisor
         .expect_publish()
@@ -200,4 +205,149 @@ fn create_of_a_profile_that_should_run_starts_it() {
     supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
     let created = run_ready(profiles::create(&home.context(&supervisor), &coder));
     assert!(created.expect("finished").starts);
+}
+
+#[test]
+fn a_hidden_name_that_is_taken_is_not_used() {
+    let home = Home::new();
+    let (taken, lost) = (Cell::new(2), Cell::new(2));
+    let is_hidden = |place: &Place| place.path.to_string_lossy().contains("/profiles/.");
+    let host = Answering::new(|effect| match effect {
+        Effect::MakeDir { place, .. } if is_hidden(place) && taken.get() > 0 => {
+            taken.set(taken.get() - 1);
+            Some(Err(Errno::EXIST))
+        }
+        Effect::Rename { to, .. }
+            if to.path.to_string_lossy().contains(".gone.") && lost.get() > 0 =>
+        {
+            lost.set(lost.get() - 1);
+            Some(Err(Errno::EXIST))
+        }
+        _ => None,
+    });
+    let coder = named("coder");
+    let mut supervisor = registrar();
+    supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
+    supervisor.expect_publish().returning(|_, _| Ok(Published::New));
+    supervisor.expect_rescan().returning(|| Ok(()));
+    supervisor.expect_wait().returning(|_, _, _| Ok(down()));
+    supervisor.expect_unregister().returning(|_, _| Ok(()));
+    let context = home.context_on(&host, &supervisor);
+    run_ready(profiles::create(&context, &coder)).expect("another name was free");
+    let soul = std::fs::read_to_string(home.layout.soul(&coder)).expect("whole");
+    assert!(soul.starts_with("# coder\n") && soul.contains("`gateway.toml`"), "{soul}");
+    let deleted = run_ready(profiles::delete(&context, &coder, Patience::Usual));
+    assert_eq!(deleted, Ok(vec![]));
+    assert_eq!((taken.get(), lost.get()), (0, 0));
+    assert_eq!(home.names(), ["profiles"]);
+}
+
+#[test]
+fn two_renames_take_their_locks_in_the_same_order() {
+    let order = |old: &str, new: &str| {
+        let home = Home::new();
+        home.profile("a");
+        home.profile("b");
+        let taken = RefCell::new(Vec::new());
+        let host = Answering::new(|effect| {
+            if let Effect::Open { place, how: How::Lock { .. }, .. } = effect {
+                taken.borrow_mut().push(place.path.file_name().expect("a lock").to_owned());
+            }
+            None
+        });
+        let supervisor = registrar();
+        let context = home.context_on(&host, &supervisor);
+        let renamed =
+            run_ready(profiles::rename(&context, &named(old), &named(new), Patience::Usual));
+        assert_eq!(renamed, Err(OpsError::ProfileExists(named(new))));
+        taken.into_inner()
+    };
+    assert_eq!(order("a", "b"), ["a", "b"]);
+    assert_eq!(order("b", "a"), ["a", "b"]);
+}
+
+#[test]
+fn a_profile_that_cannot_be_shown_is_not_made() {
+    let home = Home::new();
+    let host = Answering::new(|effect| match effect {
+        Effect::Rename { over: Over::Refuse, .. } => Some(Err(Errno::ROFS)),
+        _ => None,
+    });
+    let supervisor = registrar();
+    let context = home.context_on(&host, &supervisor);
+    let created = run_ready(profiles::create(&context, &named("coder")));
+    assert!(
+        matches!(&created, Err(error) if error.to_string().contains("read-only")),
+        "{created:?}"
+    );
+    assert_eq!(home.names(), ["profiles"]);
+}
+
+#[test]
+fn on_a_host_a_created_profile_has_no_service_and_starts_nothing() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    std::fs::remove_file(home.layout.soul(&coder)).expect("half a profile");
+    std::fs::write(home.layout.intent(&coder), r#"{"intent":"running"}"#).expect("a file");
+    let mut supervisor = registrar_of_a_host();
+    supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
+    let created = run_ready(profiles::create(&home.context(&supervisor), &coder));
+    let created = created.expect("made");
+    assert!(created.adopted && !created.starts, "{created:?}");
+}
+
+#[rstest]
+#[case::taken_meanwhile(Errno::EXIST, "/profiles/writer`: file exists")]
+#[case::refused(Errno::ROFS, "/profiles/writer`: read-only")]
+fn a_rename_says_which_name_is_in_the_way(#[case] errno: Errno, #[case] expected: &str) {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let is_move = |to: &Place| to.path.ends_with("profiles/writer");
+    let host = Answering::new(|effect| match effect {
+        Effect::Rename { to, over: Over::Refuse, .. } if is_move(to) => Some(Err(errno)),
+        _ => None,
+    });
+    let mut supervisor = registrar();
+    supervisor.expect_status().returning(|_| Ok(down()));
+    supervisor.expect_stop().returning(|_| Ok(()));
+    supervisor.expect_wait().returning(|_, _, _| Ok(down()));
+    supervisor.expect_unregister().returning(|_, _| Ok(()));
+    supervisor.expect_publish().returning(|_, _| Ok(Published::New));
+    supervisor.expect_rescan().returning(|| Ok(()));
+    let context = home.context_on(&host, &supervisor);
+    let renamed = run_ready(profiles::rename(&context, &coder, &named("writer"), Patience::Usual));
+    assert!(matches!(&renamed, Err(error) if error.to_string().contains(expected)), "{renamed:?}");
+    assert!(home.layout.soul(&coder).exists());
+}
+
+#[test]
+fn logs_follow_a_rename_and_where_they_cannot_it_is_said() {
+    for refused in [false, true] {
+        let home = Home::new();
+        let coder = home.profile("coder");
+        let log = home.layout.gateway_log(&coder);
+        std::fs::create_dir_all(&log).expect("a directory");
+        let is_log = |to: &Place| to.path.ends_with("gateways/writer");
+        let host = Answering::new(|effect| match effect {
+            Effect::Rename { to, .. } if is_log(to) && refused => Some(Err(Errno::ROFS)),
+            _ => None,
+        });
+        let mut supervisor = registrar();
+        supervisor.expect_status().returning(|_| Ok(down()));
+        supervisor.expect_stop().returning(|_| Ok(()));
+        // Nobody waits for the readiness of what shall be down.
+        supervisor
+            .expect_wait()
+            .withf(|_, goal, _| !matches!(goal, Goal::Ready { .. }))
+            .returning(|_, _, _| Ok(down()));
+        supervisor.expect_unregister().returning(|_, _| Ok(()));
+        supervisor.expect_publish().returning(|_, _| Ok(Published::New));
+        supervisor.expect_rescan().returning(|| Ok(()));
+        let context = home.context_on(&host, &supervisor);
+        let writer = named("writer");
+        let notes = run_ready(profiles::rename(&context, &coder, &writer, Patience::Usual));
+        let notes = notes.expect("renamed");
+        assert_eq!((log.exists(), notes.len()), (refused, usize::from(refused)), "{notes:?}");
+        assert_eq!(home.layout.gateway_log(&writer).exists(), !refused);
+    }
 }

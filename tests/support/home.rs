@@ -38,8 +38,17 @@ impl Home {
 
     /// What operations take.
     pub(crate) fn context<'a, S>(&'a self, supervisor: &'a S) -> Context<'a, OsHost, S> {
+        self.context_on(&self.host, supervisor)
+    }
+
+    /// The same on another machine.
+    pub(crate) fn context_on<'a, H, S>(
+        &'a self,
+        host: &'a H,
+        supervisor: &'a S,
+    ) -> Context<'a, H, S> {
         Context {
-            host: &self.host,
+            host,
             layout: &self.layout,
             supervisor,
             operator: &self.operator,

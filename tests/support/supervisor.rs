@@ -5,8 +5,8 @@ use std::time::Duration;
 use hermes::host::effect::Pid;
 use hermes::name::Profile;
 use hermes::supervisor::{
-    Fact, Goal, Listing, Presence, Published, Registrar, Service, ServiceSpec, Stray, Supervisor,
-    SupervisorError, Want,
+    Fact, Goal, Listing, Presence, Published, Registrar, Registration, Service, ServiceSpec, Stray,
+    Supervisor, SupervisorError, Want,
 };
 
 mockall::mock! {
@@ -18,6 +18,7 @@ mockall::mock! {
         async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError>;
         async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError>;
         async fn wait(&self, profile: &Profile, goal: Goal, timeout: Duration) -> Result<Service, SupervisorError>;
+        fn registration(&self) -> Registration;
     }
 
     impl Registrar for Registrar {
@@ -27,6 +28,20 @@ mockall::mock! {
         async fn list(&self) -> Result<Listing, SupervisorError>;
         async fn sweep(&self, stray: &Stray, timeout: Duration) -> Result<(), SupervisorError>;
     }
+}
+
+/// One whose slots come with their profiles, as under s6.
+pub(crate) fn registrar() -> MockRegistrar {
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_registration().return_const(Registration::WithProfile);
+    supervisor
+}
+
+/// One that learns of a service when its operator says so, as a host's.
+pub(crate) fn registrar_of_a_host() -> MockRegistrar {
+    let mut supervisor = MockRegistrar::new();
+    supervisor.expect_registration().return_const(Registration::OnRequest);
+    supervisor
 }
 
 /// A supervised service, its stamp a second after the epoch.

@@ -7,7 +7,6 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use hermes::name::{DEFAULT, Profile};
-use hermes::record::file::is_temporary;
 use hermes::record::intent::{Intent, Prior};
 use hermes::record::state::State;
 
@@ -252,7 +251,8 @@ pub fn leftovers(world: &World) -> Vec<String> {
     let real = profiles(world);
     for profile in &real {
         let Some(dir) = dir(world, profile) else { continue };
-        let temporary = names(world, dir).into_iter().filter(|name| is_temporary(OsStr::new(name)));
+        let is_temporary = |name: &String| name.starts_with('.') && name.ends_with(".hermes-tmp");
+        let temporary = names(world, dir).into_iter().filter(is_temporary);
         found.extend(temporary.map(|name| format!("{profile}: {name}")));
     }
     let locks = entry(world, HOME_NODE, ".locks").map(|dir| names(world, dir)).unwrap_or_default();

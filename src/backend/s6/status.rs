@@ -57,11 +57,9 @@ pub(super) async fn is_supervised(host: &impl Host, dir: &Path) -> Result<bool, 
         // It may have been handed over between the two looks.
         return is_locked(host, dir).await;
     }
-    let handed = file::poll(host, HAND_OVER_TIMEOUT, async || {
-        match is_locked(host, dir).await {
-            Err(error) if error.errno == Errno::ACCESS => Ok(None),
-            other => other.map(Some),
-        }
+    let handed = file::poll(host, HAND_OVER_TIMEOUT, async || match is_locked(host, dir).await {
+        Err(error) if error.errno == Errno::ACCESS => Ok(None),
+        other => other.map(Some),
     });
     handed.await?.ok_or(refused)
 }

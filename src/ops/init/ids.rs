@@ -79,3 +79,27 @@ pub(super) fn note_unused(settings: &Settings, uid: u32, notes: &mut Vec<String>
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use std::collections::BTreeMap;
+
+    #[rstest]
+    #[case::nobody_else_was_asked_for(None, 0)]
+    #[case::the_same(Some("10000"), 0)]
+    #[case::another(Some("1500"), 1)]
+    fn whoever_asked_for_a_user_that_cannot_be_is_told(
+        #[case] asked: Option<&str>,
+        #[case] notes: usize,
+    ) {
+        let env: BTreeMap<_, _> =
+            asked.map(|asked| ("PUID".into(), asked.into())).into_iter().collect();
+        let settings = Settings::read(&env).expect("legal");
+        let mut told = Vec::new();
+        assert_eq!(note_unused(&settings, 10_000, &mut told), None);
+        assert_eq!(told.len(), notes, "{told:?}");
+        assert!(told.iter().all(|note| note.contains("PUID") && note.contains("user 10000")));
+    }
+}

@@ -208,9 +208,13 @@ fn verdict(meta: &Meta, user: Ids) -> Verdict {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::host::Outcome;
+    use crate::host::effect::{Answer, Effect};
+    use crate::host::os::{OsHost, run_ready};
+    use crate::record::file;
     use rstest::rstest;
 
     #[rstest]
@@ -230,5 +234,73 @@ mod tests {
     ) {
         let meta = Meta { kind, mode: 0o644, uid, gid, size: 0, identity: (1, 2), links };
         assert_eq!(verdict(&meta, Ids { uid: 10, gid: 10 }), expected);
+    }
+
+    /// The real machine, but that nobody is asked to give anything away.
+    struct Giving(OsHost, Result<(), Errno>);
+
+    impl Host for Giving {
+        async fn perform(&self, effect: Effect) -> Outcome {
+            match effect {
+                Effect::SetOwner { .. } => self.1.map(|()| Answer::Done),
+                other => self.0.perform(other).await,
+            }
+        }
+    }
+
+    fn own(home: &Path) -> Ids {
+        let meta = run_ready(fs::link_meta(&OsHost::new(), home)).expect("a home");
+        Ids { uid: meta.uid, gid: meta.gid }
+    }
+
+    /// A home with two files, looked at for this user; the notes.
+    fn repaired(user: impl FnOnce(Ids) -> Ids, answer: Result<(), Errno>) -> Vec<String> {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let host = Giving(OsHost::new(), answer);
+        for name in ["one", "two"] {
+            let path = home.path().join(name);
+            run_ready(file::replace(&host.0, &path, b"", 0o644)).expect("a file");
+        }
+        let mut notes = Vec::new();
+        let user = user(own(home.path()));
+        run_ready(repair(&host, home.path(), user, &mut notes));
+        notes
+    }
+
+    #[test]
+    fn what_is_given_is_counted() {
+        let notes = repaired(|_| Ids { uid: 7, gid: 8 }, Ok(()));
+        assert_eq!(notes, ["3 below the home given to 7:8"]);
+    }
+
+    #[test]
+    fn what_is_hers_already_is_no_note() {
+        assert_eq!(repaired(|own| own, Ok(())), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_cannot_be_given_is_counted_and_the_first_is_named() {
+        let notes = repaired(|_| Ids { uid: 7, gid: 8 }, Err(Errno::ROFS));
+        let [note] = notes.as_slice() else { panic!("{notes:?}") };
+        assert!(
+            note.starts_with("3 below the home could not be given to hermes, first "),
+            "{note}"
+        );
+    }
+
+    #[test]
+    fn a_home_that_is_too_deep_is_walked_as_far_as_that() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let host = OsHost::new();
+        let deepest = (0..=DEPTH_MAX).fold(home.path().to_owned(), |dir, _| dir.join("d"));
+        run_ready(file::make_dirs(&host, &deepest, 0o755)).expect("directories");
+        let mut notes = Vec::new();
+        run_ready(repair(&host, home.path(), own(home.path()), &mut notes));
+        let [note] = notes.as_slice() else { panic!("{notes:?}") };
+        assert!(
+            note.starts_with("1 below the home could not be given to hermes, first "),
+            "{note}"
+        );
+        assert!(note.ends_with("/d: too deep"), "{note}");
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! The operator's word does not change: a gateway that should run, runs under the new name.
 
-use crate::error::{Errno, HostError, if_present};
+use crate::error::{HostError, if_present};
 use crate::host::{Host, fs};
 use crate::name::Profile;
 use crate::ops::{Context, OpsError, Patience, home, install, planned_stop, timestamp};
 use crate::record::intent::{self, Intent, Source};
 use crate::record::marker::Plan;
 use crate::record::{file, lock};
-use crate::supervisor::{Goal, Registrar, Registration, SupervisorError, Want};
+use crate::supervisor::{Goal, Registrar, Registration, Want};
 
 use std::time::Duration;
 
@@ -154,13 +154,8 @@ async fn move_dir<H: Host, S>(
     new: &Profile,
 ) -> Result<(), OpsError> {
     let (from, to) = (context.layout.profile(old), context.layout.profile(new));
-    match file::rename_new(context.host, &from, &to).await {
-        Ok(()) => Ok(super::sync_profiles(context).await?),
-        Err(error) if error.errno == Errno::EXIST => {
-            Err(SupervisorError::Host(HostError::new("rename", to, Errno::EXIST)).into())
-        }
-        Err(error) => Err(error.into()),
-    }
+    file::rename_new(context.host, &from, &to).await?;
+    Ok(super::sync_profiles(context).await?)
 }
 
 /// Logs are history: where they cannot follow, they stay under the old name.

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::*;
 use crate::host::Outcome;
-use crate::host::effect::Effect;
+use crate::host::effect::{Effect, Status};
 use crate::host::os::{OsHost, run_ready};
 
 fn plan_entries(role: Role, user: Option<Ids>, command: &[&str]) -> Vec<Entry> {
@@ -99,6 +99,58 @@ fn each_look_at_the_gateways_takes_a_second(#[case] code: u8, #[case] nap: &str)
     let finished = run_ready(run).expect("it ends");
     let looks = READY_SECONDS_MAX as usize - 1;
     assert_eq!(String::from_utf8_lossy(&finished.stdout), nap.repeat(looks));
+}
+
+/// Runs a rendered script, with paths of the container replaced; its exit code.
+fn exit_code(script: &str, path: &str, replaced: &Path, argument: &str) -> Status {
+    let script = script.replace(path, &replaced.to_string_lossy());
+    assert_ne!(script, "");
+    let program = Program {
+        path: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into(), "finish".into(), argument.into()],
+        ..Program::default()
+    };
+    let run = run_ready(proc::run(&OsHost::new(), program, Duration::from_secs(20)));
+    run.expect("it ends").status
+}
+
+#[test]
+fn the_container_ends_with_its_commands_code() {
+    let above = tempfile::tempdir().expect("a temporary directory");
+    let noted = above.path().join("exitcode");
+    let script = contents(&plan_entries(Role::Supervisor, None, &["true"]), FINISH);
+    assert_eq!(exit_code(&script, EXIT_CODE, &noted, ""), Status::Exited(0));
+    run_ready(file::replace(&OsHost::new(), &noted, b"7\n", 0o644)).expect("noted");
+    assert_eq!(exit_code(&script, EXIT_CODE, &noted, ""), Status::Exited(7));
+}
+
+#[test]
+fn a_tree_that_is_a_guest_stays_down_and_any_other_end_is_none() {
+    let above = tempfile::tempdir().expect("a temporary directory");
+    let mark = above.path().join("guest");
+    let script = contents(&plan_entries(Role::Supervisor, None, &[]), "gateways/finish");
+    let path = runtime::GUEST_MARK.to_string();
+    assert_eq!(exit_code(&script, &path, &mark, "1"), Status::Exited(0));
+    assert!(run_ready(fs::link_meta(&OsHost::new(), &mark)).is_err());
+    let guest = GUEST_EXIT_CODE.to_string();
+    assert_eq!(exit_code(&script, &path, &mark, &guest), Status::Exited(125));
+    assert!(run_ready(fs::link_meta(&OsHost::new(), &mark)).is_ok());
+}
+
+#[rstest]
+#[case::of_the_path(&["sh", "-c", "true"], &["sh", "-c", "true"])]
+#[case::by_its_own_path(&["/bin/sh"], &["/bin/sh"])]
+#[case::ours(&["gateway", "list"], &["/hermes", "gateway", "list"])]
+#[case::nobodys(&["no-such-program"], &["/hermes", "no-such-program"])]
+#[case::no_program(&["/etc/passwd"], &["/hermes", "/etc/passwd"])]
+#[case::a_directory(&["/etc"], &["/hermes", "/etc"])]
+fn a_command_that_is_no_program_is_ours(#[case] given: &[&str], #[case] expected: &[&str]) {
+    let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+    let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
+    let (command, program) = (words(given), "/hermes".into());
+    let facts = Facts { uid: 0, pid: 1, env: env.clone(), command, program };
+    let main = run_ready(Main::of(&OsHost::new(), &facts, &env)).expect("it has a directory");
+    assert_eq!(main.map(|main| main.words), Some(words(expected)));
 }
 
 /// A machine that refuses to run anything, for this reason.
