@@ -30,7 +30,7 @@ pub(crate) fn sh(
     }
 }
 
-/// Whoever owns what is made above a file: on the volume hermes, elsewhere root, as on the simulated machine.
+/// What is made above a file belongs to the file's owner, as on the simulated machine.
 const PARENTS: &str = r#"
 mkdirs() {
     test -d "$1" && return
@@ -38,14 +38,13 @@ mkdirs() {
     mkdir -m 0755 "$1"
     chown "$2:$2" "$1"
 }
-mkdirs "$(dirname "$1")" "$5"
+mkdirs "$(dirname "$1")" "$2"
 "#;
 
 /// Puts a file of the scenario where it says.
 pub(crate) fn put(vessel: &dyn Vessel, address: &str, node: &Node) -> Result<(), String> {
     let path = place(address);
     let owner = uid(node.owner).to_string();
-    let above = uid(if path.starts_with(HOME) { User::Hermes } else { User::Root }).to_string();
     let mode = |usual: u32| format!("{:04o}", node.mode.map_or(usual, |mode| mode.0));
     let (program, named);
     let (make, mode, bytes): (&str, String, &[u8]) = match &node.content {
@@ -72,7 +71,7 @@ pub(crate) fn put(vessel: &dyn Vessel, address: &str, node: &Node) -> Result<(),
          test \"$new\" = \"$1\" || mv -fT \"$new\" \"$1\""
     );
     // An engine may forget to say that its standard input has ended: so many bytes are read, and no end is waited for.
-    sh(vessel, &script, &[&path, &owner, &mode, &bytes.len().to_string(), &above], bytes)
+    sh(vessel, &script, &[&path, &owner, &mode, &bytes.len().to_string()], bytes)
 }
 
 /// Everything that the world has besides the image.
