@@ -27,6 +27,7 @@ mod ops {
     mod install;
     mod lifecycle;
     mod profiles;
+    mod reconcile;
     mod status;
 }
 

@@ -250,23 +250,5 @@ fn limit_letter(help: &str) -> &'static str {
     if help.contains("usage:") && !help.contains("-C ") { "-c" } else { "-C" }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    // What the three say, read off Debian's packages.
-    #[rstest]
-    #[case(
-        "s6-svscan: usage: s6-svscan [ -c maxservices ] [ -t timeout ] [ -d notif ] [ -X consoleholder ] [ dir ]",
-        "-c"
-    )]
-    #[case(
-        "s6-svscan: usage: s6-svscan [ -c services_max | -C services_max ] [ -L name_max ] [ -t timeout ] [ -d notif ] [ -X consoleholder ] [ dir ]",
-        "-C"
-    )]
-    #[case("s6-svscan: fatal: unrecognized boolean option: --help", "-C")]
-    fn the_limit_is_given_in_the_scanners_own_letter(#[case] help: &str, #[case] expected: &str) {
-        assert_eq!(limit_letter(help), expected);
-    }
-}
+#[cfg(all(test, unix))]
+mod tests;

@@ -92,6 +92,19 @@ fn start_of_a_running_gateway_says_so() {
 }
 
 #[test]
+fn stop_of_a_gateway_that_is_down_says_so() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let mut supervisor = registrar();
+    supervisor.expect_status().returning(|_| Ok(down()));
+    supervisor.expect_stop().once().returning(|_| Ok(()));
+    supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
+    let context = home.context(&supervisor);
+    let done = run_ready(lifecycle::run(&context, &coder, Verb::Stop, Patience::Usual));
+    assert_eq!(done, Ok((Done::AlreadyStopped, vec![])));
+}
+
+#[test]
 fn a_start_that_another_command_overtakes_says_so() {
     let home = Home::new();
     let coder = home.profile("coder");

@@ -351,3 +351,19 @@ fn logs_follow_a_rename_and_where_they_cannot_it_is_said() {
         assert_eq!(home.layout.gateway_log(&writer).exists(), !refused);
     }
 }
+
+#[test]
+fn on_a_host_a_rename_installs_nothing_that_was_not_installed() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    std::fs::write(home.layout.intent(&coder), r#"{"intent":"running"}"#).expect("a file");
+    let mut supervisor = registrar_of_a_host();
+    supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
+    supervisor.expect_unregister().returning(|_, _| Ok(()));
+    // What it is not expected to be asked ends the test: a service, a start, a wait for readiness.
+    let context = home.context(&supervisor);
+    let writer = named("writer");
+    let renamed = run_ready(profiles::rename(&context, &coder, &writer, Patience::Usual));
+    assert_eq!(renamed, Ok(vec![]));
+    assert_eq!(home.intent(&writer), "running");
+}
