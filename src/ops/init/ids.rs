@@ -80,7 +80,7 @@ pub(super) fn note_unused(settings: &Settings, uid: u32, notes: &mut Vec<String>
     None
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use rstest::rstest;

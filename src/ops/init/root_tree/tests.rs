@@ -101,10 +101,10 @@ fn each_look_at_the_gateways_takes_a_second(#[case] code: u8, #[case] nap: &str)
     assert_eq!(String::from_utf8_lossy(&finished.stdout), nap.repeat(looks));
 }
 
-/// Runs a rendered script, with paths of the container replaced; its exit code.
+/// Runs a rendered script, with a path of the container replaced; how it ends.
 fn exit_code(script: &str, path: &str, replaced: &Path, argument: &str) -> Status {
+    assert!(script.contains(path), "{script}");
     let script = script.replace(path, &replaced.to_string_lossy());
-    assert_ne!(script, "");
     let program = Program {
         path: "/bin/sh".into(),
         args: vec!["-c".into(), script.into(), "finish".into(), argument.into()],
@@ -129,11 +129,11 @@ fn a_tree_that_is_a_guest_stays_down_and_any_other_end_is_none() {
     let above = tempfile::tempdir().expect("a temporary directory");
     let mark = above.path().join("guest");
     let script = contents(&plan_entries(Role::Supervisor, None, &[]), "gateways/finish");
-    let path = runtime::GUEST_MARK.to_string();
-    assert_eq!(exit_code(&script, &path, &mark, "1"), Status::Exited(0));
+    let path = runtime::GUEST_MARK;
+    assert_eq!(exit_code(&script, path, &mark, "1"), Status::Exited(0));
     assert!(run_ready(fs::link_meta(&OsHost::new(), &mark)).is_err());
     let guest = GUEST_EXIT_CODE.to_string();
-    assert_eq!(exit_code(&script, &path, &mark, &guest), Status::Exited(125));
+    assert_eq!(exit_code(&script, path, &mark, &guest), Status::Exited(125));
     assert!(run_ready(fs::link_meta(&OsHost::new(), &mark)).is_ok());
 }
 
