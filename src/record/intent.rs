@@ -257,6 +257,23 @@ mod tests {
         Reading::Whole(object).and_then(Path::new("s"), State::parse)
     }
 
+    #[test]
+    fn words_are_those_that_files_and_json_hold() {
+        assert_eq!(
+            [Intent::Running, Intent::Stopped].map(|it| it.to_string()),
+            ["running", "stopped"]
+        );
+        let sources = [
+            Source::Intent,
+            Source::DesiredState,
+            Source::GatewayState,
+            Source::Bootstrap,
+            Source::Nothing,
+        ];
+        let words = ["intent", "desired_state", "gateway_state", "bootstrap", "nothing"];
+        assert_eq!(sources.map(Source::word), words);
+    }
+
     #[rstest]
     #[case(r#"{"intent":"running"}"#, Intent::Running, false)]
     #[case(r#"{"intent":"stopped"}"#, Intent::Stopped, false)]

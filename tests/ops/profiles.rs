@@ -284,6 +284,24 @@ fn a_profile_that_cannot_be_shown_is_not_made() {
 }
 
 #[test]
+fn a_profile_that_there_is_no_room_for_is_not_made() {
+    let home = Home::new();
+    let is_stage = |place: &Place| place.path.to_string_lossy().contains("/profiles/.new.");
+    let host = Answering::new(|effect| match effect {
+        Effect::MakeDir { place, .. } if is_stage(place) => Some(Err(Errno::NOSPC)),
+        _ => None,
+    });
+    let supervisor = registrar();
+    let context = home.context_on(&host, &supervisor);
+    let created = run_ready(profiles::create(&context, &named("coder")));
+    assert!(
+        matches!(&created, Err(error) if error.to_string().contains("no space")),
+        "{created:?}"
+    );
+    assert_eq!(home.names(), ["profiles"]);
+}
+
+#[test]
 fn on_a_host_a_created_profile_has_no_service_and_starts_nothing() {
     let home = Home::new();
     let coder = home.profile("coder");

@@ -32,6 +32,14 @@ fn the_command_runs_as_hermes_with_the_containers_environment() {
 }
 
 #[test]
+fn a_command_waits_for_the_gateways_where_there_are_any() {
+    let waits = |role| {
+        contents(&plan_entries(role, None, &["true"]), "main/run").contains("/command/s6-svwait")
+    };
+    assert_eq!((waits(Role::Supervisor), waits(Role::Guest)), (true, false));
+}
+
+#[test]
 fn a_guest_has_no_service_for_gateways() {
     let guest = plan_entries(Role::Guest, None, &["true"]);
     assert!(guest.iter().all(|entry| !entry.path.starts_with("gateways/")));
