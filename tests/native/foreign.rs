@@ -44,8 +44,11 @@ fn r4_a_command_waits_until_the_slot_is_handed_over() {
     let machine = unseen_by_root("coder");
     let script = machine.slot("coder").join("log/run");
     let text = std::fs::read_to_string(&script).expect("the slot is whole");
-    // A logger on a machine with much to do: it gets to hand the slot over when the command has been refused once.
-    let slow = text.replacen("  hand_over() {", "  sleep 1\n  hand_over() {", 1);
+    // A logger on a machine with much to do: it comes to hand the slot over once the command is on its way, which stores
+    // its word before it looks at the slot.
+    let word = machine.home().join("profiles/coder/gateway_intent.json");
+    let late = format!("  until test -e {}; do sleep 0.05; done\n  hand_over() {{", path(&word));
+    let slow = text.replacen("  hand_over() {", &late, 1);
     assert_ne!(slow, text);
     std::fs::write(&script, slow).expect("we are root");
     machine.run(User::Root, &[], &["s6-svscanctl", "-a", "/run/service"]).expect(0);
