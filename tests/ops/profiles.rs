@@ -8,12 +8,12 @@ use hermes::host::effect::{Effect, How, Over, Place};
 use hermes::host::os::run_ready;
 use hermes::name::Profile;
 use hermes::ops::{OpsError, Patience, profiles};
-use hermes::supervisor::{Goal, Published, Service, SupervisorError};
+use hermes::supervisor::{Published, Service, SupervisorError};
 use rstest::rstest;
 
 use crate::support::answering::Answering;
 use crate::support::home::Home;
-use crate::support::supervisor::{down, registrar, registrar_of_a_host, up};
+use crate::support::supervisor::{down, obliging, registrar, registrar_of_a_host, up};
 
 fn named(name: &str) -> Profile {
     Profile::parse(name).expect("legal")
@@ -226,12 +226,7 @@ fn a_hidden_name_that_is_taken_is_not_used() {
         _ => None,
     });
     let coder = named("coder");
-    let mut supervisor = registrar();
-    supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
-    supervisor.expect_publish().returning(|_, _| Ok(Published::New));
-    supervisor.expect_rescan().returning(|| Ok(()));
-    supervisor.expect_wait().returning(|_, _, _| Ok(down()));
-    supervisor.expect_unregister().returning(|_, _| Ok(()));
+    let supervisor = obliging(&Service::unregistered());
     let context = home.context_on(&host, &supervisor);
     run_ready(profiles::create(&context, &coder)).expect("another name was free");
     let soul = std::fs::read_to_string(home.layout.soul(&coder)).expect("whole");
@@ -266,38 +261,23 @@ fn two_renames_take_their_locks_in_the_same_order() {
     assert_eq!(order("b", "a"), ["a", "b"]);
 }
 
-#[test]
-fn a_profile_that_cannot_be_shown_is_not_made() {
-    let home = Home::new();
-    let host = Answering::new(|effect| match effect {
-        Effect::Rename { over: Over::Refuse, .. } => Some(Err(Errno::ROFS)),
-        _ => None,
-    });
-    let supervisor = registrar();
-    let context = home.context_on(&host, &supervisor);
-    let created = run_ready(profiles::create(&context, &named("coder")));
-    assert!(
-        matches!(&created, Err(error) if error.to_string().contains("read-only")),
-        "{created:?}"
-    );
-    assert_eq!(home.names(), ["profiles"]);
-}
-
-#[test]
-fn a_profile_that_there_is_no_room_for_is_not_made() {
+#[rstest]
+#[case::no_room_for_it(Errno::NOSPC, "no space")]
+#[case::it_cannot_be_shown(Errno::ROFS, "read-only")]
+fn a_profile_that_cannot_be_made_leaves_nothing(#[case] errno: Errno, #[case] expected: &str) {
     let home = Home::new();
     let is_stage = |place: &Place| place.path.to_string_lossy().contains("/profiles/.new.");
     let host = Answering::new(|effect| match effect {
-        Effect::MakeDir { place, .. } if is_stage(place) => Some(Err(Errno::NOSPC)),
+        Effect::MakeDir { place, .. } if is_stage(place) && errno == Errno::NOSPC => {
+            Some(Err(errno))
+        }
+        Effect::Rename { over: Over::Refuse, .. } => Some(Err(errno)),
         _ => None,
     });
     let supervisor = registrar();
     let context = home.context_on(&host, &supervisor);
     let created = run_ready(profiles::create(&context, &named("coder")));
-    assert!(
-        matches!(&created, Err(error) if error.to_string().contains("no space")),
-        "{created:?}"
-    );
+    assert!(matches!(&created, Err(error) if error.to_string().contains(expected)), "{created:?}");
     assert_eq!(home.names(), ["profiles"]);
 }
 
@@ -325,13 +305,7 @@ fn a_rename_says_which_name_is_in_the_way(#[case] errno: Errno, #[case] expected
         Effect::Rename { to, over: Over::Refuse, .. } if is_move(to) => Some(Err(errno)),
         _ => None,
     });
-    let mut supervisor = registrar();
-    supervisor.expect_status().returning(|_| Ok(down()));
-    supervisor.expect_stop().returning(|_| Ok(()));
-    supervisor.expect_wait().returning(|_, _, _| Ok(down()));
-    supervisor.expect_unregister().returning(|_, _| Ok(()));
-    supervisor.expect_publish().returning(|_, _| Ok(Published::New));
-    supervisor.expect_rescan().returning(|| Ok(()));
+    let supervisor = obliging(&down());
     let context = home.context_on(&host, &supervisor);
     let renamed = run_ready(profiles::rename(&context, &coder, &named("writer"), Patience::Usual));
     assert!(matches!(&renamed, Err(error) if error.to_string().contains(expected)), "{renamed:?}");
@@ -350,17 +324,7 @@ fn logs_follow_a_rename_and_where_they_cannot_it_is_said() {
             Effect::Rename { to, .. } if is_log(to) && refused => Some(Err(Errno::ROFS)),
             _ => None,
         });
-        let mut supervisor = registrar();
-        supervisor.expect_status().returning(|_| Ok(down()));
-        supervisor.expect_stop().returning(|_| Ok(()));
-        // Nobody waits for the readiness of what shall be down.
-        supervisor
-            .expect_wait()
-            .withf(|_, goal, _| !matches!(goal, Goal::Ready { .. }))
-            .returning(|_, _, _| Ok(down()));
-        supervisor.expect_unregister().returning(|_, _| Ok(()));
-        supervisor.expect_publish().returning(|_, _| Ok(Published::New));
-        supervisor.expect_rescan().returning(|| Ok(()));
+        let supervisor = obliging(&down());
         let context = home.context_on(&host, &supervisor);
         let writer = named("writer");
         let notes = run_ready(profiles::rename(&context, &coder, &writer, Patience::Usual));

@@ -60,3 +60,19 @@ pub(crate) fn up(pid: u32) -> Service {
 pub(crate) fn down() -> Service {
     service(Want::Down, Fact::Down { last: None })
 }
+
+/// One that does whatever it is asked, finds this, and whom nobody asks to wait for a gateway's readiness.
+pub(crate) fn obliging(found: &Service) -> MockRegistrar {
+    let mut supervisor = registrar();
+    let found = found.clone();
+    supervisor.expect_status().returning(move |_| Ok(found.clone()));
+    supervisor.expect_stop().returning(|_| Ok(()));
+    supervisor
+        .expect_wait()
+        .withf(|_, goal, _| !matches!(goal, Goal::Ready { .. }))
+        .returning(|_, _, _| Ok(down()));
+    supervisor.expect_unregister().returning(|_, _| Ok(()));
+    supervisor.expect_publish().returning(|_, _| Ok(Published::New));
+    supervisor.expect_rescan().returning(|| Ok(()));
+    supervisor
+}

@@ -53,7 +53,7 @@ fn list(world: &World, who: Who) -> Finished {
             Some(Status::Exited(code)) => i32::from(code),
             Some(Status::Signalled(signal)) => -signal.0,
         };
-        let _ = writeln!(text, "{pid}\t{status}\t{label}");
+        let _ = writeln!(text, "{pid}\t{status}\t{label}"); // a String takes everything
     }
     said(text)
 }

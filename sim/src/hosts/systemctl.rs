@@ -187,6 +187,7 @@ fn show(world: &mut World, who: Who, name: &str) -> Finished {
         unit.order.is_some() || waits
     });
     let stamp = unit.map(|unit| unit.changed).filter(|at| !at.is_zero()).map(stamp);
+    // A String takes everything.
     let _ = write!(
         text,
         "UnitFileState={file}\nFragmentPath={}\nMainPID={pid}\nExecMainCode={code}\nExecMainStatus={status}\nStateChangeTimestamp={}\nJob={}\n",
