@@ -14,6 +14,9 @@
 //! are `async fn`s above the door, because only between effects can somebody else run, or a crash fall.
 //! Nothing here retries, chooses or remembers, and no effect hides in a `Drop`: a killed process is a dropped future.
 
+#[cfg(all(test, unix))]
+#[path = "../tests/support/answering.rs"]
+pub(crate) mod answering;
 pub mod effect;
 pub mod fs;
 pub mod net;

@@ -42,3 +42,7 @@ pub mod port;
 pub mod record;
 pub mod role;
 pub mod supervisor;
+
+// What the tests of modules share with those of `tests/` names this crate from outside.
+#[cfg(test)]
+extern crate self as hermes;

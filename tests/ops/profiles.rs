@@ -8,7 +8,7 @@ use hermes::host::effect::{Effect, How, Over, Place};
 use hermes::host::os::run_ready;
 use hermes::name::Profile;
 use hermes::ops::{OpsError, Patience, profiles};
-use hermes::supervisor::{Published, Service, SupervisorError};
+use hermes::supervisor::{Goal, Published, Service, SupervisorError};
 use rstest::rstest;
 
 use crate::support::answering::Answering;
@@ -348,4 +348,37 @@ fn on_a_host_a_rename_installs_nothing_that_was_not_installed() {
     let renamed = run_ready(profiles::rename(&context, &coder, &writer, Patience::Usual));
     assert_eq!(renamed, Ok(vec![]));
     assert_eq!(home.intent(&writer), "running");
+}
+
+#[test]
+fn a_renamed_gateway_is_waited_for_and_what_it_did_not_reach_is_a_note() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    std::fs::write(home.layout.intent(&coder), r#"{"intent":"running"}"#).expect("a file");
+    let mut supervisor = obliging(&down());
+    supervisor
+        .expect_wait()
+        .withf(|profile, goal, _| {
+            *profile == named("writer") && matches!(goal, Goal::Ready { before: None, .. })
+        })
+        .once()
+        .returning(|_, _, _| Err(deaf()));
+    let context = home.context(&supervisor);
+    let renamed = run_ready(profiles::rename(&context, &coder, &named("writer"), Patience::Usual));
+    assert_eq!(renamed, Ok(vec![deaf().to_string()]));
+}
+
+#[test]
+fn a_profile_that_cannot_be_hidden_is_not_deleted() {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    let refused = Cell::new(false);
+    let host = Answering::new(|effect| match effect {
+        Effect::Rename { .. } => (!refused.replace(true)).then_some(Err(Errno::ROFS)),
+        _ => None,
+    });
+    let supervisor = obliging(&down());
+    let context = home.context_on(&host, &supervisor);
+    let deleted = run_ready(profiles::delete(&context, &coder, Patience::Usual));
+    assert!(deleted.is_err() && home.layout.soul(&coder).exists(), "{deleted:?}");
 }

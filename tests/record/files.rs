@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use hermes::error::Errno;
-use hermes::host::effect::{Effect, How, Outcome, Over};
+use hermes::error::{Errno, HostError};
+use hermes::host::effect::{Answer, Effect, How, Outcome, Over};
 use hermes::host::os::{OsHost, run_ready};
 use hermes::layout::Layout;
 use hermes::name::Profile;
@@ -155,4 +155,38 @@ fn a_lock_that_the_machine_refuses_is_not_waited_for() {
     let refused = matches!(&taken, Err(LockError::Host(error)) if error.errno == Errno::IO);
     assert!(refused, "{taken:?}");
     assert_eq!(asked.get(), 1);
+}
+
+#[rstest]
+#[case::made_just_now("", 2)]
+#[case::there_already("a line\n", 1)]
+fn a_new_logs_name_is_made_durable_with_its_lines(#[case] before: &str, #[case] expected: usize) {
+    let dir = dir();
+    let path = dir.path().join("container-boot.log");
+    if !before.is_empty() {
+        fs::write(&path, before).expect("written");
+    }
+    let synced = Cell::new(0);
+    let host = Answering::new(|effect| {
+        synced.set(synced.get() + usize::from(matches!(effect, Effect::Sync { .. })));
+        None
+    });
+    assert_eq!(run_ready(boot_log::append(&host, &path, "new\n")), Ok(()));
+    assert_eq!((text(&path), synced.get()), (format!("{before}new\n"), expected));
+}
+
+#[test]
+fn nobody_waits_longer_than_asked() {
+    let clock = Cell::new(Duration::from_secs(100));
+    let host = Answering::new(|effect| match effect {
+        Effect::Now { .. } => Some(Ok(Answer::Time(clock.get()))),
+        Effect::Sleep { duration } => {
+            clock.set(clock.get() + *duration);
+            Some(Ok(Answer::Done))
+        }
+        _ => None,
+    });
+    let look = async || Ok::<Option<()>, HostError>(None);
+    let waited = run_ready(file::poll(&host, Duration::from_millis(75), look));
+    assert_eq!((waited, clock.get()), (Ok(None), Duration::from_millis(100_075)));
 }

@@ -1,11 +1,15 @@
 //! Real processes: who one is, whether it still lives, and that a handle means nobody else.
 
-use std::process::{Child, Command};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use hermes::error::Errno;
 use hermes::host::effect::Effect;
 use hermes::host::os::{OsHost, run_ready};
+use hermes::record::group;
 use hermes::record::identity::{self, Boot, Process};
+use rstest::rstest;
 
 use crate::support::answering::Answering;
 
@@ -82,4 +86,64 @@ fn a_handle_that_the_machine_refuses_is_an_error() {
     });
     let refused = run_ready(identity::open(&host, &boot(), &sleeper.process()));
     assert_eq!(refused.map_err(|error| error.errno).err(), Some(Errno::PERM));
+}
+
+/// A process whose leader is gone: the leader's number, its own, and what it reads. It ends once that is closed.
+fn bereaved() -> (u32, u32, ChildStdin) {
+    let mut leader = Command::new("/bin/sh")
+        .args(["-c", "{ cat <&3 >/dev/null 3<&- & } 3<&0; echo $!"])
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child");
+    let stdin = leader.stdin.take().expect("a pipe");
+    let mut number = String::new();
+    leader.stdout.take().expect("a pipe").read_to_string(&mut number).expect("text");
+    assert!(leader.wait().expect("it is ours").success());
+    (leader.id(), number.trim().parse().expect("a number"), stdin)
+}
+
+#[rstest]
+#[case::as_old_as_its_leader(0, true)]
+#[case::older_than_the_leader(1, false)]
+fn whoever_is_older_than_a_leader_was_never_of_its_making(
+    #[case] ticks_later: u64,
+    #[case] is_left: bool,
+) {
+    let (host, (leader, left, stdin)) = (OsHost::new(), bereaved());
+    let start_time = start_time(left) + ticks_later;
+    let leader = Process { pid: leader, start_time, boot: boot() };
+    let found = run_ready(group::left_of(&host, &boot(), &leader)).expect("/proc is readable");
+    let found: Vec<_> = found.iter().map(|process| process.pid).collect();
+    assert_eq!(found, if is_left { vec![left] } else { vec![] });
+    drop(stdin);
+}
+
+#[rstest]
+#[case::hidden(Errno::ACCESS, Ok(0))]
+#[case::guarded(Errno::PERM, Ok(0))]
+#[case::the_disk_fails(Errno::IO, Err(Errno::IO))]
+fn a_process_that_is_hidden_is_anothers_and_one_that_cannot_be_read_is_an_error(
+    #[case] errno: Errno,
+    #[case] expected: Result<usize, Errno>,
+) {
+    let (_, left, stdin) = bereaved();
+    let group =
+        run_ready(identity::stat(&OsHost::new(), left)).expect("readable").expect("alive").group;
+    let hidden = format!("/proc/{left}/stat");
+    let host = Answering::new(|effect| match effect {
+        Effect::Open { place, .. } if place.path.as_os_str() == hidden.as_str() => Some(Err(errno)),
+        _ => None,
+    });
+    let found = run_ready(group::members(&host, &boot(), group));
+    assert_eq!(found.map(|members| members.len()).map_err(|error| error.errno), expected);
+    drop(stdin);
+}
+
+#[test]
+fn nothing_is_ever_left_of_the_first_process() {
+    let host = OsHost::new();
+    let first = run_ready(identity::of_pid(&host, &boot(), 1)).expect("readable").expect("alive");
+    assert_eq!(run_ready(group::left_of(&host, &boot(), &first)), Ok(vec![]));
 }

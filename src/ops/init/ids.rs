@@ -82,9 +82,88 @@ pub(super) fn note_unused(settings: &Settings, uid: u32, notes: &mut Vec<String>
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::*;
-    use rstest::rstest;
+    use std::cell::RefCell;
     use std::collections::BTreeMap;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::error::Errno;
+    use crate::host::answering::Answering;
+    use crate::host::effect::{Answer, Effect, Handle, How, Kind, Meta};
+    use crate::host::os::run_ready;
+
+    fn asking_for(ids: &[(&str, &str)]) -> Settings {
+        let env: BTreeMap<_, _> =
+            ids.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+        Settings::read(&env).expect("legal")
+    }
+
+    const FILE: Meta =
+        Meta { kind: Kind::File, mode: 0o644, uid: 0, gid: 0, size: 0, identity: (1, 2), links: 1 };
+
+    /// Settles on a machine whose two files know hermes as 10000, and which refuses new files for this reason; what was
+    /// written, the notes, and the numbers.
+    fn settled(ids: &[(&str, &str)], refused: Option<Errno>) -> (String, Vec<String>, Ids) {
+        let written = RefCell::new(String::new());
+        let unread = RefCell::new("");
+        let host = Answering::new(|effect| {
+            Some(Ok(match effect {
+                Effect::Open { how: How::Create { .. }, .. } if refused.is_some() => {
+                    return Some(Err(refused?));
+                }
+                Effect::Open { place, .. } => {
+                    unread.replace(match place.path.to_str() {
+                        Some(PASSWD) => {
+                            "root:x:0:0::/root:/bin/sh\nhermes:x:10000:10000::/opt/data:\n"
+                        }
+                        Some(GROUP) => "hermes:x:10000:\n",
+                        _ => "",
+                    });
+                    Answer::Handle(Handle(9))
+                }
+                Effect::Read { .. } => Answer::Bytes(unread.take().into()),
+                Effect::Write { bytes, .. } => {
+                    written.borrow_mut().push_str(&String::from_utf8_lossy(bytes));
+                    Answer::Count(bytes.len())
+                }
+                Effect::HandleMeta { .. } | Effect::Meta { .. } => Answer::Meta(FILE),
+                Effect::Random => Answer::Number(7),
+                _ => Answer::Done,
+            }))
+        });
+        let mut notes = Vec::new();
+        let ids = run_ready(settle(&host, &asking_for(ids), &mut notes)).expect("readable");
+        drop(host);
+        (written.into_inner(), notes, ids)
+    }
+
+    #[test]
+    fn who_hermes_is_already_is_neither_written_nor_said() {
+        let (written, notes, ids) = settled(&[], None);
+        assert_eq!((written.as_str(), notes, ids), ("", vec![], UNNAMED));
+    }
+
+    #[test]
+    fn the_numbers_asked_for_are_written_and_said() {
+        let (written, notes, ids) = settled(&[("PUID", "1500"), ("PGID", "1501")], None);
+        assert_eq!(ids, Ids { uid: 1500, gid: 1501 });
+        let expected =
+            "root:x:0:0::/root:/bin/sh\nhermes:x:1500:1501::/opt/data:\nhermes:x:1501:\n";
+        assert_eq!(
+            (written.as_str(), notes),
+            (expected, vec!["user hermes is 1500:1501".to_owned()])
+        );
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_written_hold_all_the_same() {
+        let (written, notes, ids) = settled(&[("PUID", "1500")], Some(Errno::ROFS));
+        assert_eq!((written.as_str(), ids), ("", Ids { uid: 1500, gid: 10_000 }));
+        let [note] = notes.as_slice() else { panic!("{notes:?}") };
+        assert!(note.contains("/etc/."), "{note}");
+        assert!(note.ends_with("; processes run as 1500:10000 all the same"), "{note}");
+    }
 
     #[rstest]
     #[case::nobody_else_was_asked_for(None, 0)]
@@ -94,9 +173,8 @@ mod tests {
         #[case] asked: Option<&str>,
         #[case] notes: usize,
     ) {
-        let env: BTreeMap<_, _> =
-            asked.map(|asked| ("PUID".into(), asked.into())).into_iter().collect();
-        let settings = Settings::read(&env).expect("legal");
+        let asked: Vec<_> = asked.map(|asked| ("PUID", asked)).into_iter().collect();
+        let settings = asking_for(&asked);
         let mut told = Vec::new();
         assert_eq!(note_unused(&settings, 10_000, &mut told), None);
         assert_eq!(told.len(), notes, "{told:?}");

@@ -211,7 +211,7 @@ fn verdict(meta: &Meta, user: Ids) -> Verdict {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::host::Outcome;
+    use crate::host::answering::Answering;
     use crate::host::effect::{Answer, Effect};
     use crate::host::os::{OsHost, run_ready};
     use crate::record::file;
@@ -236,18 +236,6 @@ mod tests {
         assert_eq!(verdict(&meta, Ids { uid: 10, gid: 10 }), expected);
     }
 
-    /// The real machine, but that nobody is asked to give anything away.
-    struct Giving(OsHost, Result<(), Errno>);
-
-    impl Host for Giving {
-        async fn perform(&self, effect: Effect) -> Outcome {
-            match effect {
-                Effect::SetOwner { .. } => self.1.map(|()| Answer::Done),
-                other => self.0.perform(other).await,
-            }
-        }
-    }
-
     fn own(home: &Path) -> Ids {
         let meta = run_ready(fs::link_meta(&OsHost::new(), home)).expect("a home");
         Ids { uid: meta.uid, gid: meta.gid }
@@ -256,10 +244,12 @@ mod tests {
     /// A home with two files, looked at for this user; the notes.
     fn repaired(user: impl FnOnce(Ids) -> Ids, answer: Result<(), Errno>) -> Vec<String> {
         let home = tempfile::tempdir().expect("a temporary directory");
-        let host = Giving(OsHost::new(), answer);
+        let host = Answering::new(|effect| {
+            matches!(effect, Effect::SetOwner { .. }).then_some(answer.map(|()| Answer::Done))
+        });
         for name in ["one", "two"] {
             let path = home.path().join(name);
-            run_ready(file::replace(&host.0, &path, b"", 0o644)).expect("a file");
+            run_ready(file::replace(&host, &path, b"", 0o644)).expect("a file");
         }
         let mut notes = Vec::new();
         let user = user(own(home.path()));
@@ -302,5 +292,18 @@ mod tests {
             "{note}"
         );
         assert!(note.ends_with("/d: too deep"), "{note}");
+    }
+    #[test]
+    fn a_part_of_the_homes_path_that_cannot_be_opened_is_named_with_its_reason() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let user = own(home.path());
+        let host = Answering::new(|effect| match effect {
+            Effect::Open { place, .. } if place.path.ends_with("tmp") => Some(Err(Errno::LOOP)),
+            _ => None,
+        });
+        let mut notes = Vec::new();
+        run_ready(repair(&host, Path::new("/tmp/home"), user, &mut notes));
+        let refused = HostError::new("open", "tmp", Errno::LOOP);
+        assert_eq!(notes, [format!("the owner of the home was not looked at: {refused}")]);
     }
 }

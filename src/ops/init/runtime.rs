@@ -99,36 +99,48 @@ pub(super) async fn mark_guest(host: &impl Host) -> Result<(), HostError> {
 mod tests {
     use std::cell::RefCell;
 
+    use rstest::rstest;
+
     use super::*;
-    use crate::host::effect::{Effect, Outcome};
+    use crate::host::answering::Answering;
+    use crate::host::effect::Effect;
     use crate::host::os::{OsHost, run_ready};
-
-    /// The real machine, and what was asked of it.
-    struct Recorder(OsHost, RefCell<Vec<Effect>>);
-
-    impl Host for Recorder {
-        async fn perform(&self, effect: Effect) -> Outcome {
-            self.1.borrow_mut().push(effect.clone());
-            self.0.perform(effect).await
-        }
-    }
 
     #[test]
     fn a_directory_is_taken_before_it_is_emptied() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let host = Recorder(OsHost::new(), RefCell::default());
         let path = dir.path();
-        run_ready(file::make_dirs(&host, &path.join("init/evil"), 0o755)).expect("planted");
-        let meta = run_ready(fs::link_meta(&host, path)).expect("it is there");
+        run_ready(file::make_dirs(&OsHost::new(), &path.join("init/evil"), 0o755))
+            .expect("planted");
+        let meta = run_ready(fs::link_meta(&OsHost::new(), path)).expect("it is there");
         let own = Some(Ids { uid: meta.uid, gid: meta.gid });
-        host.1.borrow_mut().clear();
+        let asked = RefCell::new(Vec::new());
+        let host = Answering::new(|effect| {
+            asked.borrow_mut().push(effect.clone());
+            None
+        });
         assert_eq!(run_ready(make_anew(&host, path, own, own)), Ok(()));
-        let asked = host.1.borrow();
+        let asked = asked.borrow();
         let first = |is: fn(&Effect) -> bool| asked.iter().position(is).expect("asked for");
         let taken = first(|effect| matches!(effect, Effect::SetOwner { .. }));
         let closed = first(|effect| matches!(effect, Effect::SetMode { .. }));
         let emptied = first(|effect| matches!(effect, Effect::List { .. }));
         assert!(taken < closed && closed < emptied, "{asked:?}");
-        assert_eq!(run_ready(file::names(&host.0, path)), Ok(vec![]));
+        assert_eq!(run_ready(file::names(&OsHost::new(), path)), Ok(vec![]));
+    }
+
+    #[rstest]
+    #[case::somebody_made_it_meanwhile(Errno::EXIST, Ok(()))]
+    #[case::it_cannot_be_made(Errno::ROFS, Err(("make directory", Errno::ROFS)))]
+    fn a_directory_that_is_there_is_taken_and_one_that_cannot_be_is_said(
+        #[case] answer: Errno,
+        #[case] expected: Result<(), (&'static str, Errno)>,
+    ) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let host = Answering::new(|effect| {
+            matches!(effect, Effect::MakeDir { .. }).then_some(Err(answer))
+        });
+        let made = run_ready(make_anew(&host, dir.path(), None, None));
+        assert_eq!(made.map_err(|error| (error.act, error.errno)), expected);
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::{Errno, HostError};
+use crate::error::HostError;
 use crate::host::effect::How;
 use crate::host::{Host, fs};
 use crate::record::file;
@@ -39,7 +39,7 @@ pub(super) async fn bring_down(
         return Ok(());
     }
     notes.push(format!(
-        "{} supervisors of a scanner that was killed are brought down first",
+        "supervisors that outlived a killed scanner are brought down first: {}",
         services.len() + loggers.len()
     ));
     tell(host, &services, b"dx").await;
@@ -86,7 +86,7 @@ async fn wait(
     limit: Duration,
 ) -> Result<Vec<PathBuf>, HostError> {
     let mut left = services;
-    let ended = file::poll_carrying(host, limit, &mut left, async |left| {
+    file::poll_carrying(host, limit, &mut left, async |left| {
         let mut still = Vec::new();
         for service in &*left {
             if is_supervised(host, service).await {
@@ -96,10 +96,9 @@ async fn wait(
         *left = still;
         Ok::<_, HostError>(left.is_empty().then_some(()))
     })
-    .await;
-    match ended {
-        Ok(_) => Ok(left),
-        Err(error) if error.errno == Errno::NOENT => Ok(left),
-        Err(error) => Err(error),
-    }
+    .await?;
+    Ok(left)
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -60,9 +60,25 @@ done
     )
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::host::fs;
+    use crate::host::os::{OsHost, run_ready};
+
+    #[test]
+    fn both_scripts_are_there_and_can_be_executed() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let scan_dir = dir.path().join("service");
+        let host = OsHost::new();
+        let tools = Tools::at("/command");
+        assert_eq!(run_ready(prepare(&host, &scan_dir, &tools)), Ok(()));
+        for name in ["SIGTERM", "finish"] {
+            let script = scan_dir.join(".s6-svscan").join(name);
+            let meta = run_ready(fs::link_meta(&host, &script));
+            assert_eq!(meta.map(|meta| meta.mode & 0o777), Ok(0o755), "{name}");
+        }
+    }
 
     #[test]
     fn the_scripts_name_the_tools_by_absolute_path() {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use rstest::rstest;
 
 use super::*;
-use crate::host::Outcome;
+use crate::host::answering::Answering;
 use crate::host::effect::{Answer, Effect, Finished, Handle, Status};
 use crate::host::os::{OsHost, run_ready};
 
@@ -22,26 +22,6 @@ fn the_limit_is_given_in_the_scanners_own_letter(#[case] help: &str, #[case] exp
     assert_eq!(limit_letter(help), expected);
 }
 
-/// Its s6-svscan says how it is used, and the descriptor is there, or not for this reason.
-struct Machine {
-    notification: Result<Handle, Errno>,
-    asked: RefCell<Vec<Program>>,
-}
-
-impl Host for Machine {
-    async fn perform(&self, effect: Effect) -> Outcome {
-        match effect {
-            Effect::Inherited { .. } => self.notification.map(Answer::Handle),
-            Effect::Run { program, .. } => {
-                self.asked.borrow_mut().push(program);
-                let (status, stdout) = (Status::Exited(100), Vec::new());
-                Ok(Answer::Finished(Finished { status, stdout, stderr: USAGE_2_11.into() }))
-            }
-            other => panic!("nobody needs {other:?}"),
-        }
-    }
-}
-
 fn facts() -> Facts {
     Facts {
         uid: 10_000,
@@ -53,12 +33,24 @@ fn facts() -> Facts {
     }
 }
 
+/// On a machine whose s6-svscan says how it is used, and whose descriptor is there, or not for this reason; also what
+/// was run.
 fn becomes(notification: Result<Handle, Errno>) -> (Result<Program, HostError>, Vec<Program>) {
-    let machine = Machine { notification, asked: RefCell::default() };
+    let asked = RefCell::new(Vec::new());
+    let machine = Answering::new(|effect| match effect {
+        Effect::Inherited { .. } => Some(notification.map(Answer::Handle)),
+        Effect::Run { program, .. } => {
+            asked.borrow_mut().push(program.clone());
+            let (status, stdout) = (Status::Exited(100), Vec::new());
+            Some(Ok(Answer::Finished(Finished { status, stdout, stderr: USAGE_2_11.into() })))
+        }
+        other => panic!("nobody needs {other:?}"),
+    });
     let settings = Settings::read(&BTreeMap::new()).expect("the defaults are legal");
     let path = PathBuf::from("/command/s6-svscan");
     let program = run_ready(scanner(&machine, path, &settings, &facts()));
-    (program, machine.asked.into_inner())
+    drop(machine);
+    (program, asked.into_inner())
 }
 
 #[test]

@@ -5,8 +5,8 @@ use rstest::rstest;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::*;
-use crate::host::Outcome;
-use crate::host::effect::{Effect, Status};
+use crate::host::answering::Answering;
+use crate::host::effect::Status;
 use crate::host::os::{OsHost, run_ready};
 
 fn plan_entries(role: Role, user: Option<Ids>, command: &[&str]) -> Vec<Entry> {
@@ -161,20 +161,20 @@ fn a_command_that_is_no_program_is_ours(#[case] given: &[&str], #[case] expected
     assert_eq!(main.map(|main| main.words), Some(words(expected)));
 }
 
-/// A machine that refuses to run anything, for this reason.
-struct Refusing(Errno);
-
-impl Host for Refusing {
-    async fn perform(&self, _: Effect) -> Outcome {
-        Err(self.0)
-    }
-}
-
 #[rstest]
 #[case::nothing_can_be_executed(Errno::ACCESS, true)]
 #[case::the_machine_is_busy(Errno::TIMEDOUT, false)]
 #[case::there_is_no_shell(Errno::NOENT, false)]
 fn only_a_place_that_executes_nothing_is_refused(#[case] errno: Errno, #[case] refused: bool) {
-    let tried = run_ready(try_script(&Refusing(errno)));
+    let tried = run_ready(try_script(&Answering::new(|_| Some(Err(errno)))));
     assert_eq!(tried.is_err(), refused, "{tried:?}");
+}
+
+#[test]
+fn the_scanner_gets_the_path_and_nothing_else_of_the_environment() {
+    let path = (OsString::from("PATH"), OsString::from("/command:/bin"));
+    let env = BTreeMap::from([path.clone(), ("TOKEN".into(), "secret".into())]);
+    let program = svscan("/command/s6-svscan".into(), &env);
+    assert_eq!(program.args, ["--", DIR]);
+    assert_eq!(program.env, BTreeMap::from([path]));
 }
