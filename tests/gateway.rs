@@ -223,7 +223,7 @@ async fn drive(host: &impl Host, setup: &Setup) -> u8 {
     loop {
         for note in &turn.notes {
             let line = format!("{note}\n");
-            proc::print(host, Stream::Err, line.as_bytes()).await.expect("stderr takes it");
+            proc::print(host, Stream::Err, line.as_bytes(), None).await.expect("stderr takes it");
         }
         match turn.next {
             Next::Exit(code) => return code,

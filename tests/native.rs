@@ -8,6 +8,7 @@ mod credentials;
 mod damaged;
 mod foreign;
 mod kills;
+mod logs;
 mod profiles;
 mod stopping;
 mod torture;

@@ -223,7 +223,7 @@ impl Machine {
     fn act(&mut self, who: Who, effect: Effect) -> Moved {
         match kernel::perform(&mut self.world, who, &effect) {
             Reply::Done(outcome) => {
-                if let (Effect::Print { stream, bytes }, Ok(Answer::Count(count))) =
+                if let (Effect::Print { stream, bytes, .. }, Ok(Answer::Count(count))) =
                     (&effect, &outcome)
                 {
                     self.print(who, *stream, &bytes[..*count]);

@@ -1,5 +1,7 @@
 //! Text and JSON on their way out: stdout has what was asked for, stderr has what went wrong, and notes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::errors::CliError;
@@ -7,6 +9,9 @@ use super::exit::Exit;
 use crate::error::Errno;
 use crate::host::effect::Stream;
 use crate::host::{Host, proc};
+
+/// So long a line that may be lost waits for its reader.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Where a command's words go.
 #[derive(Debug)]
@@ -18,7 +23,7 @@ pub(super) struct Output<'a, H> {
 impl<H: Host> Output<'_, H> {
     /// Prints to stdout. A reader that went away is no failure; a full disk is.
     pub async fn out(&self, text: &str) -> Exit {
-        match self.write(Stream::Out, text).await {
+        match self.write(Stream::Out, text, None).await {
             Ok(()) => Exit::Done,
             Err(error) if error.errno == Errno::PIPE => Exit::Done,
             Err(error) => {
@@ -31,7 +36,12 @@ impl<H: Host> Output<'_, H> {
     /// Prints to stderr.
     pub async fn err(&self, text: &str) {
         // There is nowhere left to say that stderr cannot be written.
-        let _ = self.write(Stream::Err, text).await;
+        let _ = self.write(Stream::Err, text, None).await;
+    }
+
+    /// Prints to stderr what may be lost: whoever has more to do does not stand still because nobody reads.
+    pub async fn err_or_lose(&self, text: &str) {
+        let _ = self.write(Stream::Err, text, Some(PATIENCE)).await;
     }
 
     /// Prints notes to stderr, one a line.
@@ -69,10 +79,15 @@ impl<H: Host> Output<'_, H> {
         error.exit()
     }
 
-    async fn write(&self, stream: Stream, text: &str) -> Result<(), crate::error::HostError> {
+    async fn write(
+        &self,
+        stream: Stream,
+        text: &str,
+        patience: Option<Duration>,
+    ) -> Result<(), crate::error::HostError> {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
-            let taken = proc::print(self.host, stream, rest).await?;
+            let taken = proc::print(self.host, stream, rest, patience).await?;
             rest = &rest[taken.clamp(1, rest.len())..];
         }
         Ok(())

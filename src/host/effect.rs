@@ -137,6 +137,11 @@ pub enum Effect {
         /// The open lock file.
         handle: Handle,
     },
+    /// `poll(2)`, without waiting: would it take a write at once → [`Answer::Flag`].
+    HasRoom {
+        /// An open pipe.
+        handle: Handle,
+    },
     /// `pipe2(2)` → [`Answer::Pair`], read end first. Reading an empty pipe answers `EAGAIN`; writing to a full one waits,
     /// because a child that gets the write end expects that.
     Pipe,
@@ -225,6 +230,8 @@ pub enum Effect {
         stream: Stream,
         /// What.
         bytes: Vec<u8>,
+        /// Waits at most so long for whoever reads it, then `EAGAIN`; left out: as long as it takes.
+        patience: Option<Duration>,
     },
     /// `sigaction(2)`: from now on these signals are events, not ends.
     Trap {

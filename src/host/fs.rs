@@ -200,6 +200,14 @@ pub async fn is_locked(host: &impl Host, file: &File) -> Result<bool> {
     }
 }
 
+/// Would the pipe take a write at once?
+pub async fn has_room(host: &impl Host, file: &File) -> Result<bool> {
+    match host.perform(Effect::HasRoom { handle: file.handle }).await {
+        Ok(Answer::Flag(has_room)) => Ok(has_room),
+        other => Err(failed("examine", &file.path, other)),
+    }
+}
+
 pub(super) fn done(act: &'static str, path: &Path, outcome: Outcome) -> Result<()> {
     match outcome {
         Ok(Answer::Done) => Ok(()),

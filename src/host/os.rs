@@ -78,9 +78,10 @@ impl Host for OsHost {
             Effect::Lock { handle } => locks::lock(&self.table(), handle),
             Effect::LockRecord { handle } => locks::lock_record(&mut self.table(), handle),
             Effect::IsLocked { handle } => locks::is_locked(&self.table(), handle),
+            Effect::HasRoom { handle } => streams::has_room(&self.table(), handle),
             Effect::Pipe => streams::pipe(&mut self.table()),
             Effect::Inherited { descriptor } => streams::inherited(&mut self.table(), descriptor),
-            Effect::Print { stream, bytes } => streams::print(stream, &bytes),
+            Effect::Print { stream, bytes, patience } => streams::print(stream, &bytes, patience),
             Effect::Run { program, timeout } => run::run(&self.table(), &program, timeout),
             Effect::Spawn { program } => {
                 launch::spawn(&self.table(), &mut self.children.borrow_mut(), &program)

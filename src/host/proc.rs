@@ -118,13 +118,19 @@ pub async fn inherited(host: &impl Host, descriptor: i32) -> Result<File> {
     }
 }
 
-/// Prints the beginning of `bytes` and says how much of it.
-pub async fn print(host: &impl Host, stream: Stream, bytes: &[u8]) -> Result<usize> {
+/// Prints the beginning of `bytes` and says how much of it. Waits for whoever reads it, at most so long if a patience
+/// is given: then `EAGAIN`.
+pub async fn print(
+    host: &impl Host,
+    stream: Stream,
+    bytes: &[u8],
+    patience: Option<Duration>,
+) -> Result<usize> {
     let name = match stream {
         Stream::Out => "standard output",
         Stream::Err => "standard error",
     };
-    match host.perform(Effect::Print { stream, bytes: bytes.to_vec() }).await {
+    match host.perform(Effect::Print { stream, bytes: bytes.to_vec(), patience }).await {
         Ok(Answer::Count(count)) => Ok(count),
         other => Err(failed("write", Path::new(name), other)),
     }

@@ -1,13 +1,15 @@
 //! What is so with a gateway, beside what was asked: facts, and each drift by name. Changes nothing.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{OpsError, home, orphan, profiles};
 use crate::error::HostError;
-use crate::host::effect::{Pid, Status};
-use crate::host::{Host, time};
+use crate::host::effect::{How, Pid, Status};
+use crate::host::{Host, fs, time};
 use crate::layout::Layout;
 use crate::name::Profile;
+use crate::record::file;
 use crate::record::intent::{self, Intent, Prior};
 use crate::record::json::Reading;
 use crate::record::state::{self, State};
@@ -98,6 +100,8 @@ pub enum Drift {
     AtStart,
     /// It was stopped by a signal and does not move.
     Paused,
+    /// Nothing takes what it says: its logger cannot write, or does not move.
+    LogStuck,
     /// A gateway of the profile lives outside its slot.
     Orphan {
         /// Who it says it is.
@@ -119,6 +123,7 @@ impl Drift {
             Self::FailedPermanently => "failed-permanently",
             Self::AtStart => "at-start",
             Self::Paused => "paused",
+            Self::LogStuck => "log-stuck",
             Self::Orphan { .. } => "orphan",
         }
     }
@@ -159,6 +164,11 @@ pub async fn report<H: Host, S: Supervisor>(
         mark!("H48");
         drifts.push(Drift::Orphan { pid });
     }
+    if let Some(pid) = service.pid() {
+        if log_is_stuck(host, pid).await {
+            drifts.push(Drift::LogStuck);
+        }
+    }
     Ok(Report {
         profile: profile.clone(),
         asked_at: record.whole().and_then(|record| record.at.clone()),
@@ -184,6 +194,25 @@ async fn outside(
         return Ok(None);
     }
     Ok(Some(orphan::noted(host, layout, profile).await.map(|process| process.pid)))
+}
+
+/// A busy log's pipe is full now and then; a stuck one's for all of this.
+const STUCK_AFTER: Duration = Duration::from_millis(500);
+
+/// Is the pipe that the process speaks into full, and nobody takes from it? What cannot be looked at is not called stuck.
+async fn log_is_stuck(host: &impl Host, pid: Pid) -> bool {
+    let path = PathBuf::from(format!("/proc/{}/fd/2", pid.raw()));
+    match fs::read_link(host, &path).await {
+        Ok(target) if target.to_string_lossy().starts_with("pipe:") => {}
+        _ => return false,
+    }
+    let Ok(pipe) = fs::open(host, &path, How::Write).await else { return false };
+    let taken = file::poll(host, STUCK_AFTER, async || {
+        Ok::<_, HostError>(fs::has_room(host, &pipe).await?.then_some(()))
+    });
+    let taken = taken.await;
+    let closed = fs::close(host, pipe).await;
+    taken == Ok(None) && closed.is_ok()
 }
 
 /// Everything in which the facts differ from what was asked. Pure.

@@ -1,9 +1,10 @@
 //! Status above a mocked supervisor: which drifts there are, and what is an error.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use hermes::host::Host;
-use hermes::host::effect::{Answer, Effect};
+use hermes::host::effect::{Answer, Effect, Handle};
 use hermes::host::os::run_ready;
 use hermes::name::Profile;
 use hermes::ops::OpsError;
@@ -125,4 +126,39 @@ fn a_gateway_outside_its_slot_is_a_drift() {
     supervisor.expect_status().return_once(|_| Ok(down()));
     let found = run_ready(status::report(&held(), &home.layout, &supervisor, &coder));
     assert_eq!(found.expect("a slot").drifts, [Drift::Orphan { pid: None }]);
+}
+
+#[rstest]
+#[case::nobody_reads_the_pipe("pipe:[7]", false, &[Drift::LogStuck])]
+#[case::it_is_read("pipe:[7]", true, &[])]
+#[case::it_is_no_pipe("socket:[7]", false, &[])]
+fn a_log_is_stuck_when_its_pipe_stays_full(
+    #[case] stream: &str,
+    #[case] has_room: bool,
+    #[case] expected: &[Drift],
+) {
+    let home = Home::new();
+    let coder = home.profile("coder");
+    asked(&home, &coder, "running");
+    let clock = Cell::new(Duration::ZERO);
+    let host = Answering::new(|effect| match effect {
+        Effect::ReadLink { place } if place.path.ends_with("fd/2") => {
+            Some(Ok(Answer::Path(stream.into())))
+        }
+        Effect::Open { place, .. } if place.path.ends_with("fd/2") => {
+            Some(Ok(Answer::Handle(Handle(99))))
+        }
+        Effect::HasRoom { .. } => Some(Ok(Answer::Flag(has_room))),
+        Effect::Close { handle: Handle(99) } => Some(Ok(Answer::Done)),
+        Effect::Now { .. } => Some(Ok(Answer::Time(clock.get()))),
+        Effect::Sleep { duration } => {
+            clock.set(clock.get() + *duration);
+            Some(Ok(Answer::Done))
+        }
+        _ => None,
+    });
+    let mut supervisor = registrar();
+    supervisor.expect_status().return_once(|_| Ok(up(7)));
+    let found = run_ready(status::report(&host, &home.layout, &supervisor, &coder));
+    assert_eq!(found.expect("a slot").drifts, expected);
 }

@@ -109,15 +109,18 @@ pub fn nobody_is_ownerless(world: &World) -> Result<(), Breach> {
     Ok(())
 }
 
-/// L3, of files, once a boot has swept: what a crash left grows with every crash.
-pub fn nothing_is_left(world: &World) -> Result<(), Breach> {
+/// L3, of files, once a boot has swept: what a crash left grows with every crash. A gateway that had to be killed is
+/// tidied up after by the command that told it to end; where none of ours did, the next boot does so.
+pub fn nothing_is_left(world: &World, is_ours: impl Fn(&Profile) -> bool) -> Result<(), Breach> {
     if let Some(name) = volume::leftovers(world).first() {
         return breach(Name::L3, format!("`{name}` is left"));
     }
     if let Some(profile) = volume::markers(world).first() {
         return breach(Name::L3, format!("{profile}: a planned stop is still noted"));
     }
-    if let Some(profile) = volume::profiles(world).iter().find(|it| names_the_dead(world, it)) {
+    let is_known = |it: &Profile| !is_ours(it) && was_killed(world, it);
+    let mut dead = volume::profiles(world).into_iter().filter(|it| names_the_dead(world, it));
+    if let Some(profile) = dead.find(|it| !is_known(it)) {
         return breach(Name::L3, format!("{profile}: `gateway.pid` names no gateway that lives"));
     }
     for (_, dir) in slot::scanned(world) {
@@ -174,14 +177,21 @@ fn is_wanted_down(world: &World, profile: &Profile) -> bool {
     if service::host(world).is_some() {
         return service::of(world, profile).is_none_or(|service| !service.is_kept);
     }
-    let slots: BTreeMap<Profile, Slot> = seat(world)
-        .map(|(_, dir)| slot::visible(world, dir))
-        .unwrap_or_default()
-        .into_iter()
-        .map(|found| (found.profile.clone(), found))
-        .collect();
-    let record = slots.get(profile).and_then(|found| slot::record(world, found));
-    record.is_none_or(|record| !record.wants_up)
+    record(world, profile).is_none_or(|record| !record.wants_up)
+}
+
+fn was_killed(world: &World, profile: &Profile) -> bool {
+    record(world, profile).is_some_and(|record| record.wait_status & 0x7f == KILL)
+}
+
+/// SIGKILL in a wait status (`waitpid(2)`).
+const KILL: u16 = 9;
+
+/// What the supervisor of the profile's slot says.
+fn record(world: &World, profile: &Profile) -> Option<slot::Record> {
+    let (_, dir) = seat(world)?;
+    let found = slot::visible(world, dir).into_iter().find(|found| found.profile == *profile)?;
+    slot::record(world, &found)
 }
 
 /// L6, once a boot has swept: half a profile is neither there nor gone.

@@ -150,6 +150,8 @@ pub enum Drift {
     AtStart,
     /// A signal stopped it.
     Paused,
+    /// Its logger takes nothing.
+    LogStuck,
     /// A gateway lives outside its slot.
     Orphan,
 }

@@ -222,7 +222,7 @@ macro_rules! kinds {
 kinds! {
     Open = Open, Read = Read, Write = Write, Fsync = Sync, Close = Close, Fstat = HandleMeta, Stat = Meta,
     List = List, Readlink = ReadLink, Mkdir = MakeDir, Mkfifo = MakeFifo, Rename = Rename, Unlink = Unlink,
-    Rmdir = RemoveDir, Chmod = SetMode, Chown = SetOwner, Flock = Lock, Setlk = LockRecord, Getlk = IsLocked,
+    Rmdir = RemoveDir, Chmod = SetMode, Chown = SetOwner, Flock = Lock, Setlk = LockRecord, Getlk = IsLocked, Poll = HasRoom,
     Pipe = Pipe, Inherit = Inherited, Run = Run, Spawn = Spawn, Exec = Exec, Pidfd = OpenProcess,
     Signal = SignalProcess, Killpg = SignalGroup, Reap = Reap, Setgroups = SetGroups, Setgid = SetGid,
     Setuid = SetUid, Umask = SetUmask, Now = Now, Sleep = Sleep, Random = Random, Print = Print, Trap = Trap,

@@ -35,7 +35,8 @@ fn object(effect: &Effect, name: &dyn Fn(Handle) -> String) -> String {
         | Effect::List { handle }
         | Effect::Lock { handle }
         | Effect::LockRecord { handle }
-        | Effect::IsLocked { handle } => name(*handle),
+        | Effect::IsLocked { handle }
+        | Effect::HasRoom { handle } => name(*handle),
         Effect::Write { handle, bytes } => format!("{} {}", name(*handle), quoted(bytes)),
         Effect::Meta { place, .. }
         | Effect::ReadLink { place }
@@ -58,7 +59,7 @@ fn object(effect: &Effect, name: &dyn Fn(Handle) -> String) -> String {
         Effect::SetUmask { mask } => format!("{mask:04o}"),
         Effect::Now { clock } => format!("{clock:?}").to_lowercase(),
         Effect::Sleep { duration } => format!("{} ms", duration.as_millis()),
-        Effect::Print { stream, bytes } => {
+        Effect::Print { stream, bytes, .. } => {
             format!("{} {}", format!("{stream:?}").to_lowercase(), quoted(bytes))
         }
         Effect::Trap { signals } => {

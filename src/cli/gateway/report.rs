@@ -100,6 +100,9 @@ fn drift_words(drift: &Drift, manager: Manager) -> String {
         Drift::FailedPermanently => "its configuration is wrong: it is not tried again".to_owned(),
         Drift::AtStart => "the `down` file of its slot says the opposite of the intent".to_owned(),
         Drift::Paused => "a signal stopped it: it does not move".to_owned(),
+        Drift::LogStuck => {
+            "its log is stuck: the logger cannot write or does not move, and what the gateway says waits or is lost".to_owned()
+        }
         Drift::Orphan { pid: Some(pid) } => format!("a gateway lives outside its slot (pid {pid})"),
         Drift::Orphan { pid: None } => "a gateway lives outside its slot".to_owned(),
     }

@@ -58,8 +58,9 @@ pub(super) async fn begin<H: Host>(
 pub(in crate::cli) async fn go_on<H: Host>(host: &H, running: Running) -> Progress {
     let Running { setup, turn } = running;
     let output = Output { host, json: false };
+    // A logger that does not read (it cannot write, or was stopped) must not keep the gateway from its work.
     for note in &turn.notes {
-        output.err(&format!("{note}\n")).await;
+        output.err_or_lose(&format!("{note}\n")).await;
     }
     match turn.next {
         Next::Exit(code) => Progress::Exit(comeback::code(&output, &setup, code).await),

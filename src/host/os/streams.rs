@@ -3,15 +3,17 @@
 //! Nothing is buffered: one print is one `write(2)`. A reader that went away is `EPIPE`, because the Rust runtime
 //! ignores `SIGPIPE` from the start.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd, ioctl_fionbio};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::pipe::{PIPE_BUF, PipeFlags, pipe_with};
 use rustix::stdio::{stderr, stdin, stdout};
 
 use super::table::Table;
 use crate::error::Errno;
-use crate::host::effect::Stream;
+use crate::host::effect::{Handle, Stream};
 use crate::host::{Answer, Outcome};
 
 pub(super) fn pipe(table: &mut Table) -> Outcome {
@@ -21,11 +23,38 @@ pub(super) fn pipe(table: &mut Table) -> Outcome {
     Ok(Answer::Pair(table.insert(reader)?, table.insert(writer)?))
 }
 
-pub(super) fn print(stream: Stream, bytes: &[u8]) -> Outcome {
-    Ok(Answer::Count(match stream {
-        Stream::Out => rustix::io::write(stdout(), bytes)?,
-        Stream::Err => rustix::io::write(stderr(), bytes)?,
-    }))
+/// Without patience the write itself waits. With it the stream is looked at first: one with room for anything takes
+/// [`PIPE_BUF`] bytes without waiting (`pipe(7)`).
+pub(super) fn print(stream: Stream, bytes: &[u8], patience: Option<Duration>) -> Outcome {
+    let descriptor = match stream {
+        Stream::Out => stdout(),
+        Stream::Err => stderr(),
+    };
+    let Some(patience) = patience else {
+        return Ok(Answer::Count(rustix::io::write(descriptor, bytes)?));
+    };
+    if !takes_more(descriptor, patience)? {
+        return Err(rustix::io::Errno::AGAIN.into());
+    }
+    Ok(Answer::Count(rustix::io::write(descriptor, &bytes[..bytes.len().min(PIPE_BUF)])?))
+}
+
+pub(super) fn has_room(table: &Table, handle: Handle) -> Outcome {
+    Ok(Answer::Flag(takes_more(table.get(handle)?, Duration::ZERO)?))
+}
+
+/// A stream whose reader is gone takes more: the write says so.
+fn takes_more(descriptor: BorrowedFd<'_>, patience: Duration) -> Result<bool, Errno> {
+    let timeout = Timespec::try_from(patience).map_err(|_| rustix::io::Errno::INVAL)?;
+    let mut asked = [PollFd::from_borrowed_fd(descriptor, PollFlags::OUT)];
+    loop {
+        match poll(&mut asked, Some(&timeout)) {
+            Ok(ready) => return Ok(ready > 0),
+            // The patience begins anew: signals are rare.
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
 
 pub(super) fn inherited(table: &mut Table, descriptor: i32) -> Outcome {

@@ -24,6 +24,19 @@ fn a_pipe_is_read_without_waiting_up_to_its_end() {
 }
 
 #[test]
+fn a_pipe_has_room_until_it_is_full() {
+    let host = OsHost::new();
+    let (reader, writer) = pipe(&host);
+    assert_eq!(now(&host, Effect::HasRoom { handle: writer }), Ok(Answer::Flag(true)));
+    // Linux gives a pipe 65 536 bytes, and others no more (`pipe(7)`): a write of all of it fills it.
+    let room = vec![0; 65_536];
+    assert_eq!(write(&host, writer, &room), Ok(Answer::Count(room.len())));
+    assert_eq!(now(&host, Effect::HasRoom { handle: writer }), Ok(Answer::Flag(false)));
+    assert!(matches!(read(&host, reader), Ok(Answer::Bytes(bytes)) if !bytes.is_empty()));
+    assert_eq!(now(&host, Effect::HasRoom { handle: writer }), Ok(Answer::Flag(true)));
+}
+
+#[test]
 fn writing_to_a_pipe_without_a_reader_is_an_errno_and_no_signal() {
     let host = OsHost::new();
     let (reader, writer) = pipe(&host);
@@ -60,7 +73,7 @@ fn inherited_doubles_a_standard_stream() {
 
 #[test]
 fn print_counts_what_was_taken() {
-    let effect = Effect::Print { stream: Stream::Err, bytes: Vec::new() };
+    let effect = Effect::Print { stream: Stream::Err, bytes: Vec::new(), patience: None };
     assert_eq!(now(&OsHost::new(), effect), Ok(Answer::Count(0)));
 }
 

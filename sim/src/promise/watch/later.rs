@@ -96,7 +96,7 @@ impl Watch {
             if self.torn.is_empty() {
                 self.if_wanted(rest::nobody_is_ownerless(world))?;
             }
-            self.if_wanted(rest::nothing_is_left(world))?;
+            self.if_wanted(rest::nothing_is_left(world, |it| !self.overruled.contains(it)))?;
             self.if_wanted(rest::all_is_finished(world))?;
         }
         self.settle(world);

@@ -217,6 +217,7 @@ fn changes(effect: &Effect) -> bool {
             | Effect::List { .. }
             | Effect::ReadLink { .. }
             | Effect::IsLocked { .. }
+            | Effect::HasRoom { .. }
             | Effect::Sleep { .. }
             | Effect::Wait { .. }
             | Effect::Now { .. }
