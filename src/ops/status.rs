@@ -199,7 +199,7 @@ async fn outside(
 /// A busy log's pipe is full now and then; a stuck one's for all of this.
 const STUCK_AFTER: Duration = Duration::from_millis(500);
 
-/// Is the pipe that the process speaks into full, and nobody takes from it? What cannot be looked at is not called stuck.
+/// Does the pipe that the process speaks into stay full? What cannot be looked at is not called stuck.
 async fn log_is_stuck(host: &impl Host, pid: Pid) -> bool {
     let path = PathBuf::from(format!("/proc/{}/fd/2", pid.raw()));
     match fs::read_link(host, &path).await {

@@ -222,8 +222,8 @@ macro_rules! kinds {
 kinds! {
     Open = Open, Read = Read, Write = Write, Fsync = Sync, Close = Close, Fstat = HandleMeta, Stat = Meta,
     List = List, Readlink = ReadLink, Mkdir = MakeDir, Mkfifo = MakeFifo, Rename = Rename, Unlink = Unlink,
-    Rmdir = RemoveDir, Chmod = SetMode, Chown = SetOwner, Flock = Lock, Setlk = LockRecord, Getlk = IsLocked, Poll = HasRoom,
-    Pipe = Pipe, Inherit = Inherited, Run = Run, Spawn = Spawn, Exec = Exec, Pidfd = OpenProcess,
+    Rmdir = RemoveDir, Chmod = SetMode, Chown = SetOwner, Flock = Lock, Setlk = LockRecord, Getlk = IsLocked,
+    Poll = HasRoom, Pipe = Pipe, Inherit = Inherited, Run = Run, Spawn = Spawn, Exec = Exec, Pidfd = OpenProcess,
     Signal = SignalProcess, Killpg = SignalGroup, Reap = Reap, Setgroups = SetGroups, Setgid = SetGid,
     Setuid = SetUid, Umask = SetUmask, Now = Now, Sleep = Sleep, Random = Random, Print = Print, Trap = Trap,
     Listen = Listen, Accept = Accept, Connect = Connect, Notify = ConnectLocal,
