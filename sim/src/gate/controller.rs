@@ -238,7 +238,7 @@ fn task_of(name: &str, question: &Question) -> Task {
 }
 
 fn answer(shared: &Shared, task: &Task, effect: &Effect, refused: &mut Vec<usize>) -> Word {
-    let mut state = shared.state();
+    let mut state = hold_back(shared, task);
     if state.is_over {
         return Word::Go;
     }
@@ -273,6 +273,22 @@ fn answer(shared: &Shared, task: &Task, effect: &Effect, refused: &mut Vec<usize
     word
 }
 
+/// Until the surprise befalls at which it is to go on, if it would be too early.
+fn hold_back<'a>(shared: &'a Shared, task: &Task) -> MutexGuard<'a, State> {
+    let end = Instant::now() + HELD_MAX;
+    let mut state = shared.state();
+    while let Some(index) = state.too_early_for(task) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        state.stands.insert(task.to_string(), Stand::Held(index));
+        let waited = shared.changed.wait_timeout(state, left);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+    state
+}
+
 /// Until somebody lets it go, or whoever was to go on instead has ended or lets time pass.
 fn hold<'a>(
     shared: &'a Shared,
@@ -296,6 +312,16 @@ fn hold<'a>(
 }
 
 impl State {
+    /// A gateway that is to go on at one surprise does nothing after the one before: real s6 has told it to end by then,
+    /// and it would be gone.
+    fn too_early_for(&self, task: &Task) -> Option<usize> {
+        let goes_on = |it: &Surprise| it.deed == Deed::Preempt && it.to.as_ref() == Some(task);
+        let is_gateway = matches!(task, Task::Gateway(_)) && !self.is_over;
+        let next = self.surprises.iter().position(goes_on).filter(|_| is_gateway)?;
+        let is_between = self.befell[..next].contains(&true) && !self.befell[next];
+        is_between.then_some(next)
+    }
+
     fn may_go(&self, index: usize) -> bool {
         let surprise = &self.surprises[index];
         let other = surprise.to.as_ref().filter(|_| surprise.deed == Deed::Preempt);
@@ -316,5 +342,34 @@ impl State {
             }
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::At;
+    use rstest::rstest;
+
+    fn surprise(deed: Deed, to: Option<&Task>) -> Surprise {
+        let task = Task::Run("A".to_owned());
+        let at = At { task, effect: Kind::Open, touches: None, nth: 1 };
+        Surprise { at, deed, sticky: false, to: to.cloned(), lasts: None, keeps: None }
+    }
+
+    #[rstest]
+    #[case::nothing_befell([false, false], None)]
+    #[case::between_the_two([true, false], Some(1))]
+    #[case::it_is_to_go_on([true, true], None)]
+    fn a_gateway_that_is_to_go_on_later_is_held_back(
+        #[case] befell: [bool; 2],
+        #[case] expected: Option<usize>,
+    ) {
+        let coder = hermes::name::Profile::parse("coder").expect("legal");
+        let gateway = Task::Gateway(Name(coder));
+        let surprises = vec![surprise(Deed::Begin, None), surprise(Deed::Preempt, Some(&gateway))];
+        let state = State { surprises, befell: befell.to_vec(), ..State::default() };
+        assert_eq!(state.too_early_for(&gateway), expected);
+        assert_eq!(state.too_early_for(&Task::Run("A".to_owned())), None);
     }
 }
