@@ -1,4 +1,4 @@
-# `./x RECIPE` calls these after installing what they need.
+# `./x RECIPE` calls these after installing what they need; `demo`, `test` and `image` it does itself, without `just`.
 
 # List the recipes
 default:
@@ -6,12 +6,11 @@ default:
 
 # The main job on real s6, without a container: created, started, stopped, killed, restarted, and each as it was left
 demo:
-    cargo build --quiet --locked
-    cargo run --quiet --locked --example demo
+    ./x demo
 
 # Every test this machine can run; what it cannot is counted, by name
-test:
-    tests/run.sh
+test *words:
+    ./x test {{ words }}
 
 # Formatting, lints, documentation
 check:
@@ -25,8 +24,7 @@ check:
 
 # Build the container image; BASE is debian:trixie-slim unless given
 image base="debian:trixie-slim":
-    docker/base.sh {{ base }}
-    docker build --build-arg BASE={{ base }} --build-arg BUILDER={{ base }} -t hermes .
+    ./x image {{ base }}
 
 # The same promises on real systemd, in a container whose PID 1 it is; prints which scenarios ran
 e2e-systemd *words:
@@ -111,4 +109,5 @@ bench-sim:
     cargo bench --locked -p hermes-sim
 
 # What .ci/run does
-ci: check test demo
+ci:
+    .ci/run
