@@ -20,7 +20,7 @@ check:
     cargo clippy --locked -p hermes-sim --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes --no-deps --quiet
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes-sim --no-deps --quiet
-    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/hand-over docker/with-contenv tests/docker/foreign/init tests/docker/foreign/with-contenv tests/*.sh tests/support/machine/*.sh sim/src/native/*.sh tests/docker/*.sh tests/systemd/*.sh tests/launchd/*.sh tests/windows/*.sh
+    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/hand-over docker/with-contenv tests/docker/foreign/init tests/docker/foreign/with-contenv tests/*.sh tests/support/machine/*.sh sim/src/real/*.sh tests/docker/*.sh tests/systemd/*.sh tests/launchd/*.sh tests/windows/*.sh
 
 # Build the container image; BASE is debian:trixie-slim unless given
 image base="debian:trixie-slim":

@@ -12,9 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hermes_sim::play::Play;
+use hermes_sim::check::search::{Budget, Search, Tally};
+use hermes_sim::execution::Play;
 use hermes_sim::scenario::{Scenario, load};
-use hermes_sim::search::{Budget, Search, Tally};
 
 const SCENARIOS: [&str; 3] = ["r1-container-restart", "verb-stop", "closed-start-stop-crash"];
 

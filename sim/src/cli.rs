@@ -22,7 +22,7 @@ mod native;
 mod outcome;
 mod page;
 mod planted;
-mod real;
+mod real_s6;
 mod replay;
 mod rows;
 mod run;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hermes_sim::execution::{Move, Play};
 use hermes_sim::hash;
-use hermes_sim::play::{Move, Play};
+use hermes_sim::machine::touched::{self, Touched};
 use hermes_sim::scenario::{Scenario, load};
-use hermes_sim::touched::{self, Touched};
 use rstest::rstest;
 
 fn scenario(name: &str) -> Arc<Scenario> {

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use hermes::error::Errno;
 use hermes::probe::{self, Bug};
-use hermes_sim::play::{Deed, Failure, Move, Play};
-use hermes_sim::report::{address, retrace};
+use hermes_sim::check::report::{address, retrace};
+use hermes_sim::check::search::{Budget, Found, Schedule, Search};
+use hermes_sim::execution::{Deed, Failure, Move, Play};
 use hermes_sim::scenario::{Finder, Scenario, load};
-use hermes_sim::search::{Budget, Found, Schedule, Search};
 use rstest::rstest;
 
 fn root() -> PathBuf {

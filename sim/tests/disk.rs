@@ -21,8 +21,8 @@ use hermes::error::Errno;
 use hermes::host::effect::{Handle, How, Links, Meta, Place};
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Answer, Effect, Host, Outcome};
-use hermes_sim::disk::{Credentials, Disk, NodeId};
 use hermes_sim::hash;
+use hermes_sim::machine::disk::{Credentials, Disk, NodeId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

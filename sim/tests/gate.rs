@@ -16,7 +16,7 @@ use hermes::host::effect::{Effect, Place};
 use hermes::host::os::gate::Gated;
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Host, Outcome};
-use hermes_sim::gate::Controller;
+use hermes_sim::real::gate::Controller;
 use hermes_sim::scenario::{At, Deed, Kind, Surprise, Task};
 
 const PATIENCE: Duration = Duration::from_secs(20);

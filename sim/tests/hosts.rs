@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::effect::{Finished, Signal, Status};
-use hermes_sim::disk::{NodeId, ROOT};
-use hermes_sim::hosts::tools;
-use hermes_sim::image::{HERMES, VOLUME};
+use hermes_sim::execution::Play;
 use hermes_sim::machine::Moved;
-use hermes_sim::play::Play;
-use hermes_sim::runtime::{self, Command};
+use hermes_sim::machine::disk::{NodeId, ROOT};
+use hermes_sim::machine::hosts::tools;
+use hermes_sim::machine::image::{HERMES, VOLUME};
+use hermes_sim::machine::runtime::{self, Command};
+use hermes_sim::machine::world::{ContainerId, Who};
 use hermes_sim::scenario::load;
-use hermes_sim::world::{ContainerId, Who};
 use serde_json::Value;
 
 const ID: ContainerId = ContainerId(1);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use hermes::host::effect::Effect;
 use hermes::probe::{self, Bug};
-use hermes_sim::play::{Deed, Failure, Move, Play};
-use hermes_sim::report::{address, retrace};
+use hermes_sim::check::report::{address, retrace};
+use hermes_sim::check::search::{Budget, Found, Schedule, Search, Tally, faults};
+use hermes_sim::execution::{Deed, Failure, Move, Play};
 use hermes_sim::scenario::{Finder, Promise, Scenario, Task, load};
-use hermes_sim::search::{Budget, Found, Schedule, Search, Tally, faults};
 use rstest::rstest;
 
 /// One law of a fixture, with a bug planted or without.

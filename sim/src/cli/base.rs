@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::ValueEnum;
-use hermes_sim::native::engine::Engine;
+use hermes_sim::real::engine::Engine;
 use hermes_sim::scenario::world::S6;
 
 use super::Usage;

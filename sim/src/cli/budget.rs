@@ -1,7 +1,7 @@
 //! How much each search may try. All numbers are here.
 
+use hermes_sim::check::search::Budget;
 use hermes_sim::scenario::Scenario;
-use hermes_sim::search::Budget;
 
 use super::unit::Kind;
 

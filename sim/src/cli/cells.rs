@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use hermes_sim::gate::{plan, trace};
 use hermes_sim::hash;
-use hermes_sim::native::cells::{self, After, Calm, Ended, Ground};
-use hermes_sim::native::wait;
+use hermes_sim::real::cells::{self, After, Calm, Ended, Ground};
+use hermes_sim::real::gate::{plan, trace};
+use hermes_sim::real::wait;
 use hermes_sim::scenario::words::Container;
 use hermes_sim::scenario::{Scenario, Surprise, Task};
 

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hermes_sim::conformance::sequence::{self, Sequence};
-use hermes_sim::conformance::{self, Tally, random};
-use hermes_sim::native::{self, Parts};
+use hermes_sim::real::conformance::sequence::{self, Sequence};
+use hermes_sim::real::conformance::{self, Tally, random};
+use hermes_sim::real::{self, Parts};
 use hermes_sim::scenario::world::S6;
 
 use super::side_by_side::side_by_side;
-use super::{Usage, Verdict, real};
+use super::{Usage, Verdict, real_s6};
 
 const FOLDER: &str = "fixtures/conformance";
 
@@ -21,7 +21,7 @@ pub struct Args {
     /// Sequences; every one in fixtures/conformance if none is named
     pub files: Vec<PathBuf>,
     #[command(flatten)]
-    pub real: real::Place,
+    pub real: real_s6::Place,
     /// How many sequences are made from seeds
     #[arg(long, default_value_t = 40)]
     pub random: u64,
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     let mut sequences = read_all(&args.files)?;
     let told = sequences.len();
     sequences.extend((args.seed..args.seed + args.random).map(random::sequence));
-    let seat = real::take(&args.real, "conformance")?;
+    let seat = real_s6::take(&args.real, "conformance")?;
     let units = sequences
         .iter()
         .flat_map(|sequence| seat.versions.iter().map(move |&version| (version, sequence)))
@@ -118,6 +118,6 @@ fn play(parts: &Parts, index: usize, version: S6, sequence: &Sequence) -> Result
         eprintln!("hermes-sim: failed to remove `{}`: {error}", scratch.display());
     }
     let verdict = if played.is_ok() { "equal" } else { "DIFFERENT" };
-    eprintln!("{} {}: {verdict}", native::word(version), sequence.name);
+    eprintln!("{} {}: {verdict}", real::word(version), sequence.name);
     played
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use hermes_sim::native::engine::{self, Broken, Engine};
-use hermes_sim::native::{wait, why_not};
+use hermes_sim::check::search::{Budget, Search};
+use hermes_sim::real::engine::{self, Broken, Engine};
+use hermes_sim::real::{wait, why_not};
 use hermes_sim::scenario::world::S6;
 use hermes_sim::scenario::{Crash, Machine, Scenario};
-use hermes_sim::search::{Budget, Search};
 
 use super::base::{self, Base, Images};
 use super::side_by_side::side_by_side;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hermes_sim::report::{self, Case, Effort};
-use hermes_sim::search::Budget;
+use hermes_sim::check::report::{self, Case, Effort};
+use hermes_sim::check::search::Budget;
 
 use super::budget::{SHRINK_RUNS, Size, TRACE_LINES};
 use super::unit::{Kind, Made, Unit};

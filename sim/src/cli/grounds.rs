@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use hermes_sim::native::cells::{Ground, Image, Of};
-use hermes_sim::native::engine::Engine;
-use hermes_sim::native::wait;
+use hermes_sim::real::cells::{Ground, Image, Of};
+use hermes_sim::real::engine::Engine;
+use hermes_sim::real::wait;
 
 use super::base::{self, Base};
-use super::real::{self, Build, Seat};
+use super::real_s6::{self, Build, Seat};
 use super::{Usage, Verdict};
 
 /// Which.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    real: real::Place,
+    real: real_s6::Place,
     /// In containers of the image on this Debian instead; may be given several times
     #[arg(long = "base", value_name = "BASE", conflicts_with = "versions")]
     bases: Vec<Base>,
@@ -34,11 +34,11 @@ impl Grounds {
     /// Takes the place below `target` of this name.
     pub fn take(args: &Args, name: &str) -> Result<Self, Usage> {
         if args.bases.is_empty() {
-            let seat = real::take_for(Build::Gated, &args.real, name)?;
+            let seat = real_s6::take_for(Build::Gated, &args.real, name)?;
             let of = seat.versions.iter().map(|version| Of::Root(*version)).collect();
             return Ok(Self::new(seat, None, of));
         }
-        let seat = real::take_bare(Build::Gated, &args.real, name)?;
+        let seat = real_s6::take_bare(Build::Gated, &args.real, name)?;
         let engine = Engine::connect(&std::process::id().to_string())?;
         let images = base::images(&engine, &args.bases)?;
         engine.heed_signals()?;

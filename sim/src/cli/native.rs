@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hermes_sim::native::{self, Parts};
+use hermes_sim::real::{self, Parts};
 use hermes_sim::scenario::world::S6;
 use hermes_sim::scenario::{Machine, Scenario};
 
 use super::side_by_side::side_by_side;
-use super::{Usage, Verdict, files, outcome, real};
+use super::{Usage, Verdict, files, outcome, real_s6};
 
 /// Plays the scenarios on real s6, each in namespaces of its own, on the Debian of each version.
 ///
@@ -20,7 +20,7 @@ pub struct Args {
     /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
     pub files: Vec<PathBuf>,
     #[command(flatten)]
-    pub real: real::Place,
+    pub real: real_s6::Place,
     /// How many stories are played at a time
     #[arg(long, default_value_t = 4)]
     pub jobs: usize,
@@ -37,11 +37,11 @@ struct Played {
 pub fn run(args: &Args) -> Result<Verdict, Usage> {
     let began = Instant::now();
     let scenarios = files::read_everything(&args.files)?;
-    let seat = real::take(&args.real, "native")?;
+    let seat = real_s6::take(&args.real, "native")?;
     let mut skipped = BTreeMap::new();
     let mut units = Vec::new();
     for scenario in &scenarios {
-        match native::why_not(scenario, Machine::S6) {
+        match real::why_not(scenario, Machine::S6) {
             Some(why) => drop(skipped.insert(scenario.name.clone(), why)),
             None => units.extend(versions(&seat.versions, scenario).map(|it| (it, scenario))),
         }
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     });
     for played in &played {
         if let Err(what) = &played.held {
-            println!("\n{} on s6 {}: {what}", played.name, native::word(played.version));
+            println!("\n{} on s6 {}: {what}", played.name, real::word(played.version));
         }
     }
     if !skipped.is_empty() {
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     for version in &seat.versions {
         let mine = played.iter().filter(|it| it.version == *version);
         let mine = mine.map(|it| (it.name.as_str(), it.held.is_ok())).collect();
-        let machine = format!("s6 {}", native::word(*version));
+        let machine = format!("s6 {}", real::word(*version));
         outcome::keep_all(&machine, &scenarios, &mine, &skipped)?;
     }
     let broken = played.iter().filter(|it| it.held.is_err()).count();
@@ -89,14 +89,14 @@ fn versions<'a>(asked: &'a [S6], scenario: &'a Scenario) -> impl Iterator<Item =
 
 fn play(parts: &Parts, version: S6, scenario: &Scenario) -> Played {
     let name = scenario.name.clone();
-    let scratch = parts.scratch.join(format!("{}-{name}", native::word(version)));
+    let scratch = parts.scratch.join(format!("{}-{name}", real::word(version)));
     let own = Parts { scratch: scratch.clone(), ..parts.clone() };
     let began = Instant::now();
-    let held = native::play(&own, version, scenario);
+    let held = real::play(&own, version, scenario);
     let took = began.elapsed();
     remove(&scratch);
     let verdict = if held.is_ok() { "held" } else { "BROKEN" };
-    eprintln!("{} {name}: {verdict}, {:.1} s", native::word(version), took.as_secs_f64());
+    eprintln!("{} {name}: {verdict}, {:.1} s", real::word(version), took.as_secs_f64());
     Played { name, version, held }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hermes_sim::native;
+use hermes_sim::real;
 use hermes_sim::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +72,7 @@ pub fn keep_all(
             (Some(held), _) => Outcome::of(*held),
             (None, Some(why)) => Outcome::Skipped(why.clone()),
             (None, None) => {
-                let version = native::word(scenario.world.s6);
+                let version = real::word(scenario.world.s6);
                 Outcome::Skipped(format!("it is about s6 {version} alone"))
             }
         };

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hermes::probe;
-use hermes_sim::planted::{Planted, TABLE};
-use hermes_sim::report::{self, Case, Effort};
+use hermes_sim::check::planted::{Planted, TABLE};
+use hermes_sim::check::report::{self, Case, Effort};
+use hermes_sim::check::search::Found;
 use hermes_sim::scenario::Scenario;
-use hermes_sim::search::Found;
 
 use self::hunt::{Control, Hunted};
 use super::side_by_side::side_by_side;

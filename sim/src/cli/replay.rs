@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hermes_sim::report::retrace::Ended;
-use hermes_sim::report::{promises, retold};
+use hermes_sim::check::report::retrace::Ended;
+use hermes_sim::check::report::{promises, retold};
+use hermes_sim::check::trace::Trace;
 use hermes_sim::scenario::Machine;
-use hermes_sim::trace::Trace;
 
 use super::{Usage, Verdict, files};
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hermes::probe;
-use hermes_sim::report::{self, Case, Effort, Report};
+use hermes_sim::check::report::{self, Case, Effort, Report};
 use hermes_sim::scenario::Scenario;
 use indicatif::{ProgressBar, ProgressStyle};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use hermes_sim::native::{cells, wait};
+use hermes_sim::real::{cells, wait};
 use hermes_sim::scenario::Machine;
 
 use super::grounds::{self, Grounds};

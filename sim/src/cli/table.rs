@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hermes_sim::report::Report;
+use hermes_sim::check::report::Report;
 use serde_json::{Value, json};
 
 use super::unit::{Kind, Made};

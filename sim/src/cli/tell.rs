@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hermes_sim::report::promises;
+use hermes_sim::check::report::promises;
 use hermes_sim::scenario::{Promise, Scenario};
 
 use super::unit::Kind;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hermes::probe;
-use hermes_sim::play::Failure;
+use hermes_sim::check::search::{Budget, Found, Schedule, Search, Tally};
+use hermes_sim::execution::Failure;
 use hermes_sim::scenario::{Finder, Scenario};
-use hermes_sim::search::{Budget, Found, Schedule, Search, Tally};
 
 /// A search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

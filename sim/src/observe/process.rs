@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use hermes::name::Profile;
 
 use super::volume;
-use crate::process::{Body, Process, What};
-use crate::world::{Container, ContainerId, Init, Phase, Who, World};
+use crate::machine::process::{Body, Process, What};
+use crate::machine::world::{Container, ContainerId, Init, Phase, Who, World};
 
 /// The words after the program's name, if the process is `hermes`.
 pub fn hermes_words(argv: &[OsString]) -> Option<Vec<&str>> {

@@ -7,9 +7,9 @@ use hermes::name::Profile;
 
 use super::slot::{self, Record};
 use super::volume;
-use crate::hosts::manager::{self, Manager, State, Unit};
-use crate::hosts::{Kind, directory};
-use crate::world::{ContainerId, World};
+use crate::machine::hosts::manager::{self, Manager, State, Unit};
+use crate::machine::hosts::{Kind, directory};
+use crate::machine::world::{ContainerId, World};
 
 /// One service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub fn on_hosts(world: &World) -> Vec<Profile> {
     named.collect()
 }
 
-fn at(world: &World, id: ContainerId, path: &Path) -> Option<crate::disk::NodeId> {
+fn at(world: &World, id: ContainerId, path: &Path) -> Option<crate::machine::disk::NodeId> {
     let container = world.container(id);
     world.disk.peek(container.root, &container.mounts, path)
 }
@@ -94,7 +94,9 @@ fn on_host(
             wants.is_some_and(|wants| volume::entry(world, wants, &name).is_some())
         }
         Kind::Launchd => !registry.disabled.contains(&name),
-        Kind::Windows => registry.tasks.get(&name).is_some_and(|it| crate::hosts::is_enabled(it)),
+        Kind::Windows => {
+            registry.tasks.get(&name).is_some_and(|it| crate::machine::hosts::is_enabled(it))
+        }
     };
     let unit = manager.units.get(&name);
     let is_kept = unit.is_some_and(Unit::is_wanted);

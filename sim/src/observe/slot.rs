@@ -13,9 +13,9 @@ use hermes::supervisor::{ServiceSpec, Want};
 use super::process::{is_logger, is_scanner, is_supervisor};
 use super::volume::{entry, names};
 use super::word::{Contents, OneFile, now};
-use crate::disk::NodeId;
-use crate::process::Process;
-use crate::world::{Container, ContainerId, Phase, Who, World};
+use crate::machine::disk::NodeId;
+use crate::machine::process::Process;
+use crate::machine::world::{Container, ContainerId, Phase, Who, World};
 
 /// A status record, as far as promises look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

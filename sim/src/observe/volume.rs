@@ -11,9 +11,9 @@ use hermes::record::intent::{Intent, Prior};
 use hermes::record::state::State;
 
 use super::word::{self, Contents, Word};
-use crate::disk::{Body, Disk, NodeId, ROOT, Step, Unsynced};
-use crate::image::VOLUME;
-use crate::world::World;
+use crate::machine::disk::{Body, Disk, NodeId, ROOT, Step, Unsynced};
+use crate::machine::image::VOLUME;
+use crate::machine::world::World;
 
 /// The root home's node.
 pub const HOME_NODE: NodeId = NodeId { device: VOLUME, number: ROOT };

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hosts::Kind;
+use crate::machine::hosts::Kind;
 
 use super::words::{Intent, Mode, Name, Signal, Span, User, as_text, is_default};
 

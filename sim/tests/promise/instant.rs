@@ -2,12 +2,12 @@
 
 use super::stage::*;
 use hermes::host::effect::{Effect, Handle, How, Links, Over, Place, Signal};
-use hermes_sim::image::{self, HERMES};
+use hermes_sim::invariants::Name;
 use hermes_sim::machine::Moved;
+use hermes_sim::machine::image::{self, HERMES};
+use hermes_sim::machine::process::{Open, What};
 use hermes_sim::observe::volume::{self, HOME_NODE};
 use hermes_sim::observe::word::Word;
-use hermes_sim::process::{Open, What};
-use hermes_sim::promise::Name;
 
 #[test]
 fn a_healthy_world_breaks_no_promise() {

@@ -2,22 +2,22 @@
 
 use super::stage::*;
 use hermes::host::effect::{Effect, Handle, How, Links, Place, Program, Status};
-use hermes_sim::image::HERMES;
+use hermes_sim::invariants::{self, Name, Watch};
 use hermes_sim::machine::Moved;
+use hermes_sim::machine::image::HERMES;
 use hermes_sim::observe::volume::HOME_NODE;
 use hermes_sim::observe::word::Word;
-use hermes_sim::promise::{self, Name, Watch};
 use std::path::Path;
 use std::time::Duration;
 
 #[test]
 fn s9_another_profile_must_not_notice() {
     let (with, mut without) = (Stage::healthy(), Stage::healthy());
-    promise::same_for_others(&with.world, &without.world, &profile("coder")).expect("the same");
+    invariants::same_for_others(&with.world, &without.world, &profile("coder")).expect("the same");
     without.intent("default", "running");
-    let compared = promise::same_for_others(&with.world, &without.world, &profile("coder"));
+    let compared = invariants::same_for_others(&with.world, &without.world, &profile("coder"));
     assert_eq!(broken(compared), Some(Name::S9));
-    let compared = promise::same_for_others(&with.world, &without.world, &profile("default"));
+    let compared = invariants::same_for_others(&with.world, &without.world, &profile("default"));
     assert_eq!(broken(compared), None);
 }
 
@@ -141,9 +141,9 @@ fn s10_root_must_not_give_away_a_file_with_another_name() {
 #[test]
 fn s14_two_orders_must_end_the_same() {
     let (one, mut other) = (Stage::healthy(), Stage::healthy());
-    promise::commute(&one.world, &other.world).expect("the same");
+    invariants::commute(&one.world, &other.world).expect("the same");
     other.unscan("gateway-coder/finish");
-    let compared = promise::commute(&one.world, &other.world);
+    let compared = invariants::commute(&one.world, &other.world);
     assert_eq!(broken(compared), Some(Name::S14));
 }
 
@@ -223,7 +223,7 @@ fn l5_failing_starts_come_ever_more_slowly() {
         (at(&[0, 1, 2, 3, 4]), Some(Name::L5)),
         (at(&[0, 8, 12]), Some(Name::L5)),
     ] {
-        assert_eq!(broken(promise::ever_slower(&starts, longest)), expected, "{starts:?}");
+        assert_eq!(broken(invariants::ever_slower(&starts, longest)), expected, "{starts:?}");
     }
 }
 
@@ -252,7 +252,7 @@ fn told(presence: &str, fact: &str, drifts: &str) -> String {
 #[test]
 fn l7_status_says_what_is_so() {
     let stage = Stage::healthy();
-    let agrees = |text: &str| broken(promise::status_agrees(&stage.world, text.as_bytes()));
+    let agrees = |text: &str| broken(invariants::status_agrees(&stage.world, text.as_bytes()));
     assert_eq!(agrees(&told("supervised", "up", "")), None);
     assert_eq!(agrees(&told("unregistered", "up", "")), Some(Name::L7));
     assert_eq!(agrees(&told("supervised", "down", "")), Some(Name::L7));

@@ -9,15 +9,15 @@ use std::time::Duration;
 use hermes::host::Answer;
 use hermes::host::effect::{Effect, How, Links, Over, Place};
 use hermes::name::Profile;
-use hermes_sim::disk::{Credentials, NodeId, View};
-use hermes_sim::image::{self, Facts, HERMES};
-use hermes_sim::kernel::programs::{Birth, make};
+use hermes_sim::invariants::{self, Name, Watch};
+use hermes_sim::machine::disk::{Credentials, NodeId, View};
+use hermes_sim::machine::image::{self, Facts, HERMES};
+use hermes_sim::machine::kernel::programs::{Birth, make};
+use hermes_sim::machine::process::{Body, Open, What};
+use hermes_sim::machine::user_program::{Behaviour, Running};
+use hermes_sim::machine::world::{ContainerId, Phase, Who, World};
 use hermes_sim::machine::{Moved, Printed};
 use hermes_sim::observe::volume::HOME_NODE;
-use hermes_sim::process::{Body, Open, What};
-use hermes_sim::promise::{self, Name, Watch};
-use hermes_sim::user_program::{Behaviour, Running};
-use hermes_sim::world::{ContainerId, Phase, Who, World};
 
 pub const FIRST: ContainerId = ContainerId(1);
 pub const SLOT_FILES: [(&str, u32); 7] = [
@@ -243,7 +243,7 @@ pub fn wrote_intent(who: Who) -> Moved {
     )
 }
 
-pub fn broken<T>(looked: Result<T, promise::Breach>) -> Option<Name> {
+pub fn broken<T>(looked: Result<T, invariants::Breach>) -> Option<Name> {
     looked.err().map(|breach| breach.promise)
 }
 

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use hermes::host::effect::Effect;
 use hermes::host::effect::{Over, Place, Program, Signal, Status};
-use hermes_sim::disk::{Credentials, Disk, NodeId};
 use hermes_sim::hash::Kept;
-use hermes_sim::kernel::{self, Reply, programs, signals};
-use hermes_sim::process::Body;
-use hermes_sim::s6::logger::Logger;
-use hermes_sim::s6::{logger, shell, supervise, svscan, tools};
-use hermes_sim::user_program::{self, Act, Behaviour, Rule};
-use hermes_sim::world::{
+use hermes_sim::machine::disk::{Credentials, Disk, NodeId};
+use hermes_sim::machine::kernel::{self, Reply, programs, signals};
+use hermes_sim::machine::process::Body;
+use hermes_sim::machine::s6::logger::Logger;
+use hermes_sim::machine::s6::{logger, shell, supervise, svscan, tools};
+use hermes_sim::machine::user_program::{self, Act, Behaviour, Rule};
+use hermes_sim::machine::world::{
     Clock, Container, ContainerId, Init, Phase, Settings, Version, Who, World,
 };
 
@@ -349,7 +349,7 @@ impl Machine {
 
     /// Live processes with this command line, after its program.
     pub fn with_args(&self, comm: &str, arg: &str) -> Vec<Who> {
-        let is_it = |process: &hermes_sim::process::Process| {
+        let is_it = |process: &hermes_sim::machine::process::Process| {
             process.is_alive()
                 && process.comm == comm
                 && (arg.is_empty() || process.argv.get(1).is_some_and(|it| it == arg))

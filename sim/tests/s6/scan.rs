@@ -1,7 +1,7 @@
 //! The scan set: sequences 1 to 18.
 
 use hermes::host::effect::Signal;
-use hermes_sim::world::Version;
+use hermes_sim::machine::world::Version;
 use rstest::rstest;
 
 use super::harness::{Machine, V2_11, V2_13, V2_15};

@@ -1,7 +1,7 @@
 //! The end of s6-svscan: sequences 23 to 33.
 
 use hermes::host::effect::Signal;
-use hermes_sim::world::{Phase, Version, Who};
+use hermes_sim::machine::world::{Phase, Version, Who};
 use rstest::rstest;
 
 use super::harness::{Machine, V2_11, V2_13, V2_15};

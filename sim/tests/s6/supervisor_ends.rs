@@ -1,7 +1,7 @@
 //! s6-supervise: letters during finish, its own end and what outlives it, signals, and what lies where it starts.
 
 use hermes::host::effect::Signal;
-use hermes_sim::world::Version;
+use hermes_sim::machine::world::Version;
 use rstest::rstest;
 
 use super::harness::{Machine, V2_11, V2_13, V2_15};
@@ -65,7 +65,7 @@ fn seq_57_58_59_the_supervisor_goes_at_once(
     machine.pass(500);
     let before = machine.contents("a/supervise/status");
     let supervisor = machine.supervisor("a");
-    hermes_sim::kernel::signals::deliver(&mut machine.world, supervisor, signal);
+    hermes_sim::machine::kernel::signals::deliver(&mut machine.world, supervisor, signal);
     while machine.supervisors() == ["a"] && machine.one_step() {}
     let dir = machine.path("a").display().to_string();
     if machine.supervisors().is_empty() {
@@ -134,8 +134,8 @@ fn seq_62_63_a_stopped_supervisor(#[values(V2_11, V2_13, V2_15)] version: Versio
     machine.kill(supervisor, Signal(19));
     machine.svc("-u", "a");
     trace(&mut machine);
-    hermes_sim::kernel::signals::deliver(&mut machine.world, supervisor, Signal::TERM);
-    hermes_sim::kernel::signals::deliver(&mut machine.world, supervisor, Signal(18));
+    hermes_sim::machine::kernel::signals::deliver(&mut machine.world, supervisor, Signal::TERM);
+    hermes_sim::machine::kernel::signals::deliver(&mut machine.world, supervisor, Signal(18));
     while machine.world.process(supervisor).is_some_and(|it| it.is_alive()) && machine.one_step() {}
     assert_eq!(machine.count("agent"), 0);
 }

@@ -1,6 +1,6 @@
 //! The tools: sequences 19 to 22, 65, 73, 74, 77.
 
-use hermes_sim::world::Version;
+use hermes_sim::machine::world::Version;
 use rstest::rstest;
 
 use super::harness::{Machine, V2_11, V2_13, V2_15};

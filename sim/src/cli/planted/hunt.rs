@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use hermes::probe;
-use hermes_sim::planted::Planted;
+use hermes_sim::check::planted::Planted;
+use hermes_sim::check::search::{Budget, Found};
 use hermes_sim::scenario::Scenario;
-use hermes_sim::search::{Budget, Found};
 
 use super::Args;
 use crate::cli::unit::{Kind, Unit};
@@ -218,7 +218,7 @@ fn check(planted: &Planted, unit: &Unit) -> Checked {
     let made = unit.clone().make();
     probe::plant(Some(planted.bug));
     // What was remembered meanwhile is of the program without the bug.
-    hermes_sim::task::forget();
+    hermes_sim::replay::forget();
     Checked {
         runs: made.tally.runs.max(made.tally.states).max(1),
         millis: start.elapsed().as_millis(),

@@ -1,0 +1,252 @@
+//! What people get when a promise is broken: which one and why it was made, the scenario that breaks it again, made as
+//! small as it goes, the command that plays it, the line of the program, and what happened, event by event.
+//!
+//! Prints nothing and writes no file.
+
+pub mod address;
+pub mod promises;
+pub mod retrace;
+mod source;
+
+use std::sync::Arc;
+
+use crate::check::search::Found;
+use crate::check::shrink;
+use crate::check::trace::Trace;
+use crate::execution::{Failure, Move};
+use crate::scenario::{self, Finder, Scenario, load};
+use retrace::Ended;
+
+/// What was found, and by whom.
+#[derive(Clone, Debug)]
+pub struct Case<'a> {
+    /// The scenario that was searched.
+    pub scenario: &'a Scenario,
+    /// Which search found it; none: the calm run.
+    pub by: Option<Finder>,
+    /// With which seed.
+    pub seed: u64,
+    /// On which day.
+    pub date: &'a str,
+    /// What.
+    pub found: &'a Found,
+}
+
+/// How much a report may cost and say.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Runs for shrinking.
+    pub runs: u64,
+    /// Lines of the trace; `None` all.
+    pub lines: Option<usize>,
+}
+
+/// All that there is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What was broken.
+    pub failure: Failure,
+    /// The scenario that breaks it by itself, or why none does.
+    pub minimal: Result<Scenario, String>,
+    /// How many runs it took to make it small.
+    pub runs: u64,
+    /// The lines of the program that asked for the effect that mattered, innermost first.
+    pub source: Vec<String>,
+    /// What happened.
+    pub trace: String,
+    /// The command that plays it again.
+    pub command: String,
+}
+
+/// Shrinks what was found, and plays it once more to tell of it.
+pub fn report(case: &Case<'_>, effort: Effort) -> Report {
+    let found = &case.found.failure;
+    let scenario = case.found.repeated.as_deref().unwrap_or(case.scenario);
+    let told = address::tell(scenario, case.found, case.by);
+    let shrunk = told.and_then(|told| {
+        let told = christen(case, told);
+        let shrunk = shrink::shrink(&told, found, effort.runs);
+        let shrunk = shrunk.ok_or("told by its addresses it does not break")?;
+        verify(&shrunk.scenario, found)?;
+        Ok(shrunk)
+    });
+    let scenario = Arc::new(scenario.clone());
+    let mut trace = Trace::new(effort.lines);
+    match shrunk {
+        Ok(shrunk) => {
+            let minimal = Arc::new(shrunk.scenario.clone());
+            let (_, source) = retold(&minimal, &mut trace);
+            Report {
+                failure: shrunk.failure,
+                runs: shrunk.runs,
+                source,
+                trace: trace.text(),
+                command: replay_command(case, &shrunk.scenario),
+                minimal: Ok(shrunk.scenario),
+            }
+        }
+        Err(why) => {
+            // That it breaks is known.
+            let _ = retrace::found(&scenario, case.found, case.by, &mut |play, next| {
+                trace.see(play, next);
+            });
+            Report {
+                failure: case.found.failure.clone(),
+                runs: 0,
+                source: Vec::new(),
+                trace: trace.text(),
+                command: explore_command(case),
+                minimal: Err(why),
+            }
+        }
+    }
+}
+
+/// Plays a scenario with its own surprises, and notes everything: how it ended, and the lines of the program that asked for
+/// the effect that mattered.
+pub fn retold(scenario: &Arc<Scenario>, trace: &mut Trace) -> (Ended, Vec<String>) {
+    let mut telling = None;
+    let mut surprised = false;
+    let see = &mut |play: &crate::execution::Play, next: &Move| {
+        trace.see(play, next);
+        let matters = match next {
+            Move::Told(..) => true,
+            Move::Step(who) => !surprised && play.next_effect(*who).is_some(),
+            _ => false,
+        };
+        if matters {
+            telling = Some(play.moves);
+        }
+        surprised |= matches!(next, Move::Told(..));
+    };
+    let mut rest = Vec::new();
+    let ended = retrace::told(scenario, see, &mut |play| rest.push(play.clone()));
+    for play in &rest {
+        trace.hear(play);
+    }
+    let source = match (&ended, telling) {
+        (Ended::Broke(_), Some(moves)) => source::of(scenario, moves),
+        _ => Vec::new(),
+    };
+    (ended, source)
+}
+
+/// Its name, and who found it.
+fn christen(case: &Case<'_>, mut told: Scenario) -> Scenario {
+    let Some(by) = case.by else { return told };
+    let promise = case.found.failure.promise.to_lowercase();
+    let finder = finder(by).replace(' ', "-");
+    told.name = format!("{}-{promise}-{finder}", case.scenario.name);
+    told.found = Some(scenario::Found { by, seed: Some(case.seed), date: case.date.to_owned() });
+    told
+}
+
+/// A search by its name.
+pub fn finder(by: Finder) -> &'static str {
+    match by {
+        Finder::CrashMatrix => "crash matrix",
+        Finder::Surprises => "surprises",
+        Finder::Closed => "closed",
+        Finder::Laws => "laws",
+        Finder::Swarm => "swarm",
+        Finder::Conformance => "conformance",
+    }
+}
+
+/// It is read back from its text, fails like that, and does so the same way twice.
+fn verify(scenario: &Scenario, found: &Failure) -> Result<(), String> {
+    let text = scenario.to_json();
+    let read = load(&scenario.name, &text).map_err(|error| error.to_string())?;
+    if read != *scenario {
+        return Err("its text reads back as another scenario".to_owned());
+    }
+    let read = Arc::new(read);
+    let mut traces = Vec::new();
+    for _ in 0..2 {
+        let mut trace = Trace::new(None);
+        let (ended, _) = retold(&read, &mut trace);
+        match ended {
+            Ended::Broke(failure) if failure.is_like(found) => traces.push(trace.text()),
+            other => return Err(format!("read back, it ends otherwise: {other:?}")),
+        }
+    }
+    match traces[0] == traces[1] {
+        true => Ok(()),
+        false => Err("it does not play the same way twice".to_owned()),
+    }
+}
+
+fn replay_command(case: &Case<'_>, minimal: &Scenario) -> String {
+    let folder = match (&minimal.found, &case.scenario.found) {
+        (Some(_), _) | (None, Some(_)) => "regressions",
+        (None, None) => "scenarios",
+    };
+    format!("cargo run -p hermes-sim -- replay fixtures/{folder}/{}.json", minimal.name)
+}
+
+/// Is it of the crashes inside the recovery?
+fn is_twofold(found: &Found) -> bool {
+    found.repeated.is_some() || found.schedule.0.len() > 1
+}
+
+fn explore_command(case: &Case<'_>) -> String {
+    let search = match case.by {
+        None => "calm",
+        Some(Finder::CrashMatrix) if is_twofold(case.found) => "recovery",
+        Some(Finder::CrashMatrix) => "matrix",
+        Some(by) => finder(by),
+    };
+    let folder = if case.scenario.found.is_some() { "regressions" } else { "scenarios" };
+    let name = &case.scenario.name;
+    format!(
+        "cargo run -p hermes-sim -- explore fixtures/{folder}/{name}.json --search {search} --seed {}",
+        case.seed
+    )
+}
+
+impl Report {
+    /// As text for a terminal.
+    pub fn text(&self) -> String {
+        let (promise, reason) = promises::by_name(&self.failure.promise);
+        let mut text = format!(
+            "{}: {promise}\n   because {reason}\n   broken: {}\n",
+            self.failure.promise, self.failure.what
+        );
+        for (index, line) in self.source.iter().enumerate() {
+            let head = if index == 0 { "   at:     " } else { "           " };
+            text.push_str(&format!("{head}{line}\n"));
+        }
+        text.push_str(&format!("   replay: {}\n", self.command));
+        match &self.minimal {
+            Ok(scenario) => {
+                let (steps, surprises) = (scenario.story.len(), scenario.surprises.len());
+                text.push_str(&format!(
+                    "\nThe scenario ({steps} steps, {surprises} surprises, after {} runs), to be saved there:\n\n{}",
+                    self.runs,
+                    scenario.to_json()
+                ));
+            }
+            Err(why) => text.push_str(&format!("   no scenario of its own: {why}\n")),
+        }
+        text.push_str("\nWhat happened:\n\n");
+        text.push_str(&self.trace);
+        text
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> serde_json::Value {
+        let (promise, reason) = promises::by_name(&self.failure.promise);
+        serde_json::json!({
+            "promise": self.failure.promise,
+            "text": promise,
+            "reason": reason,
+            "what": self.failure.what,
+            "source": self.source,
+            "replay": self.command,
+            "scenario": self.minimal.as_ref().ok(),
+            "why_no_scenario": self.minimal.as_ref().err(),
+            "runs": self.runs,
+            "trace": self.trace.lines().collect::<Vec<_>>(),
+        })
+    }
+}

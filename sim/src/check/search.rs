@@ -1,0 +1,196 @@
+//! Which choices are tried: from the calm run to every interleaving. Each search is a list of schedules, and a run is
+//! one schedule played to its end.
+//!
+//! ```text
+//!   calm        no surprise: counts, and gives the golden digest
+//!   matrix      each crash and errno before each effect of the named tasks
+//!   recovery    the same, and once more while the machine boots or the command is repeated
+//!   laws        whole runs beside each other: without one profile, in another order, from start to start
+//!   surprises   at most so many surprises, anywhere
+//!   closed      every interleaving, with a visited set
+//!   swarm       seeded walks
+//!   outages     no search: what power cuts leave, as stories for real machines
+//! ```
+//!
+//! After whatever happened a run is concluded: it settles, boots, settles again, and what must hold at rest is looked at.
+//! States that were concluded before are not concluded again.
+
+pub mod calm;
+pub mod closed;
+mod conclude;
+pub mod faults;
+mod laws;
+pub mod matrix;
+pub mod outages;
+pub mod recovery;
+pub mod surprises;
+pub mod swarm;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::execution::{Failure, Move, Play};
+use crate::scenario::Scenario;
+
+/// Where a run leaves the calm path: at these numbers of moves, these moves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Schedule(pub Vec<(u64, Move)>);
+
+/// How much a search may try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Runs from a fork to their end.
+    pub runs: u64,
+    /// States kept by a closed search.
+    pub states: u64,
+    /// Surprises in one run.
+    pub surprises: u8,
+    /// Which of the many equal choices are taken where not all can be.
+    pub seed: u64,
+}
+
+/// What a search did and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Runs, or cells of a matrix.
+    pub runs: u64,
+    /// Of these, the ones whose state had been concluded before.
+    pub known: u64,
+    /// Effects of tasks performed.
+    pub effects: u64,
+    /// Different states seen.
+    pub states: u64,
+    /// Moves between them.
+    pub transitions: u64,
+    /// How often each promise about several runs was looked at.
+    pub compared: BTreeMap<&'static str, u64>,
+    /// Nothing was left out for want of budget.
+    pub is_complete: bool,
+    /// Of everything that happened, in order.
+    pub digest: u128,
+    /// What was broken, the first of each promise.
+    pub found: Vec<Found>,
+}
+
+/// A run that broke a promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// How to get there.
+    pub schedule: Schedule,
+    /// What was broken.
+    pub failure: Failure,
+    /// It broke while the run was concluded: after the story was cut off.
+    pub is_concluding: bool,
+    /// The story that was played, where the search changed it: up to the first crash, and the command once more.
+    pub repeated: Option<Arc<Scenario>>,
+}
+
+impl Tally {
+    /// Nothing yet, everything still possible.
+    fn new() -> Self {
+        Self { is_complete: true, ..Self::default() }
+    }
+
+    fn note(&mut self, found: Found) {
+        if !self.found.iter().any(|other| other.failure.promise == found.failure.promise) {
+            self.found.push(found);
+        }
+    }
+
+    fn mix(&mut self, digest: u128) {
+        self.digest = crate::hash::of(&(self.digest, digest));
+    }
+}
+
+/// One search of one scenario: what is shared by its runs.
+#[derive(Debug)]
+pub struct Search {
+    /// At the beginning of the story.
+    start: Play,
+    /// States that were concluded, and held.
+    concluded: BTreeSet<u128>,
+    budget: Budget,
+    tally: Tally,
+}
+
+impl Search {
+    /// Boots the scenario's machine.
+    pub fn new(scenario: &Arc<Scenario>, budget: Budget) -> Result<Self, Failure> {
+        // Another bug may be planted now.
+        crate::replay::forget();
+        let start = Play::new(scenario)?;
+        Ok(Self { start, concluded: BTreeSet::new(), budget, tally: Tally::new() })
+    }
+
+    /// Concludes a run whose story is cut off here, unless that was done from this very state before.
+    fn conclude(&mut self, mut play: Play, schedule: &Schedule) {
+        self.tally.runs += 1;
+        play.abandon();
+        if !self.concluded.insert(play.state()) {
+            self.tally.known += 1;
+            return;
+        }
+        let before = play.effects;
+        let concluded = conclude::conclude(&mut play);
+        self.tally.effects += play.effects - before;
+        self.tally.mix(play.digest);
+        if let Err(failure) = concluded {
+            self.broken(schedule, failure, true);
+        }
+        self.missed(schedule, &play);
+    }
+
+    fn broken(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
+        let (schedule, repeated) = (schedule.clone(), None);
+        self.tally.note(Found { schedule, failure, is_concluding, repeated });
+    }
+
+    /// What the story expected and did not get, if anything.
+    fn missed(&mut self, schedule: &Schedule, play: &Play) {
+        if let Some(failure) = play.missed() {
+            self.broken(schedule, failure.clone(), false);
+        }
+    }
+
+    fn is_spent(&mut self) -> bool {
+        let spent = self.tally.runs >= self.budget.runs;
+        if spent {
+            self.tally.is_complete = false;
+        }
+        spent
+    }
+}
+
+impl Schedule {
+    /// This one, and one more surprise.
+    fn with(&self, at: u64, next: Move) -> Self {
+        let mut longer = self.clone();
+        longer.0.push((at, next));
+        longer
+    }
+
+    /// Plays a story with these surprises to its end, and concludes it. `see` is told of each move before it is taken.
+    pub fn play(
+        &self,
+        play: &mut Play,
+        concludes: bool,
+        see: &mut dyn FnMut(&Play, &Move),
+    ) -> Result<(), Failure> {
+        let mut surprises = self.0.iter().peekable();
+        loop {
+            let due = surprises.next_if(|(at, _)| *at == play.moves).map(|(_, next)| next.clone());
+            // What a story expects, it expects of people and machines with time enough for each other.
+            play.is_clean &= due.is_none() || play.is_in_group();
+            let Some(next) = due.or_else(|| play.calm()) else { break };
+            if play.is_over() && surprises.peek().is_none() {
+                break;
+            }
+            see(play, &next);
+            play.take(&next)?;
+        }
+        if concludes {
+            conclude::conclude_with(play, &[], see)?;
+        }
+        Ok(())
+    }
+}

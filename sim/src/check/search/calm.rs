@@ -1,0 +1,42 @@
+//! The calm run: no surprise but the story's own. Counts, and gives the golden digest.
+
+use super::{Schedule, Search, Tally, conclude};
+use crate::execution::{Failure, Move, Play};
+
+/// How many moves a story may take.
+pub(super) const MOVES_MAX: u64 = 1_000_000;
+
+impl Search {
+    /// Plays the story once, and concludes it.
+    pub fn calm(mut self) -> Tally {
+        let mut play = self.start.clone();
+        let played = run(&mut play, &mut |_, _| {});
+        let concluding = played.is_ok();
+        self.tally.runs = 1;
+        // A surprise may come up in the boots that conclude the run.
+        let ended = played.and_then(|()| conclude::conclude(&mut play)).and_then(|()| unmet(&play));
+        if let Err(failure) = ended {
+            self.broken(&Schedule::default(), failure, concluding);
+        }
+        self.missed(&Schedule::default(), &play);
+        self.tally.effects = play.effects;
+        self.tally.mix(play.digest);
+        self.tally
+    }
+}
+
+/// A surprise of the story never came up; if an expectation did not hold before that, it is the reason.
+fn unmet(play: &Play) -> Result<(), Failure> {
+    play.unmet().filter(|_| play.missed().is_none()).map_or(Ok(()), Err)
+}
+
+/// Plays the story to its end, calmly. `see` is told of each move before it is taken.
+pub(super) fn run(play: &mut Play, see: &mut dyn FnMut(&Play, &Move)) -> Result<(), Failure> {
+    let moves_max = play.moves + MOVES_MAX;
+    while !play.is_over() && play.moves < moves_max {
+        let Some(next) = play.calm() else { break };
+        see(play, &next);
+        play.take(&next)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! Every interleaving of a small scenario, with a visited set: it ends with "N states, M transitions, complete", or says
+//! that its budget ended it.
+//!
+//! Left out are orders that nobody could tell apart:
+//! - time passes only when nobody can move;
+//! - a move that nobody who can move now, or whoever he wakes, can ever get in the way of goes first alone. Who may
+//!   still touch what is learned: first by walks at random, then by the search itself, which is made again if it has met
+//!   something that it did not know of (`ahead`). A crash of that task before that move is still tried;
+//! - as the power stays on, nothing is remembered that only a power cut could bring back;
+//! - only the steps of a group overlap.
+//!
+//! What is promised is looked at after every move that is made.
+
+mod ahead;
+
+use std::collections::BTreeSet;
+
+use self::ahead::{Ahead, Place};
+use super::{Schedule, Search, Tally, faults};
+use crate::execution::{Deed, Failure, Move, Play};
+use crate::hash;
+use crate::machine::touched::{self, Touched};
+use crate::machine::world::Who;
+use crate::scenario::Step;
+
+/// A fork in the road that is still to be walked.
+struct Fork {
+    play: Play,
+    schedule: Schedule,
+    crashes_left: u8,
+}
+
+/// So many walks are made to learn.
+const WALKS: u64 = 40;
+
+/// A search that has learned something goes on for so many states before it begins again.
+const STALE_STATES: u64 = 2_000;
+
+/// One move as it was made: by whom, from where, what it touched, and what came of it.
+struct Made {
+    from: Place,
+    touched: Touched,
+    after: Option<Fork>,
+}
+
+impl Search {
+    /// Walks all.
+    pub fn closed(mut self) -> Tally {
+        self.start.machine.world.disk.forget_the_past();
+        let mut ahead = Ahead::default();
+        for walk in 0..WALKS {
+            self.learn(walk, &mut ahead);
+        }
+        loop {
+            self.tally.states = 0;
+            self.tally.transitions = 0;
+            ahead.look();
+            self.pass(&mut ahead);
+            if ahead.news() == 0 || !self.tally.is_complete {
+                return self.tally;
+            }
+        }
+    }
+
+    /// One walk at random, to learn before all is searched. What it breaks the search will break.
+    fn learn(&mut self, walk: u64, ahead: &mut Ahead) {
+        let crashes_left = self.start.scenario().search.closed_crashes;
+        let (play, schedule) = (self.start.clone(), Schedule::default());
+        let mut fork = Fork { play, schedule, crashes_left };
+        while !fork.play.is_over() {
+            let moves = choices(&fork.play);
+            if moves.is_empty() {
+                return;
+            }
+            let any = hash::of(&(walk, fork.play.moves)) % moves.len() as u128;
+            let next = &moves[usize::try_from(any).expect("less than their number")];
+            match self.make(&fork, next, true, ahead).after {
+                Some(after) => fork = after,
+                None => return,
+            }
+        }
+    }
+
+    /// Walks all that is left if nothing is ahead of anybody but what is known. Begun again by its caller if there was.
+    fn pass(&mut self, ahead: &mut Ahead) {
+        let mut visited = BTreeSet::new();
+        let crashes_left = self.start.scenario().search.closed_crashes;
+        let schedule = Schedule::default();
+        let mut forks = vec![Fork { play: self.start.clone(), schedule, crashes_left }];
+        let mut stale_at = u64::MAX;
+        while let Some(fork) = forks.pop() {
+            if !visited.insert((fork.play.state(), fork.crashes_left)) {
+                continue;
+            }
+            self.tally.states += 1;
+            if ahead.news() > 0 {
+                stale_at = stale_at.min(2 * self.tally.states + STALE_STATES);
+            }
+            if self.tally.states >= stale_at {
+                return;
+            }
+            if self.tally.states >= self.budget.states {
+                self.tally.is_complete = false;
+                return;
+            }
+            self.tally.effects = self.tally.effects.max(fork.play.effects);
+            self.walk(fork, &mut forks, ahead);
+        }
+    }
+
+    /// All that can come next; on a way without forks, as far as the next one.
+    fn walk(&mut self, mut fork: Fork, forks: &mut Vec<Fork>, ahead: &mut Ahead) {
+        loop {
+            let moves = choices(&fork.play);
+            if moves.is_empty() || fork.play.is_over() {
+                self.conclude(fork.play, &fork.schedule);
+                return;
+            }
+            match self.step(&fork, &moves, forks, ahead) {
+                Some(next) => fork = next,
+                None => return,
+            }
+        }
+    }
+
+    /// Tries every move. If one goes alone, that is where it leads.
+    fn step(
+        &mut self,
+        fork: &Fork,
+        moves: &[Move],
+        forks: &mut Vec<Fork>,
+        ahead: &mut Ahead,
+    ) -> Option<Fork> {
+        let first = forks.len();
+        // The calm move lies on top in the end.
+        for (place, next) in moves.iter().enumerate().rev() {
+            let made = self.make(fork, next, place == 0, ahead);
+            let Move::Step(who) = next else {
+                forks.extend(made.after);
+                continue;
+            };
+            let others = moves.iter().filter(|other| *other != next);
+            let mut others: Vec<Place> = others.map(|other| place_of(ahead, fork, other)).collect();
+            others.sort_unstable();
+            let mover = ahead.owner(made.from);
+            let goes_alone = ahead.is_alone(mover, &made.touched, others);
+            if goes_alone {
+                forks.truncate(first);
+            }
+            if fork.crashes_left > 0 && fork.play.task(*who).is_some() {
+                forks.extend(self.crash(fork, *who, made.from, ahead));
+            }
+            if goes_alone {
+                return made.after;
+            }
+            forks.extend(made.after);
+        }
+        None
+    }
+
+    /// The task that would move is killed before.
+    fn crash(&mut self, fork: &Fork, who: Who, from: Place, ahead: &mut Ahead) -> Option<Fork> {
+        let (crashed, touched) = self.go(fork, &Move::Befall(who, Deed::Kill), false);
+        ahead.touches(from, &touched);
+        let mut crashed = crashed?;
+        crashed.crashes_left -= 1;
+        // Nobody is where he was: from here on there is a crash less ahead.
+        for other in crashed.play.machine.ready() {
+            let was = ahead.process(&fork.play, other, fork.crashes_left, None);
+            let was = was.map(|was| (was, None));
+            let to = ahead.process(&crashed.play, other, crashed.crashes_left, was);
+            to.into_iter().for_each(|to| ahead.leads(from, to));
+        }
+        Some(crashed)
+    }
+
+    /// One move, and what is learned from it.
+    fn make(&mut self, fork: &Fork, next: &Move, is_calm: bool, ahead: &mut Ahead) -> Made {
+        let from = place_of(ahead, fork, next);
+        let (after, mut touched) = self.go(fork, next, is_calm);
+        if let Move::Begin(index) = next {
+            touched.everything |= !matches!(fork.play.present_step(*index), Some(Step::Run(_)));
+        }
+        ahead.touches(from, &touched);
+        if let Some(after) = &after {
+            note_ways(ahead, fork, next, from, after);
+        }
+        Made { from, touched, after }
+    }
+
+    /// One move, and whatever of the same task nobody could tell.
+    fn go(&mut self, fork: &Fork, next: &Move, is_calm: bool) -> (Option<Fork>, Touched) {
+        self.tally.transitions += 1;
+        let mut play = fork.play.clone();
+        let schedule = match is_calm {
+            true => fork.schedule.clone(),
+            false => fork.schedule.with(play.moves, next.clone()),
+        };
+        let (taken, touched) = touched::by(|| play.take(next));
+        match taken.and_then(|()| run_unseen(&mut play)) {
+            Ok(()) => (Some(Fork { play, schedule, crashes_left: fork.crashes_left }), touched),
+            Err(failure) => {
+                self.broken(&schedule, failure, false);
+                (None, touched)
+            }
+        }
+    }
+}
+
+/// Where whoever makes this move is.
+fn place_of(ahead: &mut Ahead, fork: &Fork, next: &Move) -> Place {
+    match next {
+        Move::Step(who) | Move::Befall(who, _) | Move::Told(who, _) => ahead
+            .process(&fork.play, *who, fork.crashes_left, None)
+            .expect("whoever moves is alive"),
+        Move::Begin(_) | Move::Time => ahead.story(&fork.play),
+    }
+}
+
+/// Where a move led: its own process, all that it woke, and the story if that goes on.
+fn note_ways(ahead: &mut Ahead, fork: &Fork, next: &Move, from: Place, after: &Fork) {
+    // Time passes only when nobody can move: it is ahead of nobody.
+    if *next == Move::Time {
+        return;
+    }
+    let mover = match next {
+        Move::Step(who) => Some(*who),
+        _ => None,
+    };
+    if let Some(who) = mover {
+        let was = Some((from, fork.play.next_effect(who)));
+        let to = ahead.process(&after.play, who, after.crashes_left, was);
+        to.into_iter().for_each(|to| ahead.leads(from, to));
+    }
+    let before = fork.play.machine.ready();
+    for who in after.play.machine.ready() {
+        if mover != Some(who) && !before.contains(&who) {
+            let to = ahead.process(&after.play, who, after.crashes_left, None);
+            to.into_iter().for_each(|to| ahead.leads(from, to));
+        }
+    }
+    // Outside of a group a step begins only when nobody can move, too.
+    if after.play.is_in_group() && after.play.place() != fork.play.place() {
+        let to = ahead.story(&after.play);
+        ahead.leads(from, to);
+    }
+}
+
+/// Every move of anybody, the calm one first.
+fn choices(play: &Play) -> Vec<Move> {
+    let mut moves = play.moves();
+    if !play.is_in_group() {
+        // Steps one after the other: nobody types the next command while the last one is at work.
+        let is_quiet = matches!(moves.first(), None | Some(Move::Begin(_)));
+        moves.retain(|next| is_quiet || !matches!(next, Move::Begin(_)));
+    }
+    moves
+}
+
+/// Goes on with the task that moved last as long as nobody could tell.
+fn run_unseen(play: &mut Play) -> Result<(), Failure> {
+    loop {
+        let Some(next @ Move::Step(who)) = play.calm() else { return Ok(()) };
+        let is_unseen = |effect| faults::is_unseen(&play.machine.world, who, effect);
+        if !play.next_effect(who).is_some_and(is_unseen) {
+            return Ok(());
+        }
+        play.take(&next)?;
+    }
+}

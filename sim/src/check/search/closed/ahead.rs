@@ -1,0 +1,311 @@
+//! What may still come: for each place where a process can be, what it and whoever it wakes may touch from there on.
+//! Learned from what moves touched and where they led.
+//!
+//! ```text
+//!   s6-svc of `stop` ──► gone ──► …          own moves
+//!          └───────────► s6-supervise        whom they woke, or made
+//! ```
+//!
+//! A move that touches nothing that anybody else who can move now may still get at commutes with all that can come
+//! before it. Once a whole search has learned nothing new, that is so: the first move, in some order left out, that got
+//! in its way would have begun with a look at what the search has seen nobody look at from there; and up to there that
+//! order is one of those searched, but for moves that commute.
+//!
+//! Places are coarse: what a task has changed so far, and what it wants next. A coarser place only has more ahead of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fixedbitset::FixedBitSet;
+use hermes::host::Effect;
+
+use crate::execution::{Play, objects};
+use crate::hash;
+use crate::machine::process::Body;
+use crate::machine::touched::Touched;
+use crate::machine::world::Who;
+use crate::replay::Wants;
+use crate::scenario::Kind;
+
+/// Nobody's number.
+const STORY: u64 = 0;
+
+/// A place, by its number.
+pub(super) type Place = usize;
+
+/// All that is known.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    /// Where a task is, by all that decides what it does next.
+    tasks: BTreeMap<u128, Place>,
+    by_key: BTreeMap<u128, Place>,
+    places: Vec<At>,
+    /// Things, by their hash.
+    things: BTreeMap<u128, usize>,
+    /// What may come from some places, but for one process, as it was known when it was first asked.
+    reaches: BTreeMap<(u64, Vec<Place>), Reach>,
+    /// So much has been learned since.
+    news: u64,
+}
+
+#[derive(Debug)]
+struct At {
+    /// Whose it is, by its number in the run.
+    owner: u64,
+    /// The acts by which its task has changed anything so far.
+    acts: Arc<BTreeSet<u128>>,
+    touches: Reach,
+    next: BTreeSet<Place>,
+}
+
+/// A set of things.
+#[derive(Clone, Debug, Default)]
+struct Reach {
+    touched: FixedBitSet,
+    changed: FixedBitSet,
+    everything: bool,
+}
+
+impl Reach {
+    fn insert(&mut self, thing: usize, is_change: bool) -> bool {
+        let is_new = !self.touched.contains(thing) || is_change && !self.changed.contains(thing);
+        self.touched.grow_and_insert(thing);
+        if is_change {
+            self.changed.grow_and_insert(thing);
+        }
+        is_new
+    }
+
+    /// Takes in another one.
+    fn unite(&mut self, other: &Self) {
+        self.touched.union_with(&other.touched);
+        self.changed.union_with(&other.changed);
+        self.everything |= other.everything;
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.everything && self.touched.is_clear()
+    }
+}
+
+impl Ahead {
+    /// So many things have been learned since the last look.
+    pub fn news(&self) -> u64 {
+        self.news
+    }
+
+    /// Forgets what was worked out: more is known now.
+    pub fn look(&mut self) {
+        self.news = 0;
+        self.reaches.clear();
+    }
+
+    /// Where the story is.
+    pub fn story(&mut self, play: &Play) -> Place {
+        self.place_of(STORY, hash::of(&("story", play.place())), &Arc::default())
+    }
+
+    /// Where a process is. `was` is where its own last move began, and what that was, if that is known.
+    pub fn process(
+        &mut self,
+        play: &Play,
+        who: Who,
+        crashes_left: u8,
+        was: Option<(Place, Option<&Effect>)>,
+    ) -> Option<Place> {
+        let process = play.machine.world.process(who).filter(|process| process.is_alive())?;
+        let owner = process.serial;
+        let class = hash::of(&(owner, &process.comm, &process.argv, crashes_left));
+        let Body::Task(task) = &process.body else {
+            return Some(self.place_of(owner, class, &Arc::default()));
+        };
+        let digest = hash::of(&(owner, task.digest(), crashes_left));
+        if let Some(known) = self.tasks.get(&digest) {
+            return Some(*known);
+        }
+        let mut acts =
+            was.map(|(place, _)| Arc::clone(&self.places[place].acts)).unwrap_or_default();
+        if let Some(act) = was.and_then(|(_, effect)| effect).filter(|effect| changes(effect)) {
+            Arc::make_mut(&mut acts).insert(key(act));
+        }
+        let wants = match &**task.wants() {
+            Wants::Effect(effect) => key(effect),
+            Wants::Exit(_) | Wants::Panic(_) => 0,
+        };
+        let place = self.place_of(owner, hash::of(&(class, &*acts, wants)), &acts);
+        self.tasks.insert(digest, place);
+        Some(place)
+    }
+
+    /// Whose place it is.
+    pub fn owner(&self, place: Place) -> u64 {
+        self.places[place].owner
+    }
+
+    fn place_of(&mut self, owner: u64, key: u128, acts: &Arc<BTreeSet<u128>>) -> Place {
+        if let Some(known) = self.by_key.get(&key) {
+            return *known;
+        }
+        let place = self.places.len();
+        let (touches, next) = (Reach::default(), BTreeSet::new());
+        self.places.push(At { owner, acts: Arc::clone(acts), touches, next });
+        self.by_key.insert(key, place);
+        self.news += 1;
+        place
+    }
+
+    /// A move from this place touched this.
+    pub fn touches(&mut self, place: Place, touched: &Touched) {
+        for (thing, is_change) in &touched.things {
+            let known = self.things.len();
+            let thing = *self.things.entry(*thing).or_insert(known);
+            self.news += u64::from(self.places[place].touches.insert(thing, *is_change));
+        }
+        let everything = &mut self.places[place].touches.everything;
+        self.news += u64::from(touched.everything && !*everything);
+        *everything |= touched.everything;
+    }
+
+    /// It led there, or woke whoever is there.
+    pub fn leads(&mut self, from: Place, to: Place) {
+        self.news += u64::from(self.places[from].next.insert(to));
+    }
+
+    /// Can none of those who are there, nor whoever they wake but the mover itself, ever get in the way of a move that
+    /// touches this?
+    pub fn is_alone(&mut self, mover: u64, touched: &Touched, others: Vec<Place>) -> bool {
+        let places = &self.places;
+        let reach = self
+            .reaches
+            .entry((mover, others))
+            .or_insert_with_key(|(mover, others)| reach(places, *mover, others));
+        let is_free = |(thing, is_change): &(u128, bool)| {
+            let Some(&thing) = self.things.get(thing) else { return true };
+            let against = if *is_change { &reach.touched } else { &reach.changed };
+            !against.contains(thing)
+        };
+        let meets_everything = reach.everything || touched.everything && !reach.is_empty();
+        !meets_everything && touched.things.iter().all(is_free)
+    }
+}
+
+/// All that may be touched from these places on, by anybody but one.
+fn reach(places: &[At], but: u64, from: &[Place]) -> Reach {
+    let mut all = Reach::default();
+    let mut met: BTreeSet<Place> = from.iter().copied().collect();
+    let mut ways: Vec<Place> = from.to_vec();
+    while let Some(place) = ways.pop() {
+        all.unite(&places[place].touches);
+        let next = places[place].next.iter().copied();
+        ways.extend(next.filter(|next| places[*next].owner != but && met.insert(*next)));
+    }
+    all
+}
+
+/// Could it change anything but where its own task is?
+fn changes(effect: &Effect) -> bool {
+    use hermes::host::effect::How;
+    !matches!(
+        effect,
+        Effect::Open { how: How::Read | How::Directory, .. }
+            | Effect::Read { .. }
+            | Effect::Write { .. }
+            | Effect::Sync { .. }
+            | Effect::Close { .. }
+            | Effect::HandleMeta { .. }
+            | Effect::Meta { .. }
+            | Effect::List { .. }
+            | Effect::ReadLink { .. }
+            | Effect::IsLocked { .. }
+            | Effect::HasRoom { .. }
+            | Effect::Sleep { .. }
+            | Effect::Wait { .. }
+            | Effect::Now { .. }
+            | Effect::Random
+            | Effect::Print { .. }
+    )
+}
+
+/// What is done to what; numbers made up at run time do not count.
+fn key(effect: &Effect) -> u128 {
+    let about = match effect {
+        Effect::Write { .. } | Effect::Print { .. } => Vec::new(),
+        other => objects(other),
+    };
+    let about: Vec<String> = about.iter().map(|text| without_numbers(text)).collect();
+    hash::of(&(Kind::of(effect), about))
+}
+
+/// A made-up name has a long hexadecimal number.
+fn without_numbers(text: &str) -> String {
+    let is_number = |part: &&str| part.len() >= 8 && part.bytes().all(|it| it.is_ascii_hexdigit());
+    let parts = text.split('.').map(|part| if is_number(&part) { "#" } else { part });
+    parts.collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: u64 = 1;
+    const OTHER: u64 = 2;
+
+    fn touches(things: &[(u128, bool)]) -> Touched {
+        Touched { things: things.to_vec(), everything: false }
+    }
+
+    /// Two places of the other one, the second after the first; it changes 7 in the second.
+    fn ahead() -> (Ahead, Place, Place) {
+        let mut ahead = Ahead::default();
+        let acts = Arc::default();
+        let first = ahead.place_of(OTHER, 1, &acts);
+        let second = ahead.place_of(OTHER, 2, &acts);
+        ahead.leads(first, second);
+        ahead.touches(second, &touches(&[(7, true)]));
+        (ahead, first, second)
+    }
+
+    #[test]
+    fn what_somebody_may_still_change_is_not_looked_at_alone() {
+        let (mut ahead, first, _) = ahead();
+        assert!(!ahead.is_alone(ME, &touches(&[(7, false)]), vec![first]));
+        assert!(ahead.is_alone(ME, &touches(&[(8, true)]), vec![first]));
+    }
+
+    #[test]
+    fn what_lies_behind_everybody_is_free() {
+        let (mut ahead, _, second) = ahead();
+        let third = ahead.place_of(OTHER, 3, &Arc::default());
+        ahead.leads(second, third);
+        assert!(ahead.is_alone(ME, &touches(&[(7, true)]), vec![third]));
+    }
+
+    #[test]
+    fn what_all_only_look_at_is_free() {
+        let (mut ahead, first, second) = ahead();
+        ahead.touches(second, &touches(&[(9, false)]));
+        assert!(ahead.is_alone(ME, &touches(&[(9, false)]), vec![first]));
+        assert!(!ahead.is_alone(ME, &touches(&[(9, true)]), vec![first]));
+    }
+
+    #[test]
+    fn whoever_would_be_woken_counts_but_not_the_mover_itself() {
+        let (mut ahead, _, second) = ahead();
+        let woken = ahead.place_of(3, 4, &Arc::default());
+        let own = ahead.place_of(ME, 5, &Arc::default());
+        ahead.leads(second, woken);
+        ahead.leads(second, own);
+        ahead.touches(woken, &touches(&[(10, true)]));
+        ahead.touches(own, &touches(&[(11, true)]));
+        assert!(!ahead.is_alone(ME, &touches(&[(10, false)]), vec![second]));
+        assert!(ahead.is_alone(ME, &touches(&[(11, false)]), vec![second]));
+    }
+
+    #[test]
+    fn who_touches_everything_is_alone_only_when_nothing_is_ahead() {
+        let (mut ahead, first, _) = ahead();
+        let all = Touched { things: Vec::new(), everything: true };
+        assert!(!ahead.is_alone(ME, &all, vec![first]));
+        assert!(ahead.is_alone(ME, &all, Vec::new()));
+    }
+}

@@ -1,0 +1,89 @@
+//! Promises that one run alone cannot break: whole runs are laid beside each other, a run is looked at from start to
+//! start, and `status` is asked wherever nobody moves.
+//!
+//! ```text
+//!   without   S9    the story with and without one profile: the others do not notice
+//!   orders    S14   a group ends like one of its orders; two profiles commute; twice is the same as once
+//!   starts    L5    a gateway that keeps failing is started ever more slowly, and comes back when the cause is gone
+//!   status    L7    what `status` says is so, at each rest of the story
+//! ```
+//!
+//! No faults here: stories with surprises of their own are only looked at, not told otherwise.
+
+mod orders;
+mod starts;
+mod status;
+mod without;
+
+use std::sync::Arc;
+
+use super::{Schedule, Search, Tally, calm, conclude};
+use crate::execution::{Failure, Play};
+use crate::invariants::Breach;
+use crate::scenario::{Promise, Scenario, Step};
+
+pub(super) use status::is_told;
+
+impl Search {
+    /// Lays beside each other what the budget has runs for.
+    pub fn laws(mut self) -> Tally {
+        let story = Arc::new(bare(self.start.scenario()));
+        let promised = story.promised();
+        let has = |promise| promised.contains(&promise);
+        if has(Promise::L5) || has(Promise::L7) {
+            self.watched();
+        }
+        if story.surprises.is_empty() {
+            if has(Promise::S9) {
+                self.without_each(&story);
+            }
+            if has(Promise::S14) {
+                self.in_every_order(&story);
+            }
+            if has(Promise::L5) {
+                self.without_the_cause(&story);
+            }
+        }
+        self.tally
+    }
+
+    /// One more comparison, and how it came out. A run that did not come to its end shows nothing.
+    fn compared(&mut self, promise: &'static str, held: Result<(), Breach>, schedule: &Schedule) {
+        *self.tally.compared.entry(promise).or_default() += 1;
+        if let Err(breach) = held {
+            self.broken(schedule, Failure::from(breach), false);
+        }
+    }
+
+    /// A story to its end, and until nobody moves. `None`: it does not come to an end by itself.
+    fn end(&mut self, story: Scenario) -> Option<Play> {
+        let mut play = Play::new(&Arc::new(story)).ok()?;
+        let ended = calm::run(&mut play, &mut |_, _| {});
+        let settled = ended.and_then(|()| conclude::settle_calmly(&mut play));
+        self.tally.runs += 1;
+        self.tally.effects += play.effects;
+        self.tally.mix(play.digest);
+        settled.ok().filter(|()| play.is_over()).map(|()| play)
+    }
+}
+
+/// The story without what it expects: told otherwise, it may come out otherwise.
+fn bare(scenario: &Scenario) -> Scenario {
+    let mut story = scenario.clone();
+    story.story.retain(|step| !matches!(step, Step::Expect(_)));
+    for step in &mut story.story {
+        match step {
+            Step::Run(run) => run.expect = Default::default(),
+            Step::Container(act) => act.within = None,
+            Step::Together(group) => {
+                for inner in &mut group.together {
+                    if let Step::Run(run) = inner {
+                        run.expect = Default::default();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    story
+}

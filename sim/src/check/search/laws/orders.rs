@@ -1,0 +1,189 @@
+//! S14: what commands come to, whatever the order in which they were given, and however often.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::swarm::Die;
+use super::super::{Schedule, Search, conclude};
+use crate::execution::{Failure, Play};
+use crate::invariants::command::{Asked, Scope};
+use crate::invariants::{Fingerprint, commute, ends_in_an_order, fingerprint};
+use crate::scenario::step::Together;
+use crate::scenario::{Run, Scenario, Step};
+
+/// Longer groups have too many orders.
+const GROUP_MAX: usize = 3;
+
+/// One in so many moves of a group is not the calm one.
+const CALM: u64 = 3;
+
+impl Search {
+    pub(super) fn in_every_order(&mut self, story: &Arc<Scenario>) {
+        let few = (self.budget.runs / 16).max(2);
+        let groups: Vec<(usize, Vec<Run>)> = groups(story).collect();
+        for (at, runs) in &groups {
+            self.beside_its_orders(story, *at, runs);
+        }
+        let writers: Vec<usize> = (0..story.story.len()).filter(|&at| writes(story, at)).collect();
+        let pairs: Vec<usize> =
+            writers.iter().copied().filter(|&at| are_strangers(story, at)).collect();
+        for &at in self.spread(&pairs, few, 0) {
+            let mut swapped = up_to(story, at + 1);
+            swapped.story.swap(at, at + 1);
+            self.both(up_to(story, at + 1), swapped);
+        }
+        for &at in self.spread(&writers, few, 0) {
+            let mut twice = up_to(story, at);
+            twice.story.push(unnamed(&story.story[at]));
+            self.both(up_to(story, at), twice);
+        }
+    }
+
+    /// These two must end the same.
+    fn both(&mut self, one: Scenario, other: Scenario) {
+        if let (Some(one), Some(other)) = (self.end(one), self.end(other)) {
+            let held = commute(&one.machine.world, &other.machine.world);
+            self.compared("S14", held, &Schedule::default());
+        }
+    }
+
+    /// Whatever the commands of a group do between each other, it ends as if they had come one after the other.
+    fn beside_its_orders(&mut self, story: &Arc<Scenario>, at: usize, runs: &[Run]) {
+        let mut ends = BTreeMap::new();
+        for order in orders(runs.len()) {
+            let mut told = up_to(story, at);
+            told.story.pop();
+            told.story.extend(order.iter().map(|&which| Step::Run(runs[which].clone())));
+            if let Some(play) = self.end(told) {
+                ends.insert(order, fingerprint(&play.machine.world));
+            }
+        }
+        let told = Arc::new(up_to(story, at));
+        for number in 0..(self.budget.runs / 2).max(1) {
+            let die = Die::new(self.budget.seed, number);
+            let Some((play, schedule)) = self.mixed(&told, die) else { continue };
+            let failed = failed(&play, runs);
+            let may: Vec<&Fingerprint> = ends
+                .iter()
+                .filter(|(order, _)| {
+                    // One that failed may have changed nothing.
+                    order.len() == runs.len()
+                        || (0..runs.len()).all(|which| order.contains(&which) || failed[which])
+                })
+                .map(|(_, end)| end)
+                .collect();
+            let held = ends_in_an_order(&fingerprint(&play.machine.world), &may);
+            self.compared("S14", held, &schedule);
+        }
+    }
+
+    /// The story with the steps of its last group mixed up by a die.
+    fn mixed(&mut self, story: &Arc<Scenario>, mut die: Die) -> Option<(Play, Schedule)> {
+        let mut play = Play::new(story).ok()?;
+        let mut schedule = Schedule::default();
+        let walked = walk(&mut play, &mut die, &mut schedule);
+        let ended = walked.and_then(|()| conclude::settle_calmly(&mut play));
+        self.tally.runs += 1;
+        self.tally.effects += play.effects;
+        self.tally.transitions += play.moves;
+        self.tally.mix(play.digest);
+        match ended {
+            Ok(()) => Some((play, schedule)),
+            Err(failure) => {
+                self.broken(&schedule, failure, false);
+                None
+            }
+        }
+    }
+}
+
+fn walk(play: &mut Play, die: &mut Die, schedule: &mut Schedule) -> Result<(), Failure> {
+    while !play.is_over() {
+        let moves = play.moves();
+        let Some(calm) = moves.first() else { break };
+        let mut next = calm;
+        if play.is_in_group() && die.below(CALM) == 0 {
+            let index = usize::try_from(die.below(moves.len() as u64)).unwrap_or_default();
+            next = &moves[index];
+        }
+        if next != calm {
+            schedule.0.push((play.moves, next.clone()));
+        }
+        play.take(next)?;
+    }
+    Ok(())
+}
+
+/// Which of these commands did not exit 0.
+fn failed(play: &Play, runs: &[Run]) -> Vec<bool> {
+    let failed = runs.iter().map(|run| {
+        let name = run.name.as_ref().unwrap_or(&run.run);
+        play.commands().any(|it| it.name == *name && it.exit != Some(0))
+    });
+    failed.collect()
+}
+
+/// Groups of nothing but commands.
+fn groups(story: &Scenario) -> impl Iterator<Item = (usize, Vec<Run>)> {
+    let all = story.story.iter().enumerate();
+    all.filter_map(|(at, step)| {
+        let Step::Together(Together { together }) = step else { return None };
+        let runs = together.iter().map(|step| match step {
+            Step::Run(run) => Some(run.clone()),
+            _ => None,
+        });
+        let runs: Vec<Run> = runs.collect::<Option<_>>()?;
+        (2..=GROUP_MAX).contains(&runs.len()).then_some((at, runs))
+    })
+}
+
+/// Every order of so many, and of some of them.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let mut orders = vec![Vec::new()];
+    let mut from = 0;
+    while from < orders.len() {
+        let order = orders[from].clone();
+        let more = (0..count).filter(|which| !order.contains(which));
+        let longer: Vec<Vec<usize>> =
+            more.map(|which| order.iter().copied().chain([which]).collect()).collect();
+        orders.extend(longer);
+        from += 1;
+    }
+    orders
+}
+
+/// The story up to this step, and with it.
+fn up_to(story: &Scenario, at: usize) -> Scenario {
+    let mut told = story.clone();
+    told.story.truncate(at + 1);
+    told
+}
+
+/// The step again: two commands cannot have one name.
+fn unnamed(step: &Step) -> Step {
+    match step {
+        Step::Run(run) => Step::Run(Run { name: None, ..run.clone() }),
+        other => other.clone(),
+    }
+}
+
+fn asked(story: &Scenario, at: usize) -> Option<Asked> {
+    match story.story.get(at)? {
+        Step::Run(run) => Some(Asked::read(&run.words())),
+        _ => None,
+    }
+}
+
+fn writes(story: &Scenario, at: usize) -> bool {
+    asked(story, at)
+        .is_some_and(|asked| !matches!(asked, Asked::Look | Asked::Other | Asked::Run(_)))
+}
+
+/// Is it followed by a command on another profile?
+fn are_strangers(story: &Scenario, at: usize) -> bool {
+    let one = |at| match asked(story, at)? {
+        Asked::Say(_, Scope::One(of)) | Asked::Create(of) | Asked::Delete(of) => Some(of),
+        _ => None,
+    };
+    matches!((one(at), one(at + 1)), (Some(here), Some(there)) if here != there)
+}

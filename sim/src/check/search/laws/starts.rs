@@ -1,0 +1,97 @@
+//! L5: when each gateway was started, as long as nobody but its supervisor had a hand in it; and what becomes of one whose
+//! cause of failing is gone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hermes::name::Profile;
+
+use super::super::{Schedule, Search};
+use crate::invariants::{Breach, comes_back, ever_slower};
+use crate::machine::Machine;
+use crate::machine::world::ContainerId;
+use crate::scenario::step::{Pass, Write};
+use crate::scenario::words::{Signal, User};
+use crate::scenario::world::{Act, Behaviour, Content, Node};
+use crate::scenario::{Name, Scenario, Span, Step};
+
+/// What a profile waits at most between two tries, unless it says otherwise.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// A life in one container's start.
+type Life = (ContainerId, u64, Profile);
+
+/// The starts of gateways since anybody interfered.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    counted: Arc<BTreeMap<Life, u8>>,
+    moments: BTreeMap<Life, Vec<Duration>>,
+}
+
+impl Starts {
+    /// Notes who was started since the last look.
+    pub(super) fn look(&mut self, machine: &Machine) {
+        if Arc::ptr_eq(&self.counted, &machine.starts) {
+            return;
+        }
+        for (life, count) in machine.starts.iter() {
+            if self.counted.get(life) != Some(count) {
+                self.moments.entry(life.clone()).or_default().push(machine.world.clock.boot);
+            }
+        }
+        self.counted = Arc::clone(&machine.starts);
+    }
+
+    /// Somebody interferes: what was until now is judged, and all begins anew.
+    pub(super) fn judge(&mut self) -> Vec<Result<(), Breach>> {
+        let moments = std::mem::take(&mut self.moments);
+        let series = moments.values().flat_map(|all| unbroken(all)).filter(|all| all.len() > 2);
+        series.map(|all| ever_slower(all, LONGEST)).collect()
+    }
+}
+
+/// Whoever ran for long had no failure in between.
+fn unbroken(moments: &[Duration]) -> impl Iterator<Item = &[Duration]> {
+    moments.chunk_by(|one, next| next.saturating_sub(*one) <= 2 * LONGEST)
+}
+
+impl Search {
+    /// The story with a sound program in place of the failing one in the end: the gateway comes back.
+    pub(super) fn without_the_cause(&mut self, story: &Arc<Scenario>) {
+        for (profile, program) in failing(story) {
+            let mut told = Scenario::clone(story);
+            told.story.push(Step::Write(Write { write: program, file: sound() }));
+            told.story.push(Step::Pass(Pass { pass: Span(3 * LONGEST) }));
+            if let Some(play) = self.end(told) {
+                let held = comes_back(&play.machine.world, &profile);
+                self.compared("L5", held, &Schedule::default());
+            }
+        }
+    }
+}
+
+/// Profiles whose program ends by itself, and where it is.
+fn failing(story: &Scenario) -> Vec<(Profile, String)> {
+    let mut failing = Vec::new();
+    for (Name(profile), told) in &story.world.profiles {
+        let config = told.config.as_deref().unwrap_or_default();
+        let named = story.world.programs.iter().find(|(path, lines)| {
+            let ends = |line: &Behaviour| {
+                line.on.is_none() && matches!(line.act, Act::Exit(code) if code != 78)
+            };
+            config.contains(&format!("\"{path}\"")) && lines.iter().any(ends)
+        });
+        // One that gives up does so for good.
+        if let Some((path, _)) = named.filter(|_| !config.contains("failures_max")) {
+            failing.push((profile.clone(), path.clone()));
+        }
+    }
+    failing
+}
+
+/// A program that runs until it is told to end.
+fn sound() -> Node {
+    let line = Behaviour { on: Some(Signal::Term), after: Span(Duration::ZERO), act: Act::Exit(0) };
+    Node { content: Content::Program(vec![line]), owner: User::default(), mode: None }
+}

@@ -1,0 +1,77 @@
+//! L7: `hermes gateway status --all --json` is asked of a copy of the machine wherever nobody moves, and laid beside it.
+
+use super::super::{Schedule, Search};
+use super::starts::Starts;
+use crate::execution::{Failure, Move, Play, ask};
+use crate::invariants::rest::seat;
+use crate::invariants::{Breach, status_agrees};
+use crate::machine::world::ContainerId;
+use crate::scenario::Step;
+
+impl Search {
+    /// The story as it is, looked at between its steps.
+    pub(super) fn watched(&mut self) {
+        let mut play = self.start.clone();
+        let mut starts = Starts::default();
+        while let Some(next) = play.calm().filter(|_| !play.is_over()) {
+            starts.look(&play.machine);
+            if let Move::Begin(index) = next {
+                self.status_is_so(&play);
+                if interferes(play.present_step(index)) {
+                    self.judged(&mut starts);
+                }
+            }
+            // What breaks here is the calm run's to tell.
+            if play.take(&next).is_err() {
+                break;
+            }
+        }
+        self.judged(&mut starts);
+        if super::conclude::settle_calmly(&mut play).is_ok() {
+            self.status_is_so(&play);
+        }
+        self.tally.runs += 1;
+        self.tally.effects += play.effects;
+        self.tally.mix(play.digest);
+    }
+
+    fn judged(&mut self, starts: &mut Starts) {
+        for held in starts.judge() {
+            self.compared("L5", held, &Schedule::default());
+        }
+    }
+
+    fn status_is_so(&mut self, play: &Play) {
+        if let Some(held) = told(play) {
+            self.compared("L7", held, &Schedule::default());
+        }
+    }
+}
+
+/// Does anybody but time and the supervisors act?
+fn interferes(step: Option<&Step>) -> bool {
+    !matches!(step, Some(Step::Pass(_) | Step::Settle(_) | Step::Expect(_)))
+}
+
+/// What status says, if somebody moves, or nobody is there to be asked: nothing.
+fn told(play: &Play) -> Option<Result<(), Breach>> {
+    let world = &play.machine.world;
+    let first = ContainerId(1);
+    let is_asked =
+        seat(world).is_some_and(|(id, _)| id == first) && play.machine.ready().is_empty();
+    if !is_asked || play.commands().any(|command| command.is_running) {
+        return None;
+    }
+    let said = ask(&play.machine, &["gateway", "status", "--all", "--json"]).ok()?;
+    Some(status_agrees(world, &said))
+}
+
+/// L7 while a run is concluded: asked of each that is told to people, and of one in so many others.
+pub(in crate::check::search) fn is_told(play: &Play) -> Result<(), Failure> {
+    const ONE_IN: u128 = 16;
+    let is_asked = play.heard.is_some() || play.digest % ONE_IN == 0;
+    match is_asked.then(|| told(play)).flatten() {
+        Some(held) => Ok(held?),
+        None => Ok(()),
+    }
+}

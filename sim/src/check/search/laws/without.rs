@@ -1,0 +1,112 @@
+//! S9: the story as it is, and without one profile, told beside each other.
+
+use std::sync::Arc;
+
+use hermes::name::Profile;
+
+use super::super::{Schedule, Search};
+use crate::invariants::command::{Asked, Scope};
+use crate::invariants::same_for_others;
+use crate::scenario::step::Target;
+use crate::scenario::{Name, Scenario, Step};
+
+impl Search {
+    /// Each profile of the story is left out once.
+    pub(super) fn without_each(&mut self, story: &Arc<Scenario>) {
+        let told: Vec<(Profile, Scenario)> = profiles(story)
+            .into_iter()
+            .filter_map(|of| Some((of.clone(), without(story, &of)?)))
+            .collect();
+        let Some(with) = self.end(Scenario::clone(story)).filter(|_| !told.is_empty()) else {
+            return;
+        };
+        for (profile, story) in told {
+            let Some(without) = self.end(story) else { continue };
+            let held = same_for_others(&with.machine.world, &without.machine.world, &profile);
+            self.compared("S9", held, &Schedule::default());
+        }
+    }
+}
+
+/// Those that can be left out: the world's own, and those that the story makes.
+fn profiles(story: &Scenario) -> Vec<Profile> {
+    let own = story.world.profiles.keys().map(|name| name.0.clone());
+    let made = story.runs().filter_map(|run| match Asked::read(&run.words()) {
+        Asked::Create(profile) => Some(profile),
+        _ => None,
+    });
+    let mut all: Vec<Profile> = own.chain(made).filter(|it| !it.is_default()).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// The story without this profile; `None` if what is left would be another story.
+fn without(story: &Scenario, profile: &Profile) -> Option<Scenario> {
+    let mut told = story.clone();
+    told.world.profiles.remove(&Name(profile.clone()));
+    told.world.files.retain(|address, _| !is_below(address, profile));
+    told.story = Vec::new();
+    for step in &story.story {
+        match step {
+            Step::Together(group) => {
+                let mut group = group.clone();
+                group.together = kept(&group.together, profile)?;
+                if !group.together.is_empty() {
+                    told.story.push(Step::Together(group));
+                }
+            }
+            step => told.story.extend(kept(std::slice::from_ref(step), profile)?),
+        }
+    }
+    Some(told)
+}
+
+fn kept(steps: &[Step], profile: &Profile) -> Option<Vec<Step>> {
+    let mut kept = Vec::new();
+    for step in steps {
+        if !is_about(step, profile)? {
+            kept.push(step.clone());
+        }
+    }
+    Some(kept)
+}
+
+/// Is the step about this profile alone? `None`: about another one, too.
+fn is_about(step: &Step, profile: &Profile) -> Option<bool> {
+    let below = |address: &str| is_below(address, profile);
+    Some(match step {
+        Step::Run(run) => {
+            let words = run.words();
+            match Asked::read(&words) {
+                Asked::Rename(old, new) if old == *profile || new == *profile => return None,
+                Asked::Say(_, Scope::All) | Asked::Boot => false,
+                Asked::Look | Asked::Other => words.iter().any(|word| word == profile.as_str()),
+                asked => asked.concerns(profile),
+            }
+        }
+        Step::Signal(it) => match &it.to {
+            Target::Gateway(name) | Target::Child(name) => name.0 == *profile,
+            Target::Supervisor(name) | Target::Logger(name) => name.0 == *profile,
+            Target::Svscan | Target::Main | Target::Init => false,
+        },
+        Step::S6Svc(it) => it.profile.0 == *profile,
+        Step::HostStop(it) => it.profile.0 == *profile,
+        Step::Write(it) => below(&it.write),
+        Step::Remove(it) => below(&it.remove),
+        Step::Chmod(it) => below(&it.chmod),
+        Step::Chown(it) => below(&it.chown),
+        Step::Move(it) if below(&it.from) || below(&it.to) => return None,
+        Step::Copy(it) if below(&it.copy) || below(&it.to) => return None,
+        _ => false,
+    })
+}
+
+/// Is it a file of this profile's, or of its slot or logs?
+fn is_below(address: &str, profile: &Profile) -> bool {
+    let parts: Vec<&str> = address.split('/').collect();
+    let slot = format!("gateway-{profile}");
+    let above = ["profiles", "gateways", ".locks"];
+    parts.contains(&slot.as_str())
+        || parts.windows(2).any(|two| above.contains(&two[0]) && two[1] == profile.as_str())
+}

@@ -1,0 +1,126 @@
+//! What power cuts leave on the volume, each as a story of its own: the tree as it lies there, one boot, and what the
+//! simulated machine made of it. Real machines play these; here nothing is judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::matrix::befall;
+use super::{Search, conclude};
+use crate::execution::{Deed, Move, Play};
+use crate::machine::disk::{Body, Disk, NodeId};
+use crate::machine::world;
+use crate::observe::volume::HOME_NODE;
+use crate::observe::word::Word;
+use crate::observe::{process, volume};
+use crate::scenario::expect::{File, Kind};
+use crate::scenario::step::ExpectStep;
+use crate::scenario::words::{Intent, Mode, User};
+use crate::scenario::world::{Content, Node};
+use crate::scenario::{Expect, Machine, Name, Scenario, Search as Told, Step, World};
+
+/// A tree below the home, by address.
+type Tree = BTreeMap<String, Node>;
+
+impl Search {
+    /// As many as this, spread over all the different trees that a cut of power leaves at the effects of the story's
+    /// `search.crash`.
+    pub fn outages(mut self, at_most: u64) -> Vec<Scenario> {
+        let is_cut = |deed: &Move| matches!(deed, Move::Befall(_, Deed::PowerCut(_)));
+        let cells: Vec<_> = self.cells().into_iter().filter(|(_, deed)| is_cut(deed)).collect();
+        let mut known = BTreeSet::new();
+        let mut cut: Vec<(Tree, Play)> = Vec::new();
+        self.at_each(&cells, u64::MAX, |_, play, (_, deed)| {
+            let mut fork = play.clone();
+            if befall(&mut fork, deed, &mut |_, _| {}).is_err() {
+                return;
+            }
+            let Some(tree) = tree(&fork.machine.world.disk) else { return };
+            let text = serde_json::to_string(&tree).unwrap_or_default();
+            if known.insert(text) {
+                cut.push((tree, fork));
+            }
+        });
+        let chosen: Vec<_> = self.spread(&cut, at_most, 0).cloned().collect();
+        chosen
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, (tree, play))| told(at, tree, play))
+            .collect()
+    }
+}
+
+/// The story of one: the tree is there, the machine boots, and this comes of it.
+fn told(number: usize, tree: Tree, mut play: Play) -> Option<Scenario> {
+    play.abandon();
+    conclude::settle_calmly(&mut play).ok()?;
+    let of = play.scenario().clone();
+    let expect = outcome(&play.machine.world, &tree)?;
+    Some(Scenario {
+        name: format!("{}-cut-{}", of.name, number + 1),
+        fact: format!("What a power cut left in {}: a boot makes the same of it.", of.name),
+        runs_on: BTreeSet::from([Machine::Container]),
+        world: World { profiles: BTreeMap::new(), files: tree, ..of.world.clone() },
+        story: vec![Step::Expect(ExpectStep { expect: Box::new(expect) })],
+        surprises: Vec::new(),
+        search: Told { surprises: 0, ..Told::default() },
+        ..of
+    })
+}
+
+/// What is so at rest, as a story says it.
+fn outcome(world: &world::World, before: &Tree) -> Option<Expect> {
+    let mut expect = Expect::default();
+    let profiles = volume::profiles(world);
+    for profile in &profiles {
+        let name = Name(profile.clone());
+        let is_it = |(_, it, of): (_, &_, _)| of == *profile && process::works(world, it, profile);
+        match process::gateways(world).any(is_it) {
+            true => expect.up.push(name.clone()),
+            false => expect.down.push(name.clone()),
+        }
+        match volume::intent(world, profile) {
+            Word::Running => drop(expect.intent.insert(name.clone(), Intent::Running)),
+            Word::Stopped => drop(expect.intent.insert(name.clone(), Intent::Stopped)),
+            _ => {}
+        }
+        expect.supervisors.insert(name.clone(), 1);
+        expect.loggers.insert(name, 1);
+    }
+    expect.slots = Some(profiles.into_iter().map(Name).collect());
+    let after = tree(&world.disk)?;
+    let absent = File { is: Kind::Absent, ..File::default() };
+    let gone = before.keys().filter(|path| !after.contains_key(*path));
+    expect.file = gone.map(|path| (path.clone(), absent.clone())).collect();
+    Some(expect)
+}
+
+/// All below the home; `None` if there is what a scenario cannot say.
+fn tree(disk: &Disk) -> Option<Tree> {
+    let mut tree = Tree::new();
+    walk(disk, HOME_NODE, "", &mut tree)?;
+    Some(tree)
+}
+
+fn walk(disk: &Disk, dir: NodeId, above: &str, tree: &mut Tree) -> Option<()> {
+    for (name, id) in &disk.node(dir)?.body.as_directory()?.names {
+        let node = disk.node(*id)?;
+        let path = format!("{above}{}", name.to_str()?);
+        let content = match &node.body {
+            Body::File(bytes) => Content::File(bytes.clone()),
+            Body::Directory(_) => Content::Dir,
+            Body::Link(target) => Content::Link(target.to_str()?.to_owned()),
+            Body::Fifo => Content::Fifo,
+            _ => return None,
+        };
+        let owner = match node.status.uid {
+            0 => User::Root,
+            crate::machine::image::HERMES => User::Hermes,
+            _ => return None,
+        };
+        let mode = (!matches!(node.body, Body::Link(_))).then_some(Mode(node.status.mode));
+        tree.insert(path.clone(), Node { content, owner, mode });
+        if matches!(node.body, Body::Directory(_)) {
+            walk(disk, *id, &format!("{path}/"), tree)?;
+        }
+    }
+    Some(())
+}

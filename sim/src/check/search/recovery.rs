@@ -1,0 +1,212 @@
+//! Crashes inside the recovery: after a cell of the crash matrix the machine boots, or the command is repeated, and there
+//! the next crash or errno comes. Then the run is concluded. A command that is repeated in peace must reach its end.
+//!
+//! Of the first crashes only those count that leave different states; what breaks without a second one is the matrix' to
+//! tell. Three crashes in one run are not here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::matrix::{Cell, befall, deeds};
+use super::{Found, Schedule, Search, Tally, calm, conclude};
+use crate::execution::{Deed, Failure, Move, Play};
+use crate::invariants::{self, Fingerprint};
+use crate::machine::world::{ContainerId, Who};
+use crate::scenario::{Run, Scenario, Step, Task};
+
+/// What the repeated command is called.
+const AGAIN: &str = "Again";
+
+/// So many second crashes after each first one, if not all can be tried: half of them while the machine boots, half while
+/// the command is repeated.
+const SECONDS: u64 = 8;
+
+/// A place for a second crash.
+type Stop = (Rc<Play>, Move);
+
+/// What is known of the first crashes.
+#[derive(Debug, Default)]
+struct Firsts {
+    /// What they left.
+    states: BTreeSet<u128>,
+    /// How the story goes without one, up to the end of this step.
+    ends: BTreeMap<usize, Fingerprint>,
+    /// So many second ones each, at a boot or a repetition.
+    seconds: u64,
+}
+
+impl Search {
+    /// Tries as many pairs as the budget says.
+    pub fn recovery(mut self) -> Tally {
+        let cells = self.cells();
+        let at_most = (self.budget.runs / SECONDS).max(1);
+        let tried = at_most.min(cells.len() as u64).max(1);
+        let seconds = (self.budget.runs / tried / 2).max(1);
+        let mut firsts = Firsts { seconds, ..Firsts::default() };
+        self.at_each(&cells, at_most, |search, play, cell| search.after(play, cell, &mut firsts));
+        self.tally
+    }
+
+    fn after(&mut self, play: &Play, (at, deed): &Cell, firsts: &mut Firsts) {
+        let schedule = Schedule::default().with(*at, deed.clone());
+        let mut fork = play.clone();
+        if befall(&mut fork, deed, &mut |_, _| {}).is_err() {
+            return;
+        }
+        let mut cut = fork.clone();
+        cut.abandon();
+        if firsts.states.insert(cut.state()) {
+            self.while_it_boots(Boot::after(play), cut, &schedule, firsts);
+            if let Some(story) = command(play, deed).map(|run| repeated(play, run)) {
+                self.while_it_is_repeated(fork, &schedule, &Arc::new(story), firsts);
+            }
+        }
+    }
+
+    fn while_it_boots(
+        &mut self,
+        mut boot: Boot,
+        mut play: Play,
+        schedule: &Schedule,
+        firsts: &Firsts,
+    ) {
+        let kinds = play.scenario().search.crash_kinds.clone();
+        let mut stops = Vec::new();
+        let concluded = conclude::conclude_with(&mut play, &[], &mut |play, next| {
+            if let Some(who) = stepping(next).filter(|&who| boot.is_at(play, who)) {
+                let here = Rc::new(play.clone());
+                let deeds = deeds(play, who, &kinds).into_iter();
+                stops.extend(deeds.map(|deed| (Rc::clone(&here), Move::Befall(who, deed))));
+            }
+        });
+        if concluded.is_ok() {
+            self.try_stops(&stops, schedule, firsts);
+        }
+    }
+
+    fn while_it_is_repeated(
+        &mut self,
+        mut play: Play,
+        schedule: &Schedule,
+        story: &Arc<Scenario>,
+        firsts: &mut Firsts,
+    ) {
+        // The story ends with the repetition, right after the step that was cut short.
+        let place = story.story.len() - 2;
+        play.retell(story);
+        let found = self.tally.found.len();
+        let kinds = story.search.crash_kinds.clone();
+        let again = Task::Run(AGAIN.to_owned());
+        let mut stops = Vec::new();
+        let walked = calm::run(&mut play, &mut |play, next| {
+            let Some(who) = stepping(next) else { return };
+            if play.task(who).as_ref() == Some(&again) {
+                let here = Rc::new(play.clone());
+                let deeds = deeds(play, who, &kinds).into_iter();
+                stops.extend(deeds.map(|deed| (Rc::clone(&here), Move::Befall(who, deed))));
+            }
+        });
+        self.tally.runs += 1;
+        let ended = walked.and_then(|()| reach_the_end(&mut play)).and_then(|()| {
+            let once = firsts.ends.entry(place).or_insert_with(|| self.end_of(place));
+            Ok(invariants::reaches_its_end(once, &invariants::fingerprint(&play.machine.world))?)
+        });
+        self.tally.mix(play.digest);
+        match ended {
+            Ok(()) => self.try_stops(&stops, schedule, firsts),
+            Err(failure) => self.broken(schedule, failure, false),
+        }
+        for Found { repeated, .. } in &mut self.tally.found[found..] {
+            *repeated = Some(Arc::clone(story));
+        }
+    }
+
+    /// What the story comes to up to the end of this step, if nothing befalls.
+    fn end_of(&self, place: usize) -> Fingerprint {
+        let mut play = self.start.clone();
+        // That the calm run holds was seen when its cells were counted.
+        while play.place() <= place {
+            let Some(next) = play.calm() else { break };
+            if play.take(&next).is_err() {
+                break;
+            }
+        }
+        play.abandon();
+        // What breaks here breaks the matrix' conclusions, too.
+        let _ = conclude::settle_calmly(&mut play);
+        invariants::fingerprint(&play.machine.world)
+    }
+
+    fn try_stops(&mut self, stops: &[Stop], schedule: &Schedule, firsts: &Firsts) {
+        let shift = firsts.states.len() as u64;
+        for (play, deed) in self.spread(stops, firsts.seconds, shift) {
+            self.try_deed(play, schedule, deed);
+        }
+    }
+}
+
+/// A repeated command that failed says so, and leaves the rest to the next boot.
+fn reach_the_end(play: &mut Play) -> Result<(), Failure> {
+    conclude::settle_calmly(play)?;
+    let has_failed = play.commands().any(|it| it.name == AGAIN && it.exit != Some(0));
+    if has_failed {
+        play.restart_all();
+        conclude::settle_calmly(play)?;
+    }
+    Ok(())
+}
+
+/// Whose step it is.
+fn stepping(next: &Move) -> Option<Who> {
+    match next {
+        Move::Step(who) => Some(*who),
+        _ => None,
+    }
+}
+
+/// The command that somebody repeats: its own process was killed, or failed.
+fn command<'a>(play: &'a Play, deed: &Move) -> Option<&'a Run> {
+    let Move::Befall(who, Deed::Kill | Deed::Refuse(_) | Deed::RefuseForGood(_)) = deed else {
+        return None;
+    };
+    let Some(Task::Run(name)) = play.task(*who) else { return None };
+    play.scenario().runs().find(|run| run.name.as_ref() == Some(&name))
+}
+
+/// The story up to the present, and the command once more.
+fn repeated(play: &Play, run: &Run) -> Scenario {
+    let mut story = play.scenario().clone();
+    story.story.truncate(play.place() + 1);
+    let name = Some(AGAIN.to_owned());
+    story.story.push(Step::Run(Run { name, expect: Default::default(), ..run.clone() }));
+    story
+}
+
+/// The boot that mends: of each container the first one that begins after the crash.
+#[derive(Debug)]
+struct Boot {
+    /// Who lived before.
+    before: BTreeSet<u64>,
+    namespaces: BTreeMap<ContainerId, u64>,
+}
+
+impl Boot {
+    fn after(play: &Play) -> Self {
+        let everybody = play.machine.world.everybody();
+        let before = everybody.map(|(_, process)| process.serial).collect();
+        Self { before, namespaces: BTreeMap::new() }
+    }
+
+    /// Is this process of it?
+    fn is_at(&mut self, play: &Play, who: Who) -> bool {
+        let world = &play.machine.world;
+        let is_boot = matches!(play.task(who), Some(Task::Init(_) | Task::Tree(_)));
+        let serial = world.process(who).map_or(0, |process| process.serial);
+        if !is_boot || self.before.contains(&serial) {
+            return false;
+        }
+        let namespace = world.container(who.container).namespace;
+        *self.namespaces.entry(who.container).or_insert(namespace) == namespace
+    }
+}

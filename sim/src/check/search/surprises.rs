@@ -1,0 +1,95 @@
+//! At most so many surprises, anywhere: somebody else goes on, the story goes on early, time jumps, a fault, a crash.
+//! Fewer come first, so that the first failure is a small one.
+
+use super::{Schedule, Search, Tally, calm, faults, matrix};
+use crate::execution::{Deed, Move, Play};
+use crate::scenario::Crash;
+
+impl Search {
+    /// Tries them.
+    pub fn surprises(mut self) -> Tally {
+        let mut level = vec![Schedule::default()];
+        for _ in 0..self.budget.surprises {
+            let mut next_level = Vec::new();
+            for schedule in &level {
+                if self.is_spent() {
+                    return self.tally;
+                }
+                next_level.extend(self.longer(schedule));
+            }
+            self.sample(&mut next_level);
+            for schedule in &next_level {
+                self.run(schedule);
+            }
+            level = next_level;
+        }
+        self.tally
+    }
+
+    /// All schedules with one more surprise, after the last of this one.
+    fn longer(&mut self, schedule: &Schedule) -> Vec<Schedule> {
+        let mut longer = Vec::new();
+        let last = schedule.0.last().map(|(at, _)| *at);
+        let mut play = self.start.clone();
+        let mut see = |play: &Play, next: &Move| {
+            if last.is_none_or(|last| play.moves > last) {
+                let others = alternatives(play, next).into_iter();
+                longer.extend(others.map(|other| schedule.with(play.moves, other)));
+            }
+        };
+        // A schedule that fails was noted when it was run.
+        let _ = match schedule.0.is_empty() {
+            true => calm::run(&mut play, &mut see),
+            false => schedule.play(&mut play, false, &mut see),
+        };
+        longer
+    }
+
+    /// As many as the budget has runs for, spread evenly.
+    fn sample(&mut self, schedules: &mut Vec<Schedule>) {
+        let left = self.budget.runs.saturating_sub(self.tally.runs).max(1);
+        let stride = (schedules.len() as u64).div_ceil(left).max(1);
+        if stride > 1 {
+            self.tally.is_complete = false;
+            let offset = self.budget.seed % stride;
+            let mut index = 0;
+            schedules.retain(|_| {
+                index += 1;
+                (index - 1) % stride == offset
+            });
+        }
+    }
+
+    fn run(&mut self, schedule: &Schedule) {
+        let mut play = self.start.clone();
+        match schedule.play(&mut play, false, &mut |_, _| {}) {
+            Err(failure) => {
+                self.tally.runs += 1;
+                self.broken(schedule, failure, false);
+            }
+            Ok(()) => {
+                self.tally.effects += play.effects;
+                self.tally.transitions += play.moves;
+                self.conclude(play, schedule);
+            }
+        }
+    }
+}
+
+/// What could come instead.
+fn alternatives(play: &Play, next: &Move) -> Vec<Move> {
+    let mut others: Vec<Move> = match next {
+        Move::Step(who) if play.next_effect(*who).is_some_and(faults::is_private) => Vec::new(),
+        _ => play.moves().into_iter().filter(|other| other != next).collect(),
+    };
+    if *next != Move::Time && play.machine.next_moment().is_some() {
+        others.push(Move::Time);
+    }
+    if let Move::Step(who) = next {
+        let kinds = [Crash::Kill, Crash::Container, Crash::Errno];
+        let mut deeds = matrix::deeds(play, *who, &kinds);
+        deeds.retain(|deed| !matches!(deed, Deed::RefuseForGood(_)));
+        others.extend(deeds.into_iter().map(|deed| Move::Befall(*who, deed)));
+    }
+    others
+}

@@ -1,0 +1,84 @@
+//! Seeded walks: at each fork in the road a die is thrown. For stories too big to be searched to the end.
+
+use super::{Schedule, Search, Tally, matrix};
+use crate::execution::{Failure, Move, Play};
+use crate::scenario::Crash;
+
+/// One in so many moves is not the calm one.
+const CALM: u64 = 12;
+/// One in so many moves of a task befalls it.
+const HARM: u64 = 400;
+
+impl Search {
+    /// Walks as often as the budget says.
+    pub fn swarm(mut self) -> Tally {
+        for number in 0..self.budget.runs {
+            let mut die = Die::new(self.budget.seed, number);
+            let mut play = self.start.clone();
+            let mut schedule = Schedule::default();
+            match walk(&mut play, &mut die, &mut schedule) {
+                Ok(()) => {
+                    self.tally.effects += play.effects;
+                    self.tally.transitions += play.moves;
+                    self.conclude(play, &schedule);
+                }
+                Err(failure) => {
+                    self.tally.runs += 1;
+                    self.broken(&schedule, failure, false);
+                }
+            }
+        }
+        // Walks are samples: there is no end of them.
+        self.tally.is_complete = false;
+        self.tally
+    }
+}
+
+/// Throws the same numbers for the same seed.
+pub(super) struct Die {
+    seed: u64,
+    number: u64,
+    thrown: u64,
+}
+
+impl Die {
+    pub(super) fn new(seed: u64, number: u64) -> Self {
+        Self { seed, number, thrown: 0 }
+    }
+
+    pub(super) fn below(&mut self, sides: u64) -> u64 {
+        self.thrown += 1;
+        let mixed = crate::hash::of(&(self.seed, self.number, self.thrown));
+        u64::try_from(mixed % u128::from(sides.max(1))).unwrap_or_default()
+    }
+}
+
+fn walk(play: &mut Play, die: &mut Die, schedule: &mut Schedule) -> Result<(), Failure> {
+    let mut harms = 2;
+    for _ in 0..200_000 {
+        let moves = play.moves();
+        if play.is_over() || moves.is_empty() {
+            return Ok(());
+        }
+        let calm = &moves[0];
+        let mut next = calm.clone();
+        if die.below(CALM) == 0 {
+            let index = usize::try_from(die.below(moves.len() as u64)).unwrap_or_default();
+            next = moves[index].clone();
+        }
+        if let (Move::Step(who), true) = (&next, harms > 0 && die.below(HARM) == 0) {
+            let deeds = matrix::deeds(play, *who, &Crash::ALL);
+            let index = usize::try_from(die.below(deeds.len() as u64)).unwrap_or_default();
+            if let Some(deed) = deeds.get(index) {
+                harms -= 1;
+                next = Move::Befall(*who, deed.clone());
+            }
+        }
+        if next != *calm {
+            play.is_clean &= play.is_in_group();
+            schedule.0.push((play.moves, next.clone()));
+        }
+        play.take(&next)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! What happened, one event a line: its number, the virtual time, who, what in the words of system calls, how it ended.
+//! A `!` marks what befell. The same run gives the same text, byte for byte.
+//!
+//! Writes lines and nothing else: who plays, and who prints, is another's business.
+
+mod words;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hermes::host::effect::Effect;
+use hermes::host::{Answer, Outcome};
+
+use crate::execution::{Deed, Move, Play};
+use crate::machine::Moved;
+use crate::machine::process::Body;
+use crate::machine::world::Who;
+use crate::replay::Wants;
+
+/// A trace in the making: give [`Trace::see`] every move before it is taken.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    lines: VecDeque<String>,
+    keeps: usize,
+    dropped: u64,
+    /// What has begun, and is not known to its end.
+    begun: Option<Begun>,
+    /// What each handle of a process was opened on, by serial.
+    names: BTreeMap<(u64, u32), String>,
+    /// How much of what the play heard is in the lines.
+    heard: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Begun {
+    head: String,
+    what: String,
+}
+
+impl Trace {
+    /// Keeps the last so many lines; `None` all.
+    pub fn new(keeps: Option<usize>) -> Self {
+        let keeps = keeps.unwrap_or(usize::MAX);
+        let (lines, names) = (VecDeque::new(), BTreeMap::new());
+        Self { lines, keeps, dropped: 0, begun: None, names, heard: 0 }
+    }
+
+    /// Notes a move that is about to be taken; `play` must listen (`heard`) for outcomes to be known.
+    pub fn see(&mut self, play: &Play, next: &Move) {
+        self.hear(play);
+        let who = actor(next);
+        let serial = who.and_then(|who| play.machine.world.process(who)).map_or(0, |it| it.serial);
+        let clock = play.machine.world.clock.boot;
+        let mark = if is_surprise(next) { '!' } else { ' ' };
+        let name = who.map_or_else(|| "-".to_owned(), |who| name(play, who));
+        let (seconds, millis) = (clock.as_secs(), clock.subsec_millis());
+        let head = format!("{:>6} {seconds:>5}.{millis:03} {mark} {name:<18}", play.moves + 1);
+        let what = self.what(play, next, serial);
+        self.begun = Some(Begun { head, what });
+    }
+
+    /// Notes how the last move ended. Call it once more when the run is over.
+    pub fn hear(&mut self, play: &Play) {
+        let heard = play.heard.as_deref().unwrap_or_default();
+        let moved = heard.get(self.heard..).unwrap_or_default().last();
+        self.heard = heard.len();
+        let Some(Begun { head, what }) = self.begun.take() else { return };
+        let mut line = format!("{head} {what}");
+        if let Some(Moved::Acted { who, effect, outcome }) = moved {
+            let serial = play.machine.world.process(*who).map_or(0, |process| process.serial);
+            self.learn(serial, effect, outcome.as_ref());
+            let end = outcome.as_ref().map_or_else(|| "became it".to_owned(), words::outcome);
+            line.push_str(&format!(" = {end}"));
+        }
+        self.push(line);
+    }
+
+    /// A line of the trace's own.
+    pub fn note(&mut self, text: &str) {
+        self.push(format!("{:>6} {:>9} - {text}", "", ""));
+    }
+
+    fn push(&mut self, line: String) {
+        self.lines.push_back(line);
+        if self.lines.len() > self.keeps {
+            self.lines.pop_front();
+            self.dropped += 1;
+        }
+    }
+
+    /// The lines, and before them how many were left out.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if self.dropped > 0 {
+            text.push_str(&format!("       … {} earlier events\n", self.dropped));
+        }
+        for line in &self.lines {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    fn what(&self, play: &Play, next: &Move, serial: u64) -> String {
+        match next {
+            Move::Step(who) => self.wants(play, *who, serial),
+            Move::Begin(index) => {
+                let step = play.present_step(*index).map(serde_json::to_string);
+                format!("story: {}", step.and_then(Result::ok).unwrap_or_default())
+            }
+            Move::Time => {
+                let until = play.next_moment().unwrap_or_default();
+                format!("time passes until {}.{:03}", until.as_secs(), until.subsec_millis())
+            }
+            Move::Befall(who, deed) => {
+                format!("{} at {}", befalls(deed), self.wants(play, *who, serial))
+            }
+            Move::Told(who, index) => {
+                let surprise = play.scenario().surprises.get(*index);
+                let deed = surprise.map(|it| it.deed.to_string()).unwrap_or_default();
+                format!("{deed} (as told) at {}", self.wants(play, *who, serial))
+            }
+        }
+    }
+
+    fn wants(&self, play: &Play, who: Who, serial: u64) -> String {
+        match play.machine.wants(who) {
+            Some(Wants::Effect(effect)) => {
+                let name = |handle: u32| self.names.get(&(serial, handle)).cloned();
+                words::effect(effect, &name)
+            }
+            Some(Wants::Exit(code)) => format!("exit {code}"),
+            Some(Wants::Panic(message)) => format!("panic {message:?}"),
+            None => "moves".to_owned(),
+        }
+    }
+
+    fn learn(&mut self, serial: u64, effect: &Effect, outcome: Option<&Outcome>) {
+        let (Effect::Open { place, .. }, Some(Ok(Answer::Handle(handle)))) = (effect, outcome)
+        else {
+            return;
+        };
+        let above = place.dir.and_then(|dir| self.names.get(&(serial, dir.0)));
+        let path = place.path.to_string_lossy();
+        let full = match above {
+            Some(above) if place.path.is_relative() => format!("{above}/{path}"),
+            _ => path.into_owned(),
+        };
+        self.names.insert((serial, handle.0), full);
+    }
+}
+
+/// Who moves, or whom it befalls.
+fn actor(next: &Move) -> Option<Who> {
+    match next {
+        Move::Step(who) | Move::Befall(who, _) | Move::Told(who, _) => Some(*who),
+        Move::Begin(_) | Move::Time => None,
+    }
+}
+
+fn is_surprise(next: &Move) -> bool {
+    matches!(next, Move::Befall(..) | Move::Told(..))
+}
+
+/// What people call a process: the story's word for a task, else the program and its number.
+pub fn name(play: &Play, who: Who) -> String {
+    if let Some(task) = play.task(who) {
+        return format!("{task} [c{}:{}]", who.container.0, who.pid);
+    }
+    let process = play.machine.world.process(who);
+    let called = process.map_or_else(
+        || "?".to_owned(),
+        |process| {
+            let last = process.argv.last().filter(|_| matches!(process.body, Body::Supervise(_)));
+            match last {
+                Some(slot) => format!("{} {}", process.comm, slot.to_string_lossy()),
+                None => process.comm.clone(),
+            }
+        },
+    );
+    format!("{called} [c{}:{}]", who.container.0, who.pid)
+}
+
+/// What befalls, in words.
+pub fn befalls(deed: &Deed) -> String {
+    match deed {
+        Deed::Kill => "killed".to_owned(),
+        Deed::ContainerKill => "container killed".to_owned(),
+        Deed::ContainerRestart => "container restarted".to_owned(),
+        Deed::PowerCut(choice) => format!("power cut (outcome {choice})"),
+        Deed::Suspend(time) => format!("suspended for {} s", time.as_secs()),
+        Deed::Refuse(errno) => format!("refused ({errno})"),
+        Deed::RefuseForGood(errno) => format!("refused from now on ({errno})"),
+    }
+}

@@ -1,0 +1,145 @@
+//! What `native` and `conformance` need of this machine, looked at before anything is begun.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use hermes_sim::real::{Parts, word};
+use hermes_sim::scenario::world::S6;
+use rustix::fs::{FlockOperation, flock};
+
+use super::Usage;
+
+/// Which real s6, and where its parts are.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Place {
+    /// Only this version of s6; may be given several times
+    #[arg(long = "s6", value_name = "VERSION", value_parser = version)]
+    pub versions: Vec<S6>,
+    /// What tests/roots.sh made
+    #[arg(long, default_value = "target/roots")]
+    pub roots: PathBuf,
+    /// The program, linked statically; what the recipes of the justfile build if left out
+    #[arg(long)]
+    pub program: Option<PathBuf>,
+}
+
+fn version(text: &str) -> Result<S6, String> {
+    ALL.into_iter().find(|it| word(*it) == text).ok_or_else(|| "2.11, 2.13 or 2.15".to_owned())
+}
+
+const ALL: [S6; 3] = [S6::V2_11, S6::V2_13, S6::V2_15];
+
+/// Programs that make and enter namespaces.
+const PROGRAMS: [&str; 5] = ["setpriv", "unshare", "nsenter", "mount", "perl"];
+
+/// What a program built with the feature `planted` prints at every start.
+const PLANTED: &[u8] = b"built with planted bugs";
+
+/// What a program built with the feature `gate` has in it.
+const GATE: &[u8] = b"hermes: built with a gate";
+
+/// Which build of the program is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// The one that is shipped.
+    Shipped,
+    /// The same, with a gate.
+    Gated,
+}
+
+fn built(build: Build) -> PathBuf {
+    let folder = match build {
+        Build::Shipped => "static",
+        Build::Gated => "gate",
+    };
+    let arch = std::env::consts::ARCH;
+    PathBuf::from(format!("target/{folder}/{arch}-unknown-linux-gnu/debug/hermes"))
+}
+
+/// Everything is there, and nobody else is at it.
+pub struct Seat {
+    pub parts: Parts,
+    pub versions: Vec<S6>,
+    /// Held to the end: two runs would empty each other's scratch.
+    _lock: File,
+}
+
+impl Seat {
+    /// The versions, for people.
+    pub fn words(&self) -> String {
+        self.versions.iter().map(|it| word(*it)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Takes the place below `target` of this name, empty, for the program that is shipped.
+pub fn take(args: &Place, name: &str) -> Result<Seat, Usage> {
+    take_for(Build::Shipped, args, name)
+}
+
+/// The same for a program of this build.
+pub fn take_for(build: Build, args: &Place, name: &str) -> Result<Seat, Usage> {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    for program in PROGRAMS {
+        if !std::env::split_paths(&search).any(|dir| dir.join(program).is_file()) {
+            return Err(Usage(format!("no {program} here (Debian: util-linux, mount, perl-base)")));
+        }
+    }
+    let seat = take_bare(build, args, name)?;
+    let mut roots = seat.versions.iter().map(|it| seat.parts.root(*it));
+    match roots.find(|it| !it.is_dir()) {
+        Some(missing) => {
+            let missing = missing.display();
+            Err(Usage(format!("no `{missing}`: tests/roots.sh makes it (./x {name})")))
+        }
+        None => Ok(seat),
+    }
+}
+
+/// The same where no root of a version is needed.
+pub fn take_bare(build: Build, args: &Place, name: &str) -> Result<Seat, Usage> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Usage("needs root, to make namespaces and to look into them".to_owned()));
+    }
+    let versions = if args.versions.is_empty() { ALL.to_vec() } else { args.versions.clone() };
+    let absolute = |path: &PathBuf| {
+        std::path::absolute(path).map_err(|error| Usage(format!("{}: {error}", path.display())))
+    };
+    let parts = Parts {
+        roots: absolute(&args.roots)?,
+        program: absolute(&args.program.clone().unwrap_or_else(|| built(build)))?,
+        scratch: absolute(&PathBuf::from("target").join(name))?,
+    };
+    if !parts.program.is_file() {
+        let missing = parts.program.display();
+        return Err(Usage(format!("no program `{missing}` (./x {name} builds it)")));
+    }
+    is_as_wanted(&parts.program, build)?;
+    let lock = empty(&parts)?;
+    Ok(Seat { parts, versions, _lock: lock })
+}
+
+/// A program of another build is not what is asked about.
+fn is_as_wanted(program: &Path, build: Build) -> Result<(), Usage> {
+    let text = std::fs::read(program).map_err(|error| Usage(error.to_string()))?;
+    let holds = |witness: &[u8]| text.windows(witness.len()).any(|it| it == witness);
+    let why = match (holds(PLANTED), holds(GATE), build) {
+        (true, ..) => "was built with planted bugs: it is not the shipped one",
+        (_, true, Build::Shipped) => "was built with a gate: it is not the shipped one",
+        (_, false, Build::Gated) => "was built without a gate: nobody can be asked",
+        _ => return Ok(()),
+    };
+    Err(Usage(format!("the program {why}")))
+}
+
+/// Empties the scratch directory, under a lock that is held as long as the file is open.
+fn empty(parts: &Parts) -> Result<File, Usage> {
+    let scratch = &parts.scratch;
+    let usage = |error: std::io::Error| Usage(format!("`{}`: {error}", scratch.display()));
+    std::fs::create_dir_all(scratch).map_err(usage)?;
+    let lock = File::create(scratch.with_extension("lock")).map_err(usage)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| Usage(format!("another run is at work in `{}`", scratch.display())))?;
+    std::fs::remove_dir_all(scratch).map_err(usage)?;
+    std::fs::create_dir_all(scratch).map_err(usage)?;
+    Ok(lock)
+}

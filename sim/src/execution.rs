@@ -1,0 +1,335 @@
+//! One run of a story in progress: the machine, how far the story is, and what is watched. A value: a copy is a fork in
+//! the road.
+//!
+//! ```text
+//!   moves()  what can come next, the calm one first ──► a search chooses ──► take(move) ──► Ok, or what was broken
+//! ```
+//!
+//! Calm: the task that moved last goes on; then whoever can; then the story; time passes only when nobody can move.
+
+mod acts;
+mod ask;
+mod befall;
+mod expect;
+mod setup;
+mod story;
+mod surprise;
+mod tasks;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hermes::error::Errno;
+use hermes::host::effect::Effect;
+
+use crate::hash;
+use crate::hash::Kept;
+use crate::invariants::{Breach, Watch};
+use crate::machine::world::{ContainerId, Who};
+use crate::machine::{Machine, Moved};
+use crate::replay::Wants;
+use crate::scenario::{Kind, Scenario};
+
+pub use acts::behaviour;
+pub use ask::ask;
+pub use setup::intent_text;
+pub use story::Doing;
+pub use surprise::{is_about, objects};
+
+/// What can come next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Move {
+    /// A process moves.
+    Step(Who),
+    /// The story's next step begins, or this one of a group.
+    Begin(usize),
+    /// Time passes until somebody can move.
+    Time,
+    /// Something befalls a task at what it is about to do.
+    Befall(Who, Deed),
+    /// The story's own surprise of this number befalls it.
+    Told(Who, usize),
+}
+
+/// What can befall.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// SIGKILL, for this process alone.
+    Kill,
+    /// Its container is killed, and started again.
+    ContainerKill,
+    /// Its container gets TERM, and is started again once it has ended.
+    ContainerRestart,
+    /// The power is cut, and this is what the disk keeps; all containers are started again.
+    PowerCut(u64),
+    /// The machine sleeps so long.
+    Suspend(Duration),
+    /// The effect fails.
+    Refuse(Errno),
+    /// The effect fails, and so does every later one of its kind by this process.
+    RefuseForGood(Errno),
+}
+
+/// What a run can end in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Failure {
+    /// Which promise; `expect` for the story's own expectations.
+    pub promise: String,
+    /// Which of the story's expectations: its step, and the part of it. Nothing, if it is a promise.
+    pub about: String,
+    /// What is not so.
+    pub what: String,
+}
+
+impl Failure {
+    /// A broken promise.
+    pub fn of(promise: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { promise: promise.into(), about: String::new(), what: what.into() }
+    }
+
+    /// Is it the same promise, or the same expectation? What was seen may differ.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.promise == other.promise && self.about == other.about
+    }
+}
+
+impl From<Breach> for Failure {
+    fn from(breach: Breach) -> Self {
+        Self::of(breach.promise.to_string(), breach.what)
+    }
+}
+
+/// A refusal that stays.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sticky {
+    serial: u64,
+    kind: Kind,
+    /// A text in what the effect is about; any, if there is none.
+    touches: Option<String>,
+    errno: Errno,
+}
+
+/// A run in progress.
+#[derive(Clone, Debug)]
+pub struct Play {
+    scenario: Arc<Scenario>,
+    /// The machine.
+    pub machine: Machine,
+    /// How far the story is.
+    at: usize,
+    doing: Vec<Doing>,
+    current: Option<Who>,
+    /// Commands by serial: their step's name, and their end.
+    commands: Arc<Kept<BTreeMap<u64, Command>>>,
+    sticky: Option<Sticky>,
+    /// How far the story's own surprises are.
+    met: surprise::Met,
+    /// Containers to be started as soon as they have ended.
+    restarting: Vec<ContainerId>,
+    /// What is promised.
+    pub watch: Watch,
+    /// No fault was added: the story's own expectations must hold.
+    pub is_clean: bool,
+    /// The first of the story's own expectations that did not hold. The run goes on, so that a promise may speak, too.
+    missed: Option<Failure>,
+    /// How many moves there were.
+    pub moves: u64,
+    /// How many effects of tasks.
+    pub effects: u64,
+    /// Of all that happened, in order.
+    pub digest: u128,
+    /// What the moves did, for whoever listens; empty it to hear on.
+    pub heard: Option<Vec<Moved>>,
+}
+
+/// A command of the story.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Command {
+    /// How the story calls it, else its line.
+    pub name: String,
+    /// Its words.
+    pub words: Vec<String>,
+    /// Its exit code; `None` while it runs, or if it was cut short.
+    pub exit: Option<u8>,
+    /// It runs.
+    pub is_running: bool,
+}
+
+impl Play {
+    /// Everything that decides what can happen next.
+    pub fn state(&self) -> u128 {
+        hash::of(&(
+            self.machine.state(),
+            (self.at, &self.doing, &self.sticky, &self.met, &self.restarting),
+            (&self.watch, &self.commands, self.is_clean, &self.missed),
+        ))
+    }
+
+    /// The scenario that is played.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// From here on it is another story, the same up to the present.
+    pub fn retell(&mut self, scenario: &Arc<Scenario>) {
+        self.scenario = Arc::clone(scenario);
+    }
+
+    /// The commands so far.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.commands.values()
+    }
+
+    /// Is the story at its end?
+    pub fn is_over(&self) -> bool {
+        self.at >= self.scenario.story.len() && self.doing.is_empty()
+    }
+
+    /// The first of the story's own expectations that did not hold: what the run failed by if no promise broke.
+    pub fn missed(&self) -> Option<&Failure> {
+        self.missed.as_ref()
+    }
+
+    /// Notes that an expectation does not hold. What the story expects after that is no longer of this run.
+    fn miss(&mut self, failure: Failure) {
+        self.missed.get_or_insert(failure);
+        self.is_clean = false;
+    }
+
+    /// Leaves out the rest of the story.
+    pub fn abandon(&mut self) {
+        self.at = self.scenario.story.len();
+        self.doing.clear();
+    }
+
+    /// What can come next without a fault, the calm move first. Nothing: the machine is at rest for good.
+    pub fn moves(&self) -> Vec<Move> {
+        let ready = self.machine.ready();
+        let mut moves = Vec::new();
+        moves.extend(self.current.filter(|who| ready.contains(who)).map(Move::Step));
+        // Whoever comes after the one that moved last, so that nobody waits for ever.
+        let (later, earlier): (Vec<Who>, Vec<Who>) =
+            ready.into_iter().partition(|who| Some(*who) > self.current);
+        let others = later.into_iter().chain(earlier).map(Move::Step);
+        moves.extend(others.filter(|step| moves.first() != Some(step)).collect::<Vec<_>>());
+        moves.extend(self.to_begin().map(Move::Begin));
+        if moves.is_empty() && self.next_moment().is_some() {
+            moves.push(Move::Time);
+        }
+        if !self.scenario.surprises.is_empty() {
+            moves = moves.into_iter().map(|next| self.or_told(next)).collect();
+        }
+        moves
+    }
+
+    /// What comes next if nobody interferes.
+    pub fn calm(&self) -> Option<Move> {
+        match self.current.filter(|&who| self.machine.is_ready(who)) {
+            Some(who) => Some(self.or_told(Move::Step(who))),
+            None => self.moves().into_iter().next(),
+        }
+    }
+
+    /// When time lets anything happen.
+    pub fn next_moment(&self) -> Option<Duration> {
+        self.machine.next_moment().into_iter().chain(self.story_moment()).min()
+    }
+
+    /// One move.
+    pub fn take(&mut self, next: &Move) -> Result<(), Failure> {
+        self.moves += 1;
+        self.digest = hash::of(&(self.digest, next));
+        match next {
+            Move::Step(who) => self.step(*who)?,
+            Move::Begin(index) => self.begin(*index)?,
+            Move::Time => {
+                if let Some(moment) = self.next_moment() {
+                    self.machine.advance(moment);
+                }
+            }
+            Move::Befall(who, deed) => self.befall(*who, deed)?,
+            Move::Told(who, index) => self.befall_told(*who, *index)?,
+        }
+        self.notice_ends();
+        self.progress();
+        Ok(())
+    }
+
+    fn step(&mut self, who: Who) -> Result<(), Failure> {
+        self.current = Some(who);
+        if !self.scenario.surprises.is_empty() {
+            self.meet(who);
+        }
+        let moved = match self.refusal(who) {
+            Some(errno) => self.machine.refuse(who, errno),
+            None => self.machine.step(who),
+        };
+        self.moved(&moved)
+    }
+
+    /// The refusal that stays, if this is what it is about.
+    fn refusal(&self, who: Who) -> Option<Errno> {
+        let sticky = self.sticky.as_ref()?;
+        let Some(Wants::Effect(effect)) = self.machine.wants(who) else { return None };
+        let serial = self.machine.world.process(who)?.serial;
+        let is_meant = serial == sticky.serial
+            && surprise::is_about(effect, sticky.kind, sticky.touches.as_deref());
+        is_meant.then_some(sticky.errno)
+    }
+
+    fn moved(&mut self, moved: &Moved) -> Result<(), Failure> {
+        if let Some(heard) = &mut self.heard {
+            heard.push(moved.clone());
+        }
+        match moved {
+            Moved::Acted { effect, outcome, .. } => {
+                self.effects += 1;
+                self.digest = hash::of(&(self.digest, effect, outcome));
+            }
+            Moved::Exited { serial, code, .. } => {
+                if let Some(command) = Arc::make_mut(&mut self.commands).get_mut(serial) {
+                    command.exit = Some(*code);
+                    command.is_running = false;
+                }
+            }
+            Moved::Panicked { .. } | Moved::Automaton { .. } => {}
+        }
+        let printed = match moved {
+            Moved::Exited { serial, .. } => self.machine.printed.get(serial).map(|it| &**it),
+            _ => None,
+        };
+        self.watch.moved(&self.machine.world, moved, printed)?;
+        Ok(())
+    }
+
+    /// Commands whose process is gone without an exit code were cut short.
+    fn notice_ends(&mut self) {
+        let world = &self.machine.world;
+        if !self.commands.values().any(|command| command.is_running) {
+            return;
+        }
+        let alive: Vec<u64> = world
+            .everybody()
+            .filter(|(_, process)| process.is_alive())
+            .map(|(_, process)| process.serial)
+            .collect();
+        let running = self.commands.iter().filter(|(_, command)| command.is_running);
+        let cut: Vec<u64> =
+            running.map(|(&serial, _)| serial).filter(|serial| !alive.contains(serial)).collect();
+        if !cut.is_empty() {
+            let commands = Arc::make_mut(&mut self.commands);
+            for serial in &cut {
+                if let Some(command) = commands.get_mut(serial) {
+                    command.is_running = false;
+                }
+            }
+            self.watch.cut_short(world, cut.into_iter());
+        }
+    }
+
+    /// The effect that a task is about to ask for.
+    pub fn next_effect(&self, who: Who) -> Option<&Effect> {
+        self.machine.effect(who)
+    }
+}

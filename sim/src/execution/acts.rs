@@ -1,0 +1,270 @@
+//! The steps that are done at once, by nobody in the world: files, owners, signals, clocks, s6's tools behind our back.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hermes::host::effect::Signal as RawSignal;
+
+use super::tasks::{profile_of, words};
+use super::{Failure, expect};
+use crate::machine::Machine;
+use crate::machine::disk::{Body as NodeBody, NodeId};
+use crate::machine::hosts;
+use crate::machine::image::{HOME, VOLUME};
+use crate::machine::process::Body;
+use crate::machine::s6::tools;
+use crate::machine::user_program;
+use crate::machine::world::{ContainerId, Who, World};
+use crate::observe::slot;
+use crate::scenario::step::{Mood, Target};
+use crate::scenario::words::{Shift, Signal, User};
+use crate::scenario::world::{Act, Content, Node, Program};
+use crate::scenario::{Name, Step};
+
+/// The number of a user.
+pub(super) fn uid(user: User) -> u32 {
+    match user {
+        User::Hermes => crate::machine::image::HERMES,
+        User::Root => 0,
+        User::Nobody => 65_534,
+    }
+}
+
+/// Carries a step out.
+pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
+    let world = &mut machine.world;
+    match step {
+        Step::Signal(it) => {
+            let container = ContainerId(it.container.0);
+            let Some(who) = find(world, container, &it.to) else {
+                return Err(expect::failure("a step", format!("no process is `{}`", it.to)));
+            };
+            machine.signal(who, signal(it.signal));
+        }
+        Step::S6Svc(it) => {
+            let container = ContainerId(it.container.0);
+            let dir = format!("/run/service/gateway-{}", it.profile);
+            behind_our_back(world, container, "s6-svc", [it.options.clone(), dir])?;
+        }
+        Step::S6Svscanctl(it) => {
+            let container = ContainerId(it.container.0);
+            let words = [it.options.clone(), "/run/service".to_owned()];
+            behind_our_back(world, container, "s6-svscanctl", words)?;
+        }
+        Step::HostStop(it) => {
+            if !hosts::tools::stop(world, ContainerId(it.container.0), &it.profile.0) {
+                let what = format!("no host's tool could stop {}", it.profile);
+                return Err(expect::failure("a step", what));
+            }
+        }
+        Step::Write(it) => put(world, &it.write, &it.file),
+        Step::Remove(it) => {
+            let (root, path) = place(&it.remove);
+            for node in world.disk.remove(root, &path) {
+                world.disk.forget(node);
+            }
+        }
+        Step::Move(it) => {
+            copy(world, &it.from, &it.to)?;
+            let (root, path) = place(&it.from);
+            for node in world.disk.remove(root, &path) {
+                world.disk.forget(node);
+            }
+        }
+        Step::Copy(it) => copy(world, &it.copy, &it.to)?,
+        Step::Chmod(it) => {
+            let (node, status) = status(world, &it.chmod)?;
+            world.disk.put_status(node, it.mode.0, status.uid, status.gid);
+        }
+        Step::Chown(it) => {
+            let (node, status) = status(world, &it.chown)?;
+            world.disk.put_status(node, status.mode, uid(it.owner), uid(it.owner));
+        }
+        Step::Disk(it) => {
+            world.disk.set_full(VOLUME, it.disk == Mood::Full);
+            world.disk.set_read_only(VOLUME, it.disk == Mood::ReadOnly);
+        }
+        Step::Clock(it) => match it.clock {
+            Shift::Forward(span) => world.clock.wall += span.0,
+            Shift::Back(span) => world.clock.wall = world.clock.wall.saturating_sub(span.0),
+        },
+        Step::Suspend(it) => {
+            // `CLOCK_BOOTTIME` counts it, and every deadline of that clock is past when the machine wakes.
+            let until = world.clock.boot + it.suspend.0;
+            machine.advance(until);
+        }
+        _ => unreachable!("the story does the others"),
+    }
+    Ok(())
+}
+
+/// A signal by its number.
+pub(super) fn signal(signal: Signal) -> RawSignal {
+    RawSignal(match signal {
+        Signal::Hup => 1,
+        Signal::Int => 2,
+        Signal::Quit => 3,
+        Signal::Kill => 9,
+        Signal::Usr1 => 10,
+        Signal::Usr2 => 12,
+        Signal::Term => 15,
+        Signal::Cont => 18,
+        Signal::Stop => 19,
+    })
+}
+
+/// The device root and path of an address: absolute ones are the first container's own.
+fn place(address: &str) -> (NodeId, PathBuf) {
+    let home = format!("{HOME}/");
+    let below = address.strip_prefix(&home).unwrap_or(address);
+    match below.strip_prefix('/') {
+        Some(absolute) => {
+            let root = NodeId { device: 1, number: crate::machine::disk::ROOT };
+            (root, PathBuf::from(absolute))
+        }
+        None => {
+            (NodeId { device: VOLUME, number: crate::machine::disk::ROOT }, PathBuf::from(below))
+        }
+    }
+}
+
+/// Puts a file of the scenario where it says.
+pub(super) fn put(world: &mut World, address: &str, node: &Node) {
+    let (root, path) = place(address);
+    let owner = uid(node.owner);
+    let mode = |usual| node.mode.map_or(usual, |mode| mode.0);
+    let disk = &mut world.disk;
+    match &node.content {
+        Content::File(bytes) => disk.put_file(root, &path, bytes, mode(0o644), owner, owner),
+        Content::Link(target) => disk.put_link(root, &path, target, owner, owner),
+        Content::HardLink(other) => {
+            let (root, other) = place(other);
+            disk.put_hard_link(root, &other, &path)
+        }
+        Content::Dir => disk.put_dir(root, &path, mode(0o755), owner, owner),
+        Content::Fifo => disk.put_fifo(root, &path, mode(0o600), owner, owner),
+        Content::Program(lines) => {
+            let path = Path::new("/").join(&path);
+            Arc::make_mut(&mut world.programs).insert(path.clone(), behaviour(lines));
+            let path = path.strip_prefix("/").expect("made above");
+            disk.put_file(root, path, b"sim:user", mode(0o755), owner, owner)
+        }
+    };
+}
+
+/// What a program does, as the scenario tells it.
+pub fn behaviour(lines: &Program) -> user_program::Behaviour {
+    let rules = lines.iter().map(|line| user_program::Rule {
+        on: line.on.map(signal),
+        after: line.after.0,
+        act: match &line.act {
+            Act::ReadyFd => user_program::Act::Ready,
+            Act::Serve => user_program::Act::Serve,
+            Act::Ignore => user_program::Act::Ignore,
+            Act::Exit(code) => user_program::Act::Exit(*code),
+            Act::Print(line) => user_program::Act::Print(line.clone()),
+            Act::Fork => user_program::Act::Fork,
+        },
+    });
+    user_program::Behaviour { rules: rules.collect(), deaf_for: Duration::ZERO }
+}
+
+/// What lies at an address.
+pub(super) fn find_node(world: &World, address: &str) -> Option<NodeId> {
+    let (root, path) = place(address);
+    let none = std::collections::BTreeMap::new();
+    world.disk.peek(root, &none, &Path::new("/").join(path))
+}
+
+fn status(world: &World, address: &str) -> Result<(NodeId, crate::machine::disk::Status), Failure> {
+    let node = find_node(world, address);
+    let found = node.and_then(|id| Some((id, world.disk.node(id)?.status)));
+    found.ok_or_else(|| expect::failure("a step", format!("there is no `{address}`")))
+}
+
+fn copy(world: &mut World, from: &str, to: &str) -> Result<(), Failure> {
+    let (node, _) = status(world, from)?;
+    let (root, path) = place(to);
+    copy_node(world, node, root, &path);
+    Ok(())
+}
+
+fn copy_node(world: &mut World, node: NodeId, root: NodeId, to: &Path) {
+    let Some(found) = world.disk.node(node).cloned() else { return };
+    let crate::machine::disk::Status { mode, uid, gid } = found.status;
+    match found.body {
+        NodeBody::File(bytes) => drop(world.disk.put_file(root, to, &bytes, mode, uid, gid)),
+        NodeBody::Link(target) => drop(world.disk.put_link(root, to, target, uid, gid)),
+        NodeBody::Fifo => drop(world.disk.put_fifo(root, to, mode, uid, gid)),
+        NodeBody::Other => drop(world.disk.put_other(root, to, mode, uid, gid)),
+        NodeBody::Directory(directory) => {
+            world.disk.put_dir(root, to, mode, uid, gid);
+            for (name, child) in directory.names {
+                copy_node(world, child, root, &to.join(name));
+            }
+        }
+    }
+}
+
+/// Whom a step means.
+fn find(world: &World, container: ContainerId, target: &Target) -> Option<Who> {
+    let inside = world.container(container).processes.iter();
+    let mut alive = inside.filter(|(_, process)| process.is_alive());
+    let found = match target {
+        Target::Init => Some((&1, world.container(container).processes.get(&1)?)),
+        Target::Gateway(name) => alive.find(|(_, process)| {
+            let words = words(process);
+            matches!(process.body, Body::Task(_))
+                && words.windows(2).any(|two| two == ["gateway", "run"])
+                && profile_of(&words).as_ref() == Some(&name.0)
+        }),
+        Target::Child(name) => {
+            let gateway = find(world, container, &Target::Gateway(name.clone()))?;
+            alive.find(|(_, process)| process.parent == gateway.pid)
+        }
+        Target::Supervisor(name) => alive.find(|(_, process)| supervises(process, name, "")),
+        Target::Logger(name) => {
+            let mut all = world.container(container).processes.iter();
+            let (&supervisor, _) = all.find(|(_, process)| supervises(process, name, "/log"))?;
+            alive.find(|(_, process)| process.parent == supervisor)
+        }
+        Target::Svscan => {
+            let scan_dir = slot::scan_dir(world, container);
+            alive.find(|(_, process)| {
+                matches!(process.body, Body::Svscan(_)) && Some(process.cwd) == scan_dir
+            })
+        }
+        Target::Main => {
+            let mut all = world.container(container).processes.iter();
+            let (&supervisor, _) = all.find(|(_, process)| {
+                matches!(process.body, Body::Supervise(_)) && words(process).contains(&"main")
+            })?;
+            alive.find(|(_, process)| process.parent == supervisor)
+        }
+    };
+    found.map(|(&pid, _)| Who { container, pid })
+}
+
+fn supervises(process: &crate::machine::process::Process, name: &Name, log: &str) -> bool {
+    let own = format!("gateway-{name}{log}");
+    matches!(process.body, Body::Supervise(_)) && words(process).contains(&own.as_str())
+}
+
+/// One of s6's tools, as whoever owns the tree.
+fn behind_our_back(
+    world: &mut World,
+    container: ContainerId,
+    tool: &str,
+    args: [String; 2],
+) -> Result<(), Failure> {
+    let Some(who) = find(world, container, &Target::Svscan) else {
+        return Err(expect::failure("a step", "no s6-svscan runs"));
+    };
+    let args = args.map(OsString::from);
+    match tools::run(world, who, tool, &args) {
+        Some(_) => Ok(()),
+        None => Err(expect::failure("a step", format!("no such tool: {tool}"))),
+    }
+}

@@ -1,0 +1,150 @@
+//! The beginning of a run: the scenario's world is made, and `c1` boots unless the story boots by itself.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::surprise::Met;
+use super::{Failure, Play, acts};
+use crate::invariants::Watch;
+use crate::machine::Machine;
+use crate::machine::disk::NodeId;
+use crate::machine::image::{self, Facts, HERMES, VOLUME};
+use crate::machine::runtime;
+use crate::machine::user_program;
+use crate::machine::world::{ContainerId, Init, Version, World};
+use crate::scenario::world::{Content, Node, S6, Tree};
+use crate::scenario::{Scenario, words};
+
+impl Play {
+    /// At its beginning: booted and settled, if the story does not boot by itself.
+    pub fn new(scenario: &Arc<Scenario>) -> Result<Self, Failure> {
+        let world = world(scenario);
+        let watch = Watch::new(&world, &scenario.promised().into_iter().collect::<Vec<_>>());
+        let mut play = Self {
+            scenario: Arc::clone(scenario),
+            machine: Machine::new(world),
+            at: scenario.story.len(),
+            doing: Vec::new(),
+            current: None,
+            commands: Arc::default(),
+            sticky: None,
+            met: Met::of(&scenario.surprises),
+            restarting: Vec::new(),
+            watch,
+            is_clean: true,
+            missed: None,
+            moves: 0,
+            effects: 0,
+            digest: 0,
+            heard: None,
+        };
+        if !scenario.boots_by_itself() {
+            runtime::start(&mut play.machine.world, ContainerId(1));
+            play.settle(words::Span::seconds(60).0)?;
+            play.watch.booted(&play.machine.world)?;
+        }
+        play.at = 0;
+        Ok(play)
+    }
+
+    /// Lets everybody move, calmly, until nobody can, at most for so long.
+    pub fn settle(&mut self, at_most: std::time::Duration) -> Result<(), Failure> {
+        let until = self.machine.world.clock.boot + at_most;
+        loop {
+            let Some(next) = self.calm() else { return Ok(()) };
+            if next == super::Move::Time && self.next_moment().is_some_and(|at| at > until) {
+                return Ok(());
+            }
+            self.take(&next)?;
+        }
+    }
+}
+
+fn world(scenario: &Scenario) -> World {
+    let told = &scenario.world;
+    let facts = Facts {
+        s6: match told.s6 {
+            S6::V2_11 => Version::V2_11,
+            S6::V2_13 => Version::V2_13,
+            S6::V2_15 => Version::V2_15,
+        },
+        containers: told.containers,
+        env: told.environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        umask: told.umask.map_or(Facts::default().umask, |mode| mode.0),
+        run_is_tmpfs: told.noexec_run,
+        command: told.command.iter().map(OsString::from).collect(),
+        programs: programs(scenario),
+        host: told.tree.host(),
+        ..Facts::default()
+    };
+    let mut world = image::world(&facts);
+    let init = match told.tree {
+        Tree::None => Some(Init::Sleeps),
+        Tree::Root => Some(Init::Foreign),
+        Tree::Hermes | Tree::Systemd | Tree::Launchd | Tree::Windows => None,
+    };
+    if let Some(init) = init {
+        for container in world.containers.values_mut() {
+            container.settings.init = init;
+        }
+    }
+    volume(&mut world, scenario);
+    world
+}
+
+fn programs(scenario: &Scenario) -> BTreeMap<PathBuf, user_program::Behaviour> {
+    let told = &scenario.world;
+    let at_paths = told.programs.iter().map(|(path, lines)| (PathBuf::from(path), lines));
+    let in_files = told.files.iter().filter_map(|(path, node)| match &node.content {
+        Content::Program(lines) => Some((PathBuf::from(path), lines)),
+        _ => None,
+    });
+    at_paths.chain(in_files).map(|(path, lines)| (path, acts::behaviour(lines))).collect()
+}
+
+/// What lies on the volume, and elsewhere, before the first boot.
+fn volume(world: &mut World, scenario: &Scenario) {
+    let root = NodeId { device: VOLUME, number: crate::machine::disk::ROOT };
+    for (name, profile) in &scenario.world.profiles {
+        let dir = match name.0.is_default() {
+            true => PathBuf::new(),
+            false => Path::new("profiles").join(name.0.as_str()),
+        };
+        let mut put = |file: &str, text: &str| {
+            world.disk.put_file(root, &dir.join(file), text.as_bytes(), 0o644, HERMES, HERMES);
+        };
+        put("SOUL.md", "");
+        if let Some(intent) = profile.intent {
+            put("gateway_intent.json", &intent_text(intent));
+        }
+        if let Some(state) = &profile.state {
+            put("gateway_state.json", &format!("{{\"gateway_state\":\"{state}\"}}\n"));
+        }
+        if let Some(config) = &profile.config {
+            put("gateway.toml", config);
+        }
+        for (path, node) in &profile.files {
+            acts::put(world, &dir.join(path).to_string_lossy(), node);
+        }
+    }
+    // A file before its other names.
+    let is_name = |node: &Node| matches!(node.content, Content::HardLink(_));
+    let (names, files): (Vec<_>, Vec<_>) =
+        scenario.world.files.iter().partition(|(_, node)| is_name(node));
+    for (address, node) in files.into_iter().chain(names) {
+        acts::put(world, address, node);
+    }
+}
+
+/// A record as an operator's command would have written it.
+pub fn intent_text(intent: words::Intent) -> String {
+    let word = match intent {
+        words::Intent::Running => "running",
+        words::Intent::Stopped => "stopped",
+    };
+    format!(
+        "{{\"intent\":\"{word}\",\"at\":\"2025-12-31T00:00:00.000Z\",\"by\":{{\"uid\":10000,\"pid\":1,\"argv\":[\"hermes\"]}},\"sequence\":1}}\n"
+    )
+}

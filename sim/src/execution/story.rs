@@ -1,0 +1,317 @@
+//! How far the story is: which step, what of it has begun, what it still waits for.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Command, Failure, Play, acts, expect};
+use crate::machine::runtime;
+use crate::machine::world::{ContainerId, Phase};
+use crate::scenario::step::{RunExpect, RuntimeAct};
+use crate::scenario::words::Signal;
+use crate::scenario::{Run, Span, Step};
+
+/// One step that belongs to the present.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Doing {
+    /// It has not begun.
+    NotYet,
+    /// Its command runs, and when it must have ended.
+    Command(u64, Duration),
+    /// It waits for the container to end, which is then started again, or not; and since when.
+    Ending(ContainerId, bool, Duration),
+    /// It waits for time, or for nothing to move.
+    Until(Duration, bool),
+    /// It waits for an expectation, at most so long.
+    Expecting(Duration),
+    /// It is over.
+    Done,
+}
+
+impl Doing {
+    /// So much of the time does not count.
+    pub(super) fn put_off(&mut self, time: Duration) {
+        match self {
+            Self::Command(_, at)
+            | Self::Ending(_, _, at)
+            | Self::Until(at, _)
+            | Self::Expecting(at) => *at += time,
+            Self::NotYet | Self::Done => {}
+        }
+    }
+}
+
+/// A command that has not ended by then hangs.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Play {
+    /// The steps of the present: one, or those of a group.
+    fn present(&self) -> Vec<&Step> {
+        match self.scenario.story.get(self.at) {
+            Some(Step::Together(group)) => group.together.iter().collect(),
+            Some(step) => vec![step],
+            None => Vec::new(),
+        }
+    }
+
+    /// The place of the present step in the story.
+    pub fn place(&self) -> usize {
+        self.at
+    }
+
+    /// The step of the present with this number in its group.
+    pub fn present_step(&self, index: usize) -> Option<&Step> {
+        self.present().get(index).copied()
+    }
+
+    /// Do several steps overlap now?
+    pub fn is_in_group(&self) -> bool {
+        matches!(self.scenario.story.get(self.at), Some(Step::Together(_)))
+    }
+
+    /// The steps that can begin now.
+    pub(super) fn to_begin(&self) -> impl Iterator<Item = usize> {
+        let count = if self.doing.is_empty() { self.present().len() } else { 0 };
+        let begun = self.doing.iter().enumerate();
+        let waiting = begun.filter(|(_, doing)| **doing == Doing::NotYet).map(|(index, _)| index);
+        waiting.chain(0..count).collect::<Vec<_>>().into_iter()
+    }
+
+    pub(super) fn story_moment(&self) -> Option<Duration> {
+        let moments = self.doing.iter().filter_map(|doing| match doing {
+            Doing::Command(_, at) | Doing::Until(at, _) | Doing::Expecting(at) => Some(*at),
+            _ => None,
+        });
+        moments.filter(|&at| at > self.machine.world.clock.boot).min()
+    }
+
+    pub(super) fn begin(&mut self, index: usize) -> Result<(), Failure> {
+        let steps: Vec<Step> = self.present().into_iter().cloned().collect();
+        if self.doing.is_empty() {
+            self.doing = vec![Doing::NotYet; steps.len()];
+        }
+        let now = self.machine.world.clock.boot;
+        let doing = match &steps[index] {
+            Step::Run(run) => self.begin_command(run),
+            Step::Container(act) => {
+                let id = ContainerId(act.of.0);
+                self.runtime(act.container, id, act.grace.0)
+            }
+            Step::Pass(pass) => Doing::Until(now + pass.pass.0, false),
+            Step::Settle(settle) => Doing::Until(now + settle.settle.0, true),
+            Step::Expect(step) => Doing::Expecting(now + step.expect.within.0),
+            Step::Power(_) => {
+                self.cut_power(0);
+                self.restarting.clear();
+                Doing::Done
+            }
+            Step::Boot(boot) => {
+                let id = ContainerId(boot.boot.0);
+                if let Some(command) = &boot.command {
+                    let words = command.iter().map(OsString::from).collect();
+                    self.machine.world.container_mut(id).settings.command = words;
+                }
+                runtime::start(&mut self.machine.world, id);
+                Doing::Done
+            }
+            other => {
+                // What a fault took away cannot be signalled or changed any more.
+                acts::act(&mut self.machine, other)
+                    .unwrap_or_else(|failure| self.miss_if_clean(failure));
+                self.hand(other);
+                Doing::Done
+            }
+        };
+        self.doing[index] = doing;
+        Ok(())
+    }
+
+    /// Tells the watch what somebody outside did.
+    fn hand(&mut self, step: &Step) {
+        match step {
+            Step::Signal(it) if matches!(it.signal, Signal::Term | Signal::Kill) => {
+                self.watch.signalled(it.signal == Signal::Kill);
+            }
+            Step::S6Svc(it) => self.watch.overruled(&it.profile.0),
+            Step::HostStop(it) => self.watch.overruled(&it.profile.0),
+            Step::Clock(_) | Step::Suspend(_) | Step::Disk(_) => {}
+            _ => self.watch.meddled(&self.machine.world),
+        }
+    }
+
+    /// What is expected of a run to which nothing was done.
+    fn miss_if_clean(&mut self, failure: Failure) {
+        if self.is_clean {
+            self.miss(failure);
+        }
+    }
+
+    fn begin_command(&mut self, run: &Run) -> Doing {
+        let id = ContainerId(run.container.0);
+        let words: Vec<OsString> = run.words().into_iter().skip(1).map(OsString::from).collect();
+        let number = self.commands.len() as u64;
+        let env = run.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let uid = acts::uid(run.user);
+        let world = &mut self.machine.world;
+        match runtime::exec(world, id, runtime::Command { uid, words, env, number }) {
+            Ok(who) => {
+                let serial = world.process(who).map_or(0, |process| process.serial);
+                let command = Command {
+                    name: run.name.clone().unwrap_or_else(|| run.run.clone()),
+                    words: run.words(),
+                    exit: None,
+                    is_running: true,
+                };
+                self.watch.begins(world, serial, &command.words, uid);
+                Arc::make_mut(&mut self.commands).insert(serial, command);
+                Doing::Command(serial, world.clock.boot + COMMAND_TIMEOUT)
+            }
+            Err(errno) => {
+                if !self.is_in_group() {
+                    let what = format!("`{}` cannot be run: {errno}", run.run);
+                    self.miss_if_clean(expect::failure(format!("start of {}", run.run), what));
+                }
+                Doing::Done
+            }
+        }
+    }
+
+    fn runtime(&mut self, act: RuntimeAct, id: ContainerId, grace: Duration) -> Doing {
+        // Whoever does not end in time is killed.
+        self.watch.signalled(true);
+        let world = &mut self.machine.world;
+        match act {
+            RuntimeAct::Start => {
+                if matches!(world.container(id).phase, Phase::Exited(_)) {
+                    runtime::start(world, id);
+                }
+            }
+            RuntimeAct::Stop | RuntimeAct::Restart => {
+                runtime::stop(world, id, grace);
+                let now = world.clock.boot;
+                return Doing::Ending(id, act == RuntimeAct::Restart, now);
+            }
+            RuntimeAct::Kill => runtime::kill(world, id),
+            RuntimeAct::Recreate => {
+                runtime::kill(world, id);
+                crate::machine::image::recreate(world, id);
+                runtime::start(world, id);
+            }
+            RuntimeAct::Pause => runtime::pause(world, id, true),
+            RuntimeAct::Unpause => runtime::pause(world, id, false),
+        }
+        Doing::Done
+    }
+
+    /// Looks what has come to its end, and goes on to the next step when all has.
+    pub(super) fn progress(&mut self) {
+        self.start_again();
+        for index in 0..self.doing.len() {
+            let doing = self.doing[index].clone();
+            if self.has_ended(index, &doing) {
+                self.doing[index] = Doing::Done;
+            }
+        }
+        if !self.doing.is_empty() && self.doing.iter().all(|doing| *doing == Doing::Done) {
+            self.doing.clear();
+            self.at += 1;
+        }
+    }
+
+    /// Containers that a fault ended, and that somebody starts again.
+    fn start_again(&mut self) {
+        let world = &mut self.machine.world;
+        let (ended, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.restarting)
+            .into_iter()
+            .partition(|&id| matches!(world.container(id).phase, Phase::Exited(_)));
+        self.restarting = waiting;
+        for id in ended {
+            runtime::start(world, id);
+        }
+    }
+
+    fn has_ended(&mut self, index: usize, doing: &Doing) -> bool {
+        let now = self.machine.world.clock.boot;
+        match doing {
+            Doing::NotYet => false,
+            Doing::Done => true,
+            Doing::Command(serial, until) => {
+                let Some(command) = self.commands.get(serial) else { return true };
+                if command.is_running && now >= *until {
+                    let what = format!("`{}` does not end", command.words.join(" "));
+                    self.miss(expect::failure(format!("end of {}", command.name), what));
+                    return true;
+                }
+                let ended = !command.is_running;
+                if ended {
+                    let checked = self.check_command(index, *serial);
+                    checked.unwrap_or_else(|failure| self.miss(failure));
+                }
+                ended
+            }
+            Doing::Ending(id, starts, begun) => {
+                let ended = matches!(self.machine.world.container(*id).phase, Phase::Exited(_));
+                if let (true, Some(Step::Container(act))) = (ended, self.present().get(index)) {
+                    let in_time =
+                        self.in_time(&format!("container {}", act.of), act.within, *begun);
+                    in_time.unwrap_or_else(|failure| self.miss(failure));
+                }
+                if ended && *starts {
+                    runtime::start(&mut self.machine.world, *id);
+                }
+                ended
+            }
+            Doing::Until(until, early) => {
+                now >= *until
+                    || (*early
+                        && self.machine.next_moment().is_none()
+                        && self.machine.ready().is_empty())
+            }
+            Doing::Expecting(until) => self.expectation(index, now >= *until),
+        }
+    }
+
+    fn check_command(&self, index: usize, serial: u64) -> Result<(), Failure> {
+        let steps = self.present();
+        let Some(Step::Run(run)) = steps.get(index).copied() else { return Ok(()) };
+        let command = &self.commands[&serial];
+        let asks_nothing = run.expect == RunExpect::default();
+        if !self.is_clean || (asks_nothing && command.exit.is_none()) {
+            return Ok(());
+        }
+        expect::command(run, command, self.machine.printed.get(&serial).map(|it| &**it))?;
+        match self.doing.get(index) {
+            Some(Doing::Command(_, until)) => {
+                self.in_time(&run.run, run.expect.within, *until - COMMAND_TIMEOUT)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What began then had to be over in this time.
+    fn in_time(&self, what: &str, within: Option<Span>, begun: Duration) -> Result<(), Failure> {
+        let took = self.machine.world.clock.boot.saturating_sub(begun);
+        match within {
+            Some(within) if took > within.0 && self.is_clean => Err(expect::failure(
+                format!("time of {what}"),
+                format!("`{what}` took {} s, over {within}", took.as_secs_f32()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Is it over? What does not hold in time is noted.
+    fn expectation(&mut self, index: usize, is_late: bool) -> bool {
+        let steps = self.present();
+        let Some(Step::Expect(step)) = steps.get(index).copied() else { return true };
+        if !self.is_clean && !step.expect.always {
+            return true;
+        }
+        let Err((part, what)) = expect::holds(&self.machine, &step.expect) else { return true };
+        if is_late {
+            let step = serde_json::to_string(step).unwrap_or_default();
+            self.miss(expect::failure(format!("{part} of {step}"), what));
+        }
+        is_late
+    }
+}

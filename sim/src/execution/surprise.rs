@@ -1,0 +1,192 @@
+//! The story's own surprises: each waits for its address to come up, and then befalls.
+
+use std::path::Path;
+
+use hermes::host::effect::{Effect, Place, Signal};
+
+use super::{Deed, Failure, Move, Play, expect};
+use crate::machine::world::Who;
+use crate::scenario::{At, Deed as Told, Kind, Surprise};
+
+/// How far the surprises of the story are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Met {
+    /// How often each address came up.
+    counts: Vec<u32>,
+    /// Which of them befell.
+    used: Vec<bool>,
+}
+
+impl Met {
+    pub(super) fn of(surprises: &[Surprise]) -> Self {
+        Self { counts: vec![0; surprises.len()], used: vec![false; surprises.len()] }
+    }
+}
+
+impl Play {
+    /// What the story has befall this task at what it is about to do.
+    pub(super) fn told(&self, who: Who) -> Option<usize> {
+        let effect = self.next_effect(who)?;
+        let task = self.task(who)?;
+        let all = self.scenario.surprises.iter().enumerate();
+        let mut due = all.filter(|(index, surprise)| {
+            let count = self.met.counts[*index] + 1;
+            !self.met.used[*index]
+                && surprise.at.task == task
+                && touches(&surprise.at, effect)
+                && count == surprise.at.nth
+        });
+        due.next().map(|(index, _)| index)
+    }
+
+    /// Counts an effect that is about to be performed.
+    pub(super) fn meet(&mut self, who: Who) {
+        let (Some(effect), Some(task)) = (self.next_effect(who).cloned(), self.task(who)) else {
+            return;
+        };
+        for (index, surprise) in self.scenario.surprises.iter().enumerate() {
+            if surprise.at.task == task && touches(&surprise.at, &effect) {
+                self.met.counts[index] += 1;
+            }
+        }
+    }
+
+    /// Has it befall.
+    pub(super) fn befall_told(&mut self, who: Who, index: usize) -> Result<(), Failure> {
+        self.met.used[index] = true;
+        let surprise = self.scenario.surprises[index].clone();
+        let was_clean = self.is_clean;
+        let befell = match surprise.deed {
+            Told::Kill => self.befall(who, &Deed::Kill),
+            Told::KillAfter => {
+                self.step(who)?;
+                self.machine.signal(who, Signal::KILL);
+                Ok(())
+            }
+            Told::Preempt => return self.preempt(who, &surprise),
+            Told::Begin => {
+                let begins = self.to_begin().next();
+                return match begins {
+                    Some(index) => self.begin(index),
+                    None => Err(expect::failure(
+                        "a surprise",
+                        "nothing of the story can begin at a surprise",
+                    )),
+                };
+            }
+            Told::Time => {
+                return match self.next_moment() {
+                    Some(moment) => {
+                        self.machine.advance(moment);
+                        Ok(())
+                    }
+                    None => {
+                        Err(expect::failure("a surprise", "nobody waits for time at a surprise"))
+                    }
+                };
+            }
+            Told::ContainerKill => self.befall(who, &Deed::ContainerKill),
+            Told::ContainerRestart => self.befall(who, &Deed::ContainerRestart),
+            Told::PowerCut => self.befall(who, &Deed::PowerCut(surprise.keeps.unwrap_or(0))),
+            Told::Suspend => {
+                let lasts = surprise.lasts.map(|span| span.0).unwrap_or_default();
+                self.befall(who, &Deed::Suspend(lasts))
+            }
+            Told::Fail(errno) if surprise.sticky => {
+                let befell = self.befall(who, &Deed::RefuseForGood(errno));
+                if let Some(sticky) = &mut self.sticky {
+                    sticky.touches = surprise.at.touches;
+                }
+                befell
+            }
+            Told::Fail(errno) => self.befall(who, &Deed::Refuse(errno)),
+        };
+        self.is_clean = was_clean;
+        befell
+    }
+
+    /// Somebody else goes on: the one who is named, else the next who can.
+    fn preempt(&mut self, who: Who, surprise: &Surprise) -> Result<(), Failure> {
+        let others: Vec<Who> =
+            self.machine.ready().into_iter().filter(|other| *other != who).collect();
+        let named = |other: &Who| self.task(*other) == surprise.to && surprise.to.is_some();
+        let next = others.iter().find(|other| named(other)).or_else(|| match surprise.to {
+            None => others.first(),
+            Some(_) => None,
+        });
+        let begins = self.to_begin().next();
+        match (next, begins) {
+            (Some(&other), _) => self.step(other),
+            (None, Some(index)) => self.begin(index),
+            (None, None) => {
+                Err(expect::failure("a surprise", "nobody else can go on at a preemption"))
+            }
+        }
+    }
+
+    /// How often the address of the story's surprise of this number came up.
+    pub fn came_up(&self, index: usize) -> u32 {
+        self.met.counts.get(index).copied().unwrap_or_default()
+    }
+
+    /// The story's surprises whose address never came up: a replay that leaves one out is none.
+    pub fn unmet(&self) -> Option<Failure> {
+        let index = self.met.used.iter().position(|used| !used)?;
+        let At { task, effect, touches, nth } = &self.scenario.surprises[index].at;
+        let place = touches.as_deref().unwrap_or("anything");
+        Some(expect::failure(
+            "a surprise",
+            format!(
+                "surprise {index} never came up: {task} made no {effect:?} number {nth} of {place}"
+            ),
+        ))
+    }
+
+    /// The calm move, or what the story has befall instead.
+    pub(super) fn or_told(&self, calm: Move) -> Move {
+        match calm {
+            Move::Step(who) => self.told(who).map_or(Move::Step(who), |it| Move::Told(who, it)),
+            other => other,
+        }
+    }
+}
+
+/// Is this effect at the address, its ordinal aside?
+fn touches(at: &At, effect: &Effect) -> bool {
+    is_about(effect, at.effect, at.touches.as_deref())
+}
+
+/// Is this effect of the kind, and about something that has the text in it?
+pub fn is_about(effect: &Effect, kind: Kind, text: Option<&str>) -> bool {
+    Kind::of(effect) == kind
+        && text.is_none_or(|text| objects(effect).iter().any(|it| it.contains(text)))
+}
+
+/// What an effect is about, as text: paths, programs with their arguments, printed words.
+pub fn objects(effect: &Effect) -> Vec<String> {
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    let place = |place: &Place| path(&place.path);
+    match effect {
+        Effect::Open { place: it, .. }
+        | Effect::Meta { place: it, .. }
+        | Effect::ReadLink { place: it }
+        | Effect::MakeDir { place: it, .. }
+        | Effect::MakeFifo { place: it, .. }
+        | Effect::Unlink { place: it }
+        | Effect::RemoveDir { place: it }
+        | Effect::SetOwner { place: it, .. } => vec![place(it)],
+        Effect::Rename { from, to, .. } => vec![place(from), place(to)],
+        Effect::Run { program, .. } | Effect::Spawn { program } | Effect::Exec { program } => {
+            let mut line = path(&program.path);
+            for word in &program.args {
+                line.push(' ');
+                line.push_str(&word.to_string_lossy());
+            }
+            vec![line]
+        }
+        Effect::Print { bytes, .. } | Effect::Write { bytes, .. } => {
+            vec![String::from_utf8_lossy(bytes).into_owned()]
+        }
+        _ => Vec::new(),
+    }
+}

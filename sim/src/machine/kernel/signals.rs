@@ -1,0 +1,204 @@
+//! Signals, ends, and what follows them: locks go, children become orphans, a container ends with its PID 1.
+
+use std::time::Duration;
+
+use hermes::error::Errno;
+use hermes::host::effect::{Handle, Pid, Signal, Status};
+use hermes::host::{Answer, Outcome};
+
+use super::{CHILD, PERM, files, process};
+use crate::machine::process::{Body, Open, What};
+use crate::machine::touched::{self, Thing};
+use crate::machine::world::{ContainerId, Phase, Who, World};
+
+const STOP: Signal = Signal(19);
+const CONT: Signal = Signal(18);
+const CHLD: Signal = Signal(17);
+
+pub(super) fn open(world: &mut World, who: Who, pid: Pid) -> Outcome {
+    let target = Who { container: who.container, pid: pid.raw() };
+    let serial = world.process(target).ok_or(Errno::SRCH)?.serial;
+    let open = Open::new(What::Process(target, serial), false, false);
+    Ok(Answer::Handle(Handle(process(world, who).insert(open))))
+}
+
+pub(super) fn send(world: &mut World, who: Who, handle: Handle, signal: Signal) -> Outcome {
+    let What::Process(target, serial) = files::opened(world, who, handle)?.what else {
+        return Err(Errno::BADF);
+    };
+    match world.process(target) {
+        Some(process) if process.serial == serial && process.is_alive() => {}
+        _ => return Err(Errno::SRCH),
+    }
+    if !may_signal(world, who, target) {
+        return Err(PERM);
+    }
+    deliver(world, target, signal);
+    Ok(Answer::Done)
+}
+
+fn may_signal(world: &World, who: Who, target: Who) -> bool {
+    let uid = |who| world.process(who).map(|process| process.credentials.uid);
+    uid(who) == Some(0) || uid(who) == uid(target)
+}
+
+pub(super) fn send_group(world: &mut World, who: Who, leader: Pid, signal: Signal) -> Outcome {
+    if !process(world, who).spawned.contains(&leader.raw()) {
+        return Err(Errno::SRCH);
+    }
+    for member in group(world, who.container, leader.raw()) {
+        deliver(world, member, signal);
+    }
+    Ok(Answer::Done)
+}
+
+/// Everybody alive in a process group.
+pub fn group(world: &World, container: ContainerId, leader: i32) -> Vec<Who> {
+    let inside = world.container(container).processes.iter();
+    let members = inside.filter(|(_, process)| process.group == leader && process.is_alive());
+    members.map(|(&pid, _)| Who { container, pid }).collect()
+}
+
+pub(super) fn reap(world: &mut World, who: Who, child: Pid) -> Outcome {
+    if !process(world, who).spawned.contains(&child.raw()) {
+        return Err(CHILD);
+    }
+    let child = Who { container: who.container, pid: child.raw() };
+    if world.process(child).is_some_and(|process| process.is_alive()) {
+        return Err(Errno::AGAIN);
+    }
+    process(world, who).spawned.remove(&child.pid);
+    world.container_mut(who.container).processes.remove(&child.pid);
+    Ok(Answer::Done)
+}
+
+/// Has a signal arrive: an event, an automaton's input, or the default action.
+pub fn deliver(world: &mut World, who: Who, signal: Signal) {
+    let now = world.clock.boot;
+    touched::seen(Thing::Process(who));
+    let Some(target) = world.process_mut(who) else { return };
+    if !target.is_alive() {
+        return;
+    }
+    touched::changed(Thing::Inbox(who));
+    match signal {
+        // Nobody in its own namespace can end a PID 1 that did not ask for it; the runtime ends the container instead.
+        Signal::KILL => end(world, who, Status::Signalled(signal)),
+        STOP => {
+            touched::changed(Thing::Process(who));
+            target.stopped = true;
+        }
+        CONT => {
+            touched::changed(Thing::Process(who));
+            target.stopped = false;
+            // What came while it was stopped arrives now.
+            for waiting in std::mem::take(&mut target.pending) {
+                deliver(world, who, waiting);
+            }
+        }
+        CHLD => {}
+        _ if target.stopped => {
+            target.pending.insert(signal);
+        }
+        _ if takes(target, signal, now) => {
+            target.pending.insert(signal);
+        }
+        _ if who.pid == 1 => {}
+        _ => end(world, who, Status::Signalled(signal)),
+    }
+}
+
+/// Does the process do something with this signal, other than die?
+fn takes(process: &crate::machine::process::Process, signal: Signal, now: Duration) -> bool {
+    match &process.body {
+        Body::Task(_) => process.trapped.contains(&signal),
+        Body::Svscan(_) | Body::Supervise(_) => {
+            matches!(signal, Signal::TERM | Signal::HUP | Signal::INT | Signal::QUIT)
+        }
+        Body::Logger(_) | Body::Manager(_) => signal == Signal::TERM,
+        Body::Shell(_) | Body::Hook => false,
+        Body::User(program) => program.takes(signal, now),
+    }
+}
+
+/// Ends a process: what it had open is closed, its locks go, and who hears of it does.
+pub fn end(world: &mut World, who: Who, status: Status) {
+    let Some(dying) = world.process_mut(who) else { return };
+    if !dying.is_alive() {
+        return;
+    }
+    touched::changed(Thing::Process(who));
+    touched::changed(Thing::Processes(who.container));
+    dying.ended = Some(status);
+    for node in std::mem::take(&mut dying.record_locks) {
+        touched::changed(Thing::Lock(node));
+    }
+    let mut closed: Vec<Open> = std::mem::take(&mut dying.open).into_values().collect();
+    closed.extend(std::mem::take(&mut dying.inherited).into_values());
+    let parent = dying.parent;
+    touched::changed(Thing::Inbox(Who { pid: parent, ..who }));
+    files::let_go(world, &closed);
+    if who.pid == 1 {
+        end_container(world, who.container, status);
+        return;
+    }
+    let children: Vec<(i32, bool, bool)> = world
+        .container(who.container)
+        .processes
+        .iter()
+        .filter(|(_, process)| process.parent == who.pid)
+        .map(|(&pid, process)| (pid, process.dies_with_parent, process.is_alive()))
+        .collect();
+    for (pid, dies, alive) in children {
+        let child = Who { container: who.container, pid };
+        let orphan = process(world, child);
+        orphan.parent = 1;
+        orphan.dies_with_parent = false;
+        touched::changed(Thing::Process(child));
+        if dies && alive {
+            deliver(world, child, Signal::KILL);
+        }
+        if !alive {
+            reap_orphan(world, child);
+        }
+    }
+    if parent == 0 || parent == 1 {
+        reap_orphan(world, who);
+    }
+}
+
+/// PID 1 reaps at once whom it did not start; one from outside is reaped by the runtime.
+fn reap_orphan(world: &mut World, who: Who) {
+    let container = world.container_mut(who.container);
+    let first = container.processes.get(&1);
+    let waits = first.is_some_and(|first| match &first.body {
+        Body::Svscan(svscan) => svscan.started(who.pid),
+        Body::Manager(manager) => manager.started(who.pid),
+        _ => false,
+    });
+    if !waits {
+        container.processes.remove(&who.pid);
+    }
+}
+
+/// All processes of a container go at once.
+pub fn end_container(world: &mut World, id: ContainerId, status: Status) {
+    touched::everything();
+    touched::changed(Thing::Processes(id));
+    let container = world.container_mut(id);
+    let processes = std::mem::take(&mut container.processes);
+    container.phase = Phase::Exited(match status {
+        Status::Exited(code) => code,
+        Status::Signalled(signal) => 128u8.wrapping_add(signal.0.to_le_bytes()[0]),
+    });
+    container.kill_at = None;
+    container.last_pid = 0;
+    let closed: Vec<Open> = processes
+        .values()
+        .flat_map(|process| process.open.values().chain(process.inherited.values()).cloned())
+        .collect();
+    files::let_go(world, &closed);
+    for node in world.disk.unnamed() {
+        world.disk.forget(node);
+    }
+}

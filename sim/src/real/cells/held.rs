@@ -1,0 +1,196 @@
+//! What the simulator's watch says of a real machine. "At rest" cannot be seen there but by looking again: what must hold
+//! then holds in time, or does not.
+
+use std::time::{Duration, Instant};
+
+use super::super::inside::Outcome;
+use super::super::machine::Machine;
+use super::super::{look, wait};
+use super::view;
+use crate::invariants::{self, Breach, Fingerprint, Watch};
+use crate::machine::world::{ContainerId, Who, World};
+use crate::machine::{Moved, Printed};
+use crate::scenario::words::User;
+use crate::scenario::{Container, Scenario};
+
+/// It counts as rest if nothing has moved for so long.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// It is looked at after this time even if something still moves, or hangs between up and down: a crash may leave it so.
+const SETTLES: Duration = Duration::from_secs(2);
+
+/// Whoever has booted comes to rest, however loaded the machine is.
+const BOOTS: Duration = Duration::from_secs(15);
+
+/// Between two looks: each reads all of `/proc`.
+const STEP: Duration = Duration::from_millis(25);
+
+/// What is said of a boot that has not come so far.
+pub(super) const NOBODY: &str = "nobody supervises yet";
+
+/// The machine that is watched.
+pub(super) struct Watched<'a> {
+    pub(super) machine: Machine,
+    pub(super) scenario: &'a Scenario,
+    watch: Watch,
+    /// Commands so far: each needs a number of its own.
+    commands: u64,
+}
+
+/// When it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// Whatever was done is over.
+    AtRest,
+    /// The containers were started, and nothing else was done since.
+    Booted,
+}
+
+impl<'a> Watched<'a> {
+    /// What is so now is taken for what was asked.
+    pub(super) fn new(mut machine: Machine, scenario: &'a Scenario) -> Result<Self, String> {
+        let promised: Vec<_> = scenario.promised().into_iter().collect();
+        let watch = Watch::new(&view::read(&mut machine, scenario)?, &promised);
+        Ok(Self { machine, scenario, watch, commands: 0 })
+    }
+
+    pub(super) fn world(&mut self) -> Result<World, String> {
+        view::read(&mut self.machine, self.scenario)
+    }
+
+    /// Somebody outside changed files.
+    pub(super) fn meddled(&mut self) -> Result<(), String> {
+        let world = self.world()?;
+        self.watch.meddled(&world);
+        Ok(())
+    }
+
+    /// Something was killed.
+    pub(super) fn killed(&mut self) {
+        self.watch.signalled(true);
+    }
+
+    /// A boot was refused something.
+    pub(super) fn boot_was_refused(&mut self) -> Result<(), String> {
+        let world = self.world()?;
+        self.watch.boot_was_refused(&world);
+        Ok(())
+    }
+
+    /// A command begins; gives its number.
+    pub(super) fn begins(&mut self, words: &[String]) -> Result<u64, String> {
+        self.commands += 1;
+        // Above every number that the outside gives to processes.
+        let serial = u64::from(u32::MAX) + self.commands;
+        let world = self.world()?;
+        self.watch.begins(&world, serial, words, crate::machine::image::HERMES);
+        Ok(serial)
+    }
+
+    /// An effect of it was refused.
+    pub(super) fn refused(&mut self, serial: u64) {
+        self.watch.refused(serial);
+    }
+
+    /// It has ended, by itself or not.
+    pub(super) fn ended(&mut self, serial: u64, outcome: &Outcome) -> Result<(), String> {
+        let world = self.world()?;
+        let Some(code) = outcome.code else {
+            self.watch.signalled(true);
+            self.watch.cut_short(&world, std::iter::once(serial));
+            return Ok(());
+        };
+        let who = Who { container: ContainerId(1), pid: 0 };
+        let (out, err) = (outcome.out.clone().into_bytes(), outcome.err.clone().into_bytes());
+        let printed = Printed { who, gateway: None, out, err };
+        let code = u8::try_from(code).map_err(|_| format!("it exited {code}"))?;
+        let moved = Moved::Exited { who, serial, code };
+        let moved = self.watch.moved(&world, &moved, Some(&printed));
+        moved.map_err(|breach| breach.to_string())
+    }
+
+    /// It comes to rest, all that is promised then holds, and `status` says what is so.
+    pub(super) fn holds(&mut self, when: When) -> Result<(), String> {
+        self.in_time(|watched| watched.look(when))
+    }
+
+    /// The same, as it is now.
+    pub(super) fn look(&mut self, when: When) -> Result<(), String> {
+        let world = self.world()?;
+        // Before anybody supervises nothing can be wrong with it, and on a loaded machine that takes a while.
+        if when == When::Booted && invariants::rest::seat(&world).is_none() {
+            return Err(NOBODY.to_owned());
+        }
+        let mut watch = self.watch.clone();
+        let looked = match when {
+            When::AtRest => watch.at_rest(&world),
+            When::Booted => watch.booted(&world),
+        };
+        let held = looked.and_then(|()| self.status(&world));
+        held.map_err(|breach| breach.to_string())?;
+        self.watch = watch;
+        Ok(())
+    }
+
+    /// It comes to rest, and this is so.
+    pub(super) fn in_time(
+        &mut self,
+        mut look: impl FnMut(&mut Self) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let end = Instant::now() + wait::PATIENCE;
+        loop {
+            self.settle(SETTLES)?;
+            match look(self) {
+                Err(_) if Instant::now() < end => {}
+                last => return last,
+            }
+        }
+    }
+
+    /// A crash is over, as far as it can be.
+    pub(super) fn calms_down(&mut self) -> Result<(), String> {
+        self.settle(SETTLES)
+    }
+
+    /// Waits until nothing moves, at most so long.
+    fn settle(&mut self, at_most: Duration) -> Result<(), String> {
+        self.machine.refresh()?;
+        let began = Instant::now();
+        let (mut last, mut since) = (look::picture(&self.machine), began);
+        while began.elapsed() < at_most {
+            wait::pass(STEP);
+            let now = look::picture(&self.machine);
+            if now != last {
+                (last, since) = (now, Instant::now());
+            } else if since.elapsed() >= QUIET && look::is_at_rest(&self.machine) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What people and programs can tell, once it has come to rest.
+    pub(super) fn fingerprint(&mut self) -> Result<Fingerprint, String> {
+        self.settle(BOOTS)?;
+        let mut last = invariants::fingerprint(&self.world()?);
+        // A look takes a time, and what is loaded may move in it after all.
+        for _ in 0..10 {
+            let now = invariants::fingerprint(&self.world()?);
+            if now == last {
+                break;
+            }
+            last = now;
+        }
+        Ok(last)
+    }
+
+    fn status(&self, world: &World) -> Result<(), Breach> {
+        if invariants::rest::seat(world).is_none() {
+            return Ok(());
+        }
+        let argv = ["hermes", "gateway", "status", "--all", "--json"];
+        let said = self.machine.run(Container(1), User::Hermes, &self.machine.env(), &argv);
+        let said = said.map(|it| it.out).unwrap_or_default();
+        invariants::status_agrees(world, said.as_bytes())
+    }
+}

@@ -1,0 +1,398 @@
+//! The fake: a simulated machine whose PID 1 is s6-svscan, and somebody outside who uses the tools.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hermes::host::effect::{Effect, Over, Place, Program, Signal, Status};
+
+use super::sequence::{self, Act, PROGRAMS, SCAN_DIR, Whom, service_files};
+use super::view::{Node, Outcome, View, role};
+use crate::hash::Kept;
+use crate::machine::Machine;
+use crate::machine::disk::{self, Body as NodeBody, Credentials, Disk, NodeId};
+use crate::machine::kernel::{self, Reply, programs};
+use crate::machine::process::{Body, Process};
+use crate::machine::s6::tools;
+use crate::machine::user_program::{Behaviour, Running};
+use crate::machine::world::{
+    Clock, Container, ContainerId, Init, Phase, Settings, Version, Who, World,
+};
+use crate::scenario::world::S6;
+
+const ID: ContainerId = ContainerId(1);
+
+const NOENT: i32 = 2;
+const NOTEMPTY: i32 = 39;
+
+/// More turns than this at one moment are a loop.
+const TURNS_MAX: usize = 20_000;
+
+/// Who of those that can move does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Oldest,
+    Youngest,
+    /// Each in its turn.
+    Round,
+}
+
+/// One fake, in one order of turns.
+#[derive(Clone, Debug)]
+pub(super) struct Fake {
+    machine: Machine,
+    root: NodeId,
+    me: Who,
+    hermes: Who,
+    order: Order,
+    turns: usize,
+}
+
+fn version(s6: S6) -> Version {
+    match s6 {
+        S6::V2_11 => Version::V2_11,
+        S6::V2_13 => Version::V2_13,
+        S6::V2_15 => Version::V2_15,
+    }
+}
+
+/// Real programs take a moment until their handlers are there, and a signal may come before or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Programs {
+    Quick,
+    Slow,
+}
+
+fn behaviours(pace: Programs) -> BTreeMap<PathBuf, Behaviour> {
+    let deaf_for = match pace {
+        Programs::Quick => Duration::ZERO,
+        Programs::Slow => Duration::from_millis(30),
+    };
+    let read = |(name, lines): (&str, &str)| {
+        let lines = serde_json::from_str(lines).expect("a constant of ours");
+        let behaviour = Behaviour { deaf_for, ..crate::execution::behaviour(&lines) };
+        (Path::new("/usr/bin").join(name), behaviour)
+    };
+    PROGRAMS.into_iter().map(read).collect()
+}
+
+fn world(s6: S6) -> (World, NodeId) {
+    let mut disk = Disk::new();
+    let root = disk.add_device(1);
+    let programs = behaviours(Programs::Quick);
+    for path in programs.keys() {
+        disk.put_file(root, path, b"sim:user", 0o755, 0, 0);
+    }
+    for name in ["s6-svscan", "s6-log"] {
+        let (path, contents) = (Path::new("/usr/bin").join(name), format!("sim:{name}"));
+        disk.put_file(root, &path, contents.as_bytes(), 0o755, 0, 0);
+    }
+    disk.put_dir(root, Path::new(SCAN_DIR), 0o755, 0, 0);
+    let (env, command, umask) = (Arc::default(), Vec::new(), 0o022);
+    let settings = Settings { env, command, uid: 0, gid: 0, init: Init::Hermes, umask };
+    let container = Container {
+        settings: Kept::new(settings),
+        phase: Phase::Running,
+        root,
+        mounts: Arc::default(),
+        namespace: 1,
+        processes: BTreeMap::new(),
+        last_pid: 0,
+        kill_at: None,
+        registry: Default::default(),
+    };
+    let world = World {
+        s6: version(s6),
+        clock: Clock { boot: Duration::from_secs(100), wall: Duration::from_secs(1_800_000_000) },
+        boots: 1,
+        namespaces: 1,
+        disk,
+        pipes: BTreeMap::new(),
+        containers: BTreeMap::from([(ID, container)]),
+        programs: Arc::new(Kept::new(programs)),
+    };
+    (world, root)
+}
+
+impl Fake {
+    /// One for each order of turns, before the boot.
+    pub(super) fn all(s6: S6) -> Vec<Self> {
+        let make = |order| {
+            let (mut world, root) = world(s6);
+            let first = born(&mut world, 0, 1);
+            let me = born(&mut world, 0, 2);
+            let hermes = born(&mut world, crate::machine::image::HERMES, 3);
+            assert_eq!(first.pid, 1, "the first process of the container");
+            Self { machine: Machine::new(world), root, me, hermes, order, turns: 0 }
+        };
+        [Order::Oldest, Order::Youngest, Order::Round].into_iter().map(make).collect()
+    }
+
+    /// These acts, one right after the other, with what each answered: once for every moment between two of them, for
+    /// the real ones move meanwhile, and nobody knows how far.
+    pub(super) fn branches(&self, acts: &[Act]) -> Vec<(Self, Vec<Outcome>)> {
+        let paces = [Programs::Quick, Programs::Slow];
+        let mut branches = paces.map(|pace| (self.with(pace), Vec::new())).to_vec();
+        for (index, act) in acts.iter().enumerate() {
+            let moments = |(fake, answers): (Self, Vec<Outcome>)| {
+                let moments = if index == 0 { vec![fake] } else { fake.moments() };
+                moments.into_iter().map(move |fake| (fake, answers.clone()))
+            };
+            branches = branches.into_iter().flat_map(moments).collect();
+            for (fake, answers) in &mut branches {
+                answers.push(fake.act(act));
+            }
+        }
+        branches
+    }
+
+    fn with(&self, pace: Programs) -> Self {
+        let mut other = self.clone();
+        other.machine.world.programs = Arc::new(Kept::new(behaviours(pace)));
+        other
+    }
+
+    /// Itself, and after each turn until nobody can move now.
+    fn moments(self) -> Vec<Self> {
+        let mut moments = vec![self];
+        while let Some(mut next) = moments.last().cloned() {
+            if !next.turn() {
+                break;
+            }
+            moments.push(next);
+        }
+        moments
+    }
+
+    /// One act; nobody else moves meanwhile.
+    fn act(&mut self, act: &Act) -> Outcome {
+        let path = |name: &String| Path::new(SCAN_DIR).join(name);
+        match act {
+            Act::Rename(from, to) => return self.rename(&path(from), &path(to)),
+            Act::Boot => self.boot(),
+            Act::Tool(words) => return self.tool(self.me, words),
+            Act::ToolAsHermes(words) => return self.tool(self.hermes, words),
+            Act::Signal(name, whom) => {
+                let Some(who) = self.find(whom) else { return Outcome::Nobody };
+                let number = sequence::signal(name).expect("checked when it was read");
+                self.machine.signal(who, Signal(number));
+            }
+            other => return Outcome::Done(self.file(other)),
+        }
+        Outcome::Done(Ok(()))
+    }
+
+    /// Files, with the kernel's errnos for what cannot be.
+    fn file(&mut self, act: &Act) -> Result<(), i32> {
+        let path = |name: &String| Path::new(SCAN_DIR).join(name);
+        let root = self.root;
+        let disk = &mut self.machine.world.disk;
+        let at = |disk: &Disk, path: &Path| disk.peek(root, &BTreeMap::new(), path);
+        let has_parent = |disk: &Disk, path: &Path| {
+            path.parent().is_some_and(|parent| at(disk, parent).is_some())
+        };
+        match act {
+            Act::Service { name, .. } => {
+                if at(disk, &path(name)).is_some() {
+                    return Err(NOTEMPTY);
+                }
+                for (file, text, mode) in service_files(act) {
+                    disk.put_file(root, &path(name).join(file), text.as_bytes(), mode, 0, 0);
+                }
+            }
+            Act::Mkdir(name) => {
+                disk.put_dir(root, &path(name), 0o755, 0, 0);
+            }
+            Act::Write(name, _) if !has_parent(disk, &path(name)) => return Err(NOENT),
+            Act::Write(name, text) => {
+                let mode = sequence::mode_of(text);
+                disk.put_file(root, &path(name), text.as_bytes(), mode, 0, 0);
+            }
+            Act::Link(name, target) => {
+                disk.put_link(root, &path(name), target, 0, 0);
+            }
+            Act::Fifo(name) => {
+                disk.put_fifo(root, &path(name), 0o600, 0, 0);
+            }
+            Act::Remove(name) => {
+                let gone = disk.remove(root, &path(name));
+                if gone.is_empty() {
+                    return Err(NOENT);
+                }
+                gone.into_iter().for_each(|node| disk.forget(node));
+            }
+            Act::Chmod(name, mode) => {
+                let node = at(disk, &path(name)).ok_or(NOENT)?;
+                disk.put_status(node, *mode, 0, 0);
+            }
+            _ => unreachable!("no act on files"),
+        }
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> Outcome {
+        let (from, to) = (Place::from(from), Place::from(to));
+        let effect = Effect::Rename { from, to, over: Over::Replace };
+        match kernel::perform(&mut self.machine.world, self.me, &effect) {
+            Reply::Done(outcome) => Outcome::Done(outcome.map(drop).map_err(|errno| errno.0)),
+            other => panic!("a rename is done at once: {other:?}"),
+        }
+    }
+
+    fn boot(&mut self) {
+        let path = PathBuf::from("/usr/bin/s6-svscan");
+        let args = vec!["--".into(), SCAN_DIR.into()];
+        let env = BTreeMap::from([("PATH".into(), "/usr/bin".into())]);
+        let program = Program { path, args, env, ..Program::default() };
+        let first = Who { container: ID, pid: 1 };
+        programs::become_program(&mut self.machine.world, first, &program)
+            .expect("the image has s6-svscan");
+    }
+
+    fn tool(&mut self, who: Who, words: &[String]) -> Outcome {
+        let args: Vec<OsString> = words[1..].iter().map(OsString::from).collect();
+        let finished = tools::run(&mut self.machine.world, who, &words[0], &args)
+            .unwrap_or_else(|| panic!("no such tool is simulated: {words:?}"));
+        let Status::Exited(code) = finished.status else { panic!("a tool exits") };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&finished.stdout), text(&finished.stderr));
+        Outcome::Tool { code: i32::from(code), out, err }
+    }
+
+    fn alive(&self) -> impl Iterator<Item = (Who, &Process)> {
+        let others = [self.me, self.hermes];
+        let everybody = self.machine.world.everybody();
+        everybody.filter(move |(who, it)| it.is_alive() && !others.contains(who))
+    }
+
+    fn find(&self, whom: &Whom) -> Option<Who> {
+        let supervisor = |name: &String| {
+            let is_it = |it: &Process| {
+                matches!(it.body, Body::Supervise(_))
+                    && it.argv.last().is_some_and(|arg| arg == name.as_str())
+            };
+            self.alive().find(|(_, it)| is_it(it)).map(|(who, _)| who)
+        };
+        match whom {
+            Whom::Svscan => self.alive().find(|(who, _)| who.pid == 1).map(|(who, _)| who),
+            Whom::Supervisor(name) => supervisor(name),
+            Whom::Child(name) => {
+                let parent = supervisor(name)?.pid;
+                self.alive().find(|(_, it)| it.parent == parent).map(|(who, _)| who)
+            }
+        }
+    }
+
+    /// Everybody moves, and so much time passes.
+    pub(super) fn rest(&mut self, time: Duration) {
+        let end = self.machine.world.clock.boot + time;
+        loop {
+            self.settle();
+            let next = self.machine.next_moment().filter(|at| *at <= end);
+            if next.is_none() && self.machine.world.clock.boot >= end {
+                return;
+            }
+            self.machine.advance(next.unwrap_or(end));
+        }
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..TURNS_MAX {
+            if !self.turn() {
+                return;
+            }
+        }
+        panic!("somebody is busy for ever");
+    }
+
+    /// One turn of somebody, if anybody can move now.
+    fn turn(&mut self) -> bool {
+        let mut ready = self.machine.ready();
+        ready.retain(|who| ![self.me, self.hermes].contains(who));
+        if ready.is_empty() {
+            return false;
+        }
+        self.turns += 1;
+        let who = match self.order {
+            Order::Oldest => ready[0],
+            Order::Youngest => ready[ready.len() - 1],
+            Order::Round => ready[self.turns % ready.len()],
+        };
+        self.machine.step(who);
+        true
+    }
+
+    /// The world now.
+    pub(super) fn view(&self) -> View {
+        let world = &self.machine.world;
+        let ended = match world.container(ID).phase {
+            Phase::Exited(code) => Some(i32::from(code)),
+            _ => None,
+        };
+        let mut processes = BTreeMap::new();
+        for (_, it) in self.alive() {
+            let words: Vec<String> =
+                it.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            // Before the boot PID 1 is nobody yet.
+            if words.is_empty() {
+                continue;
+            }
+            *processes.entry(role(&words, it.stopped)).or_insert(0) += 1;
+        }
+        let mut tree = BTreeMap::new();
+        let top = world.disk.peek(self.root, &BTreeMap::new(), Path::new(SCAN_DIR));
+        // A container's memory goes with it.
+        if let (Some(top), None) = (top, ended) {
+            self.walk(top, "", &mut tree);
+        }
+        View { ended, tree, processes }
+    }
+
+    fn walk(&self, dir: NodeId, above: &str, tree: &mut BTreeMap<String, String>) {
+        let disk = &self.machine.world.disk;
+        let Some(names) = disk.node(dir).and_then(|node| node.body.as_directory()) else { return };
+        for (name, id) in &names.names {
+            let Some(node) = disk.node(*id) else { continue };
+            let path = format!("{above}{}", name.to_string_lossy());
+            tree.insert(path.clone(), self.told(&path, node));
+            self.walk(*id, &format!("{path}/"), tree);
+        }
+    }
+
+    fn told(&self, path: &str, node: &disk::Node) -> String {
+        let (kind, bytes) = match &node.body {
+            NodeBody::File(bytes) => ("file", bytes.clone()),
+            NodeBody::Directory(_) => ("dir", Vec::new()),
+            NodeBody::Link(target) => ("link", target.to_string_lossy().into_owned().into_bytes()),
+            NodeBody::Fifo => ("fifo", Vec::new()),
+            NodeBody::Other => ("other", Vec::new()),
+        };
+        let disk::Status { mode, uid, gid } = node.status;
+        let lives = |pid: u64| self.alive().any(|(who, _)| u64::try_from(who.pid) == Ok(pid));
+        Node { kind, mode, uid, gid, bytes }.told(path, lives)
+    }
+}
+
+/// Of several in one order that nothing tells apart, one is enough.
+pub(super) fn forget_equals(fakes: &mut Vec<Fake>) {
+    let mut seen = Vec::new();
+    fakes.iter_mut().for_each(|fake| *fake = fake.with(Programs::Quick));
+    fakes.retain(|fake| {
+        let state = (fake.machine.state(), fake.order);
+        let is_new = !seen.contains(&state);
+        seen.push(state);
+        is_new
+    });
+}
+
+/// Somebody who never moves by himself.
+fn born(world: &mut World, uid: u32, serial: u64) -> Who {
+    let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
+    let inherited = BTreeMap::new();
+    let birth =
+        programs::Birth { parent: 0, serial, credentials, inherited, dies_with_parent: false };
+    let nobody = Running::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
+    programs::make(world, ID, birth, Body::User(nobody))
+}

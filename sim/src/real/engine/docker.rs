@@ -1,0 +1,291 @@
+//! A container of the engine's, over all its lives.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::query_parameters::{
+    KillContainerOptions, LogsOptions, RemoveContainerOptions, RestartContainerOptions,
+    StopContainerOptions,
+};
+use futures_util::StreamExt;
+
+use super::exec::{self, Program};
+use super::keeper::Keeper;
+use super::near::Near;
+use super::watcher::Watcher;
+use crate::machine::image::HOME;
+use crate::real::inside::Outcome;
+use crate::real::processes::{self, Process};
+use crate::real::vessel::{End, Seen, Start, Vessel, holders_in};
+use crate::real::{behaviour, outside};
+use crate::scenario::words::{Signal, User};
+
+/// One container. It is made when it is first started: only then everything of it is known.
+pub(super) struct Docked {
+    keeper: Rc<Keeper>,
+    number: u8,
+    id: Option<String>,
+    is_frozen: bool,
+    /// What is laid over the image's files once it is made.
+    layers: RefCell<Vec<Vec<u8>>>,
+    watcher: RefCell<Option<Watcher>>,
+    /// Its present life, where it can be seen from outside.
+    near: RefCell<Option<Near>>,
+}
+
+impl std::fmt::Debug for Docked {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "container {} of {}", self.number, self.keeper.name)
+    }
+}
+
+impl Docked {
+    pub(super) fn new(keeper: Rc<Keeper>, number: u8) -> Self {
+        let (layers, watcher, near) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { keeper, number, id: None, is_frozen: false, layers, watcher, near }
+    }
+
+    fn id(&self) -> Result<&str, String> {
+        self.id.as_deref().ok_or_else(|| format!("{self:?} was not started yet"))
+    }
+
+    fn make(&mut self, start: &Start) -> Result<String, String> {
+        let env = start.env.iter().map(|(name, value)| format!("{name}={value}"));
+        let tmpfs = start.noexec_run.then(|| [("/run".to_owned(), String::new())].into());
+        let host_config =
+            HostConfig { tmpfs, readonly_rootfs: Some(start.noexec_run), ..Default::default() };
+        let config = ContainerCreateBody {
+            host_config: Some(host_config),
+            entrypoint: start.entrypoint(),
+            cmd: (!start.command.is_empty()).then(|| start.command.clone()),
+            env: Some(env.collect()),
+            ..Default::default()
+        };
+        let id = self.keeper.create(&format!("c{}", self.number), config)?;
+        for layer in self.layers.take() {
+            self.keeper.lay(&id, &layer)?;
+        }
+        self.id = Some(id.clone());
+        Ok(id)
+    }
+
+    /// Its PID 1 runs.
+    fn is_alive(&self) -> bool {
+        let Some(id) = &self.id else { return false };
+        let found = self.keeper.engine.does(self.keeper.engine.docker.inspect_container(id, None));
+        found.is_ok_and(|it| it.state.and_then(|it| it.running) == Some(true))
+    }
+
+    /// Asks the one that looks; another one if that is no more.
+    fn watch<T>(
+        &self,
+        mut ask: impl FnMut(&mut Watcher) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let mut watcher = self.watcher.borrow_mut();
+        if let Some(found) = watcher.as_mut() {
+            match ask(found) {
+                Ok(answer) => return Ok(answer),
+                // It ended with the container's last life.
+                Err(_) => *watcher = None,
+            }
+        }
+        if self.is_frozen || !self.is_alive() {
+            return Err(format!("{self:?} does not run"));
+        }
+        let mut begun = Watcher::begin(&self.keeper.engine, self.id()?)?;
+        let answer = ask(&mut begun)?;
+        *watcher = Some(begun);
+        Ok(answer)
+    }
+
+    /// Looks from outside, where that can be.
+    fn near<T>(&self, look: impl FnOnce(&Near) -> T) -> Result<T, String> {
+        if !self.keeper.is_near() {
+            return Err(format!("{self:?} can be seen from inside alone"));
+        }
+        let mut near = self.near.borrow_mut();
+        if near.as_ref().is_some_and(|it| !it.lasts()) {
+            *near = None;
+        }
+        match near.as_ref() {
+            Some(near) => Ok(look(near)),
+            None => Ok(look(near.insert(Near::of(&self.keeper.engine, self.id()?)?))),
+        }
+    }
+
+    fn is_on_volume(path: &str) -> bool {
+        path.strip_prefix(HOME).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+fn seconds(grace: Duration) -> Option<i32> {
+    i32::try_from(grace.as_millis().div_ceil(1000)).ok()
+}
+
+impl Vessel for Docked {
+    fn start(&mut self, start: &Start) -> Result<(), String> {
+        let id = match &self.id {
+            Some(id) => id.clone(),
+            None => self.make(start)?,
+        };
+        self.keeper.engine.does(self.keeper.engine.docker.start_container(&id, None))
+    }
+
+    fn stop(&mut self, grace: Duration) -> Result<(), String> {
+        self.watcher.take();
+        let how = StopContainerOptions { t: seconds(grace), ..Default::default() };
+        let engine = &self.keeper.engine;
+        engine.does(engine.docker.stop_container(self.id()?, Some(how)))
+    }
+
+    fn restart(&mut self, grace: Duration, _: &Start) -> Result<(), String> {
+        self.watcher.take();
+        let how = RestartContainerOptions { t: seconds(grace), ..Default::default() };
+        let engine = &self.keeper.engine;
+        engine.does(engine.docker.restart_container(self.id()?, Some(how)))
+    }
+
+    fn kill(&mut self) -> Result<(), String> {
+        self.watcher.take();
+        if !self.is_alive() {
+            return Ok(());
+        }
+        let engine = &self.keeper.engine;
+        engine.does(engine.docker.kill_container(self.id()?, None::<KillContainerOptions>))?;
+        let ended = || if self.is_alive() { Err("it lives on".to_owned()) } else { Ok(()) };
+        crate::real::wait::within(crate::real::wait::PATIENCE, ended)
+    }
+
+    fn pause(&mut self) -> Result<(), String> {
+        self.watcher.take();
+        let engine = &self.keeper.engine;
+        engine.does(engine.docker.pause_container(self.id()?))?;
+        self.is_frozen = true;
+        Ok(())
+    }
+
+    fn unpause(&mut self) -> Result<(), String> {
+        let engine = &self.keeper.engine;
+        engine.does(engine.docker.unpause_container(self.id()?))?;
+        self.is_frozen = false;
+        Ok(())
+    }
+
+    fn recreate(&mut self) -> Result<(), String> {
+        self.watcher.take();
+        self.layers.take();
+        let Some(id) = self.id.take() else { return Ok(()) };
+        let engine = &self.keeper.engine;
+        let how = RemoveContainerOptions { force: true, ..Default::default() };
+        engine.does(engine.docker.remove_container(&id, Some(how)))
+    }
+
+    fn refresh(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn runs(&mut self) -> bool {
+        self.is_alive()
+    }
+
+    fn begin(
+        &self,
+        user: User,
+        env: &BTreeMap<String, String>,
+        argv: &[&str],
+        stdin: &[u8],
+    ) -> Result<End, String> {
+        let program = Program { user, env, argv };
+        let ended = exec::begin(&self.keeper.engine, self.id()?, &program, stdin)?;
+        Ok(Box::new(move || Ok(ended()?.told())))
+    }
+
+    fn change(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<Outcome, String> {
+        if words.first().is_some_and(|path| Self::is_on_volume(path)) {
+            return Ok(self.keeper.change(script, words, stdin)?.told());
+        }
+        if self.is_alive() {
+            let argv = [&["sh", "-ec", script, "sh"], words].concat();
+            return self.begin(User::Root, &BTreeMap::new(), &argv, stdin)?();
+        }
+        match self.keeper.prepare(script, words, stdin)? {
+            Err(ended) => return Ok(ended.told()),
+            Ok(layer) => match &self.id {
+                Some(id) => self.keeper.lay(id, &layer)?,
+                None => self.layers.borrow_mut().push(layer),
+            },
+        }
+        Ok(Outcome { code: Some(0), out: String::new(), err: String::new(), took: Duration::ZERO })
+    }
+
+    fn see(&self, path: &str) -> Option<Seen> {
+        if self.keeper.is_near() {
+            return outside::see(&self.outside(path).ok()?);
+        }
+        if Self::is_on_volume(path) {
+            return self.keeper.see(path);
+        }
+        let engine = &self.keeper.engine;
+        self.watch(|watcher| watcher.see(engine, path)).ok().flatten()
+    }
+
+    fn outside(&self, path: &str) -> Result<PathBuf, String> {
+        match Self::is_on_volume(path) {
+            true => self.keeper.outside(path),
+            false => self.near(|near| near.path(path)),
+        }
+    }
+
+    fn listens(&self, fifo: &str) -> Result<(), String> {
+        if self.keeper.is_near() {
+            return outside::listens(&self.outside(fifo)?);
+        }
+        let engine = &self.keeper.engine;
+        // That nobody reads is an answer, too.
+        self.watch(|watcher| Ok(watcher.listens(engine, fifo)))?
+    }
+
+    fn processes(&self) -> Vec<Process> {
+        if self.keeper.is_near() {
+            return self.near(|near| processes::of_namespace(near.init)).unwrap_or_default();
+        }
+        let engine = &self.keeper.engine;
+        self.watch(|watcher| watcher.processes(engine)).unwrap_or_default()
+    }
+
+    fn signal(&self, to: &Process, signal: Signal) -> Result<(), String> {
+        let name = behaviour::name(signal);
+        let engine = &self.keeper.engine;
+        if to.pid == 1 {
+            let how = KillContainerOptions { signal: name.to_owned() };
+            return engine.does(engine.docker.kill_container(self.id()?, Some(how)));
+        }
+        self.watch(|watcher| watcher.signal(engine, to.pid, name))
+    }
+
+    fn holders(&self, inode: u64) -> Vec<u32> {
+        if self.keeper.is_near() {
+            return outside::holders(inode);
+        }
+        let locks = self.see("/proc/locks").map(|it| it.text());
+        holders_in(&locks.unwrap_or_default(), inode)
+    }
+
+    fn console(&self) -> String {
+        let Some(id) = &self.id else { return String::new() };
+        let options = LogsOptions {
+            stdout: true,
+            stderr: true,
+            tail: "all".to_owned(),
+            ..Default::default()
+        };
+        let engine = &self.keeper.engine;
+        let parts = engine.docker.logs(id, Some(options));
+        let parts = engine.runtime.block_on(parts.collect::<Vec<_>>());
+        parts.iter().flatten().map(ToString::to_string).collect()
+    }
+}
