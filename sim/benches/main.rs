@@ -49,7 +49,7 @@ fn bench(scenario: &Arc<Scenario>) {
     let (nodes, processes) = match Play::new(scenario) {
         Ok(play) => {
             let world = &play.machine.world;
-            (world.disk.nodes().to_string(), world.everybody().count().to_string())
+            (world.disk.node_count().to_string(), world.processes().count().to_string())
         }
         Err(failure) => (format!("({})", failure.promise), "-".to_owned()),
     };

@@ -24,11 +24,11 @@ use hermes::error::Errno;
 use hermes::host::effect::Effect;
 
 use crate::hash;
-use crate::hash::Kept;
-use crate::invariants::{Breach, Watch};
-use crate::machine::world::{ContainerId, Who};
-use crate::machine::{Machine, Moved};
-use crate::replay::Wants;
+use crate::hash::LazilyHashed;
+use crate::invariants::{Monitor, Violation};
+use crate::machine::world::{ContainerId, ProcessId};
+use crate::machine::{Machine, StepOutcome};
+use crate::replay::Request;
 use crate::scenario::{Kind, Scenario};
 
 pub use acts::behaviour;
@@ -41,15 +41,15 @@ pub use surprise::{is_about, objects};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Move {
     /// A process moves.
-    Step(Who),
+    Step(ProcessId),
     /// The story's next step begins, or this one of a group.
     Begin(usize),
     /// Time passes until somebody can move.
     Time,
     /// Something befalls a task at what it is about to do.
-    Befall(Who, Deed),
+    Befall(ProcessId, Deed),
     /// The story's own surprise of this number befalls it.
-    Told(Who, usize),
+    Told(ProcessId, usize),
 }
 
 /// What can befall.
@@ -94,9 +94,9 @@ impl Failure {
     }
 }
 
-impl From<Breach> for Failure {
-    fn from(breach: Breach) -> Self {
-        Self::of(breach.promise.to_string(), breach.what)
+impl From<Violation> for Failure {
+    fn from(breach: Violation) -> Self {
+        Self::of(breach.invariant.to_string(), breach.detail)
     }
 }
 
@@ -119,16 +119,16 @@ pub struct Play {
     /// How far the story is.
     at: usize,
     doing: Vec<Doing>,
-    current: Option<Who>,
+    current: Option<ProcessId>,
     /// Commands by serial: their step's name, and their end.
-    commands: Arc<Kept<BTreeMap<u64, Command>>>,
+    commands: Arc<LazilyHashed<BTreeMap<u64, Command>>>,
     sticky: Option<Sticky>,
     /// How far the story's own surprises are.
     met: surprise::Met,
     /// Containers to be started as soon as they have ended.
     restarting: Vec<ContainerId>,
     /// What is promised.
-    pub watch: Watch,
+    pub watch: Monitor,
     /// No fault was added: the story's own expectations must hold.
     pub is_clean: bool,
     /// The first of the story's own expectations that did not hold. The run goes on, so that a promise may speak, too.
@@ -140,7 +140,7 @@ pub struct Play {
     /// Of all that happened, in order.
     pub digest: u128,
     /// What the moves did, for whoever listens; empty it to hear on.
-    pub heard: Option<Vec<Moved>>,
+    pub heard: Option<Vec<StepOutcome>>,
 }
 
 /// A command of the story.
@@ -159,8 +159,8 @@ pub struct Command {
 impl Play {
     /// Everything that decides what can happen next.
     pub fn state(&self) -> u128 {
-        hash::of(&(
-            self.machine.state(),
+        hash::digest(&(
+            self.machine.state_digest(),
             (self.at, &self.doing, &self.sticky, &self.met, &self.restarting),
             (&self.watch, &self.commands, self.is_clean, &self.missed),
         ))
@@ -205,11 +205,11 @@ impl Play {
 
     /// What can come next without a fault, the calm move first. Nothing: the machine is at rest for good.
     pub fn moves(&self) -> Vec<Move> {
-        let ready = self.machine.ready();
+        let ready = self.machine.ready_processes();
         let mut moves = Vec::new();
         moves.extend(self.current.filter(|who| ready.contains(who)).map(Move::Step));
         // Whoever comes after the one that moved last, so that nobody waits for ever.
-        let (later, earlier): (Vec<Who>, Vec<Who>) =
+        let (later, earlier): (Vec<ProcessId>, Vec<ProcessId>) =
             ready.into_iter().partition(|who| Some(*who) > self.current);
         let others = later.into_iter().chain(earlier).map(Move::Step);
         moves.extend(others.filter(|step| moves.first() != Some(step)).collect::<Vec<_>>());
@@ -233,19 +233,19 @@ impl Play {
 
     /// When time lets anything happen.
     pub fn next_moment(&self) -> Option<Duration> {
-        self.machine.next_moment().into_iter().chain(self.story_moment()).min()
+        self.machine.next_wake().into_iter().chain(self.story_moment()).min()
     }
 
     /// One move.
     pub fn take(&mut self, next: &Move) -> Result<(), Failure> {
         self.moves += 1;
-        self.digest = hash::of(&(self.digest, next));
+        self.digest = hash::digest(&(self.digest, next));
         match next {
             Move::Step(who) => self.step(*who)?,
             Move::Begin(index) => self.begin(*index)?,
             Move::Time => {
                 if let Some(moment) = self.next_moment() {
-                    self.machine.advance(moment);
+                    self.machine.advance_to(moment);
                 }
             }
             Move::Befall(who, deed) => self.befall(*who, deed)?,
@@ -256,7 +256,7 @@ impl Play {
         Ok(())
     }
 
-    fn step(&mut self, who: Who) -> Result<(), Failure> {
+    fn step(&mut self, who: ProcessId) -> Result<(), Failure> {
         self.current = Some(who);
         if !self.scenario.surprises.is_empty() {
             self.meet(who);
@@ -269,37 +269,37 @@ impl Play {
     }
 
     /// The refusal that stays, if this is what it is about.
-    fn refusal(&self, who: Who) -> Option<Errno> {
+    fn refusal(&self, who: ProcessId) -> Option<Errno> {
         let sticky = self.sticky.as_ref()?;
-        let Some(Wants::Effect(effect)) = self.machine.wants(who) else { return None };
+        let Some(Request::Effect(effect)) = self.machine.request(who) else { return None };
         let serial = self.machine.world.process(who)?.serial;
         let is_meant = serial == sticky.serial
             && surprise::is_about(effect, sticky.kind, sticky.touches.as_deref());
         is_meant.then_some(sticky.errno)
     }
 
-    fn moved(&mut self, moved: &Moved) -> Result<(), Failure> {
+    fn moved(&mut self, moved: &StepOutcome) -> Result<(), Failure> {
         if let Some(heard) = &mut self.heard {
             heard.push(moved.clone());
         }
         match moved {
-            Moved::Acted { effect, outcome, .. } => {
+            StepOutcome::Performed { effect, outcome, .. } => {
                 self.effects += 1;
-                self.digest = hash::of(&(self.digest, effect, outcome));
+                self.digest = hash::digest(&(self.digest, effect, outcome));
             }
-            Moved::Exited { serial, code, .. } => {
+            StepOutcome::Exited { serial, code, .. } => {
                 if let Some(command) = Arc::make_mut(&mut self.commands).get_mut(serial) {
                     command.exit = Some(*code);
                     command.is_running = false;
                 }
             }
-            Moved::Panicked { .. } | Moved::Automaton { .. } => {}
+            StepOutcome::Panicked { .. } | StepOutcome::Automaton { .. } => {}
         }
         let printed = match moved {
-            Moved::Exited { serial, .. } => self.machine.printed.get(serial).map(|it| &**it),
+            StepOutcome::Exited { serial, .. } => self.machine.outputs.get(serial).map(|it| &**it),
             _ => None,
         };
-        self.watch.moved(&self.machine.world, moved, printed)?;
+        self.watch.after_step(&self.machine.world, moved, printed)?;
         Ok(())
     }
 
@@ -310,7 +310,7 @@ impl Play {
             return;
         }
         let alive: Vec<u64> = world
-            .everybody()
+            .processes()
             .filter(|(_, process)| process.is_alive())
             .map(|(_, process)| process.serial)
             .collect();
@@ -324,12 +324,12 @@ impl Play {
                     command.is_running = false;
                 }
             }
-            self.watch.cut_short(world, cut.into_iter());
+            self.watch.commands_aborted(world, cut.into_iter());
         }
     }
 
     /// The effect that a task is about to ask for.
-    pub fn next_effect(&self, who: Who) -> Option<&Effect> {
-        self.machine.effect(who)
+    pub fn next_effect(&self, who: ProcessId) -> Option<&Effect> {
+        self.machine.next_effect(who)
     }
 }

@@ -35,10 +35,10 @@ mod watch;
 mod words;
 
 pub use compare::{
-    Fingerprint, comes_back, commute, ends_in_an_order, ever_slower, fingerprint, reaches_its_end,
-    same_for_others,
+    Fingerprint, check_backoff, check_commute, check_isolation, check_recovers,
+    check_repeat_converges, check_serializable, fingerprint,
 };
-pub use name::{Breach, Name, UnknownName};
-pub use status::status_agrees;
-pub use watch::Watch;
-pub use words::Words;
+pub use name::{Name, UnknownInvariant, Violation};
+pub use status::check_status;
+pub use watch::Monitor;
+pub use words::IntentSet;

@@ -27,4 +27,4 @@ pub mod touched;
 pub mod user_program;
 pub mod world;
 
-pub use step::{Machine, Moved, Printed};
+pub use step::{Machine, ProcessOutput, StepOutcome};

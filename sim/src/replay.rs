@@ -27,12 +27,12 @@ use hermes::probe::{self, Round};
 
 use crate::hash;
 
-pub use memo::forget;
-use rounds::Waits;
+pub use memo::clear_replay_cache;
+use rounds::WaitStack;
 
 /// What a task wants next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Wants {
+pub enum Request {
     /// An answer to this.
     Effect(Effect),
     /// Nothing more: it exits with this code.
@@ -45,23 +45,23 @@ pub enum Wants {
 #[derive(Clone, Debug)]
 pub struct Task {
     invocation: Arc<Invocation>,
-    from: Option<Arc<Running>>,
+    resumed_from: Option<Arc<Running>>,
     answers: Answers,
-    wants: Arc<Wants>,
+    request: Arc<Request>,
     /// The waits that it is in.
-    waits: Waits,
+    waits: WaitStack,
     /// Of all that decides what it does next.
     digest: u128,
 }
 
 /// The answers so far, newest first, shared with every clone.
 #[derive(Clone, Debug, Default)]
-struct Answers(Option<Arc<Answered>>);
+struct Answers(Option<Arc<AnswerNode>>);
 
 #[derive(Debug)]
-struct Answered {
+struct AnswerNode {
     outcome: Outcome,
-    before: Answers,
+    earlier: Answers,
 }
 
 impl Drop for Answers {
@@ -70,7 +70,7 @@ impl Drop for Answers {
         let mut next = self.0.take();
         while let Some(node) = next {
             match Arc::try_unwrap(node) {
-                Ok(mut node) => next = node.before.0.take(),
+                Ok(mut node) => next = node.earlier.0.take(),
                 Err(_) => break,
             }
         }
@@ -92,12 +92,12 @@ impl std::hash::Hash for Task {
 }
 
 /// The future of a task, at the point where it wants its next answer.
-pub struct Live {
-    door: Rc<Door>,
+pub struct LiveFuture {
+    door: Rc<ReplayHost>,
     future: Pin<Box<dyn Future<Output = Progress>>>,
 }
 
-impl std::fmt::Debug for Live {
+impl std::fmt::Debug for LiveFuture {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Live")
     }
@@ -105,23 +105,23 @@ impl std::fmt::Debug for Live {
 
 thread_local! {
     /// Is it noted where effects are asked for? Decides nothing.
-    static WATCHED: Cell<bool> = const { Cell::new(false) };
+    static CAPTURES_BACKTRACE: Cell<bool> = const { Cell::new(false) };
     /// Where the last one was.
-    static ASKED_AT: Cell<Option<Backtrace>> = const { Cell::new(None) };
+    static REQUEST_BACKTRACE: Cell<Option<Backtrace>> = const { Cell::new(None) };
 }
 
 /// The door of one task: keeps what was asked until it is answered.
 #[derive(Debug, Default)]
-struct Door {
-    asked: RefCell<Option<Effect>>,
+struct ReplayHost {
+    request: RefCell<Option<Effect>>,
     answer: RefCell<Option<Outcome>>,
 }
 
-impl Host for Door {
+impl Host for ReplayHost {
     async fn perform(&self, effect: Effect) -> Outcome {
-        *self.asked.borrow_mut() = Some(effect);
-        if WATCHED.get() {
-            ASKED_AT.set(Some(Backtrace::force_capture()));
+        *self.request.borrow_mut() = Some(effect);
+        if CAPTURES_BACKTRACE.get() {
+            REQUEST_BACKTRACE.set(Some(Backtrace::force_capture()));
         }
         poll_fn(|_| match self.answer.borrow_mut().take() {
             Some(outcome) => Poll::Ready(outcome),
@@ -133,14 +133,14 @@ impl Host for Door {
 
 /// What polling led to.
 enum Polled {
-    Wants(Wants),
+    Request(Request),
     /// A turn is over.
-    Cut(Box<Running>),
+    TurnEnded(Box<Running>),
 }
 
-impl Live {
+impl LiveFuture {
     fn start(invocation: &Arc<Invocation>, from: Option<&Arc<Running>>) -> Self {
-        let door = Rc::new(Door::default());
+        let door = Rc::new(ReplayHost::default());
         let (host, invocation) = (Rc::clone(&door), Arc::clone(invocation));
         let from = from.map(|running| Running::clone(running));
         let future = Box::pin(async move {
@@ -164,12 +164,14 @@ impl Live {
         let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(&mut context)));
         match polled {
             Ok(Poll::Pending) => {
-                let asked = self.door.asked.borrow_mut().take();
-                Polled::Wants(Wants::Effect(asked.expect("a pending task has asked for something")))
+                let asked = self.door.request.borrow_mut().take();
+                Polled::Request(Request::Effect(
+                    asked.expect("a pending task has asked for something"),
+                ))
             }
-            Ok(Poll::Ready(Progress::Exit(code))) => Polled::Wants(Wants::Exit(code)),
-            Ok(Poll::Ready(Progress::Gateway(running))) => Polled::Cut(running),
-            Err(panic) => Polled::Wants(Wants::Panic(message(panic.as_ref()))),
+            Ok(Poll::Ready(Progress::Exit(code))) => Polled::Request(Request::Exit(code)),
+            Ok(Poll::Ready(Progress::Gateway(running))) => Polled::TurnEnded(running),
+            Err(panic) => Polled::Request(Request::Panic(message(panic.as_ref()))),
         }
     }
 
@@ -188,30 +190,40 @@ impl Task {
     /// The program at its first effect.
     pub fn new(invocation: Invocation) -> Self {
         let invocation = Arc::new(invocation);
-        let digest = hash::of(&(&invocation.argv, &invocation.env, invocation.pid, invocation.uid));
+        let digest =
+            hash::digest(&(&invocation.argv, &invocation.env, invocation.pid, invocation.uid));
         let Invocation { program, gid, stdin_is_terminal, .. } = &*invocation;
-        let key = hash::of(&("begun", digest, program, gid, stdin_is_terminal));
-        let wants = Arc::new(Wants::Exit(0));
+        let key = hash::digest(&("begun", digest, program, gid, stdin_is_terminal));
+        let wants = Arc::new(Request::Exit(0));
         let answers = Answers::default();
-        let waits = Waits::default();
-        let mut task =
-            Self { invocation: Arc::clone(&invocation), from: None, answers, wants, waits, digest };
-        if let Some(known) = memo::recall(key) {
-            task.wants = known.wants;
-            task.hear(&known.said);
+        let waits = WaitStack::default();
+        let mut task = Self {
+            invocation: Arc::clone(&invocation),
+            resumed_from: None,
+            answers,
+            request: wants,
+            waits,
+            digest,
+        };
+        if let Some(known) = memo::lookup(key) {
+            task.request = known.request;
+            task.apply_rounds(&known.rounds);
             return task;
         }
-        let (_, said) = task.settle(Live::start(&invocation, None));
-        if task.from.is_none() {
-            let wants = Arc::clone(&task.wants);
-            memo::keep(key, memo::Known { wants, cut: None, said: said.into() });
+        let (_, said) = task.poll_fresh(LiveFuture::start(&invocation, None));
+        if task.resumed_from.is_none() {
+            let wants = Arc::clone(&task.request);
+            memo::store(
+                key,
+                memo::CachedReaction { request: wants, turn_start: None, rounds: said.into() },
+            );
         }
         task
     }
 
     /// What it wants next.
-    pub fn wants(&self) -> &Arc<Wants> {
-        &self.wants
+    pub fn request(&self) -> &Arc<Request> {
+        &self.request
     }
 
     /// Of all that decides what it does next.
@@ -226,85 +238,88 @@ impl Task {
 
     /// Gives it the answer to what it wants. `live` is its future, if somebody kept it. What it did the last time that
     /// it had the same answers it does again: then no future is asked, and none is left.
-    pub fn answer(&mut self, live: Option<Live>, outcome: Outcome) -> Option<Live> {
-        let key = hash::of(&(self.digest, &outcome));
-        if let Some(known) = memo::recall(key) {
-            self.wants = Arc::clone(&known.wants);
-            match &known.cut {
-                None => self.note(key, outcome),
-                Some(running) => self.cut(Arc::clone(running)),
+    pub fn answer(&mut self, live: Option<LiveFuture>, outcome: Outcome) -> Option<LiveFuture> {
+        let key = hash::digest(&(self.digest, &outcome));
+        if let Some(known) = memo::lookup(key) {
+            self.request = Arc::clone(&known.request);
+            match &known.turn_start {
+                None => self.push_answer(key, outcome),
+                Some(running) => self.restart_from(Arc::clone(running)),
             }
-            self.hear(&known.said);
+            self.apply_rounds(&known.rounds);
             return None;
         }
         let mut live = live.unwrap_or_else(|| self.rebuild());
-        self.note(key, outcome.clone());
+        self.push_answer(key, outcome.clone());
         let (polled, said) = live.answer(outcome);
         let (live, cut, said) = match polled {
-            Polled::Wants(wants) => {
-                self.wants = Arc::new(wants);
-                self.hear(&said);
+            Polled::Request(wants) => {
+                self.request = Arc::new(wants);
+                self.apply_rounds(&said);
                 (live, None, said)
             }
-            Polled::Cut(running) => {
+            Polled::TurnEnded(running) => {
                 let (live, said) = self.begin_turn(*running);
-                (live, self.from.clone(), said)
+                (live, self.resumed_from.clone(), said)
             }
         };
-        let wants = Arc::clone(&self.wants);
-        memo::keep(key, memo::Known { wants, cut, said: said.into() });
+        let wants = Arc::clone(&self.request);
+        memo::store(
+            key,
+            memo::CachedReaction { request: wants, turn_start: cut, rounds: said.into() },
+        );
         Some(live)
     }
 
-    fn note(&mut self, digest: u128, outcome: Outcome) {
+    fn push_answer(&mut self, digest: u128, outcome: Outcome) {
         self.digest = digest;
         let before = std::mem::take(&mut self.answers);
-        self.answers = Answers(Some(Arc::new(Answered { outcome, before })));
+        self.answers = Answers(Some(Arc::new(AnswerNode { outcome, earlier: before })));
     }
 
     /// What it said on its way to what it wants now.
-    fn hear(&mut self, said: &[Round]) {
+    fn apply_rounds(&mut self, said: &[Round]) {
         for round in said {
-            self.waits.hear(*round, &mut self.digest, &mut self.answers);
+            self.waits.apply(*round, &mut self.digest, &mut self.answers);
         }
-        if let Wants::Exit(code) = *self.wants {
+        if let Request::Exit(code) = *self.request {
             // Whatever led here, nothing else of it is left.
-            self.digest = hash::of(&("exit", code));
+            self.digest = hash::digest(&("exit", code));
         }
     }
 
     /// The list starts anew: what the gateway is between two turns says it all.
-    fn cut(&mut self, running: Arc<Running>) {
-        self.digest = hash::of(&(&self.invocation.argv, self.invocation.pid, &*running));
-        self.from = Some(running);
+    fn restart_from(&mut self, running: Arc<Running>) {
+        self.digest = hash::digest(&(&self.invocation.argv, self.invocation.pid, &*running));
+        self.resumed_from = Some(running);
         self.answers = Answers::default();
-        self.waits = Waits::default();
+        self.waits = WaitStack::default();
     }
 
-    fn begin_turn(&mut self, running: Running) -> (Live, Vec<Round>) {
-        self.cut(Arc::new(running));
-        let live = Live::start(&self.invocation, self.from.as_ref());
-        self.settle(live)
+    fn begin_turn(&mut self, running: Running) -> (LiveFuture, Vec<Round>) {
+        self.restart_from(Arc::new(running));
+        let live = LiveFuture::start(&self.invocation, self.resumed_from.as_ref());
+        self.poll_fresh(live)
     }
 
     /// Polls a future that has had no answer yet.
-    fn settle(&mut self, mut live: Live) -> (Live, Vec<Round>) {
+    fn poll_fresh(&mut self, mut live: LiveFuture) -> (LiveFuture, Vec<Round>) {
         match live.poll() {
-            (Polled::Wants(wants), said) => {
-                self.wants = Arc::new(wants);
-                self.hear(&said);
+            (Polled::Request(wants), said) => {
+                self.request = Arc::new(wants);
+                self.apply_rounds(&said);
                 (live, said)
             }
-            (Polled::Cut(running), _) => self.begin_turn(*running),
+            (Polled::TurnEnded(running), _) => self.begin_turn(*running),
         }
     }
 
     /// Where in the program it asks for what it wants: the future is rebuilt, watched. Slow; for reports.
-    pub fn asked_at(&self) -> Backtrace {
-        WATCHED.set(true);
+    pub fn request_backtrace(&self) -> Backtrace {
+        CAPTURES_BACKTRACE.set(true);
         drop(self.rebuild());
-        WATCHED.set(false);
-        ASKED_AT.take().unwrap_or_else(Backtrace::disabled)
+        CAPTURES_BACKTRACE.set(false);
+        REQUEST_BACKTRACE.take().unwrap_or_else(Backtrace::disabled)
     }
 
     /// The future again, from the answers.
@@ -312,20 +327,20 @@ impl Task {
     /// # Panics
     ///
     /// If it asks for another effect than it did the first time: it depends on something that is no answer.
-    fn rebuild(&self) -> Live {
+    fn rebuild(&self) -> LiveFuture {
         let mut outcomes = Vec::new();
         let mut next = self.answers.0.as_ref();
         while let Some(answered) = next {
             outcomes.push(answered.outcome.clone());
-            next = answered.before.0.as_ref();
+            next = answered.earlier.0.as_ref();
         }
-        let mut live = Live::start(&self.invocation, self.from.as_ref());
+        let mut live = LiveFuture::start(&self.invocation, self.resumed_from.as_ref());
         let (mut polled, _) = live.poll();
         for outcome in outcomes.into_iter().rev() {
             (polled, _) = live.answer(outcome);
         }
         match polled {
-            Polled::Wants(wants) if wants == *self.wants => live,
+            Polled::Request(wants) if wants == *self.request => live,
             _ => panic!("{:?} is not deterministic", self.invocation.argv),
         }
     }

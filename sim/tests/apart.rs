@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hermes_sim::execution::{Move, Play};
 use hermes_sim::hash;
-use hermes_sim::machine::touched::{self, Touched};
+use hermes_sim::machine::touched::{self, Footprint};
 use hermes_sim::scenario::{Scenario, load};
 use rstest::rstest;
 
@@ -17,15 +17,15 @@ fn scenario(name: &str) -> Arc<Scenario> {
 }
 
 /// Does nothing that one of them touches matter to the other?
-fn are_apart(one: &Touched, other: &Touched) -> bool {
+fn are_apart(one: &Footprint, other: &Footprint) -> bool {
     let mut by_one: BTreeMap<u128, bool> = BTreeMap::new();
-    for (thing, is_change) in &one.things {
+    for (thing, is_change) in &one.accesses {
         *by_one.entry(*thing).or_default() |= is_change;
     }
     let meet = |(thing, is_change): &(u128, bool)| {
         by_one.get(thing).is_some_and(|was_changed| *was_changed || *is_change)
     };
-    !one.everything && !other.everything && !other.things.iter().any(meet)
+    !one.is_everything && !other.is_everything && !other.accesses.iter().any(meet)
 }
 
 /// Both moves, in this order; nothing if the second cannot be made any more.
@@ -51,8 +51,10 @@ fn walk(start: &Play, walk: u64) -> usize {
     while !play.is_over() {
         let moves = play.moves();
         let steps = moves.iter().filter(|next| matches!(next, Move::Step(_)));
-        let steps: Vec<(&Move, Touched)> = steps
-            .map(|next| (next, touched::by(|| play.clone().take(next).expect("nothing breaks")).1))
+        let steps: Vec<(&Move, Footprint)> = steps
+            .map(|next| {
+                (next, touched::collect(|| play.clone().take(next).expect("nothing breaks")).1)
+            })
             .collect();
         for (index, (one, by_one)) in steps.iter().enumerate() {
             for (other, by_other) in &steps[index + 1..] {
@@ -61,13 +63,13 @@ fn walk(start: &Play, walk: u64) -> usize {
                 }
                 count += 1;
                 let ends = [both(&play, one, other), both(&play, other, one)];
-                let [there, back] = ends.map(|end| end.map(|end| end.machine.state()));
+                let [there, back] = ends.map(|end| end.map(|end| end.machine.state_digest()));
                 let pair = format!("{} and {}", told(&play, one), told(&play, other));
                 assert!(there.is_some() && there == back, "walk {walk}: {pair}");
             }
         }
         let Some(last) = moves.len().checked_sub(1) else { break };
-        let any = hash::of(&(walk, play.moves)) % (last as u128 + 1);
+        let any = hash::digest(&(walk, play.moves)) % (last as u128 + 1);
         play.take(&moves[usize::try_from(any).expect("a place")]).expect("nothing breaks");
     }
     count
@@ -82,7 +84,7 @@ fn walk(start: &Play, walk: u64) -> usize {
 fn moves_that_touch_nothing_in_common_can_change_places(#[case] name: &str) {
     let mut start = Play::new(&scenario(name)).expect("it boots");
     // As in the search that depends on it: the power stays on, and nobody asks what is synced.
-    start.machine.world.disk.forget_the_past();
+    start.machine.world.disk.ignore_power_cuts();
     let pairs: usize = (0..5).map(|number| walk(&start, number)).sum();
     assert!(pairs > 100, "{pairs}");
 }

@@ -104,7 +104,7 @@ impl Both {
     /// Tells the disk that a node which lost its name is not open.
     fn forget(&mut self, node: NodeId) {
         if !self.is_open(node) {
-            self.disk.forget(node);
+            self.disk.release_node(node);
         }
     }
 
@@ -287,9 +287,9 @@ fn run(top: &Path, uid: u32, acts: &[Act]) -> Result<(), TestCaseError> {
     simulated_tree(&disk, root, "", &mut simulated);
     prop_assert_eq!(real, simulated);
     disk.power_cut(1, 1);
-    let kept = hash::of(&disk);
+    let kept = hash::digest(&disk);
     disk.power_cut(1, 0);
-    prop_assert_eq!(hash::of(&disk), kept, "what a cut leaves is synced");
+    prop_assert_eq!(hash::digest(&disk), kept, "what a cut leaves is synced");
     Ok(())
 }
 

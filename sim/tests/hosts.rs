@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use hermes::host::effect::{Finished, Signal, Status};
 use hermes_sim::execution::Play;
-use hermes_sim::machine::Moved;
+use hermes_sim::machine::StepOutcome;
 use hermes_sim::machine::disk::{NodeId, ROOT};
 use hermes_sim::machine::hosts::tools;
-use hermes_sim::machine::image::{HERMES, VOLUME};
-use hermes_sim::machine::runtime::{self, Command};
-use hermes_sim::machine::world::{ContainerId, Who};
+use hermes_sim::machine::image::{HERMES_UID, VOLUME};
+use hermes_sim::machine::runtime::{self, ExecCommand};
+use hermes_sim::machine::world::{ContainerId, ProcessId};
 use hermes_sim::scenario::load;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ fn host() -> Play {
 
 fn systemctl(play: &mut Play, words: &[&str]) -> Finished {
     let args: Vec<OsString> = words.iter().map(OsString::from).collect();
-    let first = Who { container: ID, pid: 1 };
+    let first = ProcessId { container: ID, pid: 1 };
     tools::run(&mut play.machine.world, first, "systemctl", &args).expect("it has a systemctl")
 }
 
@@ -48,14 +48,14 @@ fn code(status: Status) -> u64 {
 /// Its exit code, once it has ended and nobody moves.
 fn hermes(play: &mut Play, line: &str, number: u64) -> u64 {
     let words = line.split(' ').map(OsString::from).collect();
-    let command = Command { uid: HERMES, words, env: BTreeMap::new(), number };
+    let command = ExecCommand { uid: HERMES_UID, args: words, env: BTreeMap::new(), number };
     let who = runtime::exec(&mut play.machine.world, ID, command).expect("it runs");
     let own = play.machine.world.process(who).expect("just made").serial;
     play.heard = Some(Vec::new());
     settle(play);
     let heard = play.heard.take().unwrap_or_default();
     let exit = heard.iter().find_map(|moved| match moved {
-        Moved::Exited { serial, code, .. } if *serial == own => Some(*code),
+        StepOutcome::Exited { serial, code, .. } if *serial == own => Some(*code),
         _ => None,
     });
     exit.expect("it ended").into()
@@ -96,12 +96,19 @@ fn take(play: &mut Play, step: &Value, number: u64) {
     } else if let Some(text) = step["toml"].as_str() {
         let volume = NodeId { device: VOLUME, number: ROOT };
         let path = Path::new("profiles/bot/gateway.toml");
-        play.machine.world.disk.put_file(volume, path, text.as_bytes(), 0o644, HERMES, HERMES);
+        play.machine.world.disk.put_file(
+            volume,
+            path,
+            text.as_bytes(),
+            0o644,
+            HERMES_UID,
+            HERMES_UID,
+        );
     } else {
         let signal = i32::try_from(step["signal"].as_i64().expect("a step")).expect("a signal");
         let pid = main_pid(play);
         assert!(pid > 1, "{step}");
-        play.machine.signal(Who { container: ID, pid }, Signal(signal));
+        play.machine.send_signal(ProcessId { container: ID, pid }, Signal(signal));
     }
     settle(play);
 }

@@ -98,7 +98,7 @@ impl Tally {
     }
 
     fn mix(&mut self, digest: u128) {
-        self.digest = crate::hash::of(&(self.digest, digest));
+        self.digest = crate::hash::digest(&(self.digest, digest));
     }
 }
 
@@ -117,7 +117,7 @@ impl Search {
     /// Boots the scenario's machine.
     pub fn new(scenario: &Arc<Scenario>, budget: Budget) -> Result<Self, Failure> {
         // Another bug may be planted now.
-        crate::replay::forget();
+        crate::replay::clear_replay_cache();
         let start = Play::new(scenario)?;
         Ok(Self { start, concluded: BTreeSet::new(), budget, tally: Tally::new() })
     }

@@ -11,10 +11,10 @@ use hermes::host::effect::Effect;
 use hermes::host::{Answer, Outcome};
 
 use crate::execution::{Deed, Move, Play};
-use crate::machine::Moved;
-use crate::machine::process::Body;
-use crate::machine::world::Who;
-use crate::replay::Wants;
+use crate::machine::StepOutcome;
+use crate::machine::process::ProcessBody;
+use crate::machine::world::ProcessId;
+use crate::replay::Request;
 
 /// A trace in the making: give [`Trace::see`] every move before it is taken.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ impl Trace {
         self.heard = heard.len();
         let Some(Begun { head, what }) = self.begun.take() else { return };
         let mut line = format!("{head} {what}");
-        if let Some(Moved::Acted { who, effect, outcome }) = moved {
+        if let Some(StepOutcome::Performed { who, effect, outcome }) = moved {
             let serial = play.machine.world.process(*who).map_or(0, |process| process.serial);
             self.learn(serial, effect, outcome.as_ref());
             let end = outcome.as_ref().map_or_else(|| "became it".to_owned(), words::outcome);
@@ -122,14 +122,14 @@ impl Trace {
         }
     }
 
-    fn wants(&self, play: &Play, who: Who, serial: u64) -> String {
-        match play.machine.wants(who) {
-            Some(Wants::Effect(effect)) => {
+    fn wants(&self, play: &Play, who: ProcessId, serial: u64) -> String {
+        match play.machine.request(who) {
+            Some(Request::Effect(effect)) => {
                 let name = |handle: u32| self.names.get(&(serial, handle)).cloned();
                 words::effect(effect, &name)
             }
-            Some(Wants::Exit(code)) => format!("exit {code}"),
-            Some(Wants::Panic(message)) => format!("panic {message:?}"),
+            Some(Request::Exit(code)) => format!("exit {code}"),
+            Some(Request::Panic(message)) => format!("panic {message:?}"),
             None => "moves".to_owned(),
         }
     }
@@ -150,7 +150,7 @@ impl Trace {
 }
 
 /// Who moves, or whom it befalls.
-fn actor(next: &Move) -> Option<Who> {
+fn actor(next: &Move) -> Option<ProcessId> {
     match next {
         Move::Step(who) | Move::Befall(who, _) | Move::Told(who, _) => Some(*who),
         Move::Begin(_) | Move::Time => None,
@@ -162,7 +162,7 @@ fn is_surprise(next: &Move) -> bool {
 }
 
 /// What people call a process: the story's word for a task, else the program and its number.
-pub fn name(play: &Play, who: Who) -> String {
+pub fn name(play: &Play, who: ProcessId) -> String {
     if let Some(task) = play.task(who) {
         return format!("{task} [c{}:{}]", who.container.0, who.pid);
     }
@@ -170,7 +170,8 @@ pub fn name(play: &Play, who: Who) -> String {
     let called = process.map_or_else(
         || "?".to_owned(),
         |process| {
-            let last = process.argv.last().filter(|_| matches!(process.body, Body::Supervise(_)));
+            let last =
+                process.argv.last().filter(|_| matches!(process.body, ProcessBody::Supervise(_)));
             match last {
                 Some(slot) => format!("{} {}", process.comm, slot.to_string_lossy()),
                 None => process.comm.clone(),

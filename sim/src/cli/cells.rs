@@ -161,7 +161,7 @@ fn one_verb(args: &Args, ground: &Ground, verb: Verb) -> Result<Line, Usage> {
     let (pairs, unsure): (Vec<_>, Vec<_>) =
         pairs.into_iter().partition(|(it, _)| plan::comes_up(&it.at, &other.asked));
     let chosen =
-        |index: &usize| hash::of(&(args.seed, *index)) % u128::from(args.every.max(1)) == 0;
+        |index: &usize| hash::digest(&(args.seed, *index)) % u128::from(args.every.max(1)) == 0;
     let units: Vec<_> = pairs.iter().enumerate().filter(|(index, _)| chosen(index)).collect();
     let play = |(index, (surprise, after)): &(usize, &(Surprise, After))| {
         let own = ground.part(&format!("{name}-{index}"));

@@ -10,13 +10,13 @@ use hermes::host::effect::Signal as RawSignal;
 use super::tasks::{profile_of, words};
 use super::{Failure, expect};
 use crate::machine::Machine;
-use crate::machine::disk::{Body as NodeBody, NodeId};
+use crate::machine::disk::{NodeBody, NodeId};
 use crate::machine::hosts;
 use crate::machine::image::{HOME, VOLUME};
-use crate::machine::process::Body;
+use crate::machine::process::ProcessBody;
 use crate::machine::s6::tools;
 use crate::machine::user_program;
-use crate::machine::world::{ContainerId, Who, World};
+use crate::machine::world::{ContainerId, ProcessId, World};
 use crate::observe::slot;
 use crate::scenario::step::{Mood, Target};
 use crate::scenario::words::{Shift, Signal, User};
@@ -26,7 +26,7 @@ use crate::scenario::{Name, Step};
 /// The number of a user.
 pub(super) fn uid(user: User) -> u32 {
     match user {
-        User::Hermes => crate::machine::image::HERMES,
+        User::Hermes => crate::machine::image::HERMES_UID,
         User::Root => 0,
         User::Nobody => 65_534,
     }
@@ -41,7 +41,7 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
             let Some(who) = find(world, container, &it.to) else {
                 return Err(expect::failure("a step", format!("no process is `{}`", it.to)));
             };
-            machine.signal(who, signal(it.signal));
+            machine.send_signal(who, signal(it.signal));
         }
         Step::S6Svc(it) => {
             let container = ContainerId(it.container.0);
@@ -54,7 +54,7 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
             behind_our_back(world, container, "s6-svscanctl", words)?;
         }
         Step::HostStop(it) => {
-            if !hosts::tools::stop(world, ContainerId(it.container.0), &it.profile.0) {
+            if !hosts::tools::stop_service(world, ContainerId(it.container.0), &it.profile.0) {
                 let what = format!("no host's tool could stop {}", it.profile);
                 return Err(expect::failure("a step", what));
             }
@@ -63,24 +63,24 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
         Step::Remove(it) => {
             let (root, path) = place(&it.remove);
             for node in world.disk.remove(root, &path) {
-                world.disk.forget(node);
+                world.disk.release_node(node);
             }
         }
         Step::Move(it) => {
             copy(world, &it.from, &it.to)?;
             let (root, path) = place(&it.from);
             for node in world.disk.remove(root, &path) {
-                world.disk.forget(node);
+                world.disk.release_node(node);
             }
         }
         Step::Copy(it) => copy(world, &it.copy, &it.to)?,
         Step::Chmod(it) => {
             let (node, status) = status(world, &it.chmod)?;
-            world.disk.put_status(node, it.mode.0, status.uid, status.gid);
+            world.disk.set_status_durably(node, it.mode.0, status.uid, status.gid);
         }
         Step::Chown(it) => {
             let (node, status) = status(world, &it.chown)?;
-            world.disk.put_status(node, status.mode, uid(it.owner), uid(it.owner));
+            world.disk.set_status_durably(node, status.mode, uid(it.owner), uid(it.owner));
         }
         Step::Disk(it) => {
             world.disk.set_full(VOLUME, it.disk == Mood::Full);
@@ -93,7 +93,7 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
         Step::Suspend(it) => {
             // `CLOCK_BOOTTIME` counts it, and every deadline of that clock is past when the machine wakes.
             let until = world.clock.boot + it.suspend.0;
-            machine.advance(until);
+            machine.advance_to(until);
         }
         _ => unreachable!("the story does the others"),
     }
@@ -157,18 +157,18 @@ pub(super) fn put(world: &mut World, address: &str, node: &Node) {
 /// What a program does, as the scenario tells it.
 pub fn behaviour(lines: &Program) -> user_program::Behaviour {
     let rules = lines.iter().map(|line| user_program::Rule {
-        on: line.on.map(signal),
+        trigger: line.on.map(signal),
         after: line.after.0,
-        act: match &line.act {
-            Act::ReadyFd => user_program::Act::Ready,
-            Act::Serve => user_program::Act::Serve,
-            Act::Ignore => user_program::Act::Ignore,
-            Act::Exit(code) => user_program::Act::Exit(*code),
-            Act::Print(line) => user_program::Act::Print(line.clone()),
-            Act::Fork => user_program::Act::Fork,
+        action: match &line.act {
+            Act::ReadyFd => user_program::ProgramAction::Ready,
+            Act::Serve => user_program::ProgramAction::Serve,
+            Act::Ignore => user_program::ProgramAction::Ignore,
+            Act::Exit(code) => user_program::ProgramAction::Exit(*code),
+            Act::Print(line) => user_program::ProgramAction::Print(line.clone()),
+            Act::Fork => user_program::ProgramAction::Fork,
         },
     });
-    user_program::Behaviour { rules: rules.collect(), deaf_for: Duration::ZERO }
+    user_program::Behaviour { rules: rules.collect(), handlers_after: Duration::ZERO }
 }
 
 /// What lies at an address.
@@ -178,7 +178,10 @@ pub(super) fn find_node(world: &World, address: &str) -> Option<NodeId> {
     world.disk.peek(root, &none, &Path::new("/").join(path))
 }
 
-fn status(world: &World, address: &str) -> Result<(NodeId, crate::machine::disk::Status), Failure> {
+fn status(
+    world: &World,
+    address: &str,
+) -> Result<(NodeId, crate::machine::disk::NodeStatus), Failure> {
     let node = find_node(world, address);
     let found = node.and_then(|id| Some((id, world.disk.node(id)?.status)));
     found.ok_or_else(|| expect::failure("a step", format!("there is no `{address}`")))
@@ -193,7 +196,7 @@ fn copy(world: &mut World, from: &str, to: &str) -> Result<(), Failure> {
 
 fn copy_node(world: &mut World, node: NodeId, root: NodeId, to: &Path) {
     let Some(found) = world.disk.node(node).cloned() else { return };
-    let crate::machine::disk::Status { mode, uid, gid } = found.status;
+    let crate::machine::disk::NodeStatus { mode, uid, gid } = found.status;
     match found.body {
         NodeBody::File(bytes) => drop(world.disk.put_file(root, to, &bytes, mode, uid, gid)),
         NodeBody::Link(target) => drop(world.disk.put_link(root, to, target, uid, gid)),
@@ -209,14 +212,14 @@ fn copy_node(world: &mut World, node: NodeId, root: NodeId, to: &Path) {
 }
 
 /// Whom a step means.
-fn find(world: &World, container: ContainerId, target: &Target) -> Option<Who> {
+fn find(world: &World, container: ContainerId, target: &Target) -> Option<ProcessId> {
     let inside = world.container(container).processes.iter();
     let mut alive = inside.filter(|(_, process)| process.is_alive());
     let found = match target {
         Target::Init => Some((&1, world.container(container).processes.get(&1)?)),
         Target::Gateway(name) => alive.find(|(_, process)| {
             let words = words(process);
-            matches!(process.body, Body::Task(_))
+            matches!(process.body, ProcessBody::Task(_))
                 && words.windows(2).any(|two| two == ["gateway", "run"])
                 && profile_of(&words).as_ref() == Some(&name.0)
         }),
@@ -233,23 +236,24 @@ fn find(world: &World, container: ContainerId, target: &Target) -> Option<Who> {
         Target::Svscan => {
             let scan_dir = slot::scan_dir(world, container);
             alive.find(|(_, process)| {
-                matches!(process.body, Body::Svscan(_)) && Some(process.cwd) == scan_dir
+                matches!(process.body, ProcessBody::Svscan(_)) && Some(process.cwd) == scan_dir
             })
         }
         Target::Main => {
             let mut all = world.container(container).processes.iter();
             let (&supervisor, _) = all.find(|(_, process)| {
-                matches!(process.body, Body::Supervise(_)) && words(process).contains(&"main")
+                matches!(process.body, ProcessBody::Supervise(_))
+                    && words(process).contains(&"main")
             })?;
             alive.find(|(_, process)| process.parent == supervisor)
         }
     };
-    found.map(|(&pid, _)| Who { container, pid })
+    found.map(|(&pid, _)| ProcessId { container, pid })
 }
 
 fn supervises(process: &crate::machine::process::Process, name: &Name, log: &str) -> bool {
     let own = format!("gateway-{name}{log}");
-    matches!(process.body, Body::Supervise(_)) && words(process).contains(&own.as_str())
+    matches!(process.body, ProcessBody::Supervise(_)) && words(process).contains(&own.as_str())
 }
 
 /// One of s6's tools, as whoever owns the tree.

@@ -14,9 +14,9 @@ const STEPS_MAX: u32 = 10_000;
 /// Runs `hermes WORDS…` as hermes in the first container, and gives what it printed.
 pub fn ask(machine: &Machine, words: &[&str]) -> Result<Vec<u8>, Errno> {
     let mut copy = machine.clone();
-    let command = runtime::Command {
-        uid: image::HERMES,
-        words: words.iter().map(OsString::from).collect(),
+    let command = runtime::ExecCommand {
+        uid: image::HERMES_UID,
+        args: words.iter().map(OsString::from).collect(),
         env: Default::default(),
         number: u64::MAX,
     };
@@ -29,11 +29,11 @@ pub fn ask(machine: &Machine, words: &[&str]) -> Result<Vec<u8>, Errno> {
         }
         if copy.is_ready(who) {
             copy.step(who);
-        } else if let Some(moment) = copy.next_moment() {
-            copy.advance(moment);
+        } else if let Some(moment) = copy.next_wake() {
+            copy.advance_to(moment);
         } else {
             break;
         }
     }
-    Ok(copy.printed.get(&serial).map(|printed| printed.out.clone()).unwrap_or_default())
+    Ok(copy.outputs.get(&serial).map(|printed| printed.stdout.clone()).unwrap_or_default())
 }

@@ -8,21 +8,21 @@ use hermes::host::effect::Signal;
 use super::{Deed, Failure, Play, Sticky};
 use crate::machine::runtime;
 use crate::machine::touched;
-use crate::machine::world::{ContainerId, Phase, Who};
-use crate::replay::Wants;
+use crate::machine::world::{ContainerId, ContainerPhase, ProcessId};
+use crate::replay::Request;
 use crate::scenario::{Kind, Span, Task};
 
 impl Play {
-    pub(super) fn befall(&mut self, who: Who, deed: &Deed) -> Result<(), Failure> {
+    pub(super) fn befall(&mut self, who: ProcessId, deed: &Deed) -> Result<(), Failure> {
         self.is_clean = false;
         match (deed, self.machine.world.process(who)) {
             (Deed::Refuse(_) | Deed::RefuseForGood(_), Some(process)) => {
-                self.watch.refused(process.serial);
+                self.watch.effect_refused(process.serial);
             }
-            _ => self.watch.signalled(true),
+            _ => self.watch.process_signalled(true),
         }
         match deed {
-            Deed::Kill => touched::moving(|| self.machine.signal(who, Signal::KILL)),
+            Deed::Kill => touched::during_step(|| self.machine.send_signal(who, Signal::KILL)),
             Deed::ContainerKill => {
                 runtime::kill(&mut self.machine.world, who.container);
                 self.restarting.push(who.container);
@@ -40,8 +40,8 @@ impl Play {
             }
             Deed::RefuseForGood(errno) => {
                 let serial = self.machine.world.process(who).map(|process| process.serial);
-                if let (Some(serial), Some(Wants::Effect(effect))) =
-                    (serial, self.machine.wants(who))
+                if let (Some(serial), Some(Request::Effect(effect))) =
+                    (serial, self.machine.request(who))
                 {
                     let kind = Kind::of(effect);
                     if matches!(self.task(who), Some(Task::Init(_) | Task::Tree(_))) {
@@ -58,7 +58,7 @@ impl Play {
 
     /// The machine sleeps. Both its clocks count that; whoever watches the story sleeps, too.
     fn suspend(&mut self, time: Duration) {
-        self.machine.advance(self.machine.world.clock.boot + time);
+        self.machine.advance_to(self.machine.world.clock.boot + time);
         for doing in &mut self.doing {
             doing.put_off(time);
         }
@@ -69,7 +69,7 @@ impl Play {
         let ran: Vec<ContainerId> = self.running();
         runtime::cut_power(&mut self.machine.world, choice);
         let serials: Vec<u64> = self.commands.keys().copied().collect();
-        self.watch.cut_short(&self.machine.world, serials.into_iter());
+        self.watch.commands_aborted(&self.machine.world, serials.into_iter());
         self.watch.power_cut(&self.machine.world);
         for command in Arc::make_mut(&mut self.commands).values_mut() {
             command.is_running = false;
@@ -79,7 +79,7 @@ impl Play {
 
     fn running(&self) -> Vec<ContainerId> {
         let containers = self.machine.world.containers.iter();
-        let running = containers.filter(|(_, it)| !matches!(it.phase, Phase::Exited(_)));
+        let running = containers.filter(|(_, it)| !matches!(it.phase, ContainerPhase::Exited(_)));
         running.map(|(&id, _)| id).collect()
     }
 

@@ -4,13 +4,13 @@ use hermes::name::Profile;
 use serde_json::Value;
 
 use super::{Command, Failure, acts, ask};
-use crate::machine::disk::Body as NodeBody;
+use crate::machine::disk::NodeBody;
 use crate::machine::process::Process;
-use crate::machine::world::{ContainerId, Phase, World};
-use crate::machine::{Machine, Printed};
-use crate::observe::process::{gateways, is_logger, is_supervisor, works};
+use crate::machine::world::{ContainerId, ContainerPhase, World};
+use crate::machine::{Machine, ProcessOutput};
+use crate::observe::process::{gateways, is_logger, is_supervisor, is_working};
 use crate::observe::service::Service;
-use crate::observe::word::Word;
+use crate::observe::word::ObservedIntent;
 use crate::observe::{service, slot, volume};
 use crate::scenario::expect::{File, Kind, Status};
 use crate::scenario::{Expect, Name, Run, words};
@@ -24,10 +24,10 @@ pub(super) fn failure(about: impl Into<String>, what: impl Into<String>) -> Fail
 pub(super) fn command(
     run: &Run,
     command: &Command,
-    printed: Option<&Printed>,
+    printed: Option<&ProcessOutput>,
 ) -> Result<(), Failure> {
-    let out = text(printed.map(|printed| &printed.out));
-    let err = text(printed.map(|printed| &printed.err));
+    let out = text(printed.map(|printed| &printed.stdout));
+    let err = text(printed.map(|printed| &printed.stderr));
     let Some(exit) = command.exit else {
         return match run.expect == Default::default() {
             true => Ok(()),
@@ -84,10 +84,10 @@ pub(super) fn holds(machine: &Machine, expect: &Expect) -> Result<(), (&'static 
 fn intents(world: &World, expect: &Expect) -> Held {
     for (name, intent) in &expect.intent {
         let wanted = match intent {
-            words::Intent::Running => Word::Running,
-            words::Intent::Stopped => Word::Stopped,
+            words::Intent::Running => ObservedIntent::Running,
+            words::Intent::Stopped => ObservedIntent::Stopped,
         };
-        let found = volume::intent(world, &name.0);
+        let found = volume::intent_file(world, &name.0);
         must(found == wanted, || format!("the intent of {name} is `{found}`"))?;
     }
     Ok(())
@@ -95,12 +95,13 @@ fn intents(world: &World, expect: &Expect) -> Held {
 
 fn live(world: &World, profile: &Profile) -> usize {
     let mine =
-        gateways(world).filter(|(_, process, of)| of == profile && works(world, process, of));
+        gateways(world).filter(|(_, process, of)| of == profile && is_working(world, process, of));
     mine.count()
 }
 
 fn is_up(world: &World, profile: &Profile) -> Held {
-    let Some(Service { record, is_supervised: supervised, .. }) = service::of(world, profile)
+    let Some(Service { record, is_supervised: supervised, .. }) =
+        service::find_service(world, profile)
     else {
         return Err(format!("{profile} has no slot"));
     };
@@ -113,7 +114,8 @@ fn is_up(world: &World, profile: &Profile) -> Held {
 }
 
 fn is_down(world: &World, profile: &Profile) -> Held {
-    let Some(Service { record, is_supervised: supervised, .. }) = service::of(world, profile)
+    let Some(Service { record, is_supervised: supervised, .. }) =
+        service::find_service(world, profile)
     else {
         return Err(format!("{profile} has no slot"));
     };
@@ -123,10 +125,10 @@ fn is_down(world: &World, profile: &Profile) -> Held {
 }
 
 fn slots(world: &World, expect: &Expect) -> Held {
-    let scanned = slot::scanned(world);
+    let scanned = slot::scanned_dirs(world);
     let visible: Vec<String> = scanned
         .iter()
-        .flat_map(|(_, dir)| slot::visible(world, *dir))
+        .flat_map(|(_, dir)| slot::visible_slots(world, *dir))
         .map(|it| it.profile.to_string())
         .collect();
     if let Some(wanted) = &expect.slots {
@@ -154,7 +156,7 @@ fn counts(machine: &Machine, expect: &Expect) -> Held {
     let first = ContainerId(1);
     let namespace = world.container(first).namespace;
     let starts = |name: &Name| {
-        machine.starts.get(&(first, namespace, name.0.clone())).copied().unwrap_or_default()
+        machine.gateway_starts.get(&(first, namespace, name.0.clone())).copied().unwrap_or_default()
     };
     for (name, wanted) in &expect.starts {
         let found = starts(name);
@@ -180,13 +182,14 @@ fn counts(machine: &Machine, expect: &Expect) -> Held {
 }
 
 fn count(world: &World, is: impl Fn(&Process) -> bool) -> usize {
-    world.everybody().filter(|(_, process)| is(process)).count()
+    world.processes().filter(|(_, process)| is(process)).count()
 }
 
 fn printed(machine: &Machine, expect: &Expect) -> Held {
     for (name, texts) in &expect.log_has {
-        let mine = machine.printed.values().filter(|it| it.gateway.as_ref() == Some(&name.0));
-        let said: String = mine.map(|it| text(Some(&it.out)) + &text(Some(&it.err))).collect();
+        let mine = machine.outputs.values().filter(|it| it.gateway.as_ref() == Some(&name.0));
+        let said: String =
+            mine.map(|it| text(Some(&it.stdout)) + &text(Some(&it.stderr))).collect();
         for wanted in &texts.0 {
             must(said.contains(wanted.as_str()), || format!("the log of {name} lacks {wanted:?}"))?;
         }
@@ -198,8 +201,9 @@ fn printed(machine: &Machine, expect: &Expect) -> Held {
         })?;
     }
     for (container, texts) in &expect.console_has {
-        let mine = machine.printed.values().filter(|it| it.who.container.0 == container.0);
-        let said: String = mine.map(|it| text(Some(&it.out)) + &text(Some(&it.err))).collect();
+        let mine = machine.outputs.values().filter(|it| it.who.container.0 == container.0);
+        let said: String =
+            mine.map(|it| text(Some(&it.stdout)) + &text(Some(&it.stderr))).collect();
         for wanted in &texts.0 {
             must(said.contains(wanted.as_str()), || format!("{container} never said {wanted:?}"))?;
         }
@@ -210,10 +214,12 @@ fn printed(machine: &Machine, expect: &Expect) -> Held {
 fn containers(world: &World, expect: &Expect) -> Held {
     let phase = |number: u8| world.container(ContainerId(number)).phase;
     for container in &expect.running {
-        must(phase(container.0) == Phase::Running, || format!("{container} does not run"))?;
+        must(phase(container.0) == ContainerPhase::Running, || {
+            format!("{container} does not run")
+        })?;
     }
     for container in &expect.ended {
-        let ended = matches!(phase(container.0), Phase::Exited(_));
+        let ended = matches!(phase(container.0), ContainerPhase::Exited(_));
         must(ended, || format!("{container} has not ended"))?;
     }
     Ok(())

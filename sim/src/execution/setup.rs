@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use super::surprise::Met;
 use super::{Failure, Play, acts};
-use crate::invariants::Watch;
+use crate::invariants::Monitor;
 use crate::machine::Machine;
 use crate::machine::disk::NodeId;
-use crate::machine::image::{self, Facts, HERMES, VOLUME};
+use crate::machine::image::{self, HERMES_UID, VOLUME, WorldConfig};
 use crate::machine::runtime;
 use crate::machine::user_program;
-use crate::machine::world::{ContainerId, Init, Version, World};
+use crate::machine::world::{ContainerId, Pid1, S6Version, World};
 use crate::scenario::world::{Content, Node, S6, Tree};
 use crate::scenario::{Scenario, words};
 
@@ -21,7 +21,7 @@ impl Play {
     /// At its beginning: booted and settled, if the story does not boot by itself.
     pub fn new(scenario: &Arc<Scenario>) -> Result<Self, Failure> {
         let world = world(scenario);
-        let watch = Watch::new(&world, &scenario.promised().into_iter().collect::<Vec<_>>());
+        let watch = Monitor::new(&world, &scenario.promised().into_iter().collect::<Vec<_>>());
         let mut play = Self {
             scenario: Arc::clone(scenario),
             machine: Machine::new(world),
@@ -43,7 +43,7 @@ impl Play {
         if !scenario.boots_by_itself() {
             runtime::start(&mut play.machine.world, ContainerId(1));
             play.settle(words::Span::seconds(60).0)?;
-            play.watch.booted(&play.machine.world)?;
+            play.watch.check_after_boot(&play.machine.world)?;
         }
         play.at = 0;
         Ok(play)
@@ -64,25 +64,25 @@ impl Play {
 
 fn world(scenario: &Scenario) -> World {
     let told = &scenario.world;
-    let facts = Facts {
+    let facts = WorldConfig {
         s6: match told.s6 {
-            S6::V2_11 => Version::V2_11,
-            S6::V2_13 => Version::V2_13,
-            S6::V2_15 => Version::V2_15,
+            S6::V2_11 => S6Version::V2_11,
+            S6::V2_13 => S6Version::V2_13,
+            S6::V2_15 => S6Version::V2_15,
         },
         containers: told.containers,
         env: told.environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
-        umask: told.umask.map_or(Facts::default().umask, |mode| mode.0),
+        umask: told.umask.map_or(WorldConfig::default().umask, |mode| mode.0),
         run_is_tmpfs: told.noexec_run,
         command: told.command.iter().map(OsString::from).collect(),
         programs: programs(scenario),
         host: told.tree.host(),
-        ..Facts::default()
+        ..WorldConfig::default()
     };
-    let mut world = image::world(&facts);
+    let mut world = image::build_world(&facts);
     let init = match told.tree {
-        Tree::None => Some(Init::Sleeps),
-        Tree::Root => Some(Init::Foreign),
+        Tree::None => Some(Pid1::Sleeper),
+        Tree::Root => Some(Pid1::Foreign),
         Tree::Hermes | Tree::Systemd | Tree::Launchd | Tree::Windows => None,
     };
     if let Some(init) = init {
@@ -113,7 +113,14 @@ fn volume(world: &mut World, scenario: &Scenario) {
             false => Path::new("profiles").join(name.0.as_str()),
         };
         let mut put = |file: &str, text: &str| {
-            world.disk.put_file(root, &dir.join(file), text.as_bytes(), 0o644, HERMES, HERMES);
+            world.disk.put_file(
+                root,
+                &dir.join(file),
+                text.as_bytes(),
+                0o644,
+                HERMES_UID,
+                HERMES_UID,
+            );
         };
         put("SOUL.md", "");
         if let Some(intent) = profile.intent {

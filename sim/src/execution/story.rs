@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Command, Failure, Play, acts, expect};
 use crate::machine::runtime;
-use crate::machine::world::{ContainerId, Phase};
+use crate::machine::world::{ContainerId, ContainerPhase};
 use crate::scenario::step::{RunExpect, RuntimeAct};
 use crate::scenario::words::Signal;
 use crate::scenario::{Run, Span, Step};
@@ -130,12 +130,12 @@ impl Play {
     fn hand(&mut self, step: &Step) {
         match step {
             Step::Signal(it) if matches!(it.signal, Signal::Term | Signal::Kill) => {
-                self.watch.signalled(it.signal == Signal::Kill);
+                self.watch.process_signalled(it.signal == Signal::Kill);
             }
-            Step::S6Svc(it) => self.watch.overruled(&it.profile.0),
-            Step::HostStop(it) => self.watch.overruled(&it.profile.0),
+            Step::S6Svc(it) => self.watch.supervisor_overruled(&it.profile.0),
+            Step::HostStop(it) => self.watch.supervisor_overruled(&it.profile.0),
             Step::Clock(_) | Step::Suspend(_) | Step::Disk(_) => {}
-            _ => self.watch.meddled(&self.machine.world),
+            _ => self.watch.changed_from_outside(&self.machine.world),
         }
     }
 
@@ -153,7 +153,7 @@ impl Play {
         let env = run.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let uid = acts::uid(run.user);
         let world = &mut self.machine.world;
-        match runtime::exec(world, id, runtime::Command { uid, words, env, number }) {
+        match runtime::exec(world, id, runtime::ExecCommand { uid, args: words, env, number }) {
             Ok(who) => {
                 let serial = world.process(who).map_or(0, |process| process.serial);
                 let command = Command {
@@ -162,7 +162,7 @@ impl Play {
                     exit: None,
                     is_running: true,
                 };
-                self.watch.begins(world, serial, &command.words, uid);
+                self.watch.command_started(world, serial, &command.words, uid);
                 Arc::make_mut(&mut self.commands).insert(serial, command);
                 Doing::Command(serial, world.clock.boot + COMMAND_TIMEOUT)
             }
@@ -178,11 +178,11 @@ impl Play {
 
     fn runtime(&mut self, act: RuntimeAct, id: ContainerId, grace: Duration) -> Doing {
         // Whoever does not end in time is killed.
-        self.watch.signalled(true);
+        self.watch.process_signalled(true);
         let world = &mut self.machine.world;
         match act {
             RuntimeAct::Start => {
-                if matches!(world.container(id).phase, Phase::Exited(_)) {
+                if matches!(world.container(id).phase, ContainerPhase::Exited(_)) {
                     runtime::start(world, id);
                 }
             }
@@ -223,7 +223,7 @@ impl Play {
         let world = &mut self.machine.world;
         let (ended, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.restarting)
             .into_iter()
-            .partition(|&id| matches!(world.container(id).phase, Phase::Exited(_)));
+            .partition(|&id| matches!(world.container(id).phase, ContainerPhase::Exited(_)));
         self.restarting = waiting;
         for id in ended {
             runtime::start(world, id);
@@ -250,7 +250,8 @@ impl Play {
                 ended
             }
             Doing::Ending(id, starts, begun) => {
-                let ended = matches!(self.machine.world.container(*id).phase, Phase::Exited(_));
+                let ended =
+                    matches!(self.machine.world.container(*id).phase, ContainerPhase::Exited(_));
                 if let (true, Some(Step::Container(act))) = (ended, self.present().get(index)) {
                     let in_time =
                         self.in_time(&format!("container {}", act.of), act.within, *begun);
@@ -264,8 +265,8 @@ impl Play {
             Doing::Until(until, early) => {
                 now >= *until
                     || (*early
-                        && self.machine.next_moment().is_none()
-                        && self.machine.ready().is_empty())
+                        && self.machine.next_wake().is_none()
+                        && self.machine.ready_processes().is_empty())
             }
             Doing::Expecting(until) => self.expectation(index, now >= *until),
         }
@@ -279,7 +280,7 @@ impl Play {
         if !self.is_clean || (asks_nothing && command.exit.is_none()) {
             return Ok(());
         }
-        expect::command(run, command, self.machine.printed.get(&serial).map(|it| &**it))?;
+        expect::command(run, command, self.machine.outputs.get(&serial).map(|it| &**it))?;
         match self.doing.get(index) {
             Some(Doing::Command(_, until)) => {
                 self.in_time(&run.run, run.expect.within, *until - COMMAND_TIMEOUT)

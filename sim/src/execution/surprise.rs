@@ -5,7 +5,7 @@ use std::path::Path;
 use hermes::host::effect::{Effect, Place, Signal};
 
 use super::{Deed, Failure, Move, Play, expect};
-use crate::machine::world::Who;
+use crate::machine::world::ProcessId;
 use crate::scenario::{At, Deed as Told, Kind, Surprise};
 
 /// How far the surprises of the story are.
@@ -25,7 +25,7 @@ impl Met {
 
 impl Play {
     /// What the story has befall this task at what it is about to do.
-    pub(super) fn told(&self, who: Who) -> Option<usize> {
+    pub(super) fn told(&self, who: ProcessId) -> Option<usize> {
         let effect = self.next_effect(who)?;
         let task = self.task(who)?;
         let all = self.scenario.surprises.iter().enumerate();
@@ -40,7 +40,7 @@ impl Play {
     }
 
     /// Counts an effect that is about to be performed.
-    pub(super) fn meet(&mut self, who: Who) {
+    pub(super) fn meet(&mut self, who: ProcessId) {
         let (Some(effect), Some(task)) = (self.next_effect(who).cloned(), self.task(who)) else {
             return;
         };
@@ -52,7 +52,7 @@ impl Play {
     }
 
     /// Has it befall.
-    pub(super) fn befall_told(&mut self, who: Who, index: usize) -> Result<(), Failure> {
+    pub(super) fn befall_told(&mut self, who: ProcessId, index: usize) -> Result<(), Failure> {
         self.met.used[index] = true;
         let surprise = self.scenario.surprises[index].clone();
         let was_clean = self.is_clean;
@@ -60,7 +60,7 @@ impl Play {
             Told::Kill => self.befall(who, &Deed::Kill),
             Told::KillAfter => {
                 self.step(who)?;
-                self.machine.signal(who, Signal::KILL);
+                self.machine.send_signal(who, Signal::KILL);
                 Ok(())
             }
             Told::Preempt => return self.preempt(who, &surprise),
@@ -77,7 +77,7 @@ impl Play {
             Told::Time => {
                 return match self.next_moment() {
                     Some(moment) => {
-                        self.machine.advance(moment);
+                        self.machine.advance_to(moment);
                         Ok(())
                     }
                     None => {
@@ -106,10 +106,10 @@ impl Play {
     }
 
     /// Somebody else goes on: the one who is named, else the next who can.
-    fn preempt(&mut self, who: Who, surprise: &Surprise) -> Result<(), Failure> {
-        let others: Vec<Who> =
-            self.machine.ready().into_iter().filter(|other| *other != who).collect();
-        let named = |other: &Who| self.task(*other) == surprise.to && surprise.to.is_some();
+    fn preempt(&mut self, who: ProcessId, surprise: &Surprise) -> Result<(), Failure> {
+        let others: Vec<ProcessId> =
+            self.machine.ready_processes().into_iter().filter(|other| *other != who).collect();
+        let named = |other: &ProcessId| self.task(*other) == surprise.to && surprise.to.is_some();
         let next = others.iter().find(|other| named(other)).or_else(|| match surprise.to {
             None => others.first(),
             Some(_) => None,

@@ -3,15 +3,15 @@
 use hermes::name::Profile;
 
 use super::Play;
-use crate::machine::process::{Body, Process};
-use crate::machine::world::Who;
+use crate::machine::process::{Process, ProcessBody};
+use crate::machine::world::ProcessId;
 use crate::scenario::{Container, Name, Task};
 
 impl Play {
     /// What the story calls this process, if it runs our program.
-    pub fn task(&self, who: Who) -> Option<Task> {
+    pub fn task(&self, who: ProcessId) -> Option<Task> {
         let process = self.machine.world.process(who)?;
-        if !matches!(process.body, Body::Task(_)) {
+        if !matches!(process.body, ProcessBody::Task(_)) {
             return None;
         }
         if let Some(command) = self.commands.get(&process.serial) {

@@ -4,37 +4,40 @@ use hermes::name::Profile;
 use hermes::record::boot_log::escape;
 use hermes::record::intent::Intent;
 
-use super::name::breach;
-use super::{Breach, Name};
+use super::name::violation;
+use super::{Name, Violation};
 use crate::machine::world::World;
 use crate::observe::volume;
 
 /// S13: the log is all that tells an operator why a gateway did not come back.
-pub fn is_logged(world: &World) -> Result<(), Breach> {
+pub fn check_boot_log(world: &World) -> Result<(), Violation> {
     let log = volume::boot_log(world);
     let mut expected: Vec<String> =
         volume::profiles(world).iter().map(|profile| profile.to_string()).collect();
-    expected.extend(volume::misnamed(world).iter().map(|name| misnamed(&escape(name))));
+    expected.extend(volume::misnamed_profiles(world).iter().map(|name| misnamed(&escape(name))));
     expected.sort();
     if !log.ends_with('\n') {
-        return breach(Name::S13, "the boot log does not end with a whole line");
+        return violation(Name::S13, "the boot log does not end with a whole line");
     }
     let lines: Vec<&str> = log.lines().collect();
     let Some(of_this_boot) = lines.len().checked_sub(expected.len()).map(|from| &lines[from..])
     else {
-        return breach(Name::S13, format!("{} lines for {} profiles", lines.len(), expected.len()));
+        return violation(
+            Name::S13,
+            format!("{} lines for {} profiles", lines.len(), expected.len()),
+        );
     };
     let mut found = Vec::new();
     for line in of_this_boot {
-        let Some((name, is_legal)) = is_true(world, line)? else {
-            return breach(Name::S13, format!("no line of a boot log: {line:?}"));
+        let Some((name, is_legal)) = check_log_line(world, line)? else {
+            return violation(Name::S13, format!("no line of a boot log: {line:?}"));
         };
         found.push(if is_legal { name.to_owned() } else { misnamed(name) });
     }
     found.sort();
     match found == expected {
         true => Ok(()),
-        false => breach(Name::S13, format!("lines for {found:?}, and there are {expected:?}")),
+        false => violation(Name::S13, format!("lines for {found:?}, and there are {expected:?}")),
     }
 }
 
@@ -72,7 +75,7 @@ fn end_of_quoted(quoted: &str) -> Option<usize> {
 
 /// Whose line it is, and whether it is told of a profile; `None` if it is none. What it tells of a new slot is what the
 /// files say.
-fn is_true<'a>(world: &World, line: &'a str) -> Result<Option<(&'a str, bool)>, Breach> {
+fn check_log_line<'a>(world: &World, line: &'a str) -> Result<Option<(&'a str, bool)>, Violation> {
     let Some((stamp, rest)) = line.split_once(" profile=") else { return Ok(None) };
     let shape = "0000-00-00T00:00:00+0000";
     let fits = |(byte, expected): (u8, u8)| match expected {
@@ -93,7 +96,7 @@ fn is_true<'a>(world: &World, line: &'a str) -> Result<Option<(&'a str, bool)>, 
         Ok(profile) if !(is_skipped && rest.contains(" reason=")) => profile,
         _ => return Ok(is_skipped.then_some((name, false))),
     };
-    let runs = volume::effective(world, &profile) == Intent::Running;
+    let runs = volume::effective_intent(world, &profile) == Intent::Running;
     let is_new = rest.contains(" slot=new");
     let is_so = match action {
         "started" => runs,
@@ -103,6 +106,6 @@ fn is_true<'a>(world: &World, line: &'a str) -> Result<Option<(&'a str, bool)>, 
     };
     match is_so {
         true => Ok(Some((name, true))),
-        false => breach(Name::S13, format!("not true: {line:?}")),
+        false => violation(Name::S13, format!("not true: {line:?}")),
     }
 }

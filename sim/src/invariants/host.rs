@@ -3,58 +3,61 @@
 use hermes::name::Profile;
 use hermes::record::intent::Intent;
 
-use super::name::breach;
-use super::{Breach, Name};
+use super::name::violation;
+use super::{Name, Violation};
 use crate::machine::world::World;
-use crate::observe::process::{gateways, works};
+use crate::observe::process::{gateways, is_working};
 use crate::observe::service::{self, Service};
 use crate::observe::volume;
 
 /// Services of real profiles.
 fn services(world: &World, counts: impl Fn(&Profile) -> bool) -> Vec<(Profile, Service, Intent)> {
-    let named = service::on_hosts(world).into_iter();
-    let named = named.filter(|profile| volume::exists(world, profile) && counts(profile));
+    let named = service::host_profiles(world).into_iter();
+    let named = named.filter(|profile| volume::profile_exists(world, profile) && counts(profile));
     named
         .filter_map(|profile| {
-            let service = service::of(world, &profile)?;
-            let intent = volume::effective(world, &profile);
+            let service = service::find_service(world, &profile)?;
+            let intent = volume::effective_intent(world, &profile);
             Some((profile, service, intent))
         })
         .collect()
 }
 
 /// L1: what the host was told is what was asked for, once a command has said so.
-pub fn wanted_is_asked(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Breach> {
+pub fn check_host_wants(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Violation> {
     for (profile, service, intent) in services(world, counts) {
         let wants_up = service.record.is_some_and(|record| record.wants_up);
         let is_excused = intent == Intent::Running && service.has_failed_permanently();
         if wants_up != (intent == Intent::Running) && !is_excused {
             let want = if wants_up { "up" } else { "down" };
-            return breach(Name::L1, format!("{profile}: the intent is {intent}, the want {want}"));
+            return violation(
+                Name::L1,
+                format!("{profile}: the intent is {intent}, the want {want}"),
+            );
         }
     }
     Ok(())
 }
 
 /// L1, after a boot: whatever a crash left half done, what runs is what was asked for.
-pub fn boot_follows_the_word(
+pub fn check_boot_follows_intent(
     world: &World,
     counts: impl Fn(&Profile) -> bool,
-) -> Result<(), Breach> {
+) -> Result<(), Violation> {
     for (profile, service, intent) in services(world, counts) {
         let works = gateways(world).any(|(_, process, of)| {
-            of == profile && process.parent == 1 && works(world, process, &of)
+            of == profile && process.parent == 1 && is_working(world, process, &of)
         });
         let is_excused =
-            service.has_failed_permanently() || volume::state(world, &profile).failures > 0;
+            service.has_failed_permanently() || volume::gateway_state(world, &profile).failures > 0;
         match intent {
             Intent::Running if !works && !is_excused => {
                 let what = format!("{profile}: the intent is running, and no gateway works");
-                return breach(Name::L1, what);
+                return violation(Name::L1, what);
             }
             Intent::Stopped if works => {
                 let what = format!("{profile}: the intent is stopped, and a gateway works");
-                return breach(Name::L1, what);
+                return violation(Name::L1, what);
             }
             _ => {}
         }
@@ -63,23 +66,28 @@ pub fn boot_follows_the_word(
 }
 
 /// L2: a service without a profile starts what nobody asked for.
-pub fn none_is_a_strangers(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Breach> {
-    let mut named = service::on_hosts(world).into_iter();
-    match named.find(|profile| !volume::exists(world, profile) && counts(profile)) {
-        Some(profile) => breach(Name::L2, format!("the service of {profile} has no profile")),
+pub fn check_no_stranger_services(
+    world: &World,
+    counts: impl Fn(&Profile) -> bool,
+) -> Result<(), Violation> {
+    let mut named = service::host_profiles(world).into_iter();
+    match named.find(|profile| !volume::profile_exists(world, profile) && counts(profile)) {
+        Some(profile) => violation(Name::L2, format!("the service of {profile} has no profile")),
         None => Ok(()),
     }
 }
 
 /// S7: what the host does by itself is what was asked for; one that has given up on its configuration is told so.
-pub fn start_says_the_intent(
+pub fn check_start_at_boot(
     world: &World,
     at_rest: impl Fn(&Profile) -> bool,
-) -> Result<(), Breach> {
+) -> Result<(), Violation> {
     for (profile, service, intent) in services(world, at_rest) {
-        if service.starts != (intent == Intent::Running) && !service.has_failed_permanently() {
-            let is = if service.starts { "enabled" } else { "disabled" };
-            return breach(Name::S7, format!("{profile} is {is}, the intent is {intent}"));
+        if service.starts_at_boot != (intent == Intent::Running)
+            && !service.has_failed_permanently()
+        {
+            let is = if service.starts_at_boot { "enabled" } else { "disabled" };
+            return violation(Name::S7, format!("{profile} is {is}, the intent is {intent}"));
         }
     }
     Ok(())

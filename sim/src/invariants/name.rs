@@ -8,7 +8,7 @@ use Name as N;
 
 impl Name {
     /// What is promised.
-    pub fn reason(self) -> &'static str {
+    pub fn statement(self) -> &'static str {
         match self {
             N::S1 => "what a command that exited 0 asked for is in force after any crash",
             N::S2 => "an operator's word is read whole or not at all",
@@ -43,34 +43,34 @@ impl Name {
 /// No promise has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no promise is named {0:?}")]
-pub struct UnknownName(pub String);
+pub struct UnknownInvariant(pub String);
 
 impl FromStr for Name {
-    type Err = UnknownName;
+    type Err = UnknownInvariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
+    fn from_str(text: &str) -> Result<Self, UnknownInvariant> {
         let mut all = Self::ALL.into_iter();
-        all.find(|name| name.to_string() == text).ok_or_else(|| UnknownName(text.to_owned()))
+        all.find(|name| name.to_string() == text).ok_or_else(|| UnknownInvariant(text.to_owned()))
     }
 }
 
 /// A promise that was broken, and how.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{promise} is broken ({}): {what}", promise.reason())]
-pub struct Breach {
+#[error("{invariant} is violated ({}): {detail}", invariant.statement())]
+pub struct Violation {
     /// Which.
-    pub promise: Name,
+    pub invariant: Name,
     /// What was seen.
-    pub what: String,
+    pub detail: String,
 }
 
 /// Ends a look with a broken promise.
-pub(super) fn breach<T>(promise: Name, what: impl Into<String>) -> Result<T, Breach> {
-    Err(Breach { promise, what: what.into() })
+pub(super) fn violation<T>(promise: Name, what: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation { invariant: promise, detail: what.into() })
 }
 
 /// Of a home that is not the volume itself the observer sees no files: what it cannot see is not looked at.
-pub(super) fn visible<'a>(
+pub(super) fn observable<'a>(
     world: &crate::machine::world::World,
     wanted: &'a [Name],
 ) -> impl Iterator<Item = &'a Name> {

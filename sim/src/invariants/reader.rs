@@ -3,17 +3,17 @@
 use hermes::host::effect::{Effect, How};
 use hermes::host::{Answer, Outcome};
 
-use super::name::breach;
-use super::{Breach, Name};
-use crate::machine::Printed;
-use crate::machine::process::What;
-use crate::machine::world::{Who, World};
+use super::name::violation;
+use super::{Name, Violation};
+use crate::machine::ProcessOutput;
+use crate::machine::process::OpenKind;
+use crate::machine::world::{ProcessId, World};
 
 /// The tools of s6's that only tell.
-const TELLING: [&str; 3] = ["s6-svstat", "s6-svok", "s6-svwait"];
+const READ_ONLY_TOOLS: [&str; 3] = ["s6-svstat", "s6-svok", "s6-svwait"];
 
 /// What other tools may be asked by those who only look, as the first word that is no option.
-const ASKING: [(&str, &[&str]); 4] = [
+const READ_ONLY_SUBCOMMANDS: [(&str, &[&str]); 4] = [
     ("systemctl", &["show"]),
     ("loginctl", &["show-user"]),
     ("launchctl", &["managername", "list", "print-disabled"]),
@@ -21,22 +21,22 @@ const ASKING: [(&str, &[&str]); 4] = [
 ];
 
 /// S11: a probe that takes a lock or deletes a "stale" file breaks what it looks at.
-pub fn only_looks(
+pub fn check_changes_nothing(
     world: &World,
-    who: Who,
+    who: ProcessId,
     effect: &Effect,
     outcome: Option<&Outcome>,
-) -> Result<(), Breach> {
+) -> Result<(), Violation> {
     if matches!(outcome, Some(Err(_))) {
         return Ok(());
     }
-    match changes(world, who, effect) {
-        Some(what) => breach(Name::S11, format!("a command that only looks {what}")),
+    match describe_change(world, who, effect) {
+        Some(what) => violation(Name::S11, format!("a command that only looks {what}")),
         None => Ok(()),
     }
 }
 
-fn changes(world: &World, who: Who, effect: &Effect) -> Option<String> {
+fn describe_change(world: &World, who: ProcessId, effect: &Effect) -> Option<String> {
     let on = |what: &str, place: &hermes::host::effect::Place| {
         Some(format!("{what} `{}`", place.path.display()))
     };
@@ -46,8 +46,8 @@ fn changes(world: &World, who: Who, effect: &Effect) -> Option<String> {
             How::Read | How::Directory | How::Write => None,
         },
         Effect::Write { handle, .. } => {
-            let open = world.process(who)?.open.get(&handle.0)?;
-            matches!(open.what, What::Node(_) | What::Pipe(_))
+            let open = world.process(who)?.open_files.get(&handle.0)?;
+            matches!(open.kind, OpenKind::Node(_) | OpenKind::Pipe(_))
                 .then(|| "writes into a file or a pipe".to_owned())
         }
         Effect::MakeDir { place, .. } | Effect::MakeFifo { place, .. } => on("makes", place),
@@ -63,7 +63,8 @@ fn changes(world: &World, who: Who, effect: &Effect) -> Option<String> {
             let asks = |(tool, words): &(&str, &[&str])| {
                 *tool == name && word.is_some_and(|word| words.iter().any(|it| word == *it))
             };
-            let tells = TELLING.contains(&name.as_ref()) || ASKING.iter().any(asks);
+            let tells =
+                READ_ONLY_TOOLS.contains(&name.as_ref()) || READ_ONLY_SUBCOMMANDS.iter().any(asks);
             (!tells).then(|| format!("runs {name}"))
         }
         Effect::Spawn { program } | Effect::Exec { program } => {
@@ -78,17 +79,17 @@ const FOR_PROGRAMMERS: [&str; 6] =
     ["panicked at", "stack backtrace", "RUST_BACKTRACE", "Error {", "Err(", "Os { code"];
 
 /// S12: an operator can do something about a named error, and nothing about a panic.
-pub fn is_for_people(printed: &Printed) -> Result<(), Breach> {
-    let err = String::from_utf8_lossy(&printed.err);
+pub fn check_output_is_readable(printed: &ProcessOutput) -> Result<(), Violation> {
+    let err = String::from_utf8_lossy(&printed.stderr);
     match FOR_PROGRAMMERS.iter().find(|words| err.contains(**words)) {
-        Some(words) => breach(Name::S12, format!("stderr has {words:?}: {err:?}")),
+        Some(words) => violation(Name::S12, format!("stderr has {words:?}: {err:?}")),
         None => Ok(()),
     }
 }
 
 /// The same, of a task that did not even end.
-pub fn is_no_panic(message: &str) -> Result<(), Breach> {
-    breach(Name::S12, format!("a panic: {message}"))
+pub fn reject_panic(message: &str) -> Result<(), Violation> {
+    violation(Name::S12, format!("a panic: {message}"))
 }
 
 /// Was a command refused its standard error? It cannot say anything then.

@@ -3,22 +3,22 @@
 use hermes::name::Profile;
 use hermes::record::intent::Intent;
 
-use super::name::breach;
-use super::{Breach, Name, host};
+use super::name::violation;
+use super::{Name, Violation, host};
 use crate::machine::world::World;
 use crate::observe::{slot, volume};
 
 /// S6: s6-svscan may look at any instant, and what it sees then is what it starts.
-pub fn are_complete(world: &World) -> Result<(), Breach> {
-    for (_, dir) in slot::scanned(world) {
-        for found in slot::visible(world, dir) {
-            if let Some(lack) = slot::lacks(world, &found) {
-                return breach(Name::S6, format!("gateway-{}: {lack}", found.profile));
+pub fn check_slots_complete(world: &World) -> Result<(), Violation> {
+    for (_, dir) in slot::scanned_dirs(world) {
+        for found in slot::visible_slots(world, dir) {
+            if let Some(lack) = slot::missing_file(world, &found) {
+                return violation(Name::S6, format!("gateway-{}: {lack}", found.profile));
             }
         }
-        for (name, misnamed) in slot::misnamed(world, dir) {
-            if let Some(lack) = slot::lacks_at(world, misnamed) {
-                return breach(Name::S6, format!("{name}: {lack}"));
+        for (name, misnamed) in slot::misnamed_slots(world, dir) {
+            if let Some(lack) = slot::missing_file_in(world, misnamed) {
+                return violation(Name::S6, format!("{name}: {lack}"));
             }
         }
     }
@@ -26,21 +26,21 @@ pub fn are_complete(world: &World) -> Result<(), Breach> {
 }
 
 /// S7: s6-supervise forgets its want when it dies; what it then does is what `down` says.
-pub fn down_says_the_intent(
+pub fn check_down_files(
     world: &World,
     at_rest: impl Fn(&Profile) -> bool,
-) -> Result<(), Breach> {
-    host::start_says_the_intent(world, &at_rest)?;
-    for (_, dir) in slot::scanned(world) {
-        for found in slot::visible(world, dir) {
+) -> Result<(), Violation> {
+    host::check_start_at_boot(world, &at_rest)?;
+    for (_, dir) in slot::scanned_dirs(world) {
+        for found in slot::visible_slots(world, dir) {
             let profile = &found.profile;
-            if !volume::exists(world, profile) || !at_rest(profile) {
+            if !volume::profile_exists(world, profile) || !at_rest(profile) {
                 continue;
             }
-            let intent = volume::effective(world, profile);
-            if found.is_down != (intent == Intent::Stopped) {
-                let down = if found.is_down { "there" } else { "not there" };
-                return breach(
+            let intent = volume::effective_intent(world, profile);
+            if found.has_down_file != (intent == Intent::Stopped) {
+                let down = if found.has_down_file { "there" } else { "not there" };
+                return violation(
                     Name::S7,
                     format!("gateway-{profile}: `down` is {down}, the intent is {intent}"),
                 );

@@ -2,32 +2,32 @@
 
 use std::fmt;
 
-use crate::observe::word::Word;
+use crate::observe::word::ObservedIntent;
 
 /// A set of words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Words(u8);
+pub struct IntentSet(u8);
 
-impl Words {
+impl IntentSet {
     /// Just this one.
-    pub fn only(word: Word) -> Self {
+    pub fn only(word: ObservedIntent) -> Self {
         Self(bit(word))
     }
 
     /// Is it in?
-    pub fn has(self, word: Word) -> bool {
+    pub fn has(self, word: ObservedIntent) -> bool {
         self.0 & bit(word) != 0
     }
 
     /// With this one, too.
     #[must_use]
-    pub fn with(self, word: Word) -> Self {
+    pub fn with(self, word: ObservedIntent) -> Self {
         Self(self.0 | bit(word))
     }
 
     /// Without this one.
     #[must_use]
-    pub fn without(self, word: Word) -> Self {
+    pub fn without(self, word: ObservedIntent) -> Self {
         Self(self.0 & !bit(word))
     }
 
@@ -38,19 +38,19 @@ impl Words {
     }
 }
 
-fn bit(word: Word) -> u8 {
+fn bit(word: ObservedIntent) -> u8 {
     1 << (word as u8)
 }
 
-impl FromIterator<Word> for Words {
-    fn from_iter<I: IntoIterator<Item = Word>>(words: I) -> Self {
+impl FromIterator<ObservedIntent> for IntentSet {
+    fn from_iter<I: IntoIterator<Item = ObservedIntent>>(words: I) -> Self {
         words.into_iter().fold(Self::default(), Self::with)
     }
 }
 
-impl fmt::Display for Words {
+impl fmt::Display for IntentSet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = Word::ALL.into_iter().filter(|word| self.has(*word));
+        let words = ObservedIntent::ALL.into_iter().filter(|word| self.has(*word));
         let words: Vec<String> = words.map(|word| word.to_string()).collect();
         formatter.write_str(&words.join(" or "))
     }

@@ -35,10 +35,10 @@ use std::path::Path;
 use hermes::error::Errno;
 use hermes::host::effect::Links;
 
-pub use self::node::{Body, Directory, Node, Status, Step, Unsynced};
+pub use self::node::{Directory, DirectoryChange, Node, NodeBody, NodeStatus, Unsynced};
 use self::nodes::Nodes;
 pub use self::power::CUTS_MAX;
-use crate::machine::touched::{self, Thing};
+use crate::machine::touched::{self, Resource};
 
 /// Which node of which device: the same object has the same pair, as in `stat(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,14 +76,14 @@ pub struct View<'a> {
 }
 
 /// A path and the open directory that it is relative to, if it is.
-pub type Spot<'a> = (Option<NodeId>, &'a Path);
+pub type RelativePath<'a> = (Option<NodeId>, &'a Path);
 
 /// All devices of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Disk {
     devices: BTreeMap<u16, Device>,
     /// The power stays on: nothing is remembered for a cut.
-    has_no_past: bool,
+    ignores_power_cuts: bool,
 }
 
 /// One file system.
@@ -98,7 +98,7 @@ struct Device {
 pub const ROOT: u64 = 1;
 
 /// What effects make gets numbers from here on; below it, [`Disk::put_file`] and its like count upward.
-const FRESH_MIN: u64 = 1 << 32;
+const EFFECT_NUMBER_MIN: u64 = 1 << 32;
 
 impl Disk {
     /// No devices.
@@ -109,7 +109,7 @@ impl Disk {
     /// Adds an empty device, in place of any other of that number; gives its root, 0755 root:root.
     pub fn add_device(&mut self, device: u16) -> NodeId {
         let root = NodeId { device, number: ROOT };
-        let node = Node::new(Body::directory(root), Status { mode: 0o755, uid: 0, gid: 0 });
+        let node = Node::new(NodeBody::directory(root), NodeStatus { mode: 0o755, uid: 0, gid: 0 });
         let mut nodes = Nodes::default();
         nodes.insert(ROOT, node);
         self.devices.insert(device, Device { read_only: false, full: false, nodes });
@@ -136,7 +136,7 @@ impl Disk {
     }
 
     /// Empties a device that lives in memory, as the end of its container does.
-    pub fn lose_everything(&mut self, device: u16) {
+    pub fn wipe_device(&mut self, device: u16) {
         if self.devices.contains_key(&device) {
             self.add_device(device);
         }
@@ -156,16 +156,16 @@ impl Disk {
         path: &Path,
         links: Links,
     ) -> Result<NodeId, Errno> {
-        walk::Walk::new(self, view).end_of((dir, path), links)
+        walk::Walk::new(self, view).resolve((dir, path), links)
     }
 
     /// Says that nobody has the node open: without a name it goes, as far as no power cut can bring it back.
-    pub fn forget(&mut self, id: NodeId) {
+    pub fn release_node(&mut self, id: NodeId) {
         if self.node(id).is_none_or(|node| node.links > 0) {
             return;
         }
         if self.is_remembered(id) {
-            self.change(id, |node| node.forgotten = true);
+            self.change(id, |node| node.is_released = true);
         } else {
             self.drop_node(id);
         }
@@ -173,14 +173,14 @@ impl Disk {
 
     /// Whether some directory's unsynced past still names it.
     fn is_remembered(&self, id: NodeId) -> bool {
-        let Some(device) = self.devices.get(&id.device).filter(|_| !self.has_no_past) else {
+        let Some(device) = self.devices.get(&id.device).filter(|_| !self.ignores_power_cuts) else {
             return false;
         };
-        device.nodes.values().any(|node| node.remembers(id))
+        device.nodes.values().any(|node| node.past_names_node(id))
     }
 
     fn drop_node(&mut self, id: NodeId) {
-        touched::changed(Thing::Life(id));
+        touched::record_write(Resource::Existence(id));
         let remembered = self.remembered_by(id);
         if let Some(device) = self.devices.get_mut(&id.device) {
             device.nodes.remove(id.number);
@@ -190,27 +190,27 @@ impl Disk {
 
     /// Those of which a node's past alone knows.
     fn remembered_by(&self, id: NodeId) -> Vec<NodeId> {
-        let named = self.node(id).into_iter().flat_map(Node::remembered);
-        named.filter(|&id| self.node(id).is_some_and(|node| node.forgotten)).collect()
+        let named = self.node(id).into_iter().flat_map(Node::nodes_named_in_past);
+        named.filter(|&id| self.node(id).is_some_and(|node| node.is_released)).collect()
     }
 
     /// Drops those that only the past just dropped could have brought back.
     fn drop_forgotten(&mut self, candidates: &[NodeId]) {
-        candidates.iter().for_each(|&id| self.forget(id));
+        candidates.iter().for_each(|&id| self.release_node(id));
     }
 
-    fn known(&self, id: NodeId) -> Result<&Node, Errno> {
-        touched::seen(Thing::Status(id));
+    fn existing_node(&self, id: NodeId) -> Result<&Node, Errno> {
+        touched::record_read(Resource::Status(id));
         self.node(id).ok_or(errno::NOENT)
     }
 
     fn directory(&self, id: NodeId) -> Result<&Directory, Errno> {
-        self.known(id)?.body.as_directory().ok_or(errno::NOTDIR)
+        self.existing_node(id)?.body.as_directory().ok_or(errno::NOTDIR)
     }
 
     /// The name's node, without looking through links or mounts.
     fn entry(&self, dir: NodeId, name: &OsStr) -> Option<NodeId> {
-        touched::seen(Thing::Name(dir, name));
+        touched::record_read(Resource::Name(dir, name));
         self.directory(dir).ok()?.names.get(name).copied()
     }
 
@@ -223,7 +223,7 @@ impl Disk {
         let Some(before) = device.nodes.get(&id.number) else { return };
         let mut node = Node::clone(before);
         change(&mut node);
-        if self.has_no_past {
+        if self.ignores_power_cuts {
             node.unsynced = None;
         }
         device.nodes.insert(id.number, node);
@@ -231,7 +231,7 @@ impl Disk {
 
     /// Puts a new node under a number that must be free.
     fn insert(&mut self, id: NodeId, node: Node) {
-        touched::changed(Thing::Life(id));
+        touched::record_write(Resource::Existence(id));
         let device = self.devices.get_mut(&id.device).expect("a new node's directory has a device");
         let before = device.nodes.insert(id.number, node);
         assert!(before.is_none(), "node number {} was given out twice", id.number);
@@ -239,11 +239,11 @@ impl Disk {
 
     /// One step of a directory: these names now mean these nodes, or nothing.
     fn rename_entries(&mut self, dir: NodeId, changes: Vec<(OsString, Option<NodeId>)>) {
-        touched::changed(Thing::Names(dir));
+        touched::record_write(Resource::Names(dir));
         for (name, _) in &changes {
-            touched::changed(Thing::Name(dir, name));
+            touched::record_write(Resource::Name(dir, name));
         }
-        self.change(dir, |node| node.take_step(Step::Names(changes)));
+        self.change(dir, |node| node.apply_change(DirectoryChange::Names(changes)));
     }
 
     fn is_read_only(&self, id: NodeId) -> bool {

@@ -17,20 +17,20 @@ use std::sync::Arc;
 use hermes::error::Errno;
 use hermes::host::effect::{Effect, Place, Program, Status};
 
-use crate::machine::image::{self, HERMES};
-use crate::machine::kernel::programs::{Birth, become_program, make};
+use crate::machine::image::{self, HERMES_UID};
+use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
 use crate::machine::kernel::{files, signals};
-use crate::machine::process::Body;
+use crate::machine::process::ProcessBody;
 use crate::machine::s6::act;
 use crate::machine::touched;
-use crate::machine::world::{ContainerId, Who, World};
+use crate::machine::world::{ContainerId, ProcessId, World};
 use crate::observe::slot;
 use crate::observe::volume::entry;
 
 /// Has the first process of a container become root's s6-svscan, and begins the hook beside it.
-pub fn boot(world: &mut World, first: Who, program: &Program) -> Result<(), Errno> {
+pub fn boot_foreign(world: &mut World, first: ProcessId, program: &Program) -> Result<(), Errno> {
     let id = first.container;
-    lay(world, id, program);
+    prepare_run_dir(world, id, program);
     let svscan = Program {
         path: "/usr/bin/s6-svscan".into(),
         args: vec![slot::scan_path(world.container(id)).into()],
@@ -38,15 +38,15 @@ pub fn boot(world: &mut World, first: Who, program: &Program) -> Result<(), Errn
     };
     become_program(world, first, &svscan)?;
     let own = act::process(world, first);
-    let birth = Birth {
+    let birth = NewProcess {
         parent: first.pid,
-        serial: own.fresh(),
+        serial: own.next_unique_number(),
         credentials: own.credentials.clone(),
         inherited: BTreeMap::new(),
         dies_with_parent: false,
     };
     let env = own.env.clone();
-    let hook = make(world, id, birth, Body::Hook);
+    let hook = make_process(world, id, birth, ProcessBody::BootHook);
     let own = act::process(world, hook);
     own.comm = "sh".to_owned();
     own.argv = Arc::new(vec!["sh".into(), "/etc/cont-init.d/hermes".into()]);
@@ -55,7 +55,7 @@ pub fn boot(world: &mut World, first: Who, program: &Program) -> Result<(), Errn
 }
 
 /// `/run/s6` and the scan directory are made anew, the environment kept, and the scan directory root's.
-fn lay(world: &mut World, id: ContainerId, program: &Program) {
+fn prepare_run_dir(world: &mut World, id: ContainerId, program: &Program) {
     let container = world.container(id);
     let (root, mounts) = (container.root, Arc::clone(&container.mounts));
     let scan_path = slot::scan_path(container);
@@ -64,7 +64,7 @@ fn lay(world: &mut World, id: ContainerId, program: &Program) {
     let scan_path = below(&scan_path).unwrap_or_else(|_| PathBuf::from("service"));
     for path in [Path::new("s6"), &scan_path] {
         for node in world.disk.remove(run, path) {
-            world.disk.forget(node);
+            world.disk.release_node(node);
         }
     }
     for dir in ["s6", "s6/basedir", "s6/container_environment"] {
@@ -79,7 +79,7 @@ fn lay(world: &mut World, id: ContainerId, program: &Program) {
 }
 
 /// Can the hook begin?
-pub fn is_ready(world: &World, who: Who) -> bool {
+pub fn is_ready(world: &World, who: ProcessId) -> bool {
     let scan_dir = slot::scan_dir(world, who.container);
     let own = scan_dir.and_then(|dir| entry(world, dir, ".s6-svscan"));
     let control = own.and_then(|own| entry(world, own, "control"));
@@ -87,8 +87,8 @@ pub fn is_ready(world: &World, who: Who) -> bool {
 }
 
 /// The hook, as `docker/hand-over` says it: it ends as `hermes boot reconcile`.
-pub fn step(world: &mut World, who: Who) {
-    touched::everything();
+pub fn step(world: &mut World, who: ProcessId) {
+    touched::record_everything();
     let handed = hand_over(world, who);
     let program = Program {
         path: image::HERMES_PROGRAM.into(),
@@ -97,18 +97,19 @@ pub fn step(world: &mut World, who: Who) {
         ..Program::default()
     };
     if handed.and_then(|()| become_program(world, who, &program)).is_err() {
-        signals::end(world, who, Status::Exited(1));
+        signals::end_process(world, who, Status::Exited(1));
     }
 }
 
 /// Root keeps s6-svscan's own directory; hermes may enter it, write to the FIFO, and make slots.
-fn hand_over(world: &mut World, who: Who) -> Result<(), Errno> {
+fn hand_over(world: &mut World, who: ProcessId) -> Result<(), Errno> {
     let scan_dir = slot::scan_path(world.container(who.container));
     let own = scan_dir.join(".s6-svscan");
     for (path, mode) in [(own.clone(), 0o710), (own.join("control"), 0o620)] {
-        act::set_group(world, who, &path, HERMES)?;
+        act::set_group(world, who, &path, HERMES_UID)?;
         act::set_mode(world, who, &path, mode)?;
     }
     let place = Place::from(scan_dir.as_path());
-    act::perform(world, who, &Effect::SetOwner { place, uid: HERMES, gid: HERMES }).map(drop)
+    act::perform(world, who, &Effect::SetOwner { place, uid: HERMES_UID, gid: HERMES_UID })
+        .map(drop)
 }

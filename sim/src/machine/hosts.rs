@@ -22,7 +22,7 @@ use std::path::Path;
 
 /// Whose machine it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum HostKind {
     /// A user's systemd.
     Systemd,
     /// launchd, with a user at the screen.
@@ -33,7 +33,7 @@ pub enum Kind {
 
 /// What launchd and Task Scheduler keep beside the files of a home. Nobody says how durable that is; here it is at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Registry {
+pub struct HostRegistry {
     /// Labels that launchd was told not to start.
     pub disabled: BTreeSet<String>,
     /// Tasks as XML, by name.
@@ -42,7 +42,7 @@ pub struct Registry {
     pub results: BTreeMap<String, i64>,
 }
 
-impl Kind {
+impl HostKind {
     /// What its supervisor is called as a process.
     pub fn comm(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl Kind {
     }
 
     /// What a profile's gateway is called there.
-    pub fn name_of(self, profile: &hermes::name::Profile) -> String {
+    pub fn service_name(self, profile: &hermes::name::Profile) -> String {
         match self {
             Self::Systemd => format!("hermes-gateway-{profile}.service"),
             Self::Launchd => format!("hermes.gateway.{profile}"),
@@ -100,10 +100,10 @@ pub(crate) fn is_enabled(task: &str) -> bool {
 }
 
 /// Where units or agents lie.
-pub(crate) fn directory(kind: Kind) -> std::path::PathBuf {
+pub(crate) fn units_dir(kind: HostKind) -> std::path::PathBuf {
     Path::new(crate::machine::image::HOME).join(match kind {
-        Kind::Systemd => ".config/systemd/user",
-        Kind::Launchd => "Library/LaunchAgents",
-        Kind::Windows => "tasks are not files",
+        HostKind::Systemd => ".config/systemd/user",
+        HostKind::Launchd => "Library/LaunchAgents",
+        HostKind::Windows => "tasks are not files",
     })
 }

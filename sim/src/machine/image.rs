@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::hash::Kept;
+use crate::hash::LazilyHashed;
 use crate::machine::disk::{Disk, NodeId};
-use crate::machine::hosts::{Kind, Registry};
+use crate::machine::hosts::{HostKind, HostRegistry};
 use crate::machine::process::Programs;
-use crate::machine::world::{Clock, Container, ContainerId, Init, Phase, Settings, Version, World};
+use crate::machine::world::{
+    Clock, Container, ContainerId, ContainerPhase, ContainerSettings, Pid1, S6Version, World,
+};
 
 /// The volume's device.
 pub const VOLUME: u16 = 100;
@@ -19,7 +21,7 @@ pub const VOLUME: u16 = 100;
 pub const HOME: &str = "/opt/data";
 
 /// The user of the image.
-pub const HERMES: u32 = 10_000;
+pub const HERMES_UID: u32 = 10_000;
 
 /// Where the production program lies.
 pub const HERMES_PROGRAM: &str = "/usr/local/bin/hermes";
@@ -45,13 +47,13 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nhermes:x:10000:10000::/opt/
 const GROUP: &str = "root:x:0:\nhermes:x:10000:\n";
 
 /// When the simulated machine first boots: 2026-01-01T00:00:00Z.
-const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
+const FIRST_BOOT: Duration = Duration::from_secs(1_767_225_600);
 
 /// What a world is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct WorldConfig {
     /// Which s6.
-    pub s6: Version,
+    pub s6: S6Version,
     /// How many containers mount the volume.
     pub containers: u8,
     /// What `docker run -e` adds.
@@ -67,13 +69,13 @@ pub struct Facts {
     /// What users' programs do.
     pub programs: Programs,
     /// No container at all, but a machine with a supervisor of its own.
-    pub host: Option<Kind>,
+    pub host: Option<HostKind>,
 }
 
-impl Default for Facts {
+impl Default for WorldConfig {
     fn default() -> Self {
         Self {
-            s6: Version::V2_13,
+            s6: S6Version::V2_13,
             containers: 1,
             env: BTreeMap::new(),
             umask: 0o022,
@@ -87,44 +89,44 @@ impl Default for Facts {
 }
 
 /// A machine with its containers made and none started, and an empty volume.
-pub fn world(facts: &Facts) -> World {
+pub fn build_world(facts: &WorldConfig) -> World {
     let mut disk = Disk::new();
     let volume = disk.add_device(VOLUME);
-    disk.put_status(volume, 0o755, HERMES, HERMES);
+    disk.set_status_durably(volume, 0o755, HERMES_UID, HERMES_UID);
     let mut containers = BTreeMap::new();
     for number in 1..=facts.containers {
         let id = ContainerId(number);
-        let root = lay(&mut disk, id, &facts.programs);
+        let root = install_image(&mut disk, id, &facts.programs);
         if let Some(kind) = facts.host {
-            lay_host(&mut disk, root, kind);
+            install_host_files(&mut disk, root, kind);
         }
-        let mounts = Arc::new(Kept::new(mounts(&mut disk, id, facts.run_is_tmpfs)));
+        let mounts = Arc::new(LazilyHashed::new(mounts(&mut disk, id, facts.run_is_tmpfs)));
         let container = Container {
-            settings: Kept::new(settings(facts)),
-            phase: Phase::Exited(0),
+            settings: LazilyHashed::new(settings(facts)),
+            phase: ContainerPhase::Exited(0),
             root,
             mounts,
             namespace: 0,
             processes: BTreeMap::new(),
             last_pid: 0,
             kill_at: None,
-            registry: Registry::default(),
+            registry: HostRegistry::default(),
         };
         containers.insert(id, container);
     }
     World {
-        s6: facts.s6,
-        clock: Clock { boot: Duration::from_secs(100), wall: BEGINNING },
-        boots: 1,
-        namespaces: 0,
+        s6_version: facts.s6,
+        clock: Clock { boot: Duration::from_secs(100), wall: FIRST_BOOT },
+        boot_count: 1,
+        namespace_count: 0,
         disk,
         pipes: BTreeMap::new(),
         containers,
-        programs: Arc::new(Kept::new(facts.programs.clone())),
+        programs: Arc::new(LazilyHashed::new(facts.programs.clone())),
     }
 }
 
-fn settings(facts: &Facts) -> Settings {
+fn settings(facts: &WorldConfig) -> ContainerSettings {
     let mut env = BTreeMap::from([
         ("HERMES_HOME".into(), HOME.into()),
         (
@@ -137,40 +139,40 @@ fn settings(facts: &Facts) -> Settings {
     }
     env.extend(facts.env.clone());
     // The supervisor of a host is its user's own.
-    let uid = if facts.host.is_some() { HERMES } else { facts.uid };
-    Settings {
+    let uid = if facts.host.is_some() { HERMES_UID } else { facts.uid };
+    ContainerSettings {
         env: Arc::new(env),
         umask: facts.umask,
         command: facts.command.clone(),
         uid,
         gid: uid,
-        init: facts.host.map_or(Init::Hermes, Init::Host),
+        init: facts.host.map_or(Pid1::Hermes, Pid1::Host),
     }
 }
 
 /// The device of a container's own files.
-fn layer(id: ContainerId) -> u16 {
+fn layer_device(id: ContainerId) -> u16 {
     u16::from(id.0)
 }
 
 /// The device of its `/run`, where that is a tmpfs.
-pub fn tmpfs(id: ContainerId) -> u16 {
+pub fn tmpfs_device(id: ContainerId) -> u16 {
     200 + u16::from(id.0)
 }
 
 /// What only a host has, and nothing by which it would pass for a container.
-fn lay_host(disk: &mut Disk, root: NodeId, kind: Kind) {
+fn install_host_files(disk: &mut Disk, root: NodeId, kind: HostKind) {
     for (path, contents) in kind.files() {
         disk.put_file(root, Path::new(path), contents.as_bytes(), 0o755, 0, 0);
     }
     for node in disk.remove(root, Path::new("/.dockerenv")) {
-        disk.forget(node);
+        disk.release_node(node);
     }
 }
 
 /// Lays the image's files for a container, in place of whatever it had.
-pub fn lay(disk: &mut Disk, id: ContainerId, programs: &Programs) -> NodeId {
-    let root = disk.add_device(layer(id));
+pub fn install_image(disk: &mut Disk, id: ContainerId, programs: &Programs) -> NodeId {
+    let root = disk.add_device(layer_device(id));
     for (path, contents) in PROGRAMS {
         disk.put_file(root, Path::new(path), contents.as_bytes(), 0o755, 0, 0);
     }
@@ -183,38 +185,38 @@ pub fn lay(disk: &mut Disk, id: ContainerId, programs: &Programs) -> NodeId {
     disk.put_dir(root, Path::new("/tmp"), 0o1777, 0, 0);
     disk.put_dir(root, Path::new("/run"), 0o755, 0, 0);
     for dir in ["/run/hermes", "/run/s6", "/run/service"] {
-        disk.put_dir(root, Path::new(dir), 0o755, HERMES, HERMES);
+        disk.put_dir(root, Path::new(dir), 0o755, HERMES_UID, HERMES_UID);
     }
-    disk.put_dir(root, Path::new(HOME), 0o755, HERMES, HERMES);
+    disk.put_dir(root, Path::new(HOME), 0o755, HERMES_UID, HERMES_UID);
     root
 }
 
 fn mounts(disk: &mut Disk, id: ContainerId, run_is_tmpfs: bool) -> BTreeMap<NodeId, NodeId> {
-    let root = NodeId { device: layer(id), number: crate::machine::disk::ROOT };
+    let root = NodeId { device: layer_device(id), number: crate::machine::disk::ROOT };
     let none = BTreeMap::new();
     let at = |disk: &Disk, path| disk.peek(root, &none, Path::new(path)).expect("laid above");
     let volume = NodeId { device: VOLUME, number: crate::machine::disk::ROOT };
     let mut mounts = BTreeMap::from([(at(disk, HOME), volume)]);
     if run_is_tmpfs {
         let run = at(disk, "/run");
-        mounts.insert(run, disk.add_device(tmpfs(id)));
+        mounts.insert(run, disk.add_device(tmpfs_device(id)));
     }
     mounts
 }
 
 /// Can nothing on this device be executed?
 pub fn is_noexec(device: u16) -> bool {
-    device > tmpfs(ContainerId(0))
+    device > tmpfs_device(ContainerId(0))
 }
 
 /// Makes a container anew from the image, on the same volume.
 pub fn recreate(world: &mut World, id: ContainerId) {
     let run_is_tmpfs = world.container(id).mounts.len() > 1;
     let programs = Arc::clone(&world.programs);
-    let root = lay(&mut world.disk, id, &programs);
-    let mounts = Arc::new(Kept::new(mounts(&mut world.disk, id, run_is_tmpfs)));
+    let root = install_image(&mut world.disk, id, &programs);
+    let mounts = Arc::new(LazilyHashed::new(mounts(&mut world.disk, id, run_is_tmpfs)));
     let container = world.container_mut(id);
     container.root = root;
     container.mounts = mounts;
-    container.phase = Phase::Exited(0);
+    container.phase = ContainerPhase::Exited(0);
 }

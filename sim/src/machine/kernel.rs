@@ -16,11 +16,11 @@ use hermes::error::Errno;
 use hermes::host::effect::{Clock, Effect};
 use hermes::host::{Answer, Outcome};
 
-use crate::hash::Kept;
+use crate::hash::LazilyHashed;
 use crate::machine::disk::{Credentials, NodeId, View};
-use crate::machine::process::{Open, Process, What};
-use crate::machine::touched::{self, Thing};
-use crate::machine::world::{Who, World};
+use crate::machine::process::{OpenFile, OpenKind, Process};
+use crate::machine::touched::{self, Resource};
+use crate::machine::world::{ProcessId, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -32,9 +32,9 @@ pub enum Reply {
     /// It ended so.
     Done(Outcome),
     /// It waits for something that has not come.
-    NotYet,
+    Blocked,
     /// The process is another program now, or none.
-    Gone,
+    Replaced,
 }
 
 impl From<Outcome> for Reply {
@@ -48,9 +48,9 @@ impl From<Outcome> for Reply {
 /// # Panics
 ///
 /// If there is no such process: whoever calls has just looked.
-pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
+pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
     use Effect as E;
-    note_processes(world, who, effect);
+    record_process_footprint(world, who, effect);
     let outcome = match effect {
         E::Open { place, how, links } => files::open(world, who, place, *how, *links),
         E::Read { handle, max } => files::read(world, who, *handle, *max),
@@ -82,9 +82,11 @@ pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
         E::SignalProcess { process, signal } => signals::send(world, who, *process, *signal),
         E::SignalGroup { leader, signal } => signals::send_group(world, who, *leader, *signal),
         E::Reap { child } => signals::reap(world, who, *child),
-        E::SetGroups { gids } => as_root(process(world, who), |own| own.groups.clone_from(gids)),
-        E::SetGid { gid } => as_root(process(world, who), |own| own.gid = *gid),
-        E::SetUid { uid } => as_root(process(world, who), |own| own.uid = *uid),
+        E::SetGroups { gids } => {
+            change_credentials_as_root(process(world, who), |own| own.groups.clone_from(gids))
+        }
+        E::SetGid { gid } => change_credentials_as_root(process(world, who), |own| own.gid = *gid),
+        E::SetUid { uid } => change_credentials_as_root(process(world, who), |own| own.uid = *uid),
         E::SetUmask { mask } => {
             process(world, who).credentials.umask = *mask;
             Ok(Answer::Done)
@@ -92,7 +94,7 @@ pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
         E::Now { clock: Clock::Wall } => Ok(Answer::Time(world.clock.wall)),
         E::Now { clock: Clock::Boot } => Ok(Answer::Time(world.clock.boot)),
         E::Sleep { duration } => return waiting::sleep(world, who, *duration),
-        E::Random => Ok(Answer::Number(process(world, who).fresh())),
+        E::Random => Ok(Answer::Number(process(world, who).next_unique_number())),
         // Whoever runs the machine keeps what was printed.
         E::Print { bytes, .. } => Ok(Answer::Count(bytes.len())),
         E::Trap { signals } => {
@@ -109,37 +111,40 @@ pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
 }
 
 /// What an effect that is about processes, its own or others, touches beside what it does itself.
-fn note_processes(world: &World, who: Who, effect: &Effect) {
-    let named = |pid: i32| Thing::Process(Who { pid, ..who });
+fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
+    let named = |pid: i32| Resource::Process(ProcessId { pid, ..who });
     match effect {
-        Effect::OpenProcess { pid } => touched::seen(named(pid.raw())),
+        Effect::OpenProcess { pid } => touched::record_read(named(pid.raw())),
         Effect::SignalProcess { process, .. } => {
-            if let Ok(What::Process(target, _)) =
-                files::opened(world, who, *process).map(|it| &it.what)
+            if let Ok(OpenKind::Process(target, _)) =
+                files::open_file(world, who, *process).map(|it| &it.kind)
             {
-                touched::seen(Thing::Process(*target));
+                touched::record_read(Resource::Process(*target));
             }
         }
-        Effect::SignalGroup { .. } => touched::seen(Thing::Processes(who.container)),
+        Effect::SignalGroup { .. } => touched::record_read(Resource::Processes(who.container)),
         Effect::Reap { child } => {
-            touched::changed(named(child.raw()));
-            touched::changed(Thing::Processes(who.container));
+            touched::record_write(named(child.raw()));
+            touched::record_write(Resource::Processes(who.container));
         }
         Effect::Exec { .. }
         | Effect::SetGroups { .. }
         | Effect::SetGid { .. }
-        | Effect::SetUid { .. } => touched::changed(Thing::Process(who)),
-        Effect::Trap { .. } => touched::changed(Thing::Inbox(who)),
-        Effect::Wait { interests } => waiting::note(world, who, interests),
+        | Effect::SetUid { .. } => touched::record_write(Resource::Process(who)),
+        Effect::Trap { .. } => touched::record_write(Resource::Inbox(who)),
+        Effect::Wait { interests } => waiting::record_wait_footprint(world, who, interests),
         Effect::Listen { .. }
         | Effect::Accept { .. }
         | Effect::Connect { .. }
-        | Effect::ConnectLocal { .. } => touched::everything(),
+        | Effect::ConnectLocal { .. } => touched::record_everything(),
         _ => {}
     }
 }
 
-fn as_root(process: &mut Process, change: impl FnOnce(&mut Credentials)) -> Outcome {
+fn change_credentials_as_root(
+    process: &mut Process,
+    change: impl FnOnce(&mut Credentials),
+) -> Outcome {
     if process.credentials.uid != 0 {
         return Err(PERM);
     }
@@ -152,20 +157,20 @@ const PERM: Errno = Errno(1);
 /// No child of ours.
 const CHILD: Errno = Errno(10);
 
-fn process(world: &mut World, who: Who) -> &mut Process {
+fn process(world: &mut World, who: ProcessId) -> &mut Process {
     world.process_mut(who).expect("the process that asks exists")
 }
 
 /// What a process sees of the disk, kept beside the world while the disk changes.
-pub(crate) struct Stand {
+pub(crate) struct OwnedView {
     root: NodeId,
     cwd: NodeId,
-    mounts: Arc<Kept<BTreeMap<NodeId, NodeId>>>,
+    mounts: Arc<LazilyHashed<BTreeMap<NodeId, NodeId>>>,
     credentials: Credentials,
 }
 
-impl Stand {
-    pub(crate) fn of(world: &World, who: Who) -> Self {
+impl OwnedView {
+    pub(crate) fn for_process(world: &World, who: ProcessId) -> Self {
         let container = world.container(who.container);
         let process = world.process(who).expect("the process that asks exists");
         Self {
@@ -187,8 +192,8 @@ impl Stand {
 }
 
 /// Everything open anywhere.
-pub(crate) fn all_open(world: &World) -> impl Iterator<Item = &Open> {
+pub(crate) fn all_open_files(world: &World) -> impl Iterator<Item = &OpenFile> {
     world
-        .everybody()
-        .flat_map(|(_, process)| process.open.values().chain(process.inherited.values()))
+        .processes()
+        .flat_map(|(_, process)| process.open_files.values().chain(process.inherited.values()))
 }

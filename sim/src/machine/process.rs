@@ -11,8 +11,8 @@ use hermes::host::effect::{Signal, Status};
 use crate::machine::disk::{Credentials, NodeId};
 use crate::machine::hosts::manager::Manager;
 use crate::machine::s6::{logger::Logger, shell::Shell, supervise::Supervise, svscan::Svscan};
-use crate::machine::user_program::{Behaviour, Running};
-use crate::machine::world::Who;
+use crate::machine::user_program::{Behaviour, UserProgram};
+use crate::machine::world::ProcessId;
 use crate::replay::Task;
 
 /// What programs other than ours and s6's do, by path.
@@ -28,7 +28,7 @@ pub struct Process {
     /// Its process group.
     pub group: i32,
     /// When it started.
-    pub started: Duration,
+    pub started_at: Duration,
     /// Whom it runs as.
     pub credentials: Credentials,
     /// Where relative paths start.
@@ -40,9 +40,9 @@ pub struct Process {
     /// Its environment.
     pub env: Arc<BTreeMap<OsString, OsString>>,
     /// What it has open, by handle.
-    pub open: BTreeMap<u32, Open>,
+    pub open_files: BTreeMap<u32, OpenFile>,
     /// What it was started with, by descriptor.
-    pub inherited: BTreeMap<i32, Open>,
+    pub inherited: BTreeMap<i32, OpenFile>,
     /// Files on which it holds a POSIX record lock.
     pub record_locks: BTreeSet<NodeId>,
     /// Signals that are events.
@@ -56,20 +56,20 @@ pub struct Process {
     /// Children that it reaped, by number: a group whose leader is reaped cannot be signalled.
     pub spawned: BTreeSet<i32>,
     /// How many things it has made: each gets a number of its own.
-    pub made: u64,
+    pub made_count: u64,
     /// When it began to wait, for effects that take a time.
-    pub since: Option<Duration>,
+    pub waiting_since: Option<Duration>,
     /// Its end, until it is reaped.
-    pub ended: Option<Status>,
+    pub end_status: Option<Status>,
     /// The service of a host that it belongs to, as its parent does.
     pub service: Option<Arc<str>>,
     /// What it does.
-    pub body: Body,
+    pub body: ProcessBody,
 }
 
 /// What a process does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Body {
+pub enum ProcessBody {
     /// The production program.
     Task(Box<Task>),
     /// s6-svscan.
@@ -81,18 +81,18 @@ pub enum Body {
     /// A script of the image's that waits before it becomes something else.
     Shell(Shell),
     /// A user's program.
-    User(Running),
+    User(UserProgram),
     /// The boot hook of somebody else's image.
-    Hook,
+    BootHook,
     /// A host's supervisor.
     Manager(Box<Manager>),
 }
 
 /// One open file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Open {
+pub struct OpenFile {
     /// What it is.
-    pub what: What,
+    pub kind: OpenKind,
     /// May be read.
     pub reads: bool,
     /// May be written.
@@ -100,20 +100,20 @@ pub struct Open {
     /// Writes go to the end.
     pub appends: bool,
     /// Where the next read or write begins.
-    pub at: u64,
+    pub offset: u64,
     /// An `flock` is held through it.
     pub flock: bool,
 }
 
 /// What an open file is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum What {
+pub enum OpenKind {
     /// A file or directory of the disk.
     Node(NodeId),
     /// One end of a pipe, or a FIFO.
     Pipe(NodeId),
     /// A process: by its serial, so that it cannot mean another.
-    Process(Who, u64),
+    Process(ProcessId, u64),
     /// A listening port.
     Listener(u16),
     /// A connection: what is still to be read.
@@ -126,33 +126,33 @@ pub enum What {
     Notify,
 }
 
-impl Open {
+impl OpenFile {
     /// A fresh one.
-    pub fn new(what: What, reads: bool, writes: bool) -> Self {
-        Self { what, reads, writes, appends: false, at: 0, flock: false }
+    pub fn new(kind: OpenKind, reads: bool, writes: bool) -> Self {
+        Self { kind, reads, writes, appends: false, offset: 0, flock: false }
     }
 }
 
 impl Process {
     /// Alive: not a zombie.
     pub fn is_alive(&self) -> bool {
-        self.ended.is_none()
+        self.end_status.is_none()
     }
 
     /// A number that nobody else of the whole run gets, whatever the order in which processes move.
-    pub fn fresh(&mut self) -> u64 {
-        self.made += 1;
-        let mixed = crate::hash::of(&(self.serial, self.made));
+    pub fn next_unique_number(&mut self) -> u64 {
+        self.made_count += 1;
+        let mixed = crate::hash::digest(&(self.serial, self.made_count));
         u64::try_from(mixed & 0x0000_ffff_ffff_ffff).expect("48 bits") | 1 << 48
     }
 
     /// Gives an open file a handle: the lowest that is free.
-    pub fn insert(&mut self, open: Open) -> u32 {
+    pub fn insert_open_file(&mut self, open: OpenFile) -> u32 {
         let mut handle = 0;
-        while self.open.contains_key(&handle) {
+        while self.open_files.contains_key(&handle) {
             handle += 1;
         }
-        self.open.insert(handle, open);
+        self.open_files.insert(handle, open);
         handle
     }
 }

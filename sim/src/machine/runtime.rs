@@ -12,29 +12,29 @@ use hermes::host::effect::{Program, Signal, Status};
 use crate::hash;
 use crate::machine::disk::Credentials;
 use crate::machine::hosts::manager::Manager;
-use crate::machine::kernel::programs::{Birth, become_program, make};
+use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
 use crate::machine::kernel::signals;
-use crate::machine::process::Body;
-use crate::machine::user_program::{Behaviour, Running};
-use crate::machine::world::{ContainerId, Init, Phase, Who, World};
+use crate::machine::process::ProcessBody;
+use crate::machine::user_program::{Behaviour, UserProgram};
+use crate::machine::world::{ContainerId, ContainerPhase, Pid1, ProcessId, World};
 use crate::machine::{foreign, image};
 
 /// Starts a container that does not run, or a host.
 pub fn start(world: &mut World, id: ContainerId) {
-    world.namespaces += 1;
-    let namespace = world.namespaces;
+    world.namespace_count += 1;
+    let namespace = world.namespace_count;
     let now = world.clock;
-    world.disk.lose_everything(image::tmpfs(id));
+    world.disk.wipe_device(image::tmpfs_device(id));
     let container = world.container_mut(id);
-    container.phase = Phase::Running;
+    container.phase = ContainerPhase::Running;
     container.namespace = namespace;
     container.last_pid = 0;
     container.kill_at = None;
     let settings = container.settings.clone();
-    let serial = serial(&("container", id, namespace, now));
+    let serial = derive_serial(&("container", id, namespace, now));
     let mut args: Vec<OsString> = vec!["boot".into(), "init".into(), "--".into()];
     args.extend(settings.command.iter().cloned());
-    let birth = Birth {
+    let birth = NewProcess {
         parent: 0,
         serial,
         credentials: Credentials {
@@ -50,27 +50,27 @@ pub fn start(world: &mut World, id: ContainerId) {
         env: settings.env.as_ref().clone(),
         ..Program::default()
     };
-    let first = make(world, id, birth, nobody());
+    let first = make_process(world, id, birth, placeholder_body());
     let process = world.process_mut(first).expect("just made");
     match settings.init {
-        Init::Hermes => {}
-        Init::Foreign => {
-            if foreign::boot(world, first, &program).is_err() {
+        Pid1::Hermes => {}
+        Pid1::Foreign => {
+            if foreign::boot_foreign(world, first, &program).is_err() {
                 signals::end_container(world, id, Status::Exited(127));
             }
             return;
         }
-        Init::Sleeps => {
+        Pid1::Sleeper => {
             process.comm = "sleep".to_owned();
             process.argv = Arc::new(vec!["sleep".into(), "infinity".into()]);
             return;
         }
-        Init::Host(kind) => {
+        Pid1::Host(kind) => {
             process.comm = kind.comm().to_owned();
             process.argv = Arc::new(vec![kind.comm().into()]);
             let env = kind.env().iter().map(|(name, value)| (name.into(), value.into()));
             process.env = Arc::new(env.collect());
-            process.body = Body::Manager(Box::new(Manager::new(kind)));
+            process.body = ProcessBody::Manager(Box::new(Manager::new(kind)));
             return;
         }
     }
@@ -80,16 +80,16 @@ pub fn start(world: &mut World, id: ContainerId) {
 }
 
 /// What a process is before it is any program.
-fn nobody() -> Body {
-    Body::User(Running::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO))
+fn placeholder_body() -> ProcessBody {
+    ProcessBody::User(UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO))
 }
 
 fn credentials(uid: u32, gid: u32) -> Credentials {
     Credentials { uid, gid, groups: vec![gid], umask: 0o022 }
 }
 
-fn serial<T: std::hash::Hash>(of: &T) -> u64 {
-    u64::try_from(hash::of(of) & u128::from(u64::MAX)).expect("64 bits")
+fn derive_serial<T: std::hash::Hash>(of: &T) -> u64 {
+    u64::try_from(hash::digest(of) & u128::from(u64::MAX)).expect("64 bits")
 }
 
 /// SIGTERM now, SIGKILL after the grace.
@@ -97,17 +97,17 @@ pub fn stop(world: &mut World, id: ContainerId, grace: Duration) {
     let kill_at = world.clock.boot + grace;
     let container = world.container_mut(id);
     match container.phase {
-        Phase::Exited(_) => return,
-        Phase::Paused => container.phase = Phase::Running,
-        Phase::Running => {}
+        ContainerPhase::Exited(_) => return,
+        ContainerPhase::Paused => container.phase = ContainerPhase::Running,
+        ContainerPhase::Running => {}
     }
     container.kill_at = Some(kill_at);
-    signals::deliver(world, Who { container: id, pid: 1 }, Signal::TERM);
+    signals::deliver(world, ProcessId { container: id, pid: 1 }, Signal::TERM);
 }
 
 /// SIGKILL, which PID 1 cannot escape when it comes from outside.
 pub fn kill(world: &mut World, id: ContainerId) {
-    if !matches!(world.container(id).phase, Phase::Exited(_)) {
+    if !matches!(world.container(id).phase, ContainerPhase::Exited(_)) {
         signals::end_container(world, id, Status::Signalled(Signal::KILL));
     }
 }
@@ -116,19 +116,19 @@ pub fn kill(world: &mut World, id: ContainerId) {
 pub fn pause(world: &mut World, id: ContainerId, paused: bool) {
     let container = world.container_mut(id);
     match (container.phase, paused) {
-        (Phase::Running, true) => container.phase = Phase::Paused,
-        (Phase::Paused, false) => container.phase = Phase::Running,
+        (ContainerPhase::Running, true) => container.phase = ContainerPhase::Paused,
+        (ContainerPhase::Paused, false) => container.phase = ContainerPhase::Running,
         _ => {}
     }
 }
 
 /// One `docker exec`.
 #[derive(Clone, Debug)]
-pub struct Command {
+pub struct ExecCommand {
     /// Whom it runs as.
     pub uid: u32,
     /// Its words after `hermes`.
-    pub words: Vec<OsString>,
+    pub args: Vec<OsString>,
     /// Added to the container's environment.
     pub env: BTreeMap<OsString, OsString>,
     /// Which of the run's commands it is, counted from 0.
@@ -136,21 +136,21 @@ pub struct Command {
 }
 
 /// `docker exec`: a command that is nobody's child.
-pub fn exec(world: &mut World, id: ContainerId, command: Command) -> Result<Who, Errno> {
+pub fn exec(world: &mut World, id: ContainerId, command: ExecCommand) -> Result<ProcessId, Errno> {
     let container = world.container(id);
-    if container.phase != Phase::Running {
+    if container.phase != ContainerPhase::Running {
         return Err(Errno::SRCH);
     }
     let mut env = container.settings.env.as_ref().clone();
     env.extend(command.env);
-    let birth = Birth {
+    let birth = NewProcess {
         parent: 0,
-        serial: serial(&("exec", id, command.number)),
+        serial: derive_serial(&("exec", id, command.number)),
         credentials: credentials(command.uid, command.uid),
         inherited: BTreeMap::new(),
         dies_with_parent: false,
     };
-    let who = make(world, id, birth, nobody());
+    let who = make_process(world, id, birth, placeholder_body());
     let (root, mounts) = {
         let container = world.container(id);
         (container.root, Arc::clone(&container.mounts))
@@ -160,7 +160,7 @@ pub fn exec(world: &mut World, id: ContainerId, command: Command) -> Result<Who,
     }
     let program = Program {
         path: image::HERMES_PROGRAM.into(),
-        args: command.words,
+        args: command.args,
         env,
         ..Program::default()
     };
@@ -172,14 +172,14 @@ pub fn cut_power(world: &mut World, choice: u64) {
     let ids: Vec<ContainerId> = world.containers.keys().copied().collect();
     for &id in &ids {
         signals::end_container(world, id, Status::Signalled(Signal::KILL));
-        world.disk.lose_everything(image::tmpfs(id));
+        world.disk.wipe_device(image::tmpfs_device(id));
     }
     world.pipes.clear();
     world.disk.power_cut(image::VOLUME, choice);
     for id in ids {
         world.disk.power_cut(u16::from(id.0), 1);
     }
-    world.boots += 1;
+    world.boot_count += 1;
     let down = Duration::from_secs(60);
     world.clock.wall += down;
     world.clock.boot = Duration::from_secs(100);
@@ -191,7 +191,7 @@ pub fn wakes_at(world: &World) -> Option<Duration> {
 }
 
 /// Ends the containers whose grace is over.
-pub fn end_graces(world: &mut World) {
+pub fn kill_overdue_containers(world: &mut World) {
     let now = world.clock.boot;
     let over: Vec<ContainerId> = world
         .containers

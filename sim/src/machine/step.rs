@@ -15,22 +15,22 @@ use hermes::name::Profile;
 use crate::hash;
 use crate::machine::hosts::manager;
 use crate::machine::kernel::{self, Reply, signals};
-use crate::machine::process::Body;
+use crate::machine::process::ProcessBody;
 use crate::machine::s6::{logger, shell, supervise, svscan};
-use crate::machine::touched::{self, Thing};
+use crate::machine::touched::{self, Resource};
 use crate::machine::user_program;
-use crate::machine::world::{ContainerId, Phase, Who, World};
+use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 use crate::machine::{foreign, runtime};
 use crate::observe::process::gateway_of;
-use crate::replay::{Live, Task, Wants};
+use crate::replay::{LiveFuture, Request, Task};
 
 /// What one step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Moved {
+pub enum StepOutcome {
     /// A task had an effect performed, or was refused it.
-    Acted {
+    Performed {
         /// Which process.
-        who: Who,
+        who: ProcessId,
         /// What it asked for.
         effect: Effect,
         /// What it was told; `None` where it became another program.
@@ -39,7 +39,7 @@ pub enum Moved {
     /// A task ended by itself.
     Exited {
         /// Which process.
-        who: Who,
+        who: ProcessId,
         /// Its own number in the run.
         serial: u64,
         /// With this code.
@@ -48,14 +48,14 @@ pub enum Moved {
     /// A task panicked.
     Panicked {
         /// Which process.
-        who: Who,
+        who: ProcessId,
         /// Saying this.
         message: String,
     },
     /// One of s6's processes, a script or a user's program moved.
     Automaton {
         /// Which process.
-        who: Who,
+        who: ProcessId,
     },
 }
 
@@ -64,33 +64,33 @@ pub enum Moved {
 pub struct Machine {
     /// Everything that counts.
     pub world: World,
-    lives: BTreeMap<u64, Live>,
+    live_futures: BTreeMap<u64, LiveFuture>,
     /// Who printed what, by serial.
-    pub printed: Arc<BTreeMap<u64, Arc<Printed>>>,
+    pub outputs: Arc<BTreeMap<u64, Arc<ProcessOutput>>>,
     /// How many gateways of a profile a container has started since it started itself.
-    pub starts: Arc<BTreeMap<(ContainerId, u64, Profile), u8>>,
+    pub gateway_starts: Arc<BTreeMap<(ContainerId, u64, Profile), u8>>,
 }
 
 /// What a process printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Printed {
+pub struct ProcessOutput {
     /// Which process.
-    pub who: Who,
+    pub who: ProcessId,
     /// Whose gateway it is, or belongs to.
     pub gateway: Option<Profile>,
     /// On standard output.
-    pub out: Vec<u8>,
+    pub stdout: Vec<u8>,
     /// On standard error.
-    pub err: Vec<u8>,
+    pub stderr: Vec<u8>,
 }
 
 impl Clone for Machine {
     fn clone(&self) -> Self {
         Self {
             world: self.world.clone(),
-            lives: BTreeMap::new(),
-            printed: Arc::clone(&self.printed),
-            starts: Arc::clone(&self.starts),
+            live_futures: BTreeMap::new(),
+            outputs: Arc::clone(&self.outputs),
+            gateway_starts: Arc::clone(&self.gateway_starts),
         }
     }
 }
@@ -98,56 +98,61 @@ impl Clone for Machine {
 impl Machine {
     /// A machine at rest.
     pub fn new(world: World) -> Self {
-        Self { world, lives: BTreeMap::new(), printed: Arc::default(), starts: Arc::default() }
+        Self {
+            world,
+            live_futures: BTreeMap::new(),
+            outputs: Arc::default(),
+            gateway_starts: Arc::default(),
+        }
     }
 
     /// The hash of everything that decides what can happen next.
-    pub fn state(&self) -> u128 {
-        hash::of(&self.world)
+    pub fn state_digest(&self) -> u128 {
+        hash::digest(&self.world)
     }
 
     /// Who can move now, by container and number.
-    pub fn ready(&self) -> Vec<Who> {
-        let everybody = self.world.everybody();
+    pub fn ready_processes(&self) -> Vec<ProcessId> {
+        let everybody = self.world.processes();
         everybody.map(|(who, _)| who).filter(|&who| self.is_ready(who)).collect()
     }
 
     /// Can this process move now?
-    pub fn is_ready(&self, who: Who) -> bool {
+    pub fn is_ready(&self, who: ProcessId) -> bool {
         let world = &self.world;
         let Some(process) = world.process(who) else { return false };
         let moves = process.is_alive()
             && !process.stopped
-            && world.container(who.container).phase == Phase::Running;
+            && world.container(who.container).phase == ContainerPhase::Running;
         moves
             && match &process.body {
-                Body::Task(task) => match &**task.wants() {
-                    Wants::Effect(effect) => kernel::is_ready(world, who, effect),
-                    Wants::Exit(_) | Wants::Panic(_) => true,
+                ProcessBody::Task(task) => match &**task.request() {
+                    Request::Effect(effect) => kernel::is_ready(world, who, effect),
+                    Request::Exit(_) | Request::Panic(_) => true,
                 },
-                Body::Svscan(_) => svscan::is_ready(world, who),
-                Body::Supervise(_) => supervise::is_ready(world, who),
-                Body::Logger(_) => logger::is_ready(world, who),
-                Body::Shell(_) => shell::is_ready(world, who),
-                Body::User(running) => user_program::is_ready(world, who, running),
-                Body::Hook => foreign::is_ready(world, who),
-                Body::Manager(_) => manager::is_ready(world, who),
+                ProcessBody::Svscan(_) => svscan::is_ready(world, who),
+                ProcessBody::Supervise(_) => supervise::is_ready(world, who),
+                ProcessBody::Logger(_) => logger::is_ready(world, who),
+                ProcessBody::Shell(_) => shell::is_ready(world, who),
+                ProcessBody::User(running) => user_program::is_ready(world, who, running),
+                ProcessBody::BootHook => foreign::is_ready(world, who),
+                ProcessBody::Manager(_) => manager::is_ready(world, who),
             }
     }
 
     /// What a task wants, if the process is one.
-    pub fn wants(&self, who: Who) -> Option<&Wants> {
+    pub fn request(&self, who: ProcessId) -> Option<&Request> {
         match &self.world.process(who)?.body {
-            Body::Task(task) => Some(&**task.wants()),
+            ProcessBody::Task(task) => Some(&**task.request()),
             _ => None,
         }
     }
 
     /// The effect that a task is about to ask for.
-    pub fn effect(&self, who: Who) -> Option<&Effect> {
-        match self.wants(who)? {
-            Wants::Effect(effect) => Some(effect),
-            Wants::Exit(_) | Wants::Panic(_) => None,
+    pub fn next_effect(&self, who: ProcessId) -> Option<&Effect> {
+        match self.request(who)? {
+            Request::Effect(effect) => Some(effect),
+            Request::Exit(_) | Request::Panic(_) => None,
         }
     }
 
@@ -156,57 +161,57 @@ impl Machine {
     /// # Panics
     ///
     /// If it is not.
-    pub fn step(&mut self, who: Who) -> Moved {
-        touched::moving(|| {
+    pub fn step(&mut self, who: ProcessId) -> StepOutcome {
+        touched::during_step(|| {
             // Whoever is ended or stopped does not get here.
-            touched::seen(Thing::Process(who));
-            self.step_noted(who)
+            touched::record_read(Resource::Process(who));
+            self.step_recorded(who)
         })
     }
 
-    fn step_noted(&mut self, who: Who) -> Moved {
+    fn step_recorded(&mut self, who: ProcessId) -> StepOutcome {
         let process = self.world.process(who).expect("the process that moves exists");
         match &process.body {
-            Body::Task(task) => match Wants::clone(task.wants()) {
-                Wants::Effect(effect) => self.act(who, effect),
-                Wants::Exit(code) => {
+            ProcessBody::Task(task) => match Request::clone(task.request()) {
+                Request::Effect(effect) => self.perform_effect(who, effect),
+                Request::Exit(code) => {
                     let serial = process.serial;
-                    self.lives.remove(&serial);
-                    signals::end(&mut self.world, who, Status::Exited(code));
-                    Moved::Exited { who, serial, code }
+                    self.live_futures.remove(&serial);
+                    signals::end_process(&mut self.world, who, Status::Exited(code));
+                    StepOutcome::Exited { who, serial, code }
                 }
-                Wants::Panic(message) => {
-                    signals::end(&mut self.world, who, Status::Exited(101));
-                    Moved::Panicked { who, message }
+                Request::Panic(message) => {
+                    signals::end_process(&mut self.world, who, Status::Exited(101));
+                    StepOutcome::Panicked { who, message }
                 }
             },
-            Body::Svscan(_) => self.automaton(who, svscan::step),
-            Body::Supervise(_) => self.automaton(who, supervise::step),
-            Body::Logger(_) => self.automaton(who, logger::step),
-            Body::Shell(_) => {
-                touched::everything();
-                self.automaton(who, shell::step)
+            ProcessBody::Svscan(_) => self.step_automaton(who, svscan::step),
+            ProcessBody::Supervise(_) => self.step_automaton(who, supervise::step),
+            ProcessBody::Logger(_) => self.step_automaton(who, logger::step),
+            ProcessBody::Shell(_) => {
+                touched::record_everything();
+                self.step_automaton(who, shell::step)
             }
-            Body::Hook => self.automaton(who, foreign::step),
-            Body::Manager(_) => {
-                touched::everything();
-                self.automaton(who, manager::step)
+            ProcessBody::BootHook => self.step_automaton(who, foreign::step),
+            ProcessBody::Manager(_) => {
+                touched::record_everything();
+                self.step_automaton(who, manager::step)
             }
-            Body::User(_) => {
-                touched::everything();
+            ProcessBody::User(_) => {
+                touched::record_everything();
                 if let Some(line) = user_program::step(&mut self.world, who) {
                     self.print(who, Stream::Out, format!("{line}\n").as_bytes());
                 }
-                Moved::Automaton { who }
+                StepOutcome::Automaton { who }
             }
         }
     }
 
-    fn automaton(&mut self, who: Who, step: fn(&mut World, Who)) -> Moved {
+    fn step_automaton(&mut self, who: ProcessId, step: fn(&mut World, ProcessId)) -> StepOutcome {
         let before = self.world.container(who.container).last_pid;
         step(&mut self.world, who);
         self.count_starts(who.container, before);
-        Moved::Automaton { who }
+        StepOutcome::Automaton { who }
     }
 
     /// Counts the gateways that came to be in this step.
@@ -214,14 +219,14 @@ impl Machine {
         let container = self.world.container(id);
         for (_, process) in container.processes.range(before + 1..) {
             if let Some(profile) = gateway_of(&process.argv) {
-                *Arc::make_mut(&mut self.starts)
+                *Arc::make_mut(&mut self.gateway_starts)
                     .entry((id, container.namespace, profile))
                     .or_default() += 1;
             }
         }
     }
 
-    fn act(&mut self, who: Who, effect: Effect) -> Moved {
+    fn perform_effect(&mut self, who: ProcessId, effect: Effect) -> StepOutcome {
         match kernel::perform(&mut self.world, who, &effect) {
             Reply::Done(outcome) => {
                 if let (Effect::Print { stream, bytes, .. }, Ok(Answer::Count(count))) =
@@ -230,29 +235,30 @@ impl Machine {
                     self.print(who, *stream, &bytes[..*count]);
                 }
                 self.answer(who, outcome.clone());
-                Moved::Acted { who, effect, outcome: Some(outcome) }
+                StepOutcome::Performed { who, effect, outcome: Some(outcome) }
             }
-            Reply::Gone => Moved::Acted { who, effect, outcome: None },
-            Reply::NotYet => panic!("{who:?} was not ready: {effect:?}"),
+            Reply::Replaced => StepOutcome::Performed { who, effect, outcome: None },
+            Reply::Blocked => panic!("{who:?} was not ready: {effect:?}"),
         }
     }
 
-    fn print(&mut self, who: Who, stream: Stream, bytes: &[u8]) {
-        let printed = self.printed_by(who);
+    fn print(&mut self, who: ProcessId, stream: Stream, bytes: &[u8]) {
+        let printed = self.output_mut(who);
         match stream {
-            Stream::Out => printed.out.extend_from_slice(bytes),
-            Stream::Err => printed.err.extend_from_slice(bytes),
+            Stream::Out => printed.stdout.extend_from_slice(bytes),
+            Stream::Err => printed.stderr.extend_from_slice(bytes),
         }
     }
 
-    fn printed_by(&mut self, who: Who) -> &mut Printed {
+    fn output_mut(&mut self, who: ProcessId) -> &mut ProcessOutput {
         let process = self.world.process(who).expect("the process that prints exists");
-        let parent = self.world.process(Who { pid: process.parent, ..who });
+        let parent = self.world.process(ProcessId { pid: process.parent, ..who });
         let gateway = gateway_of(&process.argv)
             .or_else(|| parent.and_then(|parent| gateway_of(&parent.argv)));
         let serial = process.serial;
-        let none = || Arc::new(Printed { who, gateway, out: Vec::new(), err: Vec::new() });
-        Arc::make_mut(Arc::make_mut(&mut self.printed).entry(serial).or_insert_with(none))
+        let none =
+            || Arc::new(ProcessOutput { who, gateway, stdout: Vec::new(), stderr: Vec::new() });
+        Arc::make_mut(Arc::make_mut(&mut self.outputs).entry(serial).or_insert_with(none))
     }
 
     /// Refuses a task what it asks for.
@@ -260,68 +266,68 @@ impl Machine {
     /// # Panics
     ///
     /// If the process is no task with an effect to come.
-    pub fn refuse(&mut self, who: Who, errno: Errno) -> Moved {
-        let Some(Wants::Effect(effect)) = self.wants(who).cloned() else {
+    pub fn refuse(&mut self, who: ProcessId, errno: Errno) -> StepOutcome {
+        let Some(Request::Effect(effect)) = self.request(who).cloned() else {
             panic!("{who:?} asks for nothing");
         };
         self.answer(who, Err(errno));
-        Moved::Acted { who, effect, outcome: Some(Err(errno)) }
+        StepOutcome::Performed { who, effect, outcome: Some(Err(errno)) }
     }
 
-    fn answer(&mut self, who: Who, outcome: Outcome) {
+    fn answer(&mut self, who: ProcessId, outcome: Outcome) {
         let now = self.world.clock.boot;
         let process = self.world.process_mut(who).expect("the process that is answered exists");
-        let live = self.lives.remove(&process.serial);
-        let Body::Task(task) = &mut process.body else { panic!("{who:?} is no task") };
+        let live = self.live_futures.remove(&process.serial);
+        let ProcessBody::Task(task) = &mut process.body else { panic!("{who:?} is no task") };
         let live = Task::answer(task, live, outcome);
         let takes_time =
-            matches!(**task.wants(), Wants::Effect(Effect::Sleep { .. } | Effect::Run { .. }));
-        process.since = takes_time.then_some(now);
+            matches!(**task.request(), Request::Effect(Effect::Sleep { .. } | Effect::Run { .. }));
+        process.waiting_since = takes_time.then_some(now);
         if let Some(live) = live {
-            self.lives.insert(process.serial, live);
+            self.live_futures.insert(process.serial, live);
         }
     }
 
     /// When time alone lets somebody move, or ends a stop's grace.
-    pub fn next_moment(&self) -> Option<Duration> {
-        let everybody = self.world.everybody();
+    pub fn next_wake(&self) -> Option<Duration> {
+        let everybody = self.world.processes();
         let moments = everybody.filter_map(|(who, _)| self.wakes_at(who));
         moments.chain(runtime::wakes_at(&self.world)).filter(|&at| at > self.world.clock.boot).min()
     }
 
-    fn wakes_at(&self, who: Who) -> Option<Duration> {
+    fn wakes_at(&self, who: ProcessId) -> Option<Duration> {
         let world = &self.world;
         let process = world.process(who)?;
         if !process.is_alive() || process.stopped {
             return None;
         }
-        if world.container(who.container).phase != Phase::Running {
+        if world.container(who.container).phase != ContainerPhase::Running {
             return None;
         }
         match &process.body {
-            Body::Task(task) => match &**task.wants() {
-                Wants::Effect(effect) => kernel::wakes_at(world, who, effect),
-                Wants::Exit(_) | Wants::Panic(_) => None,
+            ProcessBody::Task(task) => match &**task.request() {
+                Request::Effect(effect) => kernel::wakes_at(world, who, effect),
+                Request::Exit(_) | Request::Panic(_) => None,
             },
-            Body::Svscan(_) => svscan::wakes_at(world, who),
-            Body::Supervise(_) => supervise::wakes_at(world, who),
-            Body::Shell(_) => shell::wakes_at(world, who),
-            Body::User(running) => running.wakes_at(),
-            Body::Manager(_) => manager::wakes_at(world, who),
-            Body::Logger(_) | Body::Hook => None,
+            ProcessBody::Svscan(_) => svscan::wakes_at(world, who),
+            ProcessBody::Supervise(_) => supervise::wakes_at(world, who),
+            ProcessBody::Shell(_) => shell::wakes_at(world, who),
+            ProcessBody::User(running) => running.wakes_at(),
+            ProcessBody::Manager(_) => manager::wakes_at(world, who),
+            ProcessBody::Logger(_) | ProcessBody::BootHook => None,
         }
     }
 
     /// Lets time pass up to this moment.
-    pub fn advance(&mut self, to: Duration) {
+    pub fn advance_to(&mut self, to: Duration) {
         let passed = to.saturating_sub(self.world.clock.boot);
         self.world.clock.boot += passed;
         self.world.clock.wall += passed;
-        runtime::end_graces(&mut self.world);
+        runtime::kill_overdue_containers(&mut self.world);
     }
 
     /// Sends a signal from outside.
-    pub fn signal(&mut self, who: Who, signal: Signal) {
+    pub fn send_signal(&mut self, who: ProcessId, signal: Signal) {
         signals::deliver(&mut self.world, who, signal);
     }
 }

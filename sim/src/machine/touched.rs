@@ -8,11 +8,11 @@ use std::ffi::OsStr;
 
 use crate::hash;
 use crate::machine::disk::NodeId;
-use crate::machine::world::{ContainerId, Who};
+use crate::machine::world::{ContainerId, ProcessId};
 
 /// One thing that a move can look at or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Thing<'a> {
+pub(crate) enum Resource<'a> {
     /// What a name in a directory means.
     Name(NodeId, &'a OsStr),
     /// Which names a directory has.
@@ -22,70 +22,71 @@ pub(crate) enum Thing<'a> {
     /// A file's contents.
     Data(NodeId),
     /// Whether there is such a node.
-    Life(NodeId),
+    Existence(NodeId),
     /// Who holds its lock.
     Lock(NodeId),
     /// What is in a pipe or FIFO, and who has it open.
     Pipe(NodeId),
     /// A process as others see it: is it there, does it live.
-    Process(Who),
+    Process(ProcessId),
     /// What a process is told: signals, and ends of its children.
-    Inbox(Who),
+    Inbox(ProcessId),
     /// Which processes a container has.
     Processes(ContainerId),
 }
 
 /// What one move touched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
+pub struct Footprint {
     /// Each thing, by its hash, and whether it was changed.
-    pub things: Vec<(u128, bool)>,
+    pub accesses: Vec<(u128, bool)>,
     /// It may have touched anything.
-    pub everything: bool,
+    pub is_everything: bool,
 }
 
 thread_local! {
-    static IS_WANTED: Cell<bool> = const { Cell::new(false) };
-    static IS_ON: Cell<bool> = const { Cell::new(false) };
-    static TOUCHED: RefCell<Touched> = RefCell::default();
+    static IS_REQUESTED: Cell<bool> = const { Cell::new(false) };
+    static IS_RECORDING: Cell<bool> = const { Cell::new(false) };
+    static FOOTPRINT: RefCell<Footprint> = RefCell::default();
 }
 
 /// What the moves in `act` touch, beside its result.
-pub fn by<T>(act: impl FnOnce() -> T) -> (T, Touched) {
-    IS_WANTED.set(true);
-    TOUCHED.take();
+pub fn collect<T>(act: impl FnOnce() -> T) -> (T, Footprint) {
+    IS_REQUESTED.set(true);
+    FOOTPRINT.take();
     let result = act();
-    IS_WANTED.set(false);
-    (result, TOUCHED.take())
+    IS_REQUESTED.set(false);
+    (result, FOOTPRINT.take())
 }
 
 /// A move: only what is touched in it counts, not what an observer looks at.
-pub(crate) fn moving<T>(act: impl FnOnce() -> T) -> T {
-    IS_ON.set(IS_WANTED.get());
+pub(crate) fn during_step<T>(act: impl FnOnce() -> T) -> T {
+    IS_RECORDING.set(IS_REQUESTED.get());
     let result = act();
-    IS_ON.set(false);
+    IS_RECORDING.set(false);
     result
 }
 
 /// It was looked at.
-pub(crate) fn seen(thing: Thing<'_>) {
-    note(thing, false);
+pub(crate) fn record_read(thing: Resource<'_>) {
+    record_access(thing, false);
 }
 
 /// It was changed.
-pub(crate) fn changed(thing: Thing<'_>) {
-    note(thing, true);
+pub(crate) fn record_write(thing: Resource<'_>) {
+    record_access(thing, true);
 }
 
-fn note(thing: Thing<'_>, is_change: bool) {
-    if IS_ON.get() {
-        TOUCHED.with_borrow_mut(|touched| touched.things.push((hash::of(&thing), is_change)));
+fn record_access(thing: Resource<'_>, is_change: bool) {
+    if IS_RECORDING.get() {
+        FOOTPRINT
+            .with_borrow_mut(|touched| touched.accesses.push((hash::digest(&thing), is_change)));
     }
 }
 
 /// Anything may have been touched.
-pub(crate) fn everything() {
-    if IS_ON.get() {
-        TOUCHED.with_borrow_mut(|touched| touched.everything = true);
+pub(crate) fn record_everything() {
+    if IS_RECORDING.get() {
+        FOOTPRINT.with_borrow_mut(|touched| touched.is_everything = true);
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use hermes::host::effect::{Signal, Status};
 
-use crate::machine::kernel::programs::{Birth, make};
+use crate::machine::kernel::programs::{NewProcess, make_process};
 use crate::machine::kernel::{files, signals};
-use crate::machine::process::{Body, What};
-use crate::machine::world::{Who, World};
+use crate::machine::process::{OpenKind, ProcessBody};
+use crate::machine::world::{ProcessId, World};
 
 /// What a program does, in the order of its rules.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -17,23 +17,23 @@ pub struct Behaviour {
     /// Its rules.
     pub rules: Vec<Rule>,
     /// How long after its start signals still do what they do by default. Nothing in stories.
-    pub deaf_for: Duration,
+    pub handlers_after: Duration,
 }
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rule {
     /// The signal that sets it off; its start if `None`.
-    pub on: Option<Signal>,
+    pub trigger: Option<Signal>,
     /// How long after that.
     pub after: Duration,
     /// What it then does.
-    pub act: Act,
+    pub action: ProgramAction,
 }
 
 /// What a program can do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Act {
+pub enum ProgramAction {
     /// Writes a newline to descriptor 3.
     Ready,
     /// Answers on `HERMES_GATEWAY_PORT` from now on.
@@ -50,34 +50,39 @@ pub enum Act {
 
 /// A program that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Running {
-    behaviour: PathBuf,
+pub struct UserProgram {
+    program_path: PathBuf,
     handled: Vec<Signal>,
-    deaf_until: Duration,
-    due: Vec<(Duration, Act)>,
+    handlers_from: Duration,
+    due: Vec<(Duration, ProgramAction)>,
     serves: Option<u16>,
 }
 
-impl Running {
+impl UserProgram {
     /// At its start.
     pub fn new(path: PathBuf, behaviour: &Behaviour, now: Duration) -> Self {
-        let handled = behaviour.rules.iter().filter_map(|rule| rule.on).collect();
-        let deaf_until = now + behaviour.deaf_for;
-        let mut running =
-            Self { behaviour: path, handled, deaf_until, due: Vec::new(), serves: None };
-        running.set_off(behaviour, None, now);
+        let handled = behaviour.rules.iter().filter_map(|rule| rule.trigger).collect();
+        let deaf_until = now + behaviour.handlers_after;
+        let mut running = Self {
+            program_path: path,
+            handled,
+            handlers_from: deaf_until,
+            due: Vec::new(),
+            serves: None,
+        };
+        running.trigger_rules(behaviour, None, now);
         running
     }
 
-    fn set_off(&mut self, behaviour: &Behaviour, on: Option<Signal>, now: Duration) {
-        let rules = behaviour.rules.iter().filter(|rule| rule.on == on);
-        self.due.extend(rules.map(|rule| (now + rule.after, rule.act.clone())));
+    fn trigger_rules(&mut self, behaviour: &Behaviour, on: Option<Signal>, now: Duration) {
+        let rules = behaviour.rules.iter().filter(|rule| rule.trigger == on);
+        self.due.extend(rules.map(|rule| (now + rule.after, rule.action.clone())));
         self.due.sort_by_key(|due| due.0);
     }
 
     /// Does it do something at this signal, other than die?
-    pub fn takes(&self, signal: Signal, now: Duration) -> bool {
-        now >= self.deaf_until && self.handled.contains(&signal)
+    pub fn handles_signal(&self, signal: Signal, now: Duration) -> bool {
+        now >= self.handlers_from && self.handled.contains(&signal)
     }
 
     /// Does it answer on this port?
@@ -92,7 +97,7 @@ impl Running {
 }
 
 /// Is there something for it to do now?
-pub fn is_ready(world: &World, who: Who, running: &Running) -> bool {
+pub fn is_ready(world: &World, who: ProcessId, running: &UserProgram) -> bool {
     let signalled = world.process(who).is_some_and(|process| !process.pending.is_empty());
     signalled || running.wakes_at().is_some_and(|at| at <= world.clock.boot)
 }
@@ -102,31 +107,33 @@ pub fn is_ready(world: &World, who: Who, running: &Running) -> bool {
 /// # Panics
 ///
 /// If the process is no user's program.
-pub fn step(world: &mut World, who: Who) -> Option<String> {
+pub fn step(world: &mut World, who: ProcessId) -> Option<String> {
     let now = world.clock.boot;
     let programs = std::sync::Arc::clone(&world.programs);
     let process = world.process_mut(who).expect("the process that moves exists");
-    let Body::User(running) = &mut process.body else { panic!("{who:?} is no user's program") };
+    let ProcessBody::User(running) = &mut process.body else {
+        panic!("{who:?} is no user's program")
+    };
     if let Some(signal) = process.pending.pop_first() {
-        let behaviour = programs.get(&running.behaviour).cloned().unwrap_or_default();
-        running.set_off(&behaviour, Some(signal), now);
+        let behaviour = programs.get(&running.program_path).cloned().unwrap_or_default();
+        running.trigger_rules(&behaviour, Some(signal), now);
         return None;
     }
     if running.wakes_at().is_none_or(|at| at > now) {
         return None;
     }
     match running.due.remove(0).1 {
-        Act::Ignore => {}
-        Act::Print(line) => return Some(line),
-        Act::Fork => fork(world, who),
-        Act::Serve => {
+        ProgramAction::Ignore => {}
+        ProgramAction::Print(line) => return Some(line),
+        ProgramAction::Fork => fork(world, who),
+        ProgramAction::Serve => {
             let port = process.env.get(OsStr::new("HERMES_GATEWAY_PORT"));
             running.serves = port.and_then(|port| port.to_str()?.parse().ok());
         }
-        Act::Exit(code) => signals::end(world, who, Status::Exited(code)),
-        Act::Ready => {
-            let descriptor = process.inherited.get(&3).map(|open| open.what.clone());
-            if let Some(What::Pipe(pipe)) = descriptor {
+        ProgramAction::Exit(code) => signals::end_process(world, who, Status::Exited(code)),
+        ProgramAction::Ready => {
+            let descriptor = process.inherited.get(&3).map(|open| open.kind.clone());
+            if let Some(OpenKind::Pipe(pipe)) = descriptor {
                 // A reader that is gone hears nothing.
                 let _ = files::write_pipe(world, pipe, b"\n");
             }
@@ -136,22 +143,26 @@ pub fn step(world: &mut World, who: Who) -> Option<String> {
 }
 
 /// A child that nothing but SIGKILL ends.
-fn fork(world: &mut World, who: Who) {
+fn fork(world: &mut World, who: ProcessId) {
     let deaf = Behaviour {
-        rules: vec![Rule { on: Some(Signal::TERM), after: Duration::ZERO, act: Act::Ignore }],
-        deaf_for: Duration::ZERO,
+        rules: vec![Rule {
+            trigger: Some(Signal::TERM),
+            after: Duration::ZERO,
+            action: ProgramAction::Ignore,
+        }],
+        handlers_after: Duration::ZERO,
     };
-    let body = Body::User(Running::new(PathBuf::new(), &deaf, world.clock.boot));
+    let body = ProcessBody::User(UserProgram::new(PathBuf::new(), &deaf, world.clock.boot));
     let Some(process) = world.process_mut(who) else { return };
-    let birth = Birth {
+    let birth = NewProcess {
         parent: who.pid,
-        serial: process.fresh(),
+        serial: process.next_unique_number(),
         credentials: process.credentials.clone(),
         inherited: process.inherited.clone(),
         dies_with_parent: false,
     };
     let group = process.group;
-    let child = make(world, who.container, birth, body);
+    let child = make_process(world, who.container, birth, body);
     if let Some(child) = world.process_mut(child) {
         child.group = group;
         child.comm = "child".to_owned();

@@ -5,14 +5,14 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::hash::Kept;
+use crate::hash::LazilyHashed;
 use crate::machine::disk::{Disk, NodeId};
-use crate::machine::hosts::{Kind, Registry};
+use crate::machine::hosts::{HostKind, HostRegistry};
 use crate::machine::process::{Process, Programs};
 
 /// Which s6 the machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Version {
+pub enum S6Version {
     /// Debian bookworm's, 2.11.3.2: 35-byte status records, "not listening" is exit 100.
     V2_11,
     /// Debian trixie's, 2.13.1.0: 43-byte status records.
@@ -36,7 +36,7 @@ pub struct ContainerId(pub u8);
 
 /// A process: its container and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Who {
+pub struct ProcessId {
     /// Whose PID namespace.
     pub container: ContainerId,
     /// Its number in it.
@@ -45,7 +45,7 @@ pub struct Who {
 
 /// What a container is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
+pub enum ContainerPhase {
     /// Made, or ended with this code: no process lives.
     Exited(u8),
     /// PID 1 lives.
@@ -56,20 +56,20 @@ pub enum Phase {
 
 /// What PID 1 of a container is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Init {
+pub enum Pid1 {
     /// Our image: `hermes boot init`.
     Hermes,
     /// Somebody else's image: root's s6-svscan on the gateways' scan directory, and a boot hook.
     Foreign,
     /// A program that only waits.
-    Sleeps,
+    Sleeper,
     /// The supervisor of a host, which is no container at all.
-    Host(Kind),
+    Host(HostKind),
 }
 
 /// What a container is started with, each time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Settings {
+pub struct ContainerSettings {
     /// Its environment.
     pub env: Arc<BTreeMap<OsString, OsString>>,
     /// The umask that PID 1 is started with.
@@ -81,43 +81,43 @@ pub struct Settings {
     /// Its group.
     pub gid: u32,
     /// What PID 1 is.
-    pub init: Init,
+    pub init: Pid1,
 }
 
 /// One container: a PID namespace and a view of the disk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Container {
     /// What it is started with.
-    pub settings: Kept<Settings>,
+    pub settings: LazilyHashed<ContainerSettings>,
     /// What it is doing.
-    pub phase: Phase,
+    pub phase: ContainerPhase,
     /// Its root directory: the image's files and what was written beside mounts. Survives a restart.
     pub root: NodeId,
     /// What lies over a directory: the volume, tmpfs.
-    pub mounts: Arc<Kept<BTreeMap<NodeId, NodeId>>>,
+    pub mounts: Arc<LazilyHashed<BTreeMap<NodeId, NodeId>>>,
     /// Its PID namespace: another at each start.
     pub namespace: u64,
     /// Everybody, zombies included.
-    pub processes: BTreeMap<i32, Arc<Kept<Process>>>,
+    pub processes: BTreeMap<i32, Arc<LazilyHashed<Process>>>,
     /// The highest number given out.
     pub last_pid: i32,
     /// When SIGKILL ends a stop.
     pub kill_at: Option<Duration>,
     /// What the supervisor of a host keeps beside files.
-    pub registry: Registry,
+    pub registry: HostRegistry,
 }
 
 /// Everything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     /// Which s6 is installed.
-    pub s6: Version,
+    pub s6_version: S6Version,
     /// Time.
     pub clock: Clock,
     /// How often the machine itself has booted: what `boot_id` tells.
-    pub boots: u64,
+    pub boot_count: u64,
     /// How many PID namespaces there were.
-    pub namespaces: u64,
+    pub namespace_count: u64,
     /// All files.
     pub disk: Disk,
     /// What is in pipes and FIFOs that somebody has open.
@@ -125,17 +125,17 @@ pub struct World {
     /// All containers.
     pub containers: BTreeMap<ContainerId, Container>,
     /// What programs other than ours and s6's do.
-    pub programs: Arc<Kept<Programs>>,
+    pub programs: Arc<LazilyHashed<Programs>>,
 }
 
 impl World {
     /// A process that exists, alive or not.
-    pub fn process(&self, who: Who) -> Option<&Process> {
+    pub fn process(&self, who: ProcessId) -> Option<&Process> {
         Some(self.containers.get(&who.container)?.processes.get(&who.pid)?)
     }
 
     /// The same, to be changed.
-    pub fn process_mut(&mut self, who: Who) -> Option<&mut Process> {
+    pub fn process_mut(&mut self, who: ProcessId) -> Option<&mut Process> {
         let process = self.containers.get_mut(&who.container)?.processes.get_mut(&who.pid)?;
         Some(&mut *Arc::make_mut(process))
     }
@@ -159,12 +159,12 @@ impl World {
     }
 
     /// Everybody, by container and number.
-    pub fn everybody(&self) -> impl Iterator<Item = (Who, &Process)> {
+    pub fn processes(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
         self.containers.iter().flat_map(|(&container, inside)| {
             inside
                 .processes
                 .iter()
-                .map(move |(&pid, process)| (Who { container, pid }, &***process))
+                .map(move |(&pid, process)| (ProcessId { container, pid }, &***process))
         })
     }
 }

@@ -29,16 +29,16 @@ pub enum Contents<'a> {
     /// A file that holds this.
     Bytes(&'a [u8]),
     /// Something that is no file.
-    NoFile,
+    NotAFile,
 }
 
 /// What is so with the operator's word on a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Word {
+pub enum ObservedIntent {
     /// There is no such profile.
-    Gone,
+    NoProfile,
     /// Nobody has said anything yet: it stays down.
-    Unsaid,
+    Unset,
     /// It shall run.
     Running,
     /// It shall not run.
@@ -46,39 +46,45 @@ pub enum Word {
     /// A word that is none of ours: it stays down.
     Unknown,
     /// The intent file is there and cannot be read.
-    Broken,
+    Unreadable,
 }
 
-impl Word {
+impl ObservedIntent {
     /// All, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Gone, Self::Unsaid, Self::Running, Self::Stopped, Self::Unknown, Self::Broken];
+    pub const ALL: [Self; 6] = [
+        Self::NoProfile,
+        Self::Unset,
+        Self::Running,
+        Self::Stopped,
+        Self::Unknown,
+        Self::Unreadable,
+    ];
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for ObservedIntent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Gone => "no such profile",
-            Self::Unsaid => "nothing said",
+            Self::NoProfile => "no such profile",
+            Self::Unset => "nothing said",
             Self::Running => "running",
             Self::Stopped => "stopped",
             Self::Unknown => "an unknown word",
-            Self::Broken => "a broken file",
+            Self::Unreadable => "a broken file",
         })
     }
 }
 
 thread_local! {
     /// What was read before: the same files say the same, and they are looked at after every move.
-    static PRIORS: RefCell<BTreeMap<u128, Prior>> = const { RefCell::new(BTreeMap::new()) };
-    static WORDS: RefCell<BTreeMap<u128, Word>> = const { RefCell::new(BTreeMap::new()) };
+    static INFERRED_INTENTS: RefCell<BTreeMap<u128, Prior>> = const { RefCell::new(BTreeMap::new()) };
+    static OBSERVED_INTENTS: RefCell<BTreeMap<u128, ObservedIntent>> = const { RefCell::new(BTreeMap::new()) };
     static STATES: RefCell<BTreeMap<u128, state::State>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// So much is remembered of each.
-const REMEMBERED_MAX: usize = 4096;
+const CACHE_ENTRIES_MAX: usize = 4096;
 
-fn remembered<T: Clone>(
+fn cached<T: Clone>(
     before: &'static LocalKey<RefCell<BTreeMap<u128, T>>>,
     key: u128,
     read: impl FnOnce() -> T,
@@ -88,7 +94,7 @@ fn remembered<T: Clone>(
     }
     let now = read();
     before.with_borrow_mut(|before| {
-        if before.len() >= REMEMBERED_MAX {
+        if before.len() >= CACHE_ENTRIES_MAX {
             before.clear();
         }
         before.insert(key, now.clone());
@@ -97,59 +103,71 @@ fn remembered<T: Clone>(
 }
 
 /// What a boot would take for the operator's word.
-pub fn prior(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent>) -> Prior {
-    let key = hash::of(&(record, noted, bootstrap));
-    remembered(&PRIORS, key, || read_prior(record, noted, bootstrap))
+pub fn inferred_intent(
+    record: Contents<'_>,
+    noted: Contents<'_>,
+    bootstrap: Option<Intent>,
+) -> Prior {
+    let key = hash::digest(&(record, noted, bootstrap));
+    cached(&INFERRED_INTENTS, key, || read_inferred_intent(record, noted, bootstrap))
 }
 
-fn read_prior(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent>) -> Prior {
+fn read_inferred_intent(
+    record: Contents<'_>,
+    noted: Contents<'_>,
+    bootstrap: Option<Intent>,
+) -> Prior {
     let path = Path::new("/record");
-    let record = now(intent::read(&OneFile::new(record), path));
-    let noted = now(state::read(&OneFile::new(noted), path));
+    let record = poll_ready(intent::read(&OneFileHost::new(record), path));
+    let noted = poll_ready(state::read(&OneFileHost::new(noted), path));
     probe::aside(|| intent::at_boot(&record, &noted, bootstrap))
 }
 
 /// The same in one word; a broken intent file is one, whatever the state file says.
-pub fn word(record: Contents<'_>, noted: Contents<'_>, bootstrap: Option<Intent>) -> Word {
-    remembered(&WORDS, hash::of(&(record, noted, bootstrap)), || {
+pub fn observed_intent(
+    record: Contents<'_>,
+    noted: Contents<'_>,
+    bootstrap: Option<Intent>,
+) -> ObservedIntent {
+    cached(&OBSERVED_INTENTS, hash::digest(&(record, noted, bootstrap)), || {
         let path = Path::new("/record");
-        if matches!(now(intent::read(&OneFile::new(record), path)), Reading::Odd(_)) {
-            return Word::Broken;
+        if matches!(poll_ready(intent::read(&OneFileHost::new(record), path)), Reading::Odd(_)) {
+            return ObservedIntent::Unreadable;
         }
-        of_prior(&prior(record, noted, bootstrap))
+        from_inferred(&inferred_intent(record, noted, bootstrap))
     })
 }
 
 /// A prior in one word.
-pub fn of_prior(prior: &Prior) -> Word {
+pub fn from_inferred(prior: &Prior) -> ObservedIntent {
     match (prior.source, prior.unknown, prior.intent) {
-        (Source::Nothing, ..) => Word::Unsaid,
-        (_, true, _) => Word::Unknown,
-        (_, _, Intent::Running) => Word::Running,
-        (_, _, Intent::Stopped) => Word::Stopped,
+        (Source::Nothing, ..) => ObservedIntent::Unset,
+        (_, true, _) => ObservedIntent::Unknown,
+        (_, _, Intent::Running) => ObservedIntent::Running,
+        (_, _, Intent::Stopped) => ObservedIntent::Stopped,
     }
 }
 
 /// What a gateway noted of itself; nothing that can be used is nothing.
-pub fn state(contents: Contents<'_>) -> state::State {
-    remembered(&STATES, hash::of(&contents), || {
-        let read = now(state::read(&OneFile::new(contents), Path::new("/record")));
+pub fn gateway_state(contents: Contents<'_>) -> state::State {
+    cached(&STATES, hash::digest(&contents), || {
+        let read = poll_ready(state::read(&OneFileHost::new(contents), Path::new("/record")));
         read.whole().cloned().unwrap_or_default()
     })
 }
 
 /// Who a marker names.
 pub fn marker(contents: Contents<'_>) -> Option<marker::Marker> {
-    now(marker::read(&OneFile::new(contents), Path::new("/record"))).whole().cloned()
+    poll_ready(marker::read(&OneFileHost::new(contents), Path::new("/record"))).whole().cloned()
 }
 
 /// Who a pid file names.
 pub fn pidfile(contents: Contents<'_>) -> Option<pidfile::Gateway> {
-    now(pidfile::read(&OneFile::new(contents), Path::new("/record"))).whole().cloned()
+    poll_ready(pidfile::read(&OneFileHost::new(contents), Path::new("/record"))).whole().cloned()
 }
 
 /// A future that asks this module's doors alone is ready at once.
-pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn poll_ready<T>(future: impl Future<Output = T>) -> T {
     match probe::aside(|| pin!(future).poll(&mut Context::from_waker(Waker::noop()))) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("a door that answers at once was waited for"),
@@ -157,29 +175,29 @@ pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// A machine that has one file, whatever its name.
-pub(super) struct OneFile<'a> {
+pub(super) struct OneFileHost<'a> {
     contents: Contents<'a>,
-    at: Cell<usize>,
+    offset: Cell<usize>,
 }
 
-impl<'a> OneFile<'a> {
+impl<'a> OneFileHost<'a> {
     pub(super) fn new(contents: Contents<'a>) -> Self {
-        Self { contents, at: Cell::new(0) }
+        Self { contents, offset: Cell::new(0) }
     }
 }
 
-impl Host for OneFile<'_> {
+impl Host for OneFileHost<'_> {
     async fn perform(&self, effect: Effect) -> Outcome {
         let bytes = match self.contents {
             Contents::Missing => return Err(Errno::NOENT),
             Contents::Bytes(bytes) => bytes,
-            Contents::NoFile => &[],
+            Contents::NotAFile => &[],
         };
         Ok(match effect {
             Effect::Open { .. } => Answer::Handle(Handle(0)),
             Effect::Close { .. } => Answer::Done,
             Effect::HandleMeta { .. } => Answer::Meta(Meta {
-                kind: if self.contents == Contents::NoFile { Kind::Other } else { Kind::File },
+                kind: if self.contents == Contents::NotAFile { Kind::Other } else { Kind::File },
                 mode: 0o644,
                 uid: 0,
                 gid: 0,
@@ -188,9 +206,9 @@ impl Host for OneFile<'_> {
                 links: 1,
             }),
             Effect::Read { max, .. } => {
-                let from = self.at.get().min(bytes.len());
+                let from = self.offset.get().min(bytes.len());
                 let to = from.saturating_add(max).min(bytes.len());
-                self.at.set(to);
+                self.offset.set(to);
                 Answer::Bytes(bytes[from..to].to_vec())
             }
             _ => return Err(Errno::NOENT),

@@ -7,7 +7,7 @@ use super::look;
 use super::machine::Machine;
 use super::setup::place;
 use super::vessel::Seen;
-use crate::observe::word::Word;
+use crate::observe::word::ObservedIntent;
 use crate::scenario::expect::{File, Kind, Status};
 use crate::scenario::words::{Intent, User};
 use crate::scenario::{Container, Expect, Run};
@@ -49,8 +49,8 @@ pub(super) fn holds(machine: &mut Machine, expect: &Expect) -> Held {
     slots(machine, expect)?;
     for (name, intent) in &expect.intent {
         let wanted = match intent {
-            Intent::Running => Word::Running,
-            Intent::Stopped => Word::Stopped,
+            Intent::Running => ObservedIntent::Running,
+            Intent::Stopped => ObservedIntent::Stopped,
         };
         let found = look::intent(machine, &name.0);
         must(found == wanted, || format!("the intent of {name} is `{found}`"))?;

@@ -13,7 +13,7 @@ const COMMAND_SECONDS: &str = "120";
 /// The number of a user.
 pub(crate) fn uid(user: User) -> u32 {
     match user {
-        User::Hermes => crate::machine::image::HERMES,
+        User::Hermes => crate::machine::image::HERMES_UID,
         User::Root => 0,
         User::Nobody => 65_534,
     }

@@ -9,8 +9,8 @@ use super::machine::Machine;
 use super::processes::Process;
 use super::wait;
 use crate::observe::process::gateway_of;
-use crate::observe::slot::Record;
-use crate::observe::word::{self, Contents, Word};
+use crate::observe::slot::SupervisorRecord;
+use crate::observe::word::{self, Contents, ObservedIntent};
 use crate::scenario::Container;
 use crate::scenario::expect::Kind;
 
@@ -39,11 +39,11 @@ fn profile_dir(machine: &Machine, profile: &Profile) -> String {
 const FIRST: Container = Container(1);
 
 /// What `gateway_intent.json` says.
-pub(super) fn intent(machine: &Machine, profile: &Profile) -> Word {
+pub(super) fn intent(machine: &Machine, profile: &Profile) -> ObservedIntent {
     let path = format!("{}/gateway_intent.json", profile_dir(machine, profile));
     let read = bytes(machine, FIRST, &path);
     let contents = read.as_deref().map_or(Contents::Missing, Contents::Bytes);
-    word::word(contents, Contents::Missing, None)
+    word::observed_intent(contents, Contents::Missing, None)
 }
 
 /// The audit lines of all boots.
@@ -81,7 +81,7 @@ pub(super) fn slot_names(machine: &Machine, scanned: &[Container]) -> Vec<String
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) container: Container,
-    pub(super) record: Option<Record>,
+    pub(super) record: Option<SupervisorRecord>,
     pub(super) is_supervised: bool,
 }
 
@@ -98,9 +98,9 @@ pub(super) fn slot(machine: &Machine, profile: &Profile) -> Option<Found> {
 }
 
 /// What the supervisor of a service says.
-fn record(machine: &Machine, container: Container, dir: &str) -> Option<Record> {
+fn record(machine: &Machine, container: Container, dir: &str) -> Option<SupervisorRecord> {
     let status = bytes(machine, container, &format!("{dir}/supervise/status"))?;
-    Record::read(&status)
+    SupervisorRecord::read(&status)
 }
 
 /// Is it the s6-supervise of this service?

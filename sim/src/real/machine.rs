@@ -39,7 +39,7 @@ impl Machine {
     pub(super) fn new(parts: &Parts, version: S6, world: &World) -> Result<Self, String> {
         let volume = parts.scratch.join("volume");
         std::fs::create_dir_all(&volume).map_err(|error| life::failed("make", &volume, &error))?;
-        let own = Some(crate::machine::image::HERMES);
+        let own = Some(crate::machine::image::HERMES_UID);
         std::os::unix::fs::chown(&volume, own, own)
             .map_err(|error| life::failed("give away", &volume, &error))?;
         let vessel = |number| -> Result<Box<dyn Vessel>, String> {

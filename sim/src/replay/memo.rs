@@ -8,20 +8,20 @@ use std::sync::Arc;
 use hermes::cli::Running;
 use hermes::probe::Round;
 
-use super::Wants;
+use super::Request;
 
 /// So much is kept.
-const KNOWN_MAX: usize = 300_000;
+const ENTRIES_MAX: usize = 300_000;
 
 /// Where a task was after an answer.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct CachedReaction {
     /// What it wanted next.
-    pub wants: Arc<Wants>,
+    pub request: Arc<Request>,
     /// A turn ended, and its list began anew with this.
-    pub cut: Option<Arc<Running>>,
+    pub turn_start: Option<Arc<Running>>,
     /// What it said of its waits, since the cut if there was one.
-    pub said: Arc<[Round]>,
+    pub rounds: Arc<[Round]>,
 }
 
 /// Its order is never looked at.
@@ -29,13 +29,14 @@ pub(super) struct Known {
     clippy::disallowed_types,
     reason = "looked up by key alone, and half a million keys are a deep tree"
 )]
-type Map = std::collections::HashMap<u128, Known, BuildHasherDefault<Digested>>;
+type ReplayCache =
+    std::collections::HashMap<u128, CachedReaction, BuildHasherDefault<DigestHasher>>;
 
 /// The keys are digests: any part of one is a hash.
 #[derive(Default)]
-struct Digested(u64);
+struct DigestHasher(u64);
 
-impl Hasher for Digested {
+impl Hasher for DigestHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -51,21 +52,21 @@ impl Hasher for Digested {
 }
 
 thread_local! {
-    static KNOWN: RefCell<Map> = RefCell::default();
+    static CACHE: RefCell<ReplayCache> = RefCell::default();
 }
 
 /// Forgets all.
-pub fn forget() {
-    KNOWN.with_borrow_mut(Map::clear);
+pub fn clear_replay_cache() {
+    CACHE.with_borrow_mut(ReplayCache::clear);
 }
 
-pub(super) fn recall(key: u128) -> Option<Known> {
-    KNOWN.with_borrow(|known| known.get(&key).cloned())
+pub(super) fn lookup(key: u128) -> Option<CachedReaction> {
+    CACHE.with_borrow(|known| known.get(&key).cloned())
 }
 
-pub(super) fn keep(key: u128, what: Known) {
-    KNOWN.with_borrow_mut(|known| {
-        if known.len() >= KNOWN_MAX {
+pub(super) fn store(key: u128, what: CachedReaction) {
+    CACHE.with_borrow_mut(|known| {
+        if known.len() >= ENTRIES_MAX {
             known.clear();
         }
         known.insert(key, what);

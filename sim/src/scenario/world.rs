@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::hosts::Kind;
+use crate::machine::hosts::HostKind;
 
 use super::words::{Intent, Mode, Name, Signal, Span, User, as_text, is_default};
 
@@ -107,12 +107,12 @@ pub enum Tree {
 
 impl Tree {
     /// The host's supervisor, if it is a host.
-    pub fn host(self) -> Option<Kind> {
+    pub fn host(self) -> Option<HostKind> {
         match self {
             Self::Hermes | Self::Root | Self::None => None,
-            Self::Systemd => Some(Kind::Systemd),
-            Self::Launchd => Some(Kind::Launchd),
-            Self::Windows => Some(Kind::Windows),
+            Self::Systemd => Some(HostKind::Systemd),
+            Self::Launchd => Some(HostKind::Launchd),
+            Self::Windows => Some(HostKind::Windows),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The scan set: sequences 1 to 18.
 
 use hermes::host::effect::Signal;
-use hermes_sim::machine::world::Version;
+use hermes_sim::machine::world::S6Version;
 use rstest::rstest;
 
 use super::harness::{Machine, V2_11, V2_13, V2_15};
 
 #[rstest]
-fn seq_01_directories_and_links_to_them(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_01_directories_and_links_to_them(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::new(version);
     for name in ["a", ".h"] {
         machine.service(name, "agent");
@@ -23,7 +23,7 @@ fn seq_01_directories_and_links_to_them(#[values(V2_11, V2_13, V2_15)] version: 
 }
 
 #[rstest]
-fn seq_02_two_names_of_one_directory(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_02_two_names_of_one_directory(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::new(version);
     machine.service("good", "agent");
     machine.link("dup", "good");
@@ -32,7 +32,7 @@ fn seq_02_two_names_of_one_directory(#[values(V2_11, V2_13, V2_15)] version: Ver
 }
 
 #[rstest]
-fn seq_03_a_new_one_needs_a_scan(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_03_a_new_one_needs_a_scan(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     machine.service("b", "agent");
     machine.pass(10_000);
@@ -45,7 +45,7 @@ fn seq_03_a_new_one_needs_a_scan(#[values(V2_11, V2_13, V2_15)] version: Version
 #[case(V2_11, 10_000)]
 #[case(V2_13, 60_000)]
 #[case(V2_15, 60_000)]
-fn seq_04_no_run(#[case] version: Version, #[case] wait: u64) {
+fn seq_04_no_run(#[case] version: S6Version, #[case] wait: u64) {
     let mut machine = Machine::with(version, &[]);
     machine.dir("a");
     machine.scanctl("-a");
@@ -58,7 +58,7 @@ fn seq_04_no_run(#[case] version: Version, #[case] wait: u64) {
 }
 
 #[rstest]
-fn seq_05_a_run_that_is_not_executable(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_05_a_run_that_is_not_executable(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::new(version);
     let path = machine.path("a/run");
     machine.world.disk.put_file(machine.root(), &path, b"#!/bin/sh\nexit 0\n", 0o644, 0, 0);
@@ -70,7 +70,7 @@ fn seq_05_a_run_that_is_not_executable(#[values(V2_11, V2_13, V2_15)] version: V
 }
 
 #[rstest]
-fn seq_06_removed_and_nuked(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_06_removed_and_nuked(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     machine.remove("a");
     machine.scanctl("-a");
@@ -83,7 +83,7 @@ fn seq_06_removed_and_nuked(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_07_a_link_removed(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_07_a_link_removed(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::new(version);
     let run = std::path::Path::new("/srv/a/run");
     let text = b"#!/bin/sh\nexec /usr/bin/agent\n";
@@ -100,7 +100,7 @@ fn seq_07_a_link_removed(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_08_made_anew(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_08_made_anew(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     machine.rename("a", "../old");
     machine.service("a", "agent");
@@ -112,7 +112,7 @@ fn seq_08_made_anew(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_09_renamed(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_09_renamed(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     let pid = machine.pid("a");
     machine.rename("a", "c");
@@ -125,7 +125,7 @@ fn seq_09_renamed(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_10_hidden_and_shown(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_10_hidden_and_shown(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     machine.rename("a", ".a");
     machine.scanctl("-an");
@@ -138,7 +138,7 @@ fn seq_10_hidden_and_shown(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_11_nuked_by_the_last_scan(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_11_nuked_by_the_last_scan(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     machine.rename("a", ".a");
     machine.scanctl("-a");
@@ -155,7 +155,7 @@ fn seq_11_nuked_by_the_last_scan(#[values(V2_11, V2_13, V2_15)] version: Version
 #[case(V2_13, true, false)]
 #[case(V2_15, false, true)]
 fn seq_12_a_dangling_link_at_boot(
-    #[case] version: Version,
+    #[case] version: S6Version,
     #[case] kept: bool,
     #[case] others: bool,
 ) {
@@ -171,7 +171,7 @@ fn seq_12_a_dangling_link_at_boot(
 #[case(V2_11, 3)]
 #[case(V2_13, 2)]
 #[case(V2_15, 2)]
-fn seq_13_a_dangling_link_ends_the_scan(#[case] version: Version, #[case] expected: usize) {
+fn seq_13_a_dangling_link_ends_the_scan(#[case] version: S6Version, #[case] expected: usize) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     machine.link("m", "nowhere");
     machine.service("b", "agent");
@@ -187,7 +187,7 @@ fn seq_13_a_dangling_link_ends_the_scan(#[case] version: Version, #[case] expect
 #[case(V2_11, false)]
 #[case(V2_13, true)]
 #[case(V2_15, true)]
-fn seq_14_no_directory_and_no_supervisor(#[case] version: Version, #[case] respawns: bool) {
+fn seq_14_no_directory_and_no_supervisor(#[case] version: S6Version, #[case] respawns: bool) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     machine.rename("a", "../gone");
     let before = machine.world.container(machine.me.container).last_pid;
@@ -206,7 +206,7 @@ fn seq_14_no_directory_and_no_supervisor(#[case] version: Version, #[case] respa
 #[case(V2_11, true)]
 #[case(V2_13, false)]
 #[case(V2_15, false)]
-fn seq_15_a_death_is_a_scan(#[case] version: Version, #[case] seen: bool) {
+fn seq_15_a_death_is_a_scan(#[case] version: S6Version, #[case] seen: bool) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     machine.service("b", "agent");
     let supervisor = machine.supervisor("a");
@@ -220,7 +220,7 @@ fn seq_15_a_death_is_a_scan(#[case] version: Version, #[case] seen: bool) {
 #[case(V2_11, &["-c", "3"], 3)]
 #[case(V2_13, &["-C", "4"], 0)]
 #[case(V2_15, &["-C", "4"], 0)]
-fn seq_16_the_limit(#[case] version: Version, #[case] args: &[&str], #[case] added: usize) {
+fn seq_16_the_limit(#[case] version: S6Version, #[case] args: &[&str], #[case] added: usize) {
     let mut machine = Machine::new(version);
     if version != V2_11 {
         for name in ["0", "1", "2", "3"] {
@@ -238,7 +238,7 @@ fn seq_16_the_limit(#[case] version: Version, #[case] args: &[&str], #[case] add
 
 #[rstest]
 fn seq_17_a_logged_service_goes(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[values("-an", "-aN")] letters: &str,
 ) {
     let mut machine = Machine::new(version);
@@ -256,7 +256,7 @@ fn seq_17_a_logged_service_goes(
 #[case(V2_11, false)]
 #[case(V2_13, true)]
 #[case(V2_15, true)]
-fn seq_18_a_logger_added_later(#[case] version: Version, #[case] seen: bool) {
+fn seq_18_a_logger_added_later(#[case] version: S6Version, #[case] seen: bool) {
     let mut machine = Machine::with(version, &[("a", "agent")]);
     machine.logged("a", "agent");
     machine.scanctl("-a");

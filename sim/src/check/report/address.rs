@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::retrace;
 use crate::check::search::Found;
 use crate::execution::{Deed, Failure, Move, Play, objects};
-use crate::machine::world::Who;
+use crate::machine::world::ProcessId;
 use crate::scenario::{
     At, Deed as Told, Finder, Kind, Machine, Scenario, Search, Span, Step, Surprise, Task,
 };
@@ -85,7 +85,7 @@ fn sketch(
 ) -> Result<(Vec<Surprise>, Option<usize>), String> {
     let mut sketches = Vec::new();
     let mut place = None;
-    let mut last: BTreeMap<Who, At> = BTreeMap::new();
+    let mut last: BTreeMap<ProcessId, At> = BTreeMap::new();
     // That it breaks is known; where it went is what is looked at.
     let _ = retrace::found(&Arc::new(scenario.clone()), found, by, &mut |play, next| {
         if is_due(found, sketches.len(), play, next) {
@@ -139,7 +139,7 @@ fn count(
     sketches
 }
 
-fn surprise(play: &Play, next: &Move, last: &BTreeMap<Who, At>) -> Result<Surprise, String> {
+fn surprise(play: &Play, next: &Move, last: &BTreeMap<ProcessId, At>) -> Result<Surprise, String> {
     let who = victim(play, next)?;
     let mut deed = deed(play, next);
     let at = match (address(play, who), &deed.deed) {
@@ -155,7 +155,7 @@ fn surprise(play: &Play, next: &Move, last: &BTreeMap<Who, At>) -> Result<Surpri
 }
 
 /// Whose effect the surprise is addressed by.
-fn victim(play: &Play, next: &Move) -> Result<Who, String> {
+fn victim(play: &Play, next: &Move) -> Result<ProcessId, String> {
     if let Move::Befall(who, _) | Move::Told(who, _) = next {
         return Ok(*who);
     }
@@ -201,7 +201,7 @@ fn deed(play: &Play, next: &Move) -> Surprise {
 }
 
 /// Where a task stands: what it is about to do, its ordinal aside.
-fn address(play: &Play, who: Who) -> Option<At> {
+fn address(play: &Play, who: ProcessId) -> Option<At> {
     let effect = play.next_effect(who)?;
     let task = play.task(who)?;
     let kind = Kind::of(effect);

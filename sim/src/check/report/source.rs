@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::retrace;
 use crate::execution::Move;
-use crate::machine::process::Body;
+use crate::machine::process::ProcessBody;
 use crate::scenario::Scenario;
 
 /// So many lines say where one is.
@@ -19,10 +19,10 @@ pub(super) fn of(scenario: &Arc<Scenario>, moves: u64) -> Vec<String> {
         if play.moves != moves {
             return;
         }
-        if let Some(Body::Task(task)) =
+        if let Some(ProcessBody::Task(task)) =
             play.machine.world.process(*who).map(|process| &process.body)
         {
-            lines = frames(&task.asked_at().to_string());
+            lines = frames(&task.request_backtrace().to_string());
         }
     };
     retrace::told(scenario, see, &mut |_| {});

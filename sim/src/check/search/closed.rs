@@ -19,8 +19,8 @@ use self::ahead::{Ahead, Place};
 use super::{Schedule, Search, Tally, faults};
 use crate::execution::{Deed, Failure, Move, Play};
 use crate::hash;
-use crate::machine::touched::{self, Touched};
-use crate::machine::world::Who;
+use crate::machine::touched::{self, Footprint};
+use crate::machine::world::ProcessId;
 use crate::scenario::Step;
 
 /// A fork in the road that is still to be walked.
@@ -39,14 +39,14 @@ const STALE_STATES: u64 = 2_000;
 /// One move as it was made: by whom, from where, what it touched, and what came of it.
 struct Made {
     from: Place,
-    touched: Touched,
+    touched: Footprint,
     after: Option<Fork>,
 }
 
 impl Search {
     /// Walks all.
     pub fn closed(mut self) -> Tally {
-        self.start.machine.world.disk.forget_the_past();
+        self.start.machine.world.disk.ignore_power_cuts();
         let mut ahead = Ahead::default();
         for walk in 0..WALKS {
             self.learn(walk, &mut ahead);
@@ -72,7 +72,7 @@ impl Search {
             if moves.is_empty() {
                 return;
             }
-            let any = hash::of(&(walk, fork.play.moves)) % moves.len() as u128;
+            let any = hash::digest(&(walk, fork.play.moves)) % moves.len() as u128;
             let next = &moves[usize::try_from(any).expect("less than their number")];
             match self.make(&fork, next, true, ahead).after {
                 Some(after) => fork = after,
@@ -159,13 +159,19 @@ impl Search {
     }
 
     /// The task that would move is killed before.
-    fn crash(&mut self, fork: &Fork, who: Who, from: Place, ahead: &mut Ahead) -> Option<Fork> {
+    fn crash(
+        &mut self,
+        fork: &Fork,
+        who: ProcessId,
+        from: Place,
+        ahead: &mut Ahead,
+    ) -> Option<Fork> {
         let (crashed, touched) = self.go(fork, &Move::Befall(who, Deed::Kill), false);
         ahead.touches(from, &touched);
         let mut crashed = crashed?;
         crashed.crashes_left -= 1;
         // Nobody is where he was: from here on there is a crash less ahead.
-        for other in crashed.play.machine.ready() {
+        for other in crashed.play.machine.ready_processes() {
             let was = ahead.process(&fork.play, other, fork.crashes_left, None);
             let was = was.map(|was| (was, None));
             let to = ahead.process(&crashed.play, other, crashed.crashes_left, was);
@@ -179,7 +185,7 @@ impl Search {
         let from = place_of(ahead, fork, next);
         let (after, mut touched) = self.go(fork, next, is_calm);
         if let Move::Begin(index) = next {
-            touched.everything |= !matches!(fork.play.present_step(*index), Some(Step::Run(_)));
+            touched.is_everything |= !matches!(fork.play.present_step(*index), Some(Step::Run(_)));
         }
         ahead.touches(from, &touched);
         if let Some(after) = &after {
@@ -189,14 +195,14 @@ impl Search {
     }
 
     /// One move, and whatever of the same task nobody could tell.
-    fn go(&mut self, fork: &Fork, next: &Move, is_calm: bool) -> (Option<Fork>, Touched) {
+    fn go(&mut self, fork: &Fork, next: &Move, is_calm: bool) -> (Option<Fork>, Footprint) {
         self.tally.transitions += 1;
         let mut play = fork.play.clone();
         let schedule = match is_calm {
             true => fork.schedule.clone(),
             false => fork.schedule.with(play.moves, next.clone()),
         };
-        let (taken, touched) = touched::by(|| play.take(next));
+        let (taken, touched) = touched::collect(|| play.take(next));
         match taken.and_then(|()| run_unseen(&mut play)) {
             Ok(()) => (Some(Fork { play, schedule, crashes_left: fork.crashes_left }), touched),
             Err(failure) => {
@@ -232,8 +238,8 @@ fn note_ways(ahead: &mut Ahead, fork: &Fork, next: &Move, from: Place, after: &F
         let to = ahead.process(&after.play, who, after.crashes_left, was);
         to.into_iter().for_each(|to| ahead.leads(from, to));
     }
-    let before = fork.play.machine.ready();
-    for who in after.play.machine.ready() {
+    let before = fork.play.machine.ready_processes();
+    for who in after.play.machine.ready_processes() {
         if mover != Some(who) && !before.contains(&who) {
             let to = ahead.process(&after.play, who, after.crashes_left, None);
             to.into_iter().for_each(|to| ahead.leads(from, to));

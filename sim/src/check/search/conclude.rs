@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::laws;
 use crate::execution::{Failure, Move, Play};
-use crate::invariants::Watch;
+use crate::invariants::Monitor;
 
 /// Whatever still goes on after a fault ends within this.
 const SETTLES: Duration = Duration::from_secs(90);
@@ -48,20 +48,20 @@ fn once(play: &mut Play, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended, F
     if settle(play, cells, see)? == Ended::Disturbed {
         return Ok(Ended::Disturbed);
     }
-    play.watch.at_rest(&play.machine.world)?;
+    play.watch.check_at_rest(&play.machine.world)?;
     laws::is_told(play)?;
     play.restart_all();
     if settle(play, cells, see)? == Ended::Disturbed {
         return Ok(Ended::Disturbed);
     }
-    play.watch.booted(&play.machine.world)?;
+    play.watch.check_after_boot(&play.machine.world)?;
     laws::is_told(play)?;
-    let once = Watch::fingerprint(&play.machine.world);
+    let once = Monitor::fingerprint(&play.machine.world);
     play.restart_all();
     if settle(play, cells, see)? == Ended::Disturbed {
         return Ok(Ended::Disturbed);
     }
-    if Watch::fingerprint(&play.machine.world) != once {
+    if Monitor::fingerprint(&play.machine.world) != once {
         let what = "a second boot changed what the first had brought about".to_owned();
         return Err(Failure::of("L1", what));
     }

@@ -3,8 +3,8 @@
 use hermes::error::Errno;
 use hermes::host::effect::{Effect, Handle, How};
 
-use crate::machine::process::What;
-use crate::machine::world::{Who, World};
+use crate::machine::process::OpenKind;
+use crate::machine::world::{ProcessId, World};
 
 const NFILE: Errno = Errno(23);
 const NOLCK: Errno = Errno(37);
@@ -62,22 +62,23 @@ pub fn is_private(effect: &Effect) -> bool {
 ///
 /// Leaves out less than all such effects: what lies below the home and the scan directory always counts as shared, but
 /// for the contents of files that nobody else has open.
-pub fn is_unseen(world: &World, who: Who, effect: &Effect) -> bool {
+pub fn is_unseen(world: &World, who: ProcessId, effect: &Effect) -> bool {
     let Some(process) = world.process(who) else { return false };
-    let is_alone = |handle: &Handle| match process.open.get(&handle.0).map(|open| &open.what) {
-        Some(what @ What::Node(_)) => !world.everybody().any(|(other, process)| {
-            other != who && process.open.values().any(|open| open.what == *what)
+    let is_alone = |handle: &Handle| match process.open_files.get(&handle.0).map(|open| &open.kind)
+    {
+        Some(what @ OpenKind::Node(_)) => !world.processes().any(|(other, process)| {
+            other != who && process.open_files.values().any(|open| open.kind == *what)
         }),
-        Some(What::Text(_)) => true,
+        Some(OpenKind::Text(_)) => true,
         _ => false,
     };
     match effect {
         Effect::Sync { .. } => true,
         Effect::Read { handle, .. } | Effect::Write { handle, .. } => is_alone(handle),
         Effect::Close { handle } => {
-            let holds = process.open.get(&handle.0).is_some_and(|open| match &open.what {
-                What::Node(node) => open.flock || process.record_locks.contains(node),
-                What::Text(_) => false,
+            let holds = process.open_files.get(&handle.0).is_some_and(|open| match &open.kind {
+                OpenKind::Node(node) => open.flock || process.record_locks.contains(node),
+                OpenKind::Text(_) => false,
                 _ => true,
             });
             !holds

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::{Schedule, Search, Tally, calm, conclude};
 use crate::execution::{Failure, Play};
-use crate::invariants::Breach;
+use crate::invariants::Violation;
 use crate::scenario::{Promise, Scenario, Step};
 
 pub(super) use status::is_told;
@@ -48,7 +48,12 @@ impl Search {
     }
 
     /// One more comparison, and how it came out. A run that did not come to its end shows nothing.
-    fn compared(&mut self, promise: &'static str, held: Result<(), Breach>, schedule: &Schedule) {
+    fn compared(
+        &mut self,
+        promise: &'static str,
+        held: Result<(), Violation>,
+        schedule: &Schedule,
+    ) {
         *self.tally.compared.entry(promise).or_default() += 1;
         if let Err(breach) = held {
             self.broken(schedule, Failure::from(breach), false);

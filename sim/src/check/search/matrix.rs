@@ -4,8 +4,8 @@
 use super::{Schedule, Search, Tally, calm, conclude, faults};
 use crate::execution::{Deed, Failure, Move, Play};
 use crate::machine::image;
-use crate::machine::world::Who;
-use crate::replay::Wants;
+use crate::machine::world::ProcessId;
+use crate::replay::Request;
 use crate::scenario::{Crash, Task};
 
 /// So many ways to lose power are tried at one place.
@@ -154,15 +154,15 @@ pub(super) fn befall(
     Ok(())
 }
 
-fn is_named(play: &Play, who: Who, tasks: &[Task]) -> bool {
+fn is_named(play: &Play, who: ProcessId, tasks: &[Task]) -> bool {
     play.task(who).is_some_and(|task| tasks.contains(&task))
 }
 
 /// What can befall a task at what it is about to do.
-pub(super) fn deeds(play: &Play, who: Who, kinds: &[Crash]) -> Vec<Deed> {
-    let effect = match play.machine.wants(who) {
-        Some(Wants::Effect(effect)) if !faults::is_private(effect) => Some(effect),
-        Some(Wants::Exit(_)) => None,
+pub(super) fn deeds(play: &Play, who: ProcessId, kinds: &[Crash]) -> Vec<Deed> {
+    let effect = match play.machine.request(who) {
+        Some(Request::Effect(effect)) if !faults::is_private(effect) => Some(effect),
+        Some(Request::Exit(_)) => None,
         _ => return Vec::new(),
     };
     let mut deeds = Vec::new();
@@ -171,7 +171,7 @@ pub(super) fn deeds(play: &Play, who: Who, kinds: &[Crash]) -> Vec<Deed> {
             Crash::Kill => deeds.push(Deed::Kill),
             Crash::Container => deeds.push(Deed::ContainerKill),
             Crash::Power => {
-                let cuts = play.machine.world.disk.cuts_up_to(image::VOLUME, CUTS_MAX);
+                let cuts = play.machine.world.disk.cut_count_up_to(image::VOLUME, CUTS_MAX);
                 deeds.extend((0..cuts).map(Deed::PowerCut));
             }
             Crash::Errno => {

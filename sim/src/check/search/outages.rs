@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::matrix::befall;
 use super::{Search, conclude};
 use crate::execution::{Deed, Move, Play};
-use crate::machine::disk::{Body, Disk, NodeId};
+use crate::machine::disk::{Disk, NodeBody, NodeId};
 use crate::machine::world;
 use crate::observe::volume::HOME_NODE;
-use crate::observe::word::Word;
+use crate::observe::word::ObservedIntent;
 use crate::observe::{process, volume};
 use crate::scenario::expect::{File, Kind};
 use crate::scenario::step::ExpectStep;
@@ -72,14 +72,15 @@ fn outcome(world: &world::World, before: &Tree) -> Option<Expect> {
     let profiles = volume::profiles(world);
     for profile in &profiles {
         let name = Name(profile.clone());
-        let is_it = |(_, it, of): (_, &_, _)| of == *profile && process::works(world, it, profile);
+        let is_it =
+            |(_, it, of): (_, &_, _)| of == *profile && process::is_working(world, it, profile);
         match process::gateways(world).any(is_it) {
             true => expect.up.push(name.clone()),
             false => expect.down.push(name.clone()),
         }
-        match volume::intent(world, profile) {
-            Word::Running => drop(expect.intent.insert(name.clone(), Intent::Running)),
-            Word::Stopped => drop(expect.intent.insert(name.clone(), Intent::Stopped)),
+        match volume::intent_file(world, profile) {
+            ObservedIntent::Running => drop(expect.intent.insert(name.clone(), Intent::Running)),
+            ObservedIntent::Stopped => drop(expect.intent.insert(name.clone(), Intent::Stopped)),
             _ => {}
         }
         expect.supervisors.insert(name.clone(), 1);
@@ -105,20 +106,20 @@ fn walk(disk: &Disk, dir: NodeId, above: &str, tree: &mut Tree) -> Option<()> {
         let node = disk.node(*id)?;
         let path = format!("{above}{}", name.to_str()?);
         let content = match &node.body {
-            Body::File(bytes) => Content::File(bytes.clone()),
-            Body::Directory(_) => Content::Dir,
-            Body::Link(target) => Content::Link(target.to_str()?.to_owned()),
-            Body::Fifo => Content::Fifo,
+            NodeBody::File(bytes) => Content::File(bytes.clone()),
+            NodeBody::Directory(_) => Content::Dir,
+            NodeBody::Link(target) => Content::Link(target.to_str()?.to_owned()),
+            NodeBody::Fifo => Content::Fifo,
             _ => return None,
         };
         let owner = match node.status.uid {
             0 => User::Root,
-            crate::machine::image::HERMES => User::Hermes,
+            crate::machine::image::HERMES_UID => User::Hermes,
             _ => return None,
         };
-        let mode = (!matches!(node.body, Body::Link(_))).then_some(Mode(node.status.mode));
+        let mode = (!matches!(node.body, NodeBody::Link(_))).then_some(Mode(node.status.mode));
         tree.insert(path.clone(), Node { content, owner, mode });
-        if matches!(node.body, Body::Directory(_)) {
+        if matches!(node.body, NodeBody::Directory(_)) {
             walk(disk, *id, &format!("{path}/"), tree)?;
         }
     }

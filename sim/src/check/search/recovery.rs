@@ -12,7 +12,7 @@ use super::matrix::{Cell, befall, deeds};
 use super::{Found, Schedule, Search, Tally, calm, conclude};
 use crate::execution::{Deed, Failure, Move, Play};
 use crate::invariants::{self, Fingerprint};
-use crate::machine::world::{ContainerId, Who};
+use crate::machine::world::{ContainerId, ProcessId};
 use crate::scenario::{Run, Scenario, Step, Task};
 
 /// What the repeated command is called.
@@ -110,7 +110,10 @@ impl Search {
         self.tally.runs += 1;
         let ended = walked.and_then(|()| reach_the_end(&mut play)).and_then(|()| {
             let once = firsts.ends.entry(place).or_insert_with(|| self.end_of(place));
-            Ok(invariants::reaches_its_end(once, &invariants::fingerprint(&play.machine.world))?)
+            Ok(invariants::check_repeat_converges(
+                once,
+                &invariants::fingerprint(&play.machine.world),
+            )?)
         });
         self.tally.mix(play.digest);
         match ended {
@@ -158,7 +161,7 @@ fn reach_the_end(play: &mut Play) -> Result<(), Failure> {
 }
 
 /// Whose step it is.
-fn stepping(next: &Move) -> Option<Who> {
+fn stepping(next: &Move) -> Option<ProcessId> {
     match next {
         Move::Step(who) => Some(*who),
         _ => None,
@@ -193,13 +196,13 @@ struct Boot {
 
 impl Boot {
     fn after(play: &Play) -> Self {
-        let everybody = play.machine.world.everybody();
+        let everybody = play.machine.world.processes();
         let before = everybody.map(|(_, process)| process.serial).collect();
         Self { before, namespaces: BTreeMap::new() }
     }
 
     /// Is this process of it?
-    fn is_at(&mut self, play: &Play, who: Who) -> bool {
+    fn is_at(&mut self, play: &Play, who: ProcessId) -> bool {
         let world = &play.machine.world;
         let is_boot = matches!(play.task(who), Some(Task::Init(_) | Task::Tree(_)));
         let serial = world.process(who).map_or(0, |process| process.serial);

@@ -82,7 +82,7 @@ fn alternatives(play: &Play, next: &Move) -> Vec<Move> {
         Move::Step(who) if play.next_effect(*who).is_some_and(faults::is_private) => Vec::new(),
         _ => play.moves().into_iter().filter(|other| other != next).collect(),
     };
-    if *next != Move::Time && play.machine.next_moment().is_some() {
+    if *next != Move::Time && play.machine.next_wake().is_some() {
         others.push(Move::Time);
     }
     if let Move::Step(who) = next {

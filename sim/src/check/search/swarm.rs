@@ -48,7 +48,7 @@ impl Die {
 
     pub(super) fn below(&mut self, sides: u64) -> u64 {
         self.thrown += 1;
-        let mixed = crate::hash::of(&(self.seed, self.number, self.thrown));
+        let mixed = crate::hash::digest(&(self.seed, self.number, self.thrown));
         u64::try_from(mixed % u128::from(sides.max(1))).unwrap_or_default()
     }
 }

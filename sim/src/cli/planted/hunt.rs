@@ -218,7 +218,7 @@ fn check(planted: &Planted, unit: &Unit) -> Checked {
     let made = unit.clone().make();
     probe::plant(Some(planted.bug));
     // What was remembered meanwhile is of the program without the bug.
-    hermes_sim::replay::forget();
+    hermes_sim::replay::clear_replay_cache();
     Checked {
         runs: made.tally.runs.max(made.tally.states).max(1),
         millis: start.elapsed().as_millis(),

@@ -4,60 +4,64 @@
 
 use hermes::name::Profile;
 
-use super::super::{Breach, Name, Words, boot, host, intent, process, rest, slot};
-use super::{Watch, Word};
+use super::super::{IntentSet, Name, Violation, boot, host, intent, process, rest, slot};
+use super::{Monitor, ObservedIntent};
 use crate::machine::world::World;
 use crate::observe::volume;
 
-impl Watch {
+impl Monitor {
     /// After the power failed: every command is over, and what the disk kept is looked at with the next step.
     pub fn power_cut(&mut self, world: &World) {
-        let all: Vec<u64> = self.active.keys().copied().collect();
-        self.cut_short(world, all.into_iter());
-        self.is_littered = true;
-        self.is_dark = true;
+        let all: Vec<u64> = self.running_commands.keys().copied().collect();
+        self.commands_aborted(world, all.into_iter());
+        self.may_have_leftovers = true;
+        self.needs_power_cut_check = true;
     }
 
-    pub(super) fn look_in_the_dark(&mut self, world: &World) -> Result<(), Breach> {
-        if !std::mem::take(&mut self.is_dark) {
+    pub(super) fn check_after_power_cut(&mut self, world: &World) -> Result<(), Violation> {
+        if !std::mem::take(&mut self.needs_power_cut_check) {
             return Ok(());
         }
-        for (profile, may) in self.known(world) {
-            self.if_wanted(intent::is_whole(world, &profile, may))?;
-            self.if_wanted(intent::is_allowed(world, &profile, may, Name::S1))?;
+        for (profile, may) in self.known_profiles(world) {
+            self.if_enabled(intent::check_readable(world, &profile, may))?;
+            self.if_enabled(intent::check_allowed(world, &profile, may, Name::S1))?;
         }
         Ok(())
     }
 
     /// Something outside changed files, or stopped what it had no business with: what is so is taken for what was asked.
-    pub fn meddled(&mut self, world: &World) {
-        let before = self.words.clone();
-        self.take_for_granted(world);
-        self.torn.extend(before.keys().cloned());
-        self.is_littered = true;
-        self.is_dark = false;
-        for active in self.active.values() {
+    pub fn changed_from_outside(&mut self, world: &World) {
+        let before = self.allowed.clone();
+        self.adopt_current_state(world);
+        self.unsettled.extend(before.keys().cloned());
+        self.may_have_leftovers = true;
+        self.needs_power_cut_check = false;
+        for active in self.running_commands.values() {
             for (profile, words) in &before {
-                if active.asked.concerns(profile) {
-                    let now = self.words.get(profile).copied().unwrap_or(Words::only(Word::Gone));
-                    self.words.insert(profile.clone(), now.and(*words));
+                if active.command.concerns(profile) {
+                    let now = self
+                        .allowed
+                        .get(profile)
+                        .copied()
+                        .unwrap_or(IntentSet::only(ObservedIntent::NoProfile));
+                    self.allowed.insert(profile.clone(), now.and(*words));
                 }
             }
         }
     }
 
     /// A fault refuses this process something.
-    pub fn refused(&mut self, serial: u64) {
-        self.is_littered = true;
-        if let Some(active) = self.active.get_mut(&serial) {
+    pub fn effect_refused(&mut self, serial: u64) {
+        self.may_have_leftovers = true;
+        if let Some(active) = self.running_commands.get_mut(&serial) {
             active.is_refused = true;
         }
     }
 
     /// Somebody was told to end, as machines do it to processes. That changes no word and tears no slot; whoever was
     /// killed left its files.
-    pub fn signalled(&mut self, is_killed: bool) {
-        self.is_littered |= is_killed;
+    pub fn process_signalled(&mut self, is_killed: bool) {
+        self.may_have_leftovers |= is_killed;
         if is_killed {
             // A supervisor that is born again remembers nothing.
             self.given_up.clear();
@@ -65,76 +69,80 @@ impl Watch {
     }
 
     /// A command on this profile did not end well.
-    pub(super) fn tear(&mut self, profile: Profile) {
-        for other in self.active.values_mut().filter(|other| other.asked.concerns(&profile)) {
-            other.overtaken.insert(profile.clone());
+    pub(super) fn mark_unsettled(&mut self, profile: Profile) {
+        for other in
+            self.running_commands.values_mut().filter(|other| other.command.concerns(&profile))
+        {
+            other.disturbed.insert(profile.clone());
         }
-        self.torn.insert(profile);
+        self.unsettled.insert(profile);
     }
 
     /// Somebody told the supervisor behind our back: this service no longer says what was asked.
-    pub fn overruled(&mut self, profile: &Profile) {
+    pub fn supervisor_overruled(&mut self, profile: &Profile) {
         self.overruled.insert(profile.clone());
-        self.tear(profile.clone());
+        self.mark_unsettled(profile.clone());
     }
 
     /// Nobody moves any more and no command is at work.
-    pub fn at_rest(&mut self, world: &World) -> Result<(), Breach> {
-        self.look_in_the_dark(world)?;
-        for (profile, may) in self.known(world) {
-            self.if_wanted(intent::is_whole(world, &profile, may))?;
-            self.if_wanted(intent::is_allowed(world, &profile, may, Name::S3))?;
+    pub fn check_at_rest(&mut self, world: &World) -> Result<(), Violation> {
+        self.check_after_power_cut(world)?;
+        for (profile, may) in self.known_profiles(world) {
+            self.if_enabled(intent::check_readable(world, &profile, may))?;
+            self.if_enabled(intent::check_allowed(world, &profile, may, Name::S3))?;
         }
-        self.if_wanted(slot::are_complete(world))?;
-        self.if_wanted(process::is_one_gateway(world))?;
-        self.slots_say_the_intent(world)?;
-        let counts = |profile: &Profile| !self.torn.contains(profile);
-        self.if_wanted(rest::one_slot_each(world, counts))?;
-        self.if_wanted(rest::wanted_is_asked(world, counts))?;
-        self.if_wanted(rest::stopped_is_gone(world, counts))?;
-        if !self.is_littered {
-            if self.torn.is_empty() {
-                self.if_wanted(rest::nobody_is_ownerless(world))?;
+        self.if_enabled(slot::check_slots_complete(world))?;
+        self.if_enabled(process::check_one_gateway_per_profile(world))?;
+        self.check_down_files(world)?;
+        let counts = |profile: &Profile| !self.unsettled.contains(profile);
+        self.if_enabled(rest::check_one_slot_per_profile(world, counts))?;
+        self.if_enabled(rest::check_wants(world, counts))?;
+        self.if_enabled(rest::check_stopped_gateways_gone(world, counts))?;
+        if !self.may_have_leftovers {
+            if self.unsettled.is_empty() {
+                self.if_enabled(rest::check_no_ownerless_processes(world))?;
             }
-            self.if_wanted(rest::nothing_is_left(world, |it| !self.overruled.contains(it)))?;
-            self.if_wanted(rest::all_is_finished(world))?;
+            self.if_enabled(rest::check_no_leftovers(world, |it| !self.overruled.contains(it)))?;
+            self.if_enabled(rest::check_no_unfinished_profiles(world))?;
         }
-        self.settle(world);
+        self.adopt_durable_intents(world);
         Ok(())
     }
 
     /// What cannot change any more by a power cut is what is in force from now on.
-    fn settle(&mut self, world: &World) {
-        for (profile, _) in self.known(world) {
-            let durable = volume::durable_words(world, &profile);
-            let now = volume::word(world, &profile);
+    fn adopt_durable_intents(&mut self, world: &World) {
+        for (profile, _) in self.known_profiles(world) {
+            let durable = volume::intents_after_power_cut(world, &profile);
+            let now = volume::observed_intent(world, &profile);
             // What is behind a broken file may come out any day.
-            let is_settled = now != Word::Broken && durable.iter().all(|word| *word == now);
-            if is_settled && !self.is_asked(&profile) {
-                self.words.insert(profile, Words::only(now));
+            let is_settled =
+                now != ObservedIntent::Unreadable && durable.iter().all(|word| *word == now);
+            if is_settled && !self.has_running_command(&profile) {
+                self.allowed.insert(profile, IntentSet::only(now));
             }
         }
-        self.words.retain(|_, words| *words != Words::only(Word::Gone));
+        self.allowed.retain(|_, words| *words != IntentSet::only(ObservedIntent::NoProfile));
     }
 
     /// As [`Watch::at_rest`], after a boot with nothing else done since: it has tidied up, and has written its log.
-    pub fn booted(&mut self, world: &World) -> Result<(), Breach> {
-        if rest::seat(world).is_some() {
-            self.torn.clear();
-            self.is_littered = false;
+    pub fn check_after_boot(&mut self, world: &World) -> Result<(), Violation> {
+        if rest::supervised_scan_dir(world).is_some() {
+            self.unsettled.clear();
+            self.may_have_leftovers = false;
         }
-        self.at_rest(world)?;
-        match rest::seat(world) {
-            Some(_) => self.if_wanted(boot::is_logged(world)),
-            None => self
-                .if_wanted(host::boot_follows_the_word(world, |it| !self.overruled.contains(it))),
+        self.check_at_rest(world)?;
+        match rest::supervised_scan_dir(world) {
+            Some(_) => self.if_enabled(boot::check_boot_log(world)),
+            None => self.if_enabled(host::check_boot_follows_intent(world, |it| {
+                !self.overruled.contains(it)
+            })),
         }
     }
 
     /// A boot is refused something for good: it says so, and what it could not do is the next one's. What is refused but
     /// once costs nothing.
     pub fn boot_was_refused(&mut self, world: &World) {
-        self.torn.extend(volume::profiles(world));
-        self.is_littered = true;
+        self.unsettled.extend(volume::profiles(world));
+        self.may_have_leftovers = true;
     }
 }

@@ -6,8 +6,8 @@ use hermes::error::Errno;
 use hermes::host::effect::{Entry, Kind, Links, Meta};
 
 use super::permit::{SETGID, mode_given_away};
-use super::{Body, Credentials, Disk, Node, NodeId, Status, View, errno};
-use crate::machine::touched::{self, Thing};
+use super::{Credentials, Disk, Node, NodeBody, NodeId, NodeStatus, View, errno};
+use crate::machine::touched::{self, Resource};
 
 /// What every directory says its size is.
 const DIRECTORY_BYTES: u64 = 4096;
@@ -19,8 +19,8 @@ impl Disk {
     ///
     /// If there is no such node: a handle keeps its node.
     pub fn meta(&self, id: NodeId) -> Meta {
-        touched::seen(Thing::Status(id));
-        touched::seen(Thing::Data(id));
+        touched::record_read(Resource::Status(id));
+        touched::record_read(Resource::Data(id));
         let node = self.node(id).expect("an open or named node is there");
         Meta {
             kind: node.kind(),
@@ -35,14 +35,14 @@ impl Disk {
 
     /// `lseek(2)` to the start, then `getdents(2)`, by name. The caller sets the handle's offset to 0, whatever the answer.
     pub fn list(&self, id: NodeId) -> Result<Vec<Entry>, Errno> {
-        if self.known(id)?.kind() == Kind::Fifo {
+        if self.existing_node(id)?.kind() == Kind::Fifo {
             return Err(errno::SPIPE);
         }
         let directory = self.directory(id)?;
-        if self.known(id)?.links == 0 {
+        if self.existing_node(id)?.links == 0 {
             return Err(errno::NOENT);
         }
-        touched::seen(Thing::Names(id));
+        touched::record_read(Resource::Names(id));
         Ok(directory.names.keys().map(|name| Entry { name: name.clone() }).collect())
     }
 
@@ -54,8 +54,8 @@ impl Disk {
         path: &Path,
     ) -> Result<PathBuf, Errno> {
         let id = self.resolve(view, dir, path, Links::Refuse)?;
-        match &self.known(id)?.body {
-            Body::Link(target) => Ok(target.clone()),
+        match &self.existing_node(id)?.body {
+            NodeBody::Link(target) => Ok(target.clone()),
             _ => Err(errno::INVAL),
         }
     }
@@ -63,13 +63,13 @@ impl Disk {
     /// `fchmod(2)`.
     pub fn set_mode(&mut self, who: &Credentials, id: NodeId, mode: u32) -> Result<(), Errno> {
         self.may_write_device(id)?;
-        let status = self.known(id)?.status;
+        let status = self.existing_node(id)?.status;
         if !who.is_root() && who.uid != status.uid {
             return Err(errno::PERM);
         }
         let kept = if who.may_set_group_bit(status.gid) { 0o7777 } else { 0o7777 & !SETGID };
-        touched::changed(Thing::Status(id));
-        self.change(id, |node| node.set_status(Status { mode: mode & kept, ..status }));
+        touched::record_write(Resource::Status(id));
+        self.change(id, |node| node.set_status(NodeStatus { mode: mode & kept, ..status }));
         Ok(())
     }
 
@@ -87,7 +87,7 @@ impl Disk {
         }
         let id = self.resolve(view, dir, path, Links::Refuse)?;
         self.may_write_device(id)?;
-        let (who, node) = (view.credentials, self.known(id)?);
+        let (who, node) = (view.credentials, self.existing_node(id)?);
         let status = node.status;
         let owns = who.uid == status.uid;
         let may_user = owns && uid == status.uid;
@@ -96,11 +96,11 @@ impl Disk {
             return Err(errno::PERM);
         }
         let mode = match node.body {
-            Body::Directory(_) => status.mode,
+            NodeBody::Directory(_) => status.mode,
             _ => mode_given_away(status, who),
         };
-        touched::changed(Thing::Status(id));
-        self.change(id, |node| node.set_status(Status { mode, uid, gid }));
+        touched::record_write(Resource::Status(id));
+        self.change(id, |node| node.set_status(NodeStatus { mode, uid, gid }));
         Ok(())
     }
 }
@@ -109,20 +109,20 @@ impl Node {
     /// What lies here.
     pub fn kind(&self) -> Kind {
         match self.body {
-            Body::File(_) => Kind::File,
-            Body::Directory(_) => Kind::Directory,
-            Body::Link(_) => Kind::Link,
-            Body::Fifo => Kind::Fifo,
-            Body::Other => Kind::Other,
+            NodeBody::File(_) => Kind::File,
+            NodeBody::Directory(_) => Kind::Directory,
+            NodeBody::Link(_) => Kind::Link,
+            NodeBody::Fifo => Kind::Fifo,
+            NodeBody::Other => Kind::Other,
         }
     }
 
     fn size(&self) -> u64 {
         match &self.body {
-            Body::File(data) => data.len() as u64,
-            Body::Directory(_) => DIRECTORY_BYTES,
-            Body::Link(target) => target.as_os_str().len() as u64,
-            Body::Fifo | Body::Other => 0,
+            NodeBody::File(data) => data.len() as u64,
+            NodeBody::Directory(_) => DIRECTORY_BYTES,
+            NodeBody::Link(target) => target.as_os_str().len() as u64,
+            NodeBody::Fifo | NodeBody::Other => 0,
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use hermes::error::Errno;
 
-use super::{Body, Disk, NodeId, errno};
-use crate::machine::touched::{self, Thing};
+use super::{Disk, NodeBody, NodeId, errno};
+use crate::machine::touched::{self, Resource};
 
 impl Disk {
     /// At most `max` bytes from an offset on; none at the end, and none of what is no file.
     pub fn read(&self, id: NodeId, offset: u64, max: usize) -> Vec<u8> {
-        touched::seen(Thing::Data(id));
+        touched::record_read(Resource::Data(id));
         let data = self.contents(id).unwrap_or_default();
         let start = usize::try_from(offset).map_or(data.len(), |start| start.min(data.len()));
         data[start..].iter().take(max).copied().collect()
@@ -16,8 +16,8 @@ impl Disk {
 
     /// Writes all at an offset, or at the end if there is none; gives the offset after it.
     pub fn write(&mut self, id: NodeId, offset: Option<u64>, bytes: &[u8]) -> Result<u64, Errno> {
-        touched::changed(Thing::Data(id));
-        let Body::File(data) = &self.known(id)?.body else { return Err(errno::INVAL) };
+        touched::record_write(Resource::Data(id));
+        let NodeBody::File(data) = &self.existing_node(id)?.body else { return Err(errno::INVAL) };
         self.may_write_device(id)?;
         let start = match offset {
             None => data.len(),
@@ -39,8 +39,8 @@ impl Disk {
 
     /// `fsync(2)`: what a file holds, or what a directory names, is durable; a file's name is its directory's.
     pub fn sync(&mut self, id: NodeId) -> Result<(), Errno> {
-        let node = self.known(id)?;
-        if !matches!(node.body, Body::File(_) | Body::Directory(_)) {
+        let node = self.existing_node(id)?;
+        if !matches!(node.body, NodeBody::File(_) | NodeBody::Directory(_)) {
             return Err(errno::INVAL);
         }
         let remembered = self.remembered_by(id);

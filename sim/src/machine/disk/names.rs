@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use hermes::error::Errno;
 
-use super::open::Slash;
-use super::walk::{Part, Walk};
-use super::{Body, Disk, Node, NodeId, View, errno};
-use crate::machine::touched::{self, Thing};
+use super::open::TrailingSlash;
+use super::walk::{PathPart, Walk};
+use super::{Disk, Node, NodeBody, NodeId, View, errno};
+use crate::machine::touched::{self, Resource};
 
 impl Disk {
     /// `mkdirat(2)`.
@@ -21,10 +21,10 @@ impl Disk {
         path: &Path,
         mode: u32,
     ) -> Result<NodeId, Errno> {
-        let last = Walk::new(self, view).last_of((dir, path))?;
-        let (dir, name) = self.free_name(view, last, Slash::Allowed)?;
-        let status = view.credentials.directory_status_in(self.known(dir)?.status, mode);
-        Ok(self.add(dir, &name, Node::new(Body::directory(dir), status)))
+        let last = Walk::new(self, view).resolve_parent((dir, path))?;
+        let (dir, name) = self.free_name(view, last, TrailingSlash::Allowed)?;
+        let status = view.credentials.directory_status_in(self.existing_node(dir)?.status, mode);
+        Ok(self.add_node(dir, &name, Node::new(NodeBody::directory(dir), status)))
     }
 
     /// `mkfifoat(3)`.
@@ -35,10 +35,10 @@ impl Disk {
         path: &Path,
         mode: u32,
     ) -> Result<NodeId, Errno> {
-        let last = Walk::new(self, view).last_of((dir, path))?;
-        let (dir, name) = self.free_name(view, last, Slash::Refused)?;
-        let status = view.credentials.status_in(self.known(dir)?.status, mode);
-        Ok(self.add(dir, &name, Node::new(Body::Fifo, status)))
+        let last = Walk::new(self, view).resolve_parent((dir, path))?;
+        let (dir, name) = self.free_name(view, last, TrailingSlash::Refused)?;
+        let status = view.credentials.status_in(self.existing_node(dir)?.status, mode);
+        Ok(self.add_node(dir, &name, Node::new(NodeBody::Fifo, status)))
     }
 
     /// `symlinkat(2)`.
@@ -49,10 +49,10 @@ impl Disk {
         path: &Path,
         target: PathBuf,
     ) -> Result<NodeId, Errno> {
-        let last = Walk::new(self, view).last_of((dir, path))?;
-        let (dir, name) = self.free_name(view, last, Slash::Refused)?;
-        let status = view.credentials.status_in(self.known(dir)?.status, 0o777);
-        Ok(self.add(dir, &name, Node::new(Body::Link(target), status)))
+        let last = Walk::new(self, view).resolve_parent((dir, path))?;
+        let (dir, name) = self.free_name(view, last, TrailingSlash::Refused)?;
+        let status = view.credentials.status_in(self.existing_node(dir)?.status, 0o777);
+        Ok(self.add_node(dir, &name, Node::new(NodeBody::Link(target), status)))
     }
 
     /// `unlinkat(2)` of a file; gives the node that lost its name.
@@ -62,22 +62,22 @@ impl Disk {
         dir: Option<NodeId>,
         path: &Path,
     ) -> Result<NodeId, Errno> {
-        let last = Walk::new(self, view).last_of((dir, path))?;
-        let Part::Name(name) = last.part else { return Err(errno::ISDIR) };
+        let last = Walk::new(self, view).resolve_parent((dir, path))?;
+        let PathPart::Name(name) = last.part else { return Err(errno::ISDIR) };
         self.may_write_device(last.dir)?;
         let victim = Walk::new(self, view).look_up(last.dir, &name)?.ok_or(errno::NOENT)?;
         let is_directory = self.is_directory(victim);
         if last.slash {
             return Err(if is_directory { errno::ISDIR } else { errno::NOTDIR });
         }
-        self.may_take(view, last.dir, victim)?;
+        self.may_delete(view, last.dir, victim)?;
         if is_directory {
             return Err(errno::ISDIR);
         }
         if view.is_mount_point(victim) {
             return Err(errno::BUSY);
         }
-        self.take_name(last.dir, name, victim);
+        self.remove_name(last.dir, name, victim);
         Ok(victim)
     }
 
@@ -88,17 +88,17 @@ impl Disk {
         dir: Option<NodeId>,
         path: &Path,
     ) -> Result<NodeId, Errno> {
-        let last = Walk::new(self, view).last_of((dir, path))?;
+        let last = Walk::new(self, view).resolve_parent((dir, path))?;
         let name = match last.part {
-            Part::Name(name) => name,
-            Part::Dot => return Err(errno::INVAL),
-            Part::DotDot => return Err(errno::NOTEMPTY),
-            Part::Root => return Err(errno::BUSY),
+            PathPart::Name(name) => name,
+            PathPart::Dot => return Err(errno::INVAL),
+            PathPart::DotDot => return Err(errno::NOTEMPTY),
+            PathPart::Root => return Err(errno::BUSY),
         };
         self.may_write_device(last.dir)?;
         let victim = Walk::new(self, view).look_up(last.dir, &name)?.ok_or(errno::NOENT)?;
-        self.may_take(view, last.dir, victim)?;
-        touched::seen(Thing::Names(victim));
+        self.may_delete(view, last.dir, victim)?;
+        touched::record_read(Resource::Names(victim));
         let is_empty = self.directory(victim)?.names.is_empty();
         if view.is_mount_point(victim) {
             return Err(errno::BUSY);
@@ -106,17 +106,17 @@ impl Disk {
         if !is_empty {
             return Err(errno::NOTEMPTY);
         }
-        self.take_name(last.dir, name, victim);
+        self.remove_name(last.dir, name, victim);
         Ok(victim)
     }
 
-    fn take_name(&mut self, dir: NodeId, name: OsString, victim: NodeId) {
+    fn remove_name(&mut self, dir: NodeId, name: OsString, victim: NodeId) {
         self.rename_entries(dir, vec![(name, None)]);
         self.lose_link(victim);
     }
 
     pub(super) fn lose_link(&mut self, victim: NodeId) {
-        touched::changed(Thing::Status(victim));
+        touched::record_write(Resource::Status(victim));
         self.change(victim, |node| node.links = node.links.saturating_sub(1));
     }
 }

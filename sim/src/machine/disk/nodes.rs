@@ -11,12 +11,12 @@ use super::node::Node;
 use crate::hash::{self, Hashed};
 
 /// Nodes by number; a copy shares all that is not changed.
-pub(super) type Map = OrdMap<u64, Arc<Hashed<Node>>>;
+pub(super) type NodeMap = OrdMap<u64, Arc<Hashed<Node>>>;
 
 /// All nodes of a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Nodes {
-    map: Map,
+    map: NodeMap,
     /// Those without a name that somebody may have open.
     nameless: BTreeSet<u64>,
     /// The sum of what each number and its node hash to: it does not depend on the order of changes.
@@ -26,12 +26,12 @@ pub(super) struct Nodes {
 impl Nodes {
     /// Puts a node under its number; gives the one that was there.
     pub(super) fn insert(&mut self, number: u64, node: Node) -> Option<Arc<Hashed<Node>>> {
-        match node.links == 0 && !node.forgotten {
+        match node.links == 0 && !node.is_released {
             true => self.nameless.insert(number),
             false => self.nameless.remove(&number),
         };
         let node = Arc::new(Hashed::new(node));
-        self.sum = self.sum.wrapping_add(hash::of(&(number, &*node)));
+        self.sum = self.sum.wrapping_add(hash::digest(&(number, &*node)));
         let before = self.map.insert(number, node);
         self.subtract(number, before.as_deref());
         before
@@ -59,15 +59,15 @@ impl Nodes {
 
     fn subtract(&mut self, number: u64, node: Option<&Hashed<Node>>) {
         if let Some(node) = node {
-            self.sum = self.sum.wrapping_sub(hash::of(&(number, node)));
+            self.sum = self.sum.wrapping_sub(hash::digest(&(number, node)));
         }
     }
 }
 
 impl Deref for Nodes {
-    type Target = Map;
+    type Target = NodeMap;
 
-    fn deref(&self) -> &Map {
+    fn deref(&self) -> &NodeMap {
         &self.map
     }
 }

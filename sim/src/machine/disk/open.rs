@@ -9,12 +9,12 @@ use hermes::error::Errno;
 use hermes::host::effect::{How, Links};
 
 use super::permit::{READ, STICKY, WRITE};
-use super::walk::{Last, Part, Walk};
-use super::{Body, Disk, Node, NodeId, View, errno};
-use crate::machine::touched::{self, Thing};
+use super::walk::{LastComponent, PathPart, Walk};
+use super::{Disk, Node, NodeBody, NodeId, View, errno};
+use crate::machine::touched::{self, Resource};
 
 /// What was found at the end of the path.
-enum Found {
+enum OpenLookup {
     Node { id: NodeId, slash: bool },
     Nothing { dir: NodeId, name: std::ffi::OsString },
 }
@@ -34,9 +34,11 @@ impl Disk {
             Some(_) => self.find_or_absent(view, dir, path, how, links)?,
         };
         match (found, mode_to_make(how)) {
-            (Found::Nothing { dir, name }, Some(mode)) => self.make_file(view, dir, &name, mode),
-            (Found::Nothing { .. }, None) => Err(errno::NOENT),
-            (Found::Node { id, slash }, _) => {
+            (OpenLookup::Nothing { dir, name }, Some(mode)) => {
+                self.make_file(view, dir, &name, mode)
+            }
+            (OpenLookup::Nothing { .. }, None) => Err(errno::NOENT),
+            (OpenLookup::Node { id, slash }, _) => {
                 self.may_open(view, id, how, slash)?;
                 Ok(id)
             }
@@ -49,11 +51,11 @@ impl Disk {
         dir: Option<NodeId>,
         path: &Path,
         links: Links,
-    ) -> Result<Found, Errno> {
+    ) -> Result<OpenLookup, Errno> {
         let mut walk = Walk::new(self, view);
-        let last = walk.last_of((dir, path))?;
+        let last = walk.resolve_parent((dir, path))?;
         let slash = last.slash;
-        Ok(Found::Node { id: walk.finish(last, links)?, slash })
+        Ok(OpenLookup::Node { id: walk.resolve_last(last, links)?, slash })
     }
 
     /// As [`Disk::find`], but the last name may be missing, even behind links.
@@ -64,33 +66,33 @@ impl Disk {
         path: &Path,
         how: How,
         links: Links,
-    ) -> Result<Found, Errno> {
+    ) -> Result<OpenLookup, Errno> {
         let exclusive = matches!(how, How::Create { .. });
         let mut walk = Walk::new(self, view);
-        let mut last = walk.last_of((dir, path))?;
+        let mut last = walk.resolve_parent((dir, path))?;
         loop {
-            let Part::Name(name) = &last.part else {
+            let PathPart::Name(name) = &last.part else {
                 if exclusive {
                     return Err(errno::EXIST);
                 }
-                return Ok(Found::Node { id: walk.finish(last, links)?, slash: false });
+                return Ok(OpenLookup::Node { id: walk.resolve_last(last, links)?, slash: false });
             };
             if last.slash {
                 return Err(errno::ISDIR);
             }
             let Some(id) = walk.look_up(last.dir, name)? else {
-                return Ok(Found::Nothing { dir: last.dir, name: name.clone() });
+                return Ok(OpenLookup::Nothing { dir: last.dir, name: name.clone() });
             };
             if exclusive {
                 return Err(errno::EXIST);
             }
             let target = if links == Links::Follow { walk.follow(id)? } else { None };
             match target {
-                Some(target) => last = walk.last_of((Some(last.dir), target))?,
+                Some(target) => last = walk.resolve_parent((Some(last.dir), target))?,
                 None => {
                     let id = view.cross(id);
-                    self.is_no_trap(view, last.dir, id)?;
-                    return Ok(Found::Node { id, slash: false });
+                    self.check_sticky_dir(view, last.dir, id)?;
+                    return Ok(OpenLookup::Node { id, slash: false });
                 }
             }
         }
@@ -98,17 +100,17 @@ impl Disk {
 
     /// `may_create_in_sticky` with all `fs.protected_*` off: who would make a file in a directory such as `/tmp` is not
     /// given what a stranger put there, unless it is a file or FIFO.
-    fn is_no_trap(&self, view: &View<'_>, dir: NodeId, id: NodeId) -> Result<(), Errno> {
-        let (dir, node) = (self.known(dir)?.status, self.known(id)?);
+    fn check_sticky_dir(&self, view: &View<'_>, dir: NodeId, id: NodeId) -> Result<(), Errno> {
+        let (dir, node) = (self.existing_node(dir)?.status, self.existing_node(id)?);
         let is_trusted = [dir.uid, view.credentials.uid].contains(&node.status.uid);
         let is_shared = dir.mode & STICKY != 0 && dir.mode & WRITE != 0;
-        let is_harmless = !matches!(node.body, Body::Link(_) | Body::Other);
+        let is_harmless = !matches!(node.body, NodeBody::Link(_) | NodeBody::Other);
         if is_harmless || is_trusted || !is_shared { Ok(()) } else { Err(errno::ACCES) }
     }
 
     /// `do_open` and `may_open`.
     fn may_open(&self, view: &View<'_>, id: NodeId, how: How, slash: bool) -> Result<(), Errno> {
-        let node = self.known(id)?;
+        let node = self.existing_node(id)?;
         let is_directory = node.body.as_directory().is_some();
         let wanted = access(how);
         if is_directory && mode_to_make(how).is_some() {
@@ -117,13 +119,13 @@ impl Disk {
         if !is_directory && (slash || how == How::Directory) {
             return Err(errno::NOTDIR);
         }
-        if matches!(node.body, Body::Link(_)) {
+        if matches!(node.body, NodeBody::Link(_)) {
             return Err(errno::LOOP);
         }
         if is_directory && wanted & WRITE != 0 {
             return Err(errno::ISDIR);
         }
-        if wanted & WRITE != 0 && matches!(node.body, Body::File(_)) {
+        if wanted & WRITE != 0 && matches!(node.body, NodeBody::File(_)) {
             self.may_write_device(id)?;
         }
         view.credentials.may(node.status, wanted)
@@ -137,26 +139,26 @@ impl Disk {
         mode: u32,
     ) -> Result<NodeId, Errno> {
         // A removed directory says so before anything else.
-        if self.known(dir)?.links == 0 {
+        if self.existing_node(dir)?.links == 0 {
             return Err(errno::NOENT);
         }
         self.may_write_device(dir)?;
-        self.may_add(view, dir)?;
+        self.may_create(view, dir)?;
         self.has_room(dir)?;
-        let status = view.credentials.status_in(self.known(dir)?.status, mode);
-        Ok(self.add(dir, name, Node::new(Body::File(Vec::new()), status)))
+        let status = view.credentials.status_in(self.existing_node(dir)?.status, mode);
+        Ok(self.add_node(dir, name, Node::new(NodeBody::File(Vec::new()), status)))
     }
 
     /// A new node under a new name. Its number says where it was made, not by whom or when: the same files made in
     /// another order have the same numbers.
-    pub(super) fn add(&mut self, dir: NodeId, name: &OsStr, node: Node) -> NodeId {
+    pub(super) fn add_node(&mut self, dir: NodeId, name: &OsStr, node: Node) -> NodeId {
         let mut numbers = (0_u64..).map(|others| {
-            let mixed = crate::hash::of(&(dir.number, name, others));
-            let number = super::FRESH_MIN | u64::try_from(mixed >> 80).expect("48 bits");
+            let mixed = crate::hash::digest(&(dir.number, name, others));
+            let number = super::EFFECT_NUMBER_MIN | u64::try_from(mixed >> 80).expect("48 bits");
             NodeId { device: dir.device, number }
         });
         let is_free = |id: &NodeId| {
-            touched::seen(Thing::Life(*id));
+            touched::record_read(Resource::Existence(*id));
             self.node(*id).is_none()
         };
         let id = numbers.find(is_free).expect("there is always another");
@@ -169,18 +171,18 @@ impl Disk {
     pub(super) fn free_name(
         &self,
         view: &View<'_>,
-        last: Last,
-        slash: Slash,
+        last: LastComponent,
+        slash: TrailingSlash,
     ) -> Result<(NodeId, std::ffi::OsString), Errno> {
-        let Part::Name(name) = last.part else { return Err(errno::EXIST) };
+        let PathPart::Name(name) = last.part else { return Err(errno::EXIST) };
         if Walk::new(self, view).look_up(last.dir, &name)?.is_some() {
             return Err(errno::EXIST);
         }
-        if last.slash && slash == Slash::Refused {
+        if last.slash && slash == TrailingSlash::Refused {
             return Err(errno::NOENT);
         }
         self.may_write_device(last.dir)?;
-        self.may_add(view, last.dir)?;
+        self.may_create(view, last.dir)?;
         self.has_room(last.dir)?;
         Ok((last.dir, name))
     }
@@ -188,7 +190,7 @@ impl Disk {
 
 /// Whether a new name may be written with a slash after it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Slash {
+pub(super) enum TrailingSlash {
     Allowed,
     Refused,
 }

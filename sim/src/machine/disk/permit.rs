@@ -4,7 +4,7 @@
 
 use hermes::error::Errno;
 
-use super::{Credentials, Disk, NodeId, Status, View, errno};
+use super::{Credentials, Disk, NodeId, NodeStatus, View, errno};
 
 /// Permission bits of one class.
 pub(super) const READ: u32 = 4;
@@ -26,7 +26,7 @@ impl Credentials {
     }
 
     /// Only the first class that fits counts, even if a later one would allow more.
-    pub(super) fn may(&self, status: Status, wanted: u32) -> Result<(), Errno> {
+    pub(super) fn may(&self, status: NodeStatus, wanted: u32) -> Result<(), Errno> {
         let class = if self.uid == status.uid {
             status.mode >> 6
         } else if self.is_in(status.gid) {
@@ -43,25 +43,25 @@ impl Credentials {
     }
 
     /// Status of a file or FIFO made in a directory.
-    pub(super) fn status_in(&self, dir: Status, mode: u32) -> Status {
+    pub(super) fn status_in(&self, dir: NodeStatus, mode: u32) -> NodeStatus {
         let mut mode = mode & 0o7777 & !self.umask;
         let runs_as_group = SETGID | GROUP_EXECUTE;
         let inherits = dir.mode & SETGID != 0;
         if inherits && mode & runs_as_group == runs_as_group && !self.may_set_group_bit(dir.gid) {
             mode &= !SETGID;
         }
-        Status { mode, uid: self.uid, gid: if inherits { dir.gid } else { self.gid } }
+        NodeStatus { mode, uid: self.uid, gid: if inherits { dir.gid } else { self.gid } }
     }
 
     /// Status of a directory made in a directory: a setgid bit is inherited, never asked for.
-    pub(super) fn directory_status_in(&self, dir: Status, mode: u32) -> Status {
+    pub(super) fn directory_status_in(&self, dir: NodeStatus, mode: u32) -> NodeStatus {
         let asked = self.status_in(dir, mode & 0o1777);
-        Status { mode: asked.mode | dir.mode & SETGID, ..asked }
+        NodeStatus { mode: asked.mode | dir.mode & SETGID, ..asked }
     }
 }
 
 /// The mode that a file keeps when it is given away.
-pub(super) fn mode_given_away(status: Status, credentials: &Credentials) -> u32 {
+pub(super) fn mode_given_away(status: NodeStatus, credentials: &Credentials) -> u32 {
     let mut mode = status.mode & !SETUID;
     if status.mode & GROUP_EXECUTE != 0 || !credentials.may_set_group_bit(status.gid) {
         mode &= !SETGID;
@@ -71,8 +71,8 @@ pub(super) fn mode_given_away(status: Status, credentials: &Credentials) -> u32 
 
 impl Disk {
     /// `may_create`: a new name in a directory.
-    pub(super) fn may_add(&self, view: &View<'_>, dir: NodeId) -> Result<(), Errno> {
-        let node = self.known(dir)?;
+    pub(super) fn may_create(&self, view: &View<'_>, dir: NodeId) -> Result<(), Errno> {
+        let node = self.existing_node(dir)?;
         if node.links == 0 {
             return Err(errno::NOENT);
         }
@@ -80,13 +80,13 @@ impl Disk {
     }
 
     /// `may_delete`, up to the sticky bit.
-    pub(super) fn may_take(
+    pub(super) fn may_delete(
         &self,
         view: &View<'_>,
         dir: NodeId,
         victim: NodeId,
     ) -> Result<(), Errno> {
-        let (dir, victim) = (self.known(dir)?.status, self.known(victim)?.status);
+        let (dir, victim) = (self.existing_node(dir)?.status, self.existing_node(victim)?.status);
         let who = view.credentials;
         who.may(dir, WRITE | SEARCH)?;
         let owns = who.uid == victim.uid || who.uid == dir.uid || who.is_root();

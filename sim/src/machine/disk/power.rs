@@ -11,8 +11,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::nodes::Map;
-use super::{Body, Disk, Node, NodeId, ROOT, Unsynced};
+use super::nodes::NodeMap;
+use super::{Disk, Node, NodeBody, NodeId, ROOT, Unsynced};
 
 /// At most so many cuts are offered; the rest of the order that [`Disk::power_cut`] documents is left out.
 pub const CUTS_MAX: usize = 1024;
@@ -21,23 +21,23 @@ pub const CUTS_MAX: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
     /// The first so many steps of a directory are kept.
-    Steps(usize),
+    FirstChanges(usize),
     Lost,
     Torn,
     Kept,
 }
 
 /// The fate of every node with unsynced changes.
-type Cut = BTreeMap<u64, Fate>;
+type PowerCut = BTreeMap<u64, Fate>;
 
 impl Disk {
     /// How many cuts [`Disk::power_cut`] offers: 1 if all is synced, else 4 at least.
-    pub fn cuts(&self, device: u16) -> u64 {
+    pub fn cut_count(&self, device: u16) -> u64 {
         self.first_cuts(device, CUTS_MAX).len() as u64
     }
 
     /// The same, counted no further than this.
-    pub fn cuts_up_to(&self, device: u16, most: usize) -> u64 {
+    pub fn cut_count_up_to(&self, device: u16, most: usize) -> u64 {
         self.first_cuts(device, most.min(CUTS_MAX)).len() as u64
     }
 
@@ -56,11 +56,11 @@ impl Disk {
         for (number, fate) in cut {
             let node = device.nodes.get(&number).map(|node| Node::clone(node));
             if let Some(mut left) = node {
-                left.meet(fate);
+                left.apply_fate(fate);
                 device.nodes.insert(number, left);
             }
         }
-        let left = reachable(Map::clone(&device.nodes));
+        let left = reachable(NodeMap::clone(&device.nodes));
         device.nodes.retain(|number| left.contains_key(&number));
         for (number, node) in left {
             device.nodes.insert(number, node);
@@ -68,7 +68,7 @@ impl Disk {
     }
 
     /// The first so many cuts, and never fewer than four where anything is unsynced.
-    fn first_cuts(&self, device: u16, most: usize) -> Vec<Cut> {
+    fn first_cuts(&self, device: u16, most: usize) -> Vec<PowerCut> {
         let unsynced: BTreeMap<u64, &Node> = self
             .devices
             .get(&device)
@@ -91,7 +91,7 @@ impl Disk {
         if cuts.len() >= most {
             return cuts;
         }
-        let mut seen: BTreeSet<Cut> = cuts.iter().cloned().collect();
+        let mut seen: BTreeSet<PowerCut> = cuts.iter().cloned().collect();
         for background in [kept, named, lost, unnamed] {
             for (number, node) in &unsynced {
                 for fate in node.fates() {
@@ -110,10 +110,12 @@ impl Disk {
     }
 }
 
-fn uniform(unsynced: &BTreeMap<u64, &Node>, names: Fate, data: Fate) -> Cut {
+fn uniform(unsynced: &BTreeMap<u64, &Node>, names: Fate, data: Fate) -> PowerCut {
     let fate = |node: &Node| match (node.unsynced.as_deref(), names) {
-        (Some(Unsynced::Directory { steps, .. }), Fate::Kept) => Fate::Steps(steps.len()),
-        (Some(Unsynced::Directory { .. }), _) => Fate::Steps(0),
+        (Some(Unsynced::Directory { changes: steps, .. }), Fate::Kept) => {
+            Fate::FirstChanges(steps.len())
+        }
+        (Some(Unsynced::Directory { .. }), _) => Fate::FirstChanges(0),
         _ if data == Fate::Torn && node.torn().is_none() => Fate::Lost,
         _ => data,
     };
@@ -123,7 +125,9 @@ fn uniform(unsynced: &BTreeMap<u64, &Node>, names: Fate, data: Fate) -> Cut {
 impl Node {
     fn fates(&self) -> Vec<Fate> {
         match self.unsynced.as_deref() {
-            Some(Unsynced::Directory { steps, .. }) => (0..=steps.len()).map(Fate::Steps).collect(),
+            Some(Unsynced::Directory { changes: steps, .. }) => {
+                (0..=steps.len()).map(Fate::FirstChanges).collect()
+            }
             Some(Unsynced::File { .. }) if self.torn().is_none() => vec![Fate::Lost, Fate::Kept],
             Some(Unsynced::File { .. }) => vec![Fate::Lost, Fate::Torn, Fate::Kept],
             None => Vec::new(),
@@ -132,7 +136,7 @@ impl Node {
 
     /// Half of what changed over what was synced; nothing if that is what was synced.
     fn torn(&self) -> Option<Vec<u8>> {
-        let (Body::File(now), Some(Unsynced::File { data, .. })) =
+        let (NodeBody::File(now), Some(Unsynced::File { data, .. })) =
             (&self.body, self.unsynced.as_deref())
         else {
             return None;
@@ -144,23 +148,23 @@ impl Node {
         (torn != *data).then_some(torn)
     }
 
-    fn meet(&mut self, fate: Fate) {
+    fn apply_fate(&mut self, fate: Fate) {
         let torn = self.torn();
         match (self.unsynced.take().map(|past| *past), fate) {
-            (Some(Unsynced::Directory { names, status, steps }), fate) => {
-                let count = if let Fate::Steps(count) = fate { count } else { 0 };
+            (Some(Unsynced::Directory { names, status, changes: steps }), fate) => {
+                let count = if let Fate::FirstChanges(count) = fate { count } else { 0 };
                 self.status = status;
-                let Body::Directory(directory) = &mut self.body else { return };
+                let NodeBody::Directory(directory) = &mut self.body else { return };
                 directory.names = names;
                 for step in steps.iter().take(count) {
                     step.apply(&mut directory.names, &mut self.status);
                 }
             }
-            (Some(Unsynced::File { data, status }), Fate::Lost | Fate::Steps(_)) => {
-                (self.body, self.status) = (Body::File(data), status);
+            (Some(Unsynced::File { data, status }), Fate::Lost | Fate::FirstChanges(_)) => {
+                (self.body, self.status) = (NodeBody::File(data), status);
             }
             (Some(Unsynced::File { data, .. }), Fate::Torn) => {
-                self.body = Body::File(torn.unwrap_or(data));
+                self.body = NodeBody::File(torn.unwrap_or(data));
             }
             (None, _) | (_, Fate::Kept) => {}
         }
@@ -169,7 +173,7 @@ impl Node {
 
 /// What can be reached from the root, with links and parents as the names have them. A directory that two name keeps the
 /// name that is nearer to the root.
-fn reachable(mut nodes: Map) -> BTreeMap<u64, Node> {
+fn reachable(mut nodes: NodeMap) -> BTreeMap<u64, Node> {
     let mut left: BTreeMap<u64, Node> = BTreeMap::new();
     let mut queue = Vec::new();
     if let Some(root) = nodes.remove(&ROOT) {
@@ -179,7 +183,7 @@ fn reachable(mut nodes: Map) -> BTreeMap<u64, Node> {
     let mut next = 0;
     while let Some(&number) = queue.get(next) {
         next += 1;
-        let Some(Body::Directory(directory)) = left.get(&number).map(|node| node.body.clone())
+        let Some(NodeBody::Directory(directory)) = left.get(&number).map(|node| node.body.clone())
         else {
             continue;
         };
@@ -187,7 +191,10 @@ fn reachable(mut nodes: Map) -> BTreeMap<u64, Node> {
         for (name, child) in directory.names {
             if let Some(node) = nodes.remove(&child.number) {
                 let device = child.device;
-                left.insert(child.number, Node::clone(&node).named_by(NodeId { device, number }));
+                left.insert(
+                    child.number,
+                    Node::clone(&node).with_parent(NodeId { device, number }),
+                );
                 queue.push(child.number);
             } else {
                 match left.get_mut(&child.number) {
@@ -197,7 +204,7 @@ fn reachable(mut nodes: Map) -> BTreeMap<u64, Node> {
             }
             names.insert(name, child);
         }
-        if let Some(Node { body: Body::Directory(directory), .. }) = left.get_mut(&number) {
+        if let Some(Node { body: NodeBody::Directory(directory), .. }) = left.get_mut(&number) {
             directory.names = names;
         }
     }
@@ -205,10 +212,10 @@ fn reachable(mut nodes: Map) -> BTreeMap<u64, Node> {
 }
 
 impl Node {
-    fn named_by(mut self, parent: NodeId) -> Self {
+    fn with_parent(mut self, parent: NodeId) -> Self {
         self.links = 1;
-        self.forgotten = false;
-        if let Body::Directory(directory) = &mut self.body {
+        self.is_released = false;
+        if let NodeBody::Directory(directory) = &mut self.body {
             directory.parent = parent;
         }
         self

@@ -6,12 +6,12 @@ use hermes::error::Errno;
 use hermes::host::effect::Over;
 
 use super::permit::WRITE;
-use super::walk::{Last, Part, Walk};
-use super::{Body, Disk, NodeId, Spot, View, errno};
-use crate::machine::touched::{self, Thing};
+use super::walk::{LastComponent, PathPart, Walk};
+use super::{Disk, NodeBody, NodeId, RelativePath, View, errno};
+use crate::machine::touched::{self, Resource};
 
 /// A name that takes part, and the node it means.
-struct Side {
+struct RenameSide {
     dir: NodeId,
     name: std::ffi::OsString,
     slash: bool,
@@ -22,12 +22,12 @@ impl Disk {
     pub fn rename(
         &mut self,
         view: &View<'_>,
-        from: Spot<'_>,
-        to: Spot<'_>,
+        from: RelativePath<'_>,
+        to: RelativePath<'_>,
         over: Over,
     ) -> Result<Option<NodeId>, Errno> {
-        let from = Walk::new(self, view).last_of(from)?;
-        let to = Walk::new(self, view).last_of(to)?;
+        let from = Walk::new(self, view).resolve_parent(from)?;
+        let to = Walk::new(self, view).resolve_parent(to)?;
         let (from, to) = self.sides(from, to, over)?;
         let source = Walk::new(self, view).look_up(from.dir, &from.name)?.ok_or(errno::NOENT)?;
         let target = Walk::new(self, view).look_up(to.dir, &to.name)?;
@@ -37,7 +37,7 @@ impl Disk {
         if !self.is_directory(source) && (from.slash || to.slash) {
             return Err(errno::NOTDIR);
         }
-        self.is_no_loop(&from, &to, source, target)?;
+        self.check_no_loop(&from, &to, source, target)?;
         if target == Some(source) {
             return Ok(None);
         }
@@ -46,26 +46,31 @@ impl Disk {
         Ok(target)
     }
 
-    fn sides(&self, from: Last, to: Last, over: Over) -> Result<(Side, Side), Errno> {
+    fn sides(
+        &self,
+        from: LastComponent,
+        to: LastComponent,
+        over: Over,
+    ) -> Result<(RenameSide, RenameSide), Errno> {
         if from.dir.device != to.dir.device {
             return Err(errno::XDEV);
         }
-        let Part::Name(old) = from.part else { return Err(errno::BUSY) };
-        let Part::Name(new) = to.part else {
+        let PathPart::Name(old) = from.part else { return Err(errno::BUSY) };
+        let PathPart::Name(new) = to.part else {
             return Err(if over == Over::Refuse { errno::EXIST } else { errno::BUSY });
         };
         self.may_write_device(from.dir)?;
         Ok((
-            Side { dir: from.dir, name: old, slash: from.slash },
-            Side { dir: to.dir, name: new, slash: to.slash },
+            RenameSide { dir: from.dir, name: old, slash: from.slash },
+            RenameSide { dir: to.dir, name: new, slash: to.slash },
         ))
     }
 
     /// Neither may be moved into itself.
-    fn is_no_loop(
+    fn check_no_loop(
         &self,
-        from: &Side,
-        to: &Side,
+        from: &RenameSide,
+        to: &RenameSide,
         source: NodeId,
         target: Option<NodeId>,
     ) -> Result<(), Errno> {
@@ -98,17 +103,17 @@ impl Disk {
     fn may_rename(
         &self,
         view: &View<'_>,
-        from: &Side,
-        to: &Side,
+        from: &RenameSide,
+        to: &RenameSide,
         source: NodeId,
         target: Option<NodeId>,
     ) -> Result<(), Errno> {
-        self.may_take(view, from.dir, source)?;
+        self.may_delete(view, from.dir, source)?;
         let is_directory = self.is_directory(source);
         match target {
-            None => self.may_add(view, to.dir)?,
+            None => self.may_create(view, to.dir)?,
             Some(target) => {
-                self.may_take(view, to.dir, target)?;
+                self.may_delete(view, to.dir, target)?;
                 match (is_directory, self.is_directory(target)) {
                     (true, false) => return Err(errno::NOTDIR),
                     (false, true) => return Err(errno::ISDIR),
@@ -118,7 +123,7 @@ impl Disk {
         }
         if is_directory && from.dir != to.dir {
             // Its `..` changes.
-            view.credentials.may(self.known(source)?.status, WRITE)?;
+            view.credentials.may(self.existing_node(source)?.status, WRITE)?;
         }
         if view.is_mount_point(source) || target.is_some_and(|it| view.is_mount_point(it)) {
             return Err(errno::BUSY);
@@ -126,7 +131,7 @@ impl Disk {
         match target {
             None => self.has_room(to.dir),
             Some(target) => {
-                touched::seen(Thing::Names(target));
+                touched::record_read(Resource::Names(target));
                 match self.directory(target) {
                     Ok(directory) if !directory.names.is_empty() => Err(errno::NOTEMPTY),
                     _ => Ok(()),
@@ -135,15 +140,21 @@ impl Disk {
         }
     }
 
-    fn move_name(&mut self, from: Side, to: Side, source: NodeId, target: Option<NodeId>) {
+    fn move_name(
+        &mut self,
+        from: RenameSide,
+        to: RenameSide,
+        source: NodeId,
+        target: Option<NodeId>,
+    ) {
         if from.dir == to.dir {
             self.rename_entries(from.dir, vec![(from.name, None), (to.name, Some(source))]);
         } else {
             self.rename_entries(to.dir, vec![(to.name, Some(source))]);
             self.rename_entries(from.dir, vec![(from.name, None)]);
-            touched::changed(Thing::Status(source));
+            touched::record_write(Resource::Status(source));
             self.change(source, |node| {
-                if let Body::Directory(directory) = &mut node.body {
+                if let NodeBody::Directory(directory) = &mut node.body {
                     directory.parent = to.dir;
                 }
             });

@@ -10,7 +10,9 @@ use std::path::{Component, Path, PathBuf};
 use hermes::host::effect::Links;
 
 use super::walk::Walk;
-use super::{Body, Credentials, Disk, FRESH_MIN, Node, NodeId, Status, Unsynced, View};
+use super::{
+    Credentials, Disk, EFFECT_NUMBER_MIN, Node, NodeBody, NodeId, NodeStatus, Unsynced, View,
+};
 
 impl Disk {
     /// A directory; one that is there gets this status and keeps its names.
@@ -19,7 +21,7 @@ impl Disk {
     ///
     /// As all of its kind, if the path is not plain, leads through something else than directories, or is a root's.
     pub fn put_dir(&mut self, root: NodeId, path: &Path, mode: u32, uid: u32, gid: u32) -> NodeId {
-        self.put(root, path, Body::directory(root), Status { mode, uid, gid })
+        self.put(root, path, NodeBody::directory(root), NodeStatus { mode, uid, gid })
     }
 
     /// A file with contents.
@@ -32,7 +34,7 @@ impl Disk {
         uid: u32,
         gid: u32,
     ) -> NodeId {
-        self.put(root, path, Body::File(contents.to_owned()), Status { mode, uid, gid })
+        self.put(root, path, NodeBody::File(contents.to_owned()), NodeStatus { mode, uid, gid })
     }
 
     /// A symbolic link, 0777.
@@ -44,7 +46,7 @@ impl Disk {
         uid: u32,
         gid: u32,
     ) -> NodeId {
-        self.put(root, path, Body::Link(target.into()), Status { mode: 0o777, uid, gid })
+        self.put(root, path, NodeBody::Link(target.into()), NodeStatus { mode: 0o777, uid, gid })
     }
 
     /// Another name of a file of the same device.
@@ -53,11 +55,11 @@ impl Disk {
     ///
     /// If there is no such file. The name must be free.
     pub fn put_hard_link(&mut self, root: NodeId, other: &Path, path: &Path) -> NodeId {
-        let found = plain(other).iter().try_fold(root, |dir, name| self.entry(dir, name));
+        let found = plain_names(other).iter().try_fold(root, |dir, name| self.entry(dir, name));
         let id = found.expect("a file that is there");
-        let names = plain(path);
+        let names = plain_names(path);
         let (last, parents) = names.split_last().expect("a path that has a name");
-        let dir = self.put_parents(root, parents, Status { mode: 0o755, uid: 0, gid: 0 });
+        let dir = self.put_parents(root, parents, NodeStatus { mode: 0o755, uid: 0, gid: 0 });
         self.name_durably(dir, last, id);
         self.change(id, |node| node.links += 1);
         id
@@ -65,7 +67,7 @@ impl Disk {
 
     /// A FIFO.
     pub fn put_fifo(&mut self, root: NodeId, path: &Path, mode: u32, uid: u32, gid: u32) -> NodeId {
-        self.put(root, path, Body::Fifo, Status { mode, uid, gid })
+        self.put(root, path, NodeBody::Fifo, NodeStatus { mode, uid, gid })
     }
 
     /// A socket or device.
@@ -77,13 +79,13 @@ impl Disk {
         uid: u32,
         gid: u32,
     ) -> NodeId {
-        self.put(root, path, Body::Other, Status { mode, uid, gid })
+        self.put(root, path, NodeBody::Other, NodeStatus { mode, uid, gid })
     }
 
     /// Takes a whole tree away; gives the nodes that lost their names, for [`Disk::forget`].
     pub fn remove(&mut self, root: NodeId, path: &Path) -> Vec<NodeId> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return vec![] };
-        let dir = plain(parent).iter().try_fold(root, |dir, name| self.entry(dir, name));
+        let dir = plain_names(parent).iter().try_fold(root, |dir, name| self.entry(dir, name));
         let Some((dir, id)) = dir.and_then(|dir| Some((dir, self.entry(dir, name)?))) else {
             return Vec::new();
         };
@@ -101,13 +103,13 @@ impl Disk {
     ) -> Option<NodeId> {
         let credentials = Credentials { uid: 0, gid: 0, groups: Vec::new(), umask: 0 };
         let view = View { root, cwd: root, mounts, credentials: &credentials };
-        Walk::new(self, &view).end_of((None, path), Links::Refuse).ok()
+        Walk::new(self, &view).resolve((None, path), Links::Refuse).ok()
     }
 
     /// What a file holds.
     pub fn contents(&self, id: NodeId) -> Option<&[u8]> {
         match &self.node(id)?.body {
-            Body::File(data) => Some(data),
+            NodeBody::File(data) => Some(data),
             _ => None,
         }
     }
@@ -120,26 +122,33 @@ impl Disk {
             .unwrap_or_default()
     }
 
-    fn put(&mut self, root: NodeId, path: &Path, body: Body, status: Status) -> NodeId {
-        let names = plain(path);
+    fn put(&mut self, root: NodeId, path: &Path, body: NodeBody, status: NodeStatus) -> NodeId {
+        let names = plain_names(path);
         let (last, parents) = names.split_last().expect("a path that has a name");
-        let dir = self.put_parents(root, parents, Status { mode: 0o755, ..status });
+        let dir = self.put_parents(root, parents, NodeStatus { mode: 0o755, ..status });
         self.put_entry(dir, last, body, status)
     }
 
-    fn put_parents(&mut self, root: NodeId, parents: &[&OsStr], status: Status) -> NodeId {
+    fn put_parents(&mut self, root: NodeId, parents: &[&OsStr], status: NodeStatus) -> NodeId {
         let mut dir = root;
         for name in parents {
             dir = match self.entry(dir, name) {
                 Some(id) => id,
-                None => self.put_entry(dir, name, Body::directory(dir), status),
+                None => self.put_entry(dir, name, NodeBody::directory(dir), status),
             };
         }
         dir
     }
 
-    fn put_entry(&mut self, dir: NodeId, name: &OsStr, body: Body, status: Status) -> NodeId {
-        let body = if matches!(body, Body::Directory(_)) { Body::directory(dir) } else { body };
+    fn put_entry(
+        &mut self,
+        dir: NodeId,
+        name: &OsStr,
+        body: NodeBody,
+        status: NodeStatus,
+    ) -> NodeId {
+        let body =
+            if matches!(body, NodeBody::Directory(_)) { NodeBody::directory(dir) } else { body };
         let taken = self.entry(dir, name);
         if let Some(id) = taken.filter(|id| self.is_of_kind(*id, &body)) {
             self.change(id, |node| node.settle_as(body, status));
@@ -158,7 +167,7 @@ impl Disk {
 
     fn name_durably(&mut self, dir: NodeId, name: &OsStr, id: NodeId) {
         self.change(dir, |node| {
-            if let Body::Directory(directory) = &mut node.body {
+            if let NodeBody::Directory(directory) = &mut node.body {
                 directory.names.insert(name.to_owned(), id);
             }
             if let Some(Unsynced::Directory { names, .. }) = node.unsynced.as_deref_mut() {
@@ -167,7 +176,7 @@ impl Disk {
         });
     }
 
-    fn is_of_kind(&self, id: NodeId, body: &Body) -> bool {
+    fn is_of_kind(&self, id: NodeId, body: &NodeBody) -> bool {
         self.node(id)
             .is_some_and(|node| std::mem::discriminant(&node.body) == std::mem::discriminant(body))
     }
@@ -184,26 +193,27 @@ impl Disk {
 
     fn next_number(&self, device: u16) -> u64 {
         let nodes = self.devices.get(&device).map(|it| &it.nodes);
-        nodes.and_then(|it| it.range(..FRESH_MIN).next_back()).map_or(0, |(last, _)| *last) + 1
+        nodes.and_then(|it| it.range(..EFFECT_NUMBER_MIN).next_back()).map_or(0, |(last, _)| *last)
+            + 1
     }
 }
 
 impl Node {
     /// Becomes this, durably; a directory keeps its names.
-    fn settle_as(&mut self, body: Body, new: Status) {
+    fn settle_as(&mut self, body: NodeBody, new: NodeStatus) {
         self.status = new;
         match self.unsynced.as_deref_mut() {
             Some(Unsynced::Directory { status, .. }) => *status = new,
             _ => self.unsynced = None,
         }
-        if !matches!(body, Body::Directory(_)) {
+        if !matches!(body, NodeBody::Directory(_)) {
             self.body = body;
         }
     }
 }
 
 /// The names of a plain path.
-fn plain(path: &Path) -> Vec<&OsStr> {
+fn plain_names(path: &Path) -> Vec<&OsStr> {
     path.components()
         .filter(|part| *part != Component::RootDir)
         .map(|part| match part {

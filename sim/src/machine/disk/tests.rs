@@ -60,7 +60,7 @@ impl World {
             let texts: Vec<_> = paths.iter().map(|it| Self::text(&disk, self.root, it)).collect();
             texts.join(" ")
         };
-        (0..self.disk.cuts(1)).map(left).collect()
+        (0..self.disk.cut_count(1)).map(left).collect()
     }
 }
 
@@ -93,7 +93,7 @@ fn a_replaced_file_survives_a_power_cut_as(
         assert_eq!(world.disk.sync(id), Ok(()));
     }
     let replaced = world.rename(0, "t", "f").expect("renamed").expect("it was taken");
-    world.disk.forget(replaced);
+    world.disk.release_node(replaced);
     if matches!(synced, Synced::Directory | Synced::FileThenDirectory) {
         assert_eq!(world.disk.sync(world.root), Ok(()));
     }
@@ -115,7 +115,7 @@ fn a_moved_file_can_be_in_both_or_neither_until_both_directories_are_synced() {
     assert_eq!(world.after_cuts(&paths), set(["- x", "x x"]));
     world.disk.sync(from.expect("there")).expect("synced");
     assert_eq!(world.after_cuts(&paths), set(["- x"]));
-    assert_eq!(world.disk.cuts(1), 1);
+    assert_eq!(world.disk.cut_count(1), 1);
 }
 
 #[test]
@@ -141,9 +141,9 @@ fn histories_that_end_in_the_same_synced_state_are_equal() {
     let mut two = World::new();
     let id = one.open(0, "f", How::Create { mode: 0o644 }).expect("made");
     one.disk.write(id, None, b"x").expect("written");
-    let before = hash::of(&one.disk);
+    let before = hash::digest(&one.disk);
     one.disk.sync(id).expect("synced");
-    assert_ne!(hash::of(&one.disk), before, "the durable layer counts");
+    assert_ne!(hash::digest(&one.disk), before, "the durable layer counts");
     one.disk.sync(one.root).expect("synced");
     let id = two.open(0, "f", How::Create { mode: 0o644 }).expect("made");
     two.rename(0, "f", "g").expect("renamed");
@@ -153,7 +153,7 @@ fn histories_that_end_in_the_same_synced_state_are_equal() {
         two.disk.sync(id).expect("synced");
     }
     assert_eq!(one.disk, two.disk);
-    assert_eq!(hash::of(&one.disk), hash::of(&two.disk));
+    assert_eq!(hash::digest(&one.disk), hash::digest(&two.disk));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn what_nothing_can_bring_back_goes() {
     let id = world.disk.put_file(world.root, "f".as_ref(), b"", 0o644, 0, 0);
     let gone = world.by(0, |disk, view| disk.unlink(view, None, Path::new("f")));
     assert_eq!(gone, Ok(id));
-    world.disk.forget(id);
+    world.disk.release_node(id);
     assert!(world.disk.node(id).is_some(), "a power cut may bring it back");
     world.disk.sync(world.root).expect("synced");
     assert!(world.disk.node(id).is_none());

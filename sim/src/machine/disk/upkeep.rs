@@ -1,10 +1,10 @@
 //! For the kernel and the runtime: nodes without a name, and whose a device's root is.
 
-use super::{Disk, NodeId, Status};
+use super::{Disk, NodeId, NodeStatus};
 
 impl Disk {
     /// Nodes that lost their last name and are still there: somebody had them open.
-    pub fn unnamed(&self) -> Vec<NodeId> {
+    pub fn unnamed_nodes(&self) -> Vec<NodeId> {
         let mut unnamed = Vec::new();
         for (&device, inside) in &self.devices {
             unnamed.extend(inside.nodes.nameless().map(|number| NodeId { device, number }));
@@ -13,19 +13,19 @@ impl Disk {
     }
 
     /// How many nodes there are, on all devices.
-    pub fn nodes(&self) -> usize {
+    pub fn node_count(&self) -> usize {
         self.devices.values().map(|inside| inside.nodes.len()).sum()
     }
 
     /// Gives a node its owner and mode, durable at once.
-    pub fn put_status(&mut self, id: NodeId, mode: u32, uid: u32, gid: u32) {
-        self.change(id, |node| node.status = Status { mode, uid, gid });
+    pub fn set_status_durably(&mut self, id: NodeId, mode: u32, uid: u32, gid: u32) {
+        self.change(id, |node| node.status = NodeStatus { mode, uid, gid });
     }
 
     /// From now on nothing is remembered that only a power cut could bring back: two orders in which the same was
     /// changed are equal.
-    pub fn forget_the_past(&mut self) {
-        self.has_no_past = true;
+    pub fn ignore_power_cuts(&mut self) {
+        self.ignores_power_cuts = true;
         let all: Vec<NodeId> = self
             .devices
             .iter()
@@ -38,8 +38,8 @@ impl Disk {
             }
         }
         for id in all {
-            if self.node(id).is_some_and(|node| node.forgotten) {
-                self.forget(id);
+            if self.node(id).is_some_and(|node| node.is_released) {
+                self.release_node(id);
             }
         }
     }

@@ -10,7 +10,7 @@ use hermes::error::Errno;
 use hermes::host::effect::Links;
 
 use super::permit::SEARCH;
-use super::{Body, Disk, NodeId, Spot, View, errno};
+use super::{Disk, NodeBody, NodeId, RelativePath, View, errno};
 
 const LINKS_MAX: u32 = 40;
 const NAME_BYTES_MAX: usize = 255;
@@ -25,15 +25,15 @@ pub(super) struct Walk<'a> {
 
 /// The last part of a path and the directory it is looked up in.
 #[derive(Debug)]
-pub(super) struct Last {
+pub(super) struct LastComponent {
     pub dir: NodeId,
-    pub part: Part,
+    pub part: PathPart,
     /// Whether a slash follows, so that only a directory will do.
     pub slash: bool,
 }
 
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) enum PathPart {
     Root,
     Dot,
     DotDot,
@@ -46,25 +46,32 @@ impl<'a> Walk<'a> {
     }
 
     /// The node that the whole path means.
-    pub fn end_of(&mut self, (dir, path): Spot<'_>, links: Links) -> Result<NodeId, Errno> {
-        let last = self.last_of((dir, path))?;
-        self.finish(last, links)
+    pub fn resolve(
+        &mut self,
+        (dir, path): RelativePath<'_>,
+        links: Links,
+    ) -> Result<NodeId, Errno> {
+        let last = self.resolve_parent((dir, path))?;
+        self.resolve_last(last, links)
     }
 
     /// The node that the last part means.
-    pub fn finish(&mut self, last: Last, links: Links) -> Result<NodeId, Errno> {
+    pub fn resolve_last(&mut self, last: LastComponent, links: Links) -> Result<NodeId, Errno> {
         let links = if last.slash { Links::Follow } else { links };
         let slash = last.slash;
         let node = match last.part {
-            Part::Root | Part::Dot => last.dir,
-            Part::DotDot => self.up(last.dir),
-            Part::Name(name) => self.step(last.dir, &name, links)?,
+            PathPart::Root | PathPart::Dot => last.dir,
+            PathPart::DotDot => self.parent_of(last.dir),
+            PathPart::Name(name) => self.step(last.dir, &name, links)?,
         };
         if slash && !self.disk.is_directory(node) { Err(errno::NOTDIR) } else { Ok(node) }
     }
 
     /// All of a path but its last part.
-    pub fn last_of(&mut self, (dir, path): Spot<'_>) -> Result<Last, Errno> {
+    pub fn resolve_parent(
+        &mut self,
+        (dir, path): RelativePath<'_>,
+    ) -> Result<LastComponent, Errno> {
         let bytes = path.as_os_str().as_bytes();
         check_path(bytes)?;
         let mut at = match bytes.first() {
@@ -77,20 +84,20 @@ impl<'a> Walk<'a> {
         let mut parts =
             bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).peekable();
         while let Some(part) = parts.next() {
-            self.view.credentials.may(self.disk.known(at)?.status, SEARCH)?;
+            self.view.credentials.may(self.disk.existing_node(at)?.status, SEARCH)?;
             if parts.peek().is_none() {
                 let slash = bytes.last() == Some(&b'/');
-                return Ok(Last { dir: at, part: Part::of(part), slash });
+                return Ok(LastComponent { dir: at, part: PathPart::parse(part), slash });
             }
-            let last = Last { dir: at, part: Part::of(part), slash: true };
-            at = self.finish(last, Links::Follow)?;
+            let last = LastComponent { dir: at, part: PathPart::parse(part), slash: true };
+            at = self.resolve_last(last, Links::Follow)?;
         }
-        Ok(Last { dir: at, part: Part::Root, slash: false })
+        Ok(LastComponent { dir: at, part: PathPart::Root, slash: false })
     }
 
     /// Where a link in a directory leads, as a path to walk on from there.
     pub fn follow(&mut self, link: NodeId) -> Result<Option<&'a Path>, Errno> {
-        let Body::Link(target) = &self.disk.known(link)?.body else { return Ok(None) };
+        let NodeBody::Link(target) = &self.disk.existing_node(link)?.body else { return Ok(None) };
         if self.links_followed >= LINKS_MAX {
             return Err(errno::LOOP);
         }
@@ -101,7 +108,7 @@ impl<'a> Walk<'a> {
     /// The node of a name, not looking through it.
     pub fn look_up(&self, dir: NodeId, name: &OsStr) -> Result<Option<NodeId>, Errno> {
         // A removed directory is asked for no name, however long.
-        if name.len() > NAME_BYTES_MAX && self.disk.known(dir)?.links > 0 {
+        if name.len() > NAME_BYTES_MAX && self.disk.existing_node(dir)?.links > 0 {
             return Err(errno::NAMETOOLONG);
         }
         Ok(self.disk.entry(dir, name))
@@ -111,13 +118,13 @@ impl<'a> Walk<'a> {
         let node = self.look_up(dir, name)?.ok_or(errno::NOENT)?;
         if links == Links::Follow {
             if let Some(target) = self.follow(node)? {
-                return self.end_of((Some(dir), target), Links::Follow);
+                return self.resolve((Some(dir), target), Links::Follow);
             }
         }
         Ok(self.view.cross(node))
     }
 
-    fn up(&self, dir: NodeId) -> NodeId {
+    fn parent_of(&self, dir: NodeId) -> NodeId {
         let mut at = dir;
         while at != self.view.root {
             if let Some(covered) = self.view.covered_by(at) {
@@ -151,8 +158,8 @@ impl View<'_> {
     }
 }
 
-impl Part {
-    fn of(part: &[u8]) -> Self {
+impl PathPart {
+    fn parse(part: &[u8]) -> Self {
         match part {
             b"." => Self::Dot,
             b".." => Self::DotDot,

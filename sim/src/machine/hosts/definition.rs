@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::Kind;
+use super::HostKind;
 
 /// What a manager knows of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,21 +18,21 @@ pub struct Definition {
     /// From the polite end to the other.
     pub kill_after: Duration,
     /// Between an end and the next start.
-    pub first_pause: Duration,
+    pub restart_delay: Duration,
     /// How the pauses grow: in so many steps up to so long.
-    pub steps: Option<(u32, Duration)>,
+    pub backoff: Option<(u32, Duration)>,
     /// Exit codes that are not tried again.
-    pub last_codes: BTreeSet<u8>,
+    pub no_restart_codes: BTreeSet<u8>,
     /// Exit codes that are no failure, beside 0.
-    pub fine_codes: BTreeSet<u8>,
+    pub success_codes: BTreeSet<u8>,
 }
 
 /// Reads it; the error says what is not understood.
-pub fn read(kind: Kind, text: &str) -> Result<Definition, String> {
+pub fn read(kind: HostKind, text: &str) -> Result<Definition, String> {
     match kind {
-        Kind::Systemd => unit(text),
-        Kind::Launchd => agent(text),
-        Kind::Windows => task(text),
+        HostKind::Systemd => unit(text),
+        HostKind::Launchd => agent(text),
+        HostKind::Windows => task(text),
     }
 }
 
@@ -41,14 +41,14 @@ const EMPTY: Definition = Definition {
     condition: None,
     env: BTreeMap::new(),
     kill_after: Duration::ZERO,
-    first_pause: Duration::ZERO,
-    steps: None,
-    last_codes: BTreeSet::new(),
-    fine_codes: BTreeSet::new(),
+    restart_delay: Duration::ZERO,
+    backoff: None,
+    no_restart_codes: BTreeSet::new(),
+    success_codes: BTreeSet::new(),
 };
 
 /// Lines of a unit that say nothing that matters here, as they must be.
-const TAKEN: [&str; 9] = [
+const IGNORED_LINES: [&str; 9] = [
     "Type=notify",
     "Restart=always",
     "KillMode=mixed",
@@ -69,20 +69,20 @@ fn unit(text: &str) -> Result<Definition, String> {
             "Environment" => found.env.extend(words(value).into_iter().filter_map(pair)),
             "ExecCondition" => found.condition = Some(command(value)),
             "ExecStart" => found.command = command(value),
-            "RestartSec" => found.first_pause = span(value)?,
+            "RestartSec" => found.restart_delay = parse_duration(value)?,
             "RestartSteps" => steps = value.parse().ok(),
-            "RestartMaxDelaySec" => longest = Some(span(value)?),
-            "RestartPreventExitStatus" => found.last_codes = codes(value)?,
-            "SuccessExitStatus" => found.fine_codes = codes(value)?,
-            "TimeoutStopSec" => found.kill_after = span(value)?,
+            "RestartMaxDelaySec" => longest = Some(parse_duration(value)?),
+            "RestartPreventExitStatus" => found.no_restart_codes = codes(value)?,
+            "SuccessExitStatus" => found.success_codes = codes(value)?,
+            "TimeoutStopSec" => found.kill_after = parse_duration(value)?,
             "Description" | "StandardOutput" => {}
             "RestrictRealtime" | "RestrictSUIDSGID" if value == "yes" => {}
-            _ if TAKEN.contains(&line) => {}
+            _ if IGNORED_LINES.contains(&line) => {}
             _ => return Err(format!("a line that no manager here knows: {line}")),
         }
     }
-    found.steps = steps.zip(longest);
-    whole(found)
+    found.backoff = steps.zip(longest);
+    require_command(found)
 }
 
 /// Words of a unit: white space parts them, double quotes keep them together, `%%` and `\x` stand for one letter.
@@ -125,7 +125,7 @@ fn codes(value: &str) -> Result<BTreeSet<u8>, String> {
     parsed.collect()
 }
 
-fn span(value: &str) -> Result<Duration, String> {
+fn parse_duration(value: &str) -> Result<Duration, String> {
     let parsed = match value.strip_suffix("ms") {
         Some(millis) => millis.parse().map(Duration::from_millis),
         None => value.trim_end_matches('s').parse().map(Duration::from_secs),
@@ -133,7 +133,7 @@ fn span(value: &str) -> Result<Duration, String> {
     parsed.map_err(|_| format!("no time: {value}"))
 }
 
-fn whole(found: Definition) -> Result<Definition, String> {
+fn require_command(found: Definition) -> Result<Definition, String> {
     match found.command.is_empty() {
         true => Err("it starts nothing".to_owned()),
         false => Ok(found),
@@ -161,10 +161,10 @@ fn agent(text: &str) -> Result<Definition, String> {
     for name in ["HERMES_HOME", "HERMES_SUPERVISOR", "HERMES_SUPERVISED_CHILD"] {
         found.env.extend(value(name).map(|value| (name.into(), value.into())));
     }
-    found.first_pause = seconds("ThrottleInterval")?;
+    found.restart_delay = seconds("ThrottleInterval")?;
     found.kill_after = seconds("ExitTimeOut")?;
-    found.last_codes = BTreeSet::from([0]);
-    whole(found)
+    found.no_restart_codes = BTreeSet::from([0]);
+    require_command(found)
 }
 
 fn strings(array: &str) -> impl Iterator<Item = String> {
@@ -194,9 +194,9 @@ fn task(text: &str) -> Result<Definition, String> {
     let interval = inside(text, "<Repetition>", "</Repetition>").unwrap_or_default();
     let minutes = inside(interval, "<Interval>PT", "M<").and_then(|minutes| minutes.parse().ok());
     let minutes: u64 = minutes.ok_or_else(|| no("repetition"))?;
-    found.first_pause = Duration::from_secs(60 * minutes);
+    found.restart_delay = Duration::from_secs(60 * minutes);
     found.kill_after = CLOSE_WITHIN;
-    whole(found)
+    require_command(found)
 }
 
 pub(super) fn inside<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
@@ -218,32 +218,34 @@ mod tests {
     #[test]
     fn each_kind_is_read_from_what_the_backend_writes() {
         let home = OsString::from("/srv/100% <mine> & $HOME/back\\slash");
-        for (kind, text) in [(Kind::Systemd, UNIT), (Kind::Launchd, AGENT)] {
+        for (kind, text) in [(HostKind::Systemd, UNIT), (HostKind::Launchd, AGENT)] {
             let found = read(kind, text).expect("rendered by us");
             assert_eq!(found.command, ["/opt/new & 100%/hermes", "gateway", "run"]);
             assert_eq!(found.env[&OsString::from("HERMES_HOME")], home, "{kind:?}");
         }
-        let found = read(Kind::Windows, TASK).expect("rendered by us");
+        let found = read(HostKind::Windows, TASK).expect("rendered by us");
         assert_eq!(found.command[3..], ["gateway", "run"]);
         assert_eq!(found.env[&OsString::from("HERMES_SUPERVISOR")], "windows");
-        assert_eq!(found.first_pause, Duration::from_secs(60));
+        assert_eq!(found.restart_delay, Duration::from_secs(60));
     }
 
     #[test]
     fn a_unit_has_its_times_and_codes() {
-        let found = read(Kind::Systemd, UNIT).expect("rendered by us");
+        let found = read(HostKind::Systemd, UNIT).expect("rendered by us");
         assert_eq!(
-            (found.kill_after, found.first_pause),
-            (span("1500ms").expect("a time"), span("500ms").expect("a time"))
+            (found.kill_after, found.restart_delay),
+            (parse_duration("1500ms").expect("a time"), parse_duration("500ms").expect("a time"))
         );
-        assert_eq!(found.steps, Some((8, Duration::from_secs(120))));
-        assert_eq!((found.last_codes, found.fine_codes), ([78].into(), [75, 143].into()));
+        assert_eq!(found.backoff, Some((8, Duration::from_secs(120))));
+        assert_eq!((found.no_restart_codes, found.success_codes), ([78].into(), [75, 143].into()));
     }
 
     #[test]
     fn a_line_that_is_not_known_is_an_error() {
-        assert!(read(Kind::Systemd, &UNIT.replace("KillMode=mixed", "KillMode=process")).is_err());
-        assert!(read(Kind::Windows, &TASK.replace("IgnoreNew", "Parallel")).is_err());
-        assert!(read(Kind::Launchd, &AGENT.replace("SuccessfulExit", "Crashed")).is_err());
+        assert!(
+            read(HostKind::Systemd, &UNIT.replace("KillMode=mixed", "KillMode=process")).is_err()
+        );
+        assert!(read(HostKind::Windows, &TASK.replace("IgnoreNew", "Parallel")).is_err());
+        assert!(read(HostKind::Launchd, &AGENT.replace("SuccessfulExit", "Crashed")).is_err());
     }
 }

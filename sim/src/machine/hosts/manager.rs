@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use hermes::host::effect::Status;
 
-use super::Kind;
+use super::HostKind;
 use super::definition::Definition;
-use crate::machine::process::Body;
+use crate::machine::process::ProcessBody;
 use crate::machine::s6::act;
-use crate::machine::world::{ContainerId, Who, World};
+use crate::machine::world::{ContainerId, ProcessId, World};
 
 pub use turn::step;
 
@@ -31,14 +31,14 @@ pub const NOTIFY_SOCKET: &str = "/run/user/10000/systemd/notify";
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Manager {
     /// Whose machine.
-    pub kind: Kind,
-    stage: Stage,
+    pub kind: HostKind,
+    stage: ManagerStage,
     /// What is loaded, by name.
     pub units: BTreeMap<String, Unit>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stage {
+enum ManagerStage {
     Begins,
     Lives,
     Ends,
@@ -50,22 +50,22 @@ pub struct Unit {
     /// What was read.
     pub definition: Definition,
     /// How far it is.
-    pub state: State,
+    pub state: UnitState,
     /// What it was told and has not begun.
-    pub order: Option<Order>,
+    pub order: Option<UnitOrder>,
     /// How its process ended the last time.
-    pub last: Option<Status>,
+    pub last_status: Option<Status>,
     /// When that last changed, by the wall clock; never the same twice.
-    pub changed: Duration,
+    pub changed_at: Duration,
     /// It is forgotten once it has ended.
-    pub leaves: bool,
+    pub unloads_when_down: bool,
     begun: Duration,
     tries: u32,
 }
 
 /// How far a service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum UnitState {
     /// It does not run.
     Down,
     /// The same, and that is a failure.
@@ -94,7 +94,7 @@ pub enum State {
 
 /// What a service is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
+pub enum UnitOrder {
     /// To run.
     Start,
     /// Not to run.
@@ -108,11 +108,11 @@ impl Unit {
     pub fn new(definition: Definition) -> Self {
         Self {
             definition,
-            state: State::Down,
+            state: UnitState::Down,
             order: None,
-            last: None,
-            changed: Duration::ZERO,
-            leaves: false,
+            last_status: None,
+            changed_at: Duration::ZERO,
+            unloads_when_down: false,
             begun: Duration::ZERO,
             tries: 0,
         }
@@ -121,39 +121,41 @@ impl Unit {
     /// Its process, the one that is asked before included.
     pub fn pid(&self) -> Option<i32> {
         match self.state {
-            State::Asking(pid) | State::Up { pid, .. } | State::Ending { pid, .. } => Some(pid),
-            State::Down | State::Failed | State::Pausing(_) => None,
+            UnitState::Asking(pid) | UnitState::Up { pid, .. } | UnitState::Ending { pid, .. } => {
+                Some(pid)
+            }
+            UnitState::Down | UnitState::Failed | UnitState::Pausing(_) => None,
         }
     }
 
     /// Does it run, or is it about to?
     pub fn is_wanted(&self) -> bool {
         match self.state {
-            State::Asking(_) | State::Up { .. } | State::Pausing(_) => true,
-            State::Ending { again, .. } => again,
-            State::Down | State::Failed => {
-                matches!(self.order, Some(Order::Start | Order::Restart))
+            UnitState::Asking(_) | UnitState::Up { .. } | UnitState::Pausing(_) => true,
+            UnitState::Ending { again, .. } => again,
+            UnitState::Down | UnitState::Failed => {
+                matches!(self.order, Some(UnitOrder::Start | UnitOrder::Restart))
             }
         }
     }
 
     fn deadline(&self) -> Option<Duration> {
         match self.state {
-            State::Ending { kill_at: at, .. } | State::Pausing(at) => Some(at),
+            UnitState::Ending { kill_at: at, .. } | UnitState::Pausing(at) => Some(at),
             _ => None,
         }
     }
 
-    fn becomes(&mut self, state: State, wall: Duration) {
+    fn becomes(&mut self, state: UnitState, wall: Duration) {
         self.state = state;
-        self.changed = wall.max(self.changed + Duration::from_micros(1));
+        self.changed_at = wall.max(self.changed_at + Duration::from_micros(1));
     }
 }
 
 impl Manager {
     /// As the machine starts.
-    pub fn new(kind: Kind) -> Self {
-        Self { kind, stage: Stage::Begins, units: BTreeMap::new() }
+    pub fn new(kind: HostKind) -> Self {
+        Self { kind, stage: ManagerStage::Begins, units: BTreeMap::new() }
     }
 
     /// Is this child the process of one of its services?
@@ -163,48 +165,48 @@ impl Manager {
 }
 
 /// The manager of a container that is a host.
-pub fn of(world: &World, id: ContainerId) -> Option<&Manager> {
-    match &world.process(Who { container: id, pid: 1 })?.body {
-        Body::Manager(manager) => Some(manager),
+pub fn manager_of(world: &World, id: ContainerId) -> Option<&Manager> {
+    match &world.process(ProcessId { container: id, pid: 1 })?.body {
+        ProcessBody::Manager(manager) => Some(manager),
         _ => None,
     }
 }
 
 /// The same, to be told something.
-pub(super) fn of_mut(world: &mut World, id: ContainerId) -> Option<&mut Manager> {
-    match &mut world.process_mut(Who { container: id, pid: 1 })?.body {
-        Body::Manager(manager) => Some(manager),
+pub(super) fn manager_of_mut(world: &mut World, id: ContainerId) -> Option<&mut Manager> {
+    match &mut world.process_mut(ProcessId { container: id, pid: 1 })?.body {
+        ProcessBody::Manager(manager) => Some(manager),
         _ => None,
     }
 }
 
 /// A process of this container says on systemd's socket that it is ready.
-pub fn hear(world: &mut World, who: Who) {
+pub fn notify_ready(world: &mut World, who: ProcessId) {
     let wall = world.clock.wall;
-    let Some(manager) = of_mut(world, who.container) else { return };
+    let Some(manager) = manager_of_mut(world, who.container) else { return };
     for unit in manager.units.values_mut() {
-        if unit.state == (State::Up { pid: who.pid, ready: false }) {
-            unit.becomes(State::Up { pid: who.pid, ready: true }, wall);
+        if unit.state == (UnitState::Up { pid: who.pid, ready: false }) {
+            unit.becomes(UnitState::Up { pid: who.pid, ready: true }, wall);
         }
     }
 }
 
-fn own(world: &World, who: Who) -> Option<&Manager> {
-    of(world, who.container).filter(|_| who.pid == 1 && act::can_move(world, who))
+fn own(world: &World, who: ProcessId) -> Option<&Manager> {
+    manager_of(world, who.container).filter(|_| who.pid == 1 && act::can_move(world, who))
 }
 
 /// Is there something for it to do now?
-pub fn is_ready(world: &World, who: Who) -> bool {
+pub fn is_ready(world: &World, who: ProcessId) -> bool {
     let Some(own) = own(world, who) else { return false };
     let now = world.clock.boot;
     match own.stage {
-        Stage::Begins => true,
-        Stage::Ends if own.units.values().all(|unit| unit.pid().is_none()) => true,
+        ManagerStage::Begins => true,
+        ManagerStage::Ends if own.units.values().all(|unit| unit.pid().is_none()) => true,
         _ => {
             world.process(who).is_some_and(|process| !process.pending.is_empty())
                 || own.units.values().any(|unit| {
                     unit.order.is_some()
-                        || unit.pid().is_some_and(|pid| end_of(world, who, pid).is_some())
+                        || unit.pid().is_some_and(|pid| child_status(world, who, pid).is_some())
                         || unit.deadline().is_some_and(|at| at <= now)
                 })
         }
@@ -212,14 +214,14 @@ pub fn is_ready(world: &World, who: Who) -> bool {
 }
 
 /// When time alone gives it something to do.
-pub fn wakes_at(world: &World, who: Who) -> Option<Duration> {
+pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
     own(world, who)?.units.values().filter_map(Unit::deadline).min()
 }
 
-fn end_of(world: &World, who: Who, pid: i32) -> Option<Status> {
-    world.process(Who { pid, ..who })?.ended
+fn child_status(world: &World, who: ProcessId, pid: i32) -> Option<Status> {
+    world.process(ProcessId { pid, ..who })?.end_status
 }
 
-pub(super) fn text(world: &mut World, who: Who, path: &Path) -> Option<String> {
+pub(super) fn read_text(world: &mut World, who: ProcessId, path: &Path) -> Option<String> {
     String::from_utf8(act::read(world, who, path).ok()?).ok()
 }

@@ -7,26 +7,28 @@ use std::time::Duration;
 
 use hermes::host::effect::{Effect, Finished, Place, Status};
 
-use super::manager::{self, Manager, Order, State, Unit};
-use super::tools::{failed, said};
-use super::{Kind, definition, directory};
-use crate::machine::kernel::Stand;
+use super::manager::{self, Manager, Unit, UnitOrder, UnitState};
+use super::tools::{failed, succeeded};
+use super::{HostKind, definition, units_dir};
+use crate::machine::kernel::OwnedView;
 use crate::machine::s6::act;
-use crate::machine::world::{Who, World};
+use crate::machine::world::{ProcessId, World};
 
 const WANTS: &str = "default.target.wants";
 
-pub(super) fn run(world: &mut World, who: Who, words: &[&str]) -> Finished {
-    if manager::of(world, who.container).is_none_or(|manager| manager.kind != Kind::Systemd) {
+pub(super) fn run(world: &mut World, who: ProcessId, words: &[&str]) -> Finished {
+    if manager::manager_of(world, who.container)
+        .is_none_or(|manager| manager.kind != HostKind::Systemd)
+    {
         let why = "System has not been booted with systemd as init system (PID 1). Can't operate.";
         return failed(1, why);
     }
-    forget_the_unused(world, who);
+    unload_unused(world, who);
     let mut plain = words.iter().copied().filter(|word| !word.starts_with("--"));
     let (action, name) = (plain.next().unwrap_or_default(), plain.next().unwrap_or_default());
     match (action, name) {
         ("daemon-reload", _) => reload(world, who),
-        ("show", "systemd") => said("Version=257\n"),
+        ("show", "systemd") => succeeded("Version=257\n"),
         ("show", _) => show(world, who, name),
         ("enable", _) => enable(world, who, name),
         ("disable", _) => disable(world, who, name),
@@ -37,88 +39,90 @@ pub(super) fn run(world: &mut World, who: Who, words: &[&str]) -> Finished {
 }
 
 /// What is down, did not fail, and is wanted by nobody is not kept, and with it goes how it ended.
-fn forget_the_unused(world: &mut World, who: Who) {
-    let wants = directory(Kind::Systemd).join(WANTS);
-    let units = manager::of(world, who.container).map(|manager| manager.units.iter());
-    let is_unused = |unit: &Unit| unit.state == State::Down && unit.order.is_none();
+fn unload_unused(world: &mut World, who: ProcessId) {
+    let wants = units_dir(HostKind::Systemd).join(WANTS);
+    let units = manager::manager_of(world, who.container).map(|manager| manager.units.iter());
+    let is_unused = |unit: &Unit| unit.state == UnitState::Down && unit.order.is_none();
     let unused = units.into_iter().flatten().filter(|(_, unit)| is_unused(unit));
     let names: Vec<String> = unused.map(|(name, _)| name.clone()).collect();
     for name in names {
         if act::exists(world, who, &wants.join(&name)) {
             continue;
         }
-        if let Some(manager) = manager::of_mut(world, who.container) {
+        if let Some(manager) = manager::manager_of_mut(world, who.container) {
             manager.units.remove(&name);
         }
     }
 }
 
 /// The manager with this unit loaded, if there is a file of it that can be read.
-fn load<'a>(world: &'a mut World, who: Who, name: &str) -> Option<&'a mut Unit> {
-    let is_loaded = manager::of(world, who.container)?.units.contains_key(name);
+fn load<'a>(world: &'a mut World, who: ProcessId, name: &str) -> Option<&'a mut Unit> {
+    let is_loaded = manager::manager_of(world, who.container)?.units.contains_key(name);
     if !is_loaded {
-        let first = Who { pid: 1, ..who };
-        let text = manager::text(world, first, &directory(Kind::Systemd).join(name))?;
-        let definition = definition::read(Kind::Systemd, &text).ok()?;
-        let units = &mut manager::of_mut(world, who.container)?.units;
+        let first = ProcessId { pid: 1, ..who };
+        let text = manager::read_text(world, first, &units_dir(HostKind::Systemd).join(name))?;
+        let definition = definition::read(HostKind::Systemd, &text).ok()?;
+        let units = &mut manager::manager_of_mut(world, who.container)?.units;
         units.insert(name.to_owned(), Unit::new(definition));
     }
-    manager::of_mut(world, who.container)?.units.get_mut(name)
+    manager::manager_of_mut(world, who.container)?.units.get_mut(name)
 }
 
-fn order(world: &mut World, who: Who, action: &str, name: &str) -> Finished {
+fn order(world: &mut World, who: ProcessId, action: &str, name: &str) -> Finished {
     match (load(world, who, name), action) {
         (None, "stop") => failed(5, &format!("Failed to stop {name}: Unit {name} not loaded.")),
         (None, _) => failed(5, &format!("Failed to {action} {name}: Unit {name} not found.")),
         (Some(unit), _) => {
             unit.order = Some(match action {
-                "start" => Order::Start,
-                "stop" => Order::Stop,
-                _ => Order::Restart,
+                "start" => UnitOrder::Start,
+                "stop" => UnitOrder::Stop,
+                _ => UnitOrder::Restart,
             });
-            said("")
+            succeeded("")
         }
     }
 }
 
 /// Files are read again; a unit without one that does not run is forgotten.
-fn reload(world: &mut World, who: Who) -> Finished {
-    let first = Who { pid: 1, ..who };
-    let units = manager::of(world, who.container).map(|manager| manager.units.clone());
+fn reload(world: &mut World, who: ProcessId) -> Finished {
+    let first = ProcessId { pid: 1, ..who };
+    let units = manager::manager_of(world, who.container).map(|manager| manager.units.clone());
     for (name, unit) in units.unwrap_or_default() {
-        let text = manager::text(world, first, &directory(Kind::Systemd).join(&name));
-        let read = text.and_then(|text| definition::read(Kind::Systemd, &text).ok());
-        let Some(Manager { units, .. }) = manager::of_mut(world, who.container) else { continue };
+        let text = manager::read_text(world, first, &units_dir(HostKind::Systemd).join(&name));
+        let read = text.and_then(|text| definition::read(HostKind::Systemd, &text).ok());
+        let Some(Manager { units, .. }) = manager::manager_of_mut(world, who.container) else {
+            continue;
+        };
         match read {
             Some(definition) => units.get_mut(&name).expect("cloned above").definition = definition,
-            None if unit.state == State::Down => drop(units.remove(&name)),
+            None if unit.state == UnitState::Down => drop(units.remove(&name)),
             None => {}
         }
     }
-    said("")
+    succeeded("")
 }
 
-fn enable(world: &mut World, who: Who, name: &str) -> Finished {
-    let dir = directory(Kind::Systemd);
+fn enable(world: &mut World, who: ProcessId, name: &str) -> Finished {
+    let dir = units_dir(HostKind::Systemd);
     if !act::exists(world, who, &dir.join(name)) {
         return failed(1, &format!("Failed to enable unit: Unit file {name} does not exist."));
     }
     let wants = dir.join(WANTS);
     let made = act::make_dir(world, who, &wants.to_string_lossy(), 0o755);
-    let view = Stand::of(world, who);
+    let view = OwnedView::for_process(world, who);
     let link = world.disk.make_link(&view.view(), None, &wants.join(name), dir.join(name));
     match (made, link) {
-        (Ok(_), Ok(_) | Err(hermes::error::Errno::EXIST)) => said(""),
+        (Ok(_), Ok(_) | Err(hermes::error::Errno::EXIST)) => succeeded(""),
         (made, link) => {
-            let errno = made.err().or(link.err()).map(act::text).unwrap_or_default();
+            let errno = made.err().or(link.err()).map(act::strerror).unwrap_or_default();
             failed(1, &format!("Failed to enable unit: {errno}"))
         }
     }
 }
 
 /// The last link out takes its directory along.
-fn disable(world: &mut World, who: Who, name: &str) -> Finished {
-    let dir = directory(Kind::Systemd);
+fn disable(world: &mut World, who: ProcessId, name: &str) -> Finished {
+    let dir = units_dir(HostKind::Systemd);
     if !act::exists(world, who, &dir.join(name)) {
         return failed(1, &format!("Failed to disable unit: Unit file {name} does not exist."));
     }
@@ -131,31 +135,32 @@ fn disable(world: &mut World, who: Who, name: &str) -> Finished {
         Ok(_) | Err(hermes::error::Errno::NOENT) => {
             // There may be others in it, and then it stays.
             let _ = gone(world, &dir.join(WANTS), true);
-            said("")
+            succeeded("")
         }
-        Err(errno) => failed(1, &format!("Failed to disable unit: {}", act::text(errno))),
+        Err(errno) => failed(1, &format!("Failed to disable unit: {}", act::strerror(errno))),
     }
 }
 
-fn reset(world: &mut World, who: Who, name: &str) -> Finished {
-    let unit = manager::of_mut(world, who.container).and_then(|own| own.units.get_mut(name));
+fn reset(world: &mut World, who: ProcessId, name: &str) -> Finished {
+    let unit =
+        manager::manager_of_mut(world, who.container).and_then(|own| own.units.get_mut(name));
     match unit {
         None => failed(
             1,
             &format!("Failed to reset failed state of unit {name}: Unit {name} not loaded."),
         ),
         Some(unit) => {
-            if unit.state == State::Failed {
-                unit.state = State::Down;
+            if unit.state == UnitState::Failed {
+                unit.state = UnitState::Down;
             }
-            said("")
+            succeeded("")
         }
     }
 }
 
-fn show(world: &mut World, who: Who, name: &str) -> Finished {
-    let path = directory(Kind::Systemd).join(name);
-    let is_enabled = act::exists(world, who, &directory(Kind::Systemd).join(WANTS).join(name));
+fn show(world: &mut World, who: ProcessId, name: &str) -> Finished {
+    let path = units_dir(HostKind::Systemd).join(name);
+    let is_enabled = act::exists(world, who, &units_dir(HostKind::Systemd).join(WANTS).join(name));
     let there = act::exists(world, who, &path);
     let unit = load(world, who, name).map(|unit| unit.clone());
     let load = match (&unit, there) {
@@ -171,10 +176,10 @@ fn show(world: &mut World, who: Who, name: &str) -> Finished {
     let (active, sub) = unit.as_ref().map_or(("inactive", "dead"), |unit| words(unit.state));
     let mut text = format!("LoadState={load}\nActiveState={active}\nSubState={sub}\n");
     let pid = match unit.as_ref().map(|unit| unit.state) {
-        Some(State::Up { pid, .. } | State::Ending { pid, .. }) => pid,
+        Some(UnitState::Up { pid, .. } | UnitState::Ending { pid, .. }) => pid,
         _ => 0,
     };
-    let (code, status) = match unit.as_ref().and_then(|unit| unit.last) {
+    let (code, status) = match unit.as_ref().and_then(|unit| unit.last_status) {
         None => (0, 0),
         Some(Status::Exited(code)) => (1, i32::from(code)),
         Some(Status::Signalled(signal)) => (2, signal.0),
@@ -182,11 +187,11 @@ fn show(world: &mut World, who: Who, name: &str) -> Finished {
     let has_job = unit.as_ref().is_some_and(|unit| {
         let waits = matches!(
             unit.state,
-            State::Asking(_) | State::Up { ready: false, .. } | State::Ending { .. }
+            UnitState::Asking(_) | UnitState::Up { ready: false, .. } | UnitState::Ending { .. }
         );
         unit.order.is_some() || waits
     });
-    let stamp = unit.map(|unit| unit.changed).filter(|at| !at.is_zero()).map(stamp);
+    let stamp = unit.map(|unit| unit.changed_at).filter(|at| !at.is_zero()).map(stamp);
     // A String takes everything.
     let _ = write!(
         text,
@@ -195,19 +200,19 @@ fn show(world: &mut World, who: Who, name: &str) -> Finished {
         stamp.unwrap_or_default(),
         if has_job { "7" } else { "" },
     );
-    said(text)
+    succeeded(text)
 }
 
 /// ActiveState and SubState.
-fn words(state: State) -> (&'static str, &'static str) {
+fn words(state: UnitState) -> (&'static str, &'static str) {
     match state {
-        State::Down => ("inactive", "dead"),
-        State::Failed => ("failed", "failed"),
-        State::Asking(_) => ("activating", "condition"),
-        State::Up { ready: false, .. } => ("activating", "start"),
-        State::Up { .. } => ("active", "running"),
-        State::Ending { .. } => ("deactivating", "stop-sigterm"),
-        State::Pausing(_) => ("activating", "auto-restart"),
+        UnitState::Down => ("inactive", "dead"),
+        UnitState::Failed => ("failed", "failed"),
+        UnitState::Asking(_) => ("activating", "condition"),
+        UnitState::Up { ready: false, .. } => ("activating", "start"),
+        UnitState::Up { .. } => ("active", "running"),
+        UnitState::Ending { .. } => ("deactivating", "stop-sigterm"),
+        UnitState::Pausing(_) => ("activating", "auto-restart"),
     }
 }
 

@@ -5,19 +5,19 @@ use std::ffi::OsString;
 use hermes::host::effect::{Finished, Status};
 use hermes::name::Profile;
 
-use super::{Kind, launchctl, manager, schtasks, systemctl};
+use super::{HostKind, launchctl, manager, schtasks, systemctl};
 use crate::machine::touched;
-use crate::machine::world::{ContainerId, Who, World};
+use crate::machine::world::{ContainerId, ProcessId, World};
 
 /// Runs a tool for a process; `None` for one that this world does not have.
-pub fn run(world: &mut World, who: Who, name: &str, args: &[OsString]) -> Option<Finished> {
+pub fn run(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> Option<Finished> {
     if matches!(name, "systemctl" | "loginctl" | "launchctl" | "schtasks") {
-        touched::everything();
+        touched::record_everything();
     }
     let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
     match name {
         "systemctl" => Some(systemctl::run(world, who, &words)),
-        "loginctl" => Some(said("Linger=yes\n")),
+        "loginctl" => Some(succeeded("Linger=yes\n")),
         "launchctl" => Some(launchctl::run(world, who, &words)),
         "schtasks" => Some(schtasks::run(world, who, &words)),
         _ => None,
@@ -25,19 +25,21 @@ pub fn run(world: &mut World, who: Who, name: &str, args: &[OsString]) -> Option
 }
 
 /// Somebody uses the host's own tool to end a gateway and keep it down; whether that tool did it.
-pub fn stop(world: &mut World, id: ContainerId, profile: &Profile) -> bool {
-    let Some(kind) = manager::of(world, id).map(|manager| manager.kind) else { return false };
-    let name = kind.name_of(profile);
+pub fn stop_service(world: &mut World, id: ContainerId, profile: &Profile) -> bool {
+    let Some(kind) = manager::manager_of(world, id).map(|manager| manager.kind) else {
+        return false;
+    };
+    let name = kind.service_name(profile);
     let target = format!("gui/10000/{name}");
     let lines: Vec<(&str, Vec<&str>)> = match kind {
-        Kind::Systemd => vec![("systemctl", vec!["--user", "stop", &name])],
-        Kind::Launchd => vec![("launchctl", vec!["bootout", &target])],
-        Kind::Windows => vec![
+        HostKind::Systemd => vec![("systemctl", vec!["--user", "stop", &name])],
+        HostKind::Launchd => vec![("launchctl", vec!["bootout", &target])],
+        HostKind::Windows => vec![
             ("schtasks", vec!["/Change", "/TN", &name, "/DISABLE"]),
             ("schtasks", vec!["/End", "/TN", &name]),
         ],
     };
-    let who = Who { container: id, pid: 1 };
+    let who = ProcessId { container: id, pid: 1 };
     lines.into_iter().all(|(tool, words)| {
         let args: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         run(world, who, tool, &args).is_some_and(|ran| ran.status == Status::Exited(0))
@@ -45,7 +47,7 @@ pub fn stop(world: &mut World, id: ContainerId, profile: &Profile) -> bool {
 }
 
 /// It did it, and said this.
-pub(super) fn said(text: impl Into<String>) -> Finished {
+pub(super) fn succeeded(text: impl Into<String>) -> Finished {
     let stdout = text.into().into_bytes();
     Finished { status: Status::Exited(0), stdout, stderr: Vec::new() }
 }

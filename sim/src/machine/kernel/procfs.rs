@@ -7,30 +7,35 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{How, Kind, Meta};
 
-use crate::machine::process::{Process, What};
-use crate::machine::touched::{self, Thing};
-use crate::machine::world::{Who, World};
+use crate::machine::process::{OpenKind, Process};
+use crate::machine::touched::{self, Resource};
+use crate::machine::world::{ProcessId, World};
 
 /// A boot of the machine, as `/proc/sys/kernel/random/boot_id` tells it.
 fn boot_id(world: &World) -> String {
-    format!("00000000-0000-4000-8000-{:012x}\n", world.boots)
+    format!("00000000-0000-4000-8000-{:012x}\n", world.boot_count)
 }
 
-pub(super) fn open(world: &World, who: Who, below: &Path, how: How) -> Result<What, Errno> {
+pub(super) fn open(
+    world: &World,
+    who: ProcessId,
+    below: &Path,
+    how: How,
+) -> Result<OpenKind, Errno> {
     match how {
-        How::Directory if below.as_os_str().is_empty() => Ok(What::Proc),
+        How::Directory if below.as_os_str().is_empty() => Ok(OpenKind::Proc),
         How::Directory => Err(Errno::NOTDIR),
-        How::Read => Ok(What::Text(text(world, who, below)?)),
+        How::Read => Ok(OpenKind::Text(file_text(world, who, below)?)),
         _ => Err(Errno::ACCESS),
     }
 }
 
-fn text(world: &World, who: Who, below: &Path) -> Result<Arc<[u8]>, Errno> {
+fn file_text(world: &World, who: ProcessId, below: &Path) -> Result<Arc<[u8]>, Errno> {
     if below == Path::new("sys/kernel/random/boot_id") {
         return Ok(Arc::from(boot_id(world).as_bytes()));
     }
     let mut parts = below.iter().map(|part| part.to_str().unwrap_or_default());
-    let process = named(world, who, parts.next().unwrap_or_default())?;
+    let process = process_named(world, who, parts.next().unwrap_or_default())?;
     let text = match parts.next() {
         Some("comm") => format!("{}\n", process.1.comm).into_bytes(),
         Some("cmdline") => command_line(process.1),
@@ -40,13 +45,17 @@ fn text(world: &World, who: Who, below: &Path) -> Result<Arc<[u8]>, Errno> {
     Ok(Arc::from(text))
 }
 
-fn named<'a>(world: &'a World, who: Who, name: &str) -> Result<(i32, &'a Process), Errno> {
+fn process_named<'a>(
+    world: &'a World,
+    who: ProcessId,
+    name: &str,
+) -> Result<(i32, &'a Process), Errno> {
     let pid = match name {
         "self" => who.pid,
         number => number.parse().map_err(|_| Errno::NOENT)?,
     };
-    let target = Who { container: who.container, pid };
-    touched::seen(Thing::Process(target));
+    let target = ProcessId { container: who.container, pid };
+    touched::record_read(Resource::Process(target));
     Ok((pid, world.process(target).ok_or(Errno::NOENT)?))
 }
 
@@ -63,7 +72,7 @@ fn command_line(process: &Process) -> Vec<u8> {
 fn stat(pid: i32, process: &Process) -> String {
     let state = if process.is_alive() { 'S' } else { 'Z' };
     let zeros = "0 ".repeat(15);
-    let start_time = ticks(process.started);
+    let start_time = ticks(process.started_at);
     format!(
         "{pid} ({}) {state} {} {} {} {zeros}{start_time} 0 0\n",
         process.comm, process.parent, process.group, process.group
@@ -75,15 +84,15 @@ fn ticks(started: Duration) -> u128 {
     started.as_millis() / 10
 }
 
-pub(super) fn meta(world: &World, who: Who, below: &Path) -> Result<Meta, Errno> {
+pub(super) fn meta(world: &World, who: ProcessId, below: &Path) -> Result<Meta, Errno> {
     let kind = if below.as_os_str().is_empty() { Kind::Directory } else { Kind::File };
     if kind == Kind::File {
-        text(world, who, below)?;
+        file_text(world, who, below)?;
     }
     Ok(Meta { kind, mode: 0o444, uid: 0, gid: 0, size: 0, identity: (0, 0), links: 1 })
 }
 
-pub(super) fn read_link(world: &World, who: Who, below: &Path) -> Result<PathBuf, Errno> {
+pub(super) fn read_link(world: &World, who: ProcessId, below: &Path) -> Result<PathBuf, Errno> {
     match below.to_str() {
         Some("self/ns/pid") => {
             let namespace = world.container(who.container).namespace;

@@ -14,27 +14,27 @@ use hermes::error::Errno;
 use hermes::host::effect::{Finished, Handle, Kind, Links, Pid, Program, Status};
 use hermes::host::{Answer, Outcome};
 
-use super::{Reply, Stand, files, process, signals, waiting};
-use crate::hash::Kept;
+use super::{OwnedView, Reply, files, process, signals, waiting};
+use crate::hash::LazilyHashed;
 use crate::machine::disk::Credentials;
 use crate::machine::hosts;
 use crate::machine::image;
-use crate::machine::process::{Body, Open, Process, What};
+use crate::machine::process::{OpenFile, OpenKind, Process, ProcessBody};
 use crate::machine::s6::shell::{self, Next};
 use crate::machine::s6::{logger::Logger, svscan::Svscan, tools};
-use crate::machine::touched::{self, Thing};
-use crate::machine::user_program::Running;
-use crate::machine::world::{Who, World};
+use crate::machine::touched::{self, Resource};
+use crate::machine::user_program::UserProgram;
+use crate::machine::world::{ProcessId, World};
 use crate::replay::Task;
 
 const NOEXEC: Errno = Errno(8);
 
 /// A script that becomes a script that becomes …
-const DEPTH_MAX: usize = 8;
+const INTERPRETERS_MAX: usize = 8;
 
 /// How a new process begins, before it is any program.
 #[derive(Clone, Debug)]
-pub struct Birth {
+pub struct NewProcess {
     /// Its parent's number; 0 from outside.
     pub parent: i32,
     /// A number that nobody else has.
@@ -42,44 +42,44 @@ pub struct Birth {
     /// Whom it runs as.
     pub credentials: Credentials,
     /// Open files, by descriptor.
-    pub inherited: BTreeMap<i32, Open>,
+    pub inherited: BTreeMap<i32, OpenFile>,
     /// It gets SIGKILL when its parent ends.
     pub dies_with_parent: bool,
 }
 
 /// Makes a process in a container. It is nobody yet: [`become_program`] makes it somebody.
-pub fn make(
+pub fn make_process(
     world: &mut World,
     container: crate::machine::world::ContainerId,
-    birth: Birth,
-    body: Body,
-) -> Who {
-    touched::changed(Thing::Processes(container));
+    birth: NewProcess,
+    body: ProcessBody,
+) -> ProcessId {
+    touched::record_write(Resource::Processes(container));
     for open in birth.inherited.values() {
-        match open.what {
-            What::Pipe(pipe) => touched::changed(Thing::Pipe(pipe)),
-            What::Node(node) if open.flock => touched::changed(Thing::Lock(node)),
+        match open.kind {
+            OpenKind::Pipe(pipe) => touched::record_write(Resource::Pipe(pipe)),
+            OpenKind::Node(node) if open.flock => touched::record_write(Resource::Lock(node)),
             _ => {}
         }
     }
     let started = world.clock.boot;
-    let parent = world.process(Who { container, pid: birth.parent });
+    let parent = world.process(ProcessId { container, pid: birth.parent });
     let service = parent.and_then(|parent| parent.service.clone());
     let inside = world.container_mut(container);
     inside.last_pid += 1;
     let pid = inside.last_pid;
-    touched::changed(Thing::Process(Who { container, pid }));
+    touched::record_write(Resource::Process(ProcessId { container, pid }));
     let process = Process {
         serial: birth.serial,
         parent: birth.parent,
         group: pid,
-        started,
+        started_at: started,
         credentials: birth.credentials,
         cwd: inside.root,
         comm: String::new(),
         argv: Arc::default(),
         env: Arc::default(),
-        open: BTreeMap::new(),
+        open_files: BTreeMap::new(),
         inherited: birth.inherited,
         record_locks: BTreeSet::new(),
         trapped: BTreeSet::new(),
@@ -87,24 +87,24 @@ pub fn make(
         stopped: false,
         dies_with_parent: birth.dies_with_parent,
         spawned: BTreeSet::new(),
-        made: 0,
-        since: None,
-        ended: None,
+        made_count: 0,
+        waiting_since: None,
+        end_status: None,
         service,
         body,
     };
-    inside.processes.insert(pid, Arc::new(Kept::new(process)));
-    Who { container, pid }
+    inside.processes.insert(pid, Arc::new(LazilyHashed::new(process)));
+    ProcessId { container, pid }
 }
 
 /// Has a process become a program, as `execve` does. What it had open is closed; record locks stay.
-pub fn become_program(world: &mut World, who: Who, program: &Program) -> Result<(), Errno> {
-    touched::changed(Thing::Process(who));
+pub fn become_program(world: &mut World, who: ProcessId, program: &Program) -> Result<(), Errno> {
+    touched::record_write(Resource::Process(who));
     let mut program = program.clone();
-    for _ in 0..DEPTH_MAX {
+    for _ in 0..INTERPRETERS_MAX {
         match load(world, who, &program)? {
             Loaded::Body(body) => {
-                settle(world, who, &program, *body);
+                install_program(world, who, &program, *body);
                 return Ok(());
             }
             Loaded::Next(Next::Exec { program: next, credentials }) => {
@@ -114,11 +114,11 @@ pub fn become_program(world: &mut World, who: Who, program: &Program) -> Result<
                 program = next;
             }
             Loaded::Next(Next::Wait(script)) => {
-                settle(world, who, &program, Body::Shell(script));
+                install_program(world, who, &program, ProcessBody::Shell(script));
                 return Ok(());
             }
             Loaded::Next(Next::Exit(code)) => {
-                signals::end(world, who, Status::Exited(code));
+                signals::end_process(world, who, Status::Exited(code));
                 return Ok(());
             }
         }
@@ -127,22 +127,22 @@ pub fn become_program(world: &mut World, who: Who, program: &Program) -> Result<
 }
 
 enum Loaded {
-    Body(Box<Body>),
+    Body(Box<ProcessBody>),
     Next(Next),
 }
 
 /// Puts the new image in place.
-fn settle(world: &mut World, who: Who, program: &Program, body: Body) {
+fn install_program(world: &mut World, who: ProcessId, program: &Program, body: ProcessBody) {
     let own = process(world, who);
     let name = program.path.file_name().unwrap_or_default().to_string_lossy();
     own.comm = name.chars().take(15).collect();
     own.argv = Arc::new(argv(program));
     own.env = Arc::new(program.env.clone());
     own.trapped.clear();
-    own.since = None;
+    own.waiting_since = None;
     own.body = body;
-    let closed: Vec<Open> = std::mem::take(&mut own.open).into_values().collect();
-    files::let_go(world, &closed);
+    let closed: Vec<OpenFile> = std::mem::take(&mut own.open_files).into_values().collect();
+    files::release_open_files(world, &closed);
 }
 
 fn argv(program: &Program) -> Vec<OsString> {
@@ -152,8 +152,8 @@ fn argv(program: &Program) -> Vec<OsString> {
 }
 
 /// The contents of an executable file, as this process may execute it.
-pub(crate) fn executable(world: &World, who: Who, path: &Path) -> Result<Vec<u8>, Errno> {
-    let stand = Stand::of(world, who);
+pub(crate) fn executable(world: &World, who: ProcessId, path: &Path) -> Result<Vec<u8>, Errno> {
+    let stand = OwnedView::for_process(world, who);
     let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
     let meta = world.disk.meta(node);
     if meta.kind != Kind::File || image::is_noexec(node.device) {
@@ -175,26 +175,26 @@ pub(crate) fn executable(world: &World, who: Who, path: &Path) -> Result<Vec<u8>
     Ok(world.disk.contents(node).unwrap_or_default().to_vec())
 }
 
-fn load(world: &mut World, who: Who, program: &Program) -> Result<Loaded, Errno> {
+fn load(world: &mut World, who: ProcessId, program: &Program) -> Result<Loaded, Errno> {
     let contents = executable(world, who, &program.path)?;
     if contents.starts_with(b"#!") {
         let text = String::from_utf8(contents).map_err(|_| NOEXEC)?;
         return Ok(Loaded::Next(shell::read(world, who, &text, program)?));
     }
     let body = match contents.as_slice() {
-        b"sim:hermes" => Body::Task(Box::new(task(world, who, program))),
-        b"sim:s6-log" => Body::Logger(Logger),
-        b"sim:s6-svscan" => Body::Svscan(Svscan::new(world, who, &program.args)),
+        b"sim:hermes" => ProcessBody::Task(Box::new(new_task(world, who, program))),
+        b"sim:s6-log" => ProcessBody::Logger(Logger),
+        b"sim:s6-svscan" => ProcessBody::Svscan(Svscan::new(world, who, &program.args)),
         b"sim:user" => {
             let behaviour = world.programs.get(&program.path).cloned().unwrap_or_default();
-            Body::User(Running::new(program.path.clone(), &behaviour, world.clock.boot))
+            ProcessBody::User(UserProgram::new(program.path.clone(), &behaviour, world.clock.boot))
         }
         _ => return Err(NOEXEC),
     };
     Ok(Loaded::Body(Box::new(body)))
 }
 
-fn task(world: &World, who: Who, program: &Program) -> Task {
+fn new_task(world: &World, who: ProcessId, program: &Program) -> Task {
     let own = &world.process(who).expect("the process that executes exists").credentials;
     let invocation = Invocation {
         argv: argv(program),
@@ -209,31 +209,31 @@ fn task(world: &World, who: Who, program: &Program) -> Task {
 }
 
 /// What a program finds open, from what its maker has.
-fn handed_on(
+fn inherited_files(
     world: &World,
-    who: Who,
+    who: ProcessId,
     inherit: &[(Handle, i32)],
-) -> Result<BTreeMap<i32, Open>, Errno> {
+) -> Result<BTreeMap<i32, OpenFile>, Errno> {
     let mut handed = BTreeMap::new();
     for &(handle, descriptor) in inherit {
-        handed.insert(descriptor, files::opened(world, who, handle)?.clone());
+        handed.insert(descriptor, files::open_file(world, who, handle)?.clone());
     }
     Ok(handed)
 }
 
-pub(super) fn spawn(world: &mut World, who: Who, program: &Program) -> Outcome {
-    let inherited = handed_on(world, who, &program.inherit)?;
+pub(super) fn spawn(world: &mut World, who: ProcessId, program: &Program) -> Outcome {
+    let inherited = inherited_files(world, who, &program.inherit)?;
     executable(world, who, &program.path)?;
     let own = process(world, who);
-    let birth = Birth {
+    let birth = NewProcess {
         parent: who.pid,
-        serial: own.fresh(),
+        serial: own.next_unique_number(),
         credentials: own.credentials.clone(),
         inherited,
         dies_with_parent: true,
     };
     let body = own.body.clone();
-    let child = make(world, who.container, birth, body);
+    let child = make_process(world, who.container, birth, body);
     if let Err(errno) = become_program(world, child, program) {
         world.container_mut(who.container).processes.remove(&child.pid);
         return Err(errno);
@@ -243,8 +243,8 @@ pub(super) fn spawn(world: &mut World, who: Who, program: &Program) -> Outcome {
     Ok(Answer::Pid(pid))
 }
 
-pub(super) fn exec(world: &mut World, who: Who, program: &Program) -> Reply {
-    let inherited = match handed_on(world, who, &program.inherit) {
+pub(super) fn exec(world: &mut World, who: ProcessId, program: &Program) -> Reply {
+    let inherited = match inherited_files(world, who, &program.inherit) {
         Ok(inherited) => inherited,
         Err(errno) => return Reply::Done(Err(errno)),
     };
@@ -253,37 +253,43 @@ pub(super) fn exec(world: &mut World, who: Who, program: &Program) -> Reply {
             if let Some(own) = world.process_mut(who) {
                 own.inherited.extend(inherited);
             }
-            Reply::Gone
+            Reply::Replaced
         }
         Err(errno) => Reply::Done(Err(errno)),
     }
 }
 
 /// A user's program in the place of a tool: it never ends by itself.
-pub(super) fn hangs(world: &World, who: Who, program: &Program) -> bool {
+pub(super) fn never_ends(world: &World, who: ProcessId, program: &Program) -> bool {
     executable(world, who, &program.path).is_ok_and(|contents| contents == b"sim:user")
 }
 
-fn tool(world: &mut World, who: Who, name: &str, args: &[OsString]) -> Option<Finished> {
+fn run_tool(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> Option<Finished> {
     tools::run(world, who, name, args).or_else(|| hosts::tools::run(world, who, name, args))
 }
 
 /// One of the supervisors' tools, or a script that only looks: they do one thing at once, so they are one step here.
-pub(super) fn run(world: &mut World, who: Who, program: &Program, timeout: Duration) -> Reply {
+pub(super) fn run(
+    world: &mut World,
+    who: ProcessId,
+    program: &Program,
+    timeout: Duration,
+) -> Reply {
     let contents = match executable(world, who, &program.path) {
         Ok(contents) => contents,
         Err(errno) => return Reply::Done(Err(errno)),
     };
     if contents.starts_with(b"#!") {
-        return Reply::Done(script(world, who, program, contents));
+        return Reply::Done(run_script(world, who, program, contents));
     }
     let name = contents.strip_prefix(b"sim:").unwrap_or_default();
     if name == b"user" {
-        let is_over = world.clock.boot >= waiting::since(world, who).saturating_add(timeout);
-        return if is_over { Reply::Done(Err(Errno::TIMEDOUT)) } else { Reply::NotYet };
+        let is_over =
+            world.clock.boot >= waiting::waiting_since(world, who).saturating_add(timeout);
+        return if is_over { Reply::Done(Err(Errno::TIMEDOUT)) } else { Reply::Blocked };
     }
     match std::ffi::OsStr::from_bytes(name).to_str() {
-        Some(name) => match tool(world, who, name, &program.args) {
+        Some(name) => match run_tool(world, who, name, &program.args) {
             Some(finished) => Reply::Done(Ok(Answer::Finished(finished))),
             None => Reply::Done(Err(NOEXEC)),
         },
@@ -291,7 +297,7 @@ pub(super) fn run(world: &mut World, who: Who, program: &Program, timeout: Durat
     }
 }
 
-fn script(world: &mut World, who: Who, program: &Program, contents: Vec<u8>) -> Outcome {
+fn run_script(world: &mut World, who: ProcessId, program: &Program, contents: Vec<u8>) -> Outcome {
     let text = String::from_utf8(contents).map_err(|_| NOEXEC)?;
     match shell::read(world, who, &text, program)? {
         Next::Exit(code) => Ok(Answer::Finished(Finished {

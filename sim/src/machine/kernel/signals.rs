@@ -7,23 +7,23 @@ use hermes::host::effect::{Handle, Pid, Signal, Status};
 use hermes::host::{Answer, Outcome};
 
 use super::{CHILD, PERM, files, process};
-use crate::machine::process::{Body, Open, What};
-use crate::machine::touched::{self, Thing};
-use crate::machine::world::{ContainerId, Phase, Who, World};
+use crate::machine::process::{OpenFile, OpenKind, ProcessBody};
+use crate::machine::touched::{self, Resource};
+use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 
 const STOP: Signal = Signal(19);
 const CONT: Signal = Signal(18);
 const CHLD: Signal = Signal(17);
 
-pub(super) fn open(world: &mut World, who: Who, pid: Pid) -> Outcome {
-    let target = Who { container: who.container, pid: pid.raw() };
+pub(super) fn open(world: &mut World, who: ProcessId, pid: Pid) -> Outcome {
+    let target = ProcessId { container: who.container, pid: pid.raw() };
     let serial = world.process(target).ok_or(Errno::SRCH)?.serial;
-    let open = Open::new(What::Process(target, serial), false, false);
-    Ok(Answer::Handle(Handle(process(world, who).insert(open))))
+    let open = OpenFile::new(OpenKind::Process(target, serial), false, false);
+    Ok(Answer::Handle(Handle(process(world, who).insert_open_file(open))))
 }
 
-pub(super) fn send(world: &mut World, who: Who, handle: Handle, signal: Signal) -> Outcome {
-    let What::Process(target, serial) = files::opened(world, who, handle)?.what else {
+pub(super) fn send(world: &mut World, who: ProcessId, handle: Handle, signal: Signal) -> Outcome {
+    let OpenKind::Process(target, serial) = files::open_file(world, who, handle)?.kind else {
         return Err(Errno::BADF);
     };
     match world.process(target) {
@@ -37,33 +37,38 @@ pub(super) fn send(world: &mut World, who: Who, handle: Handle, signal: Signal) 
     Ok(Answer::Done)
 }
 
-fn may_signal(world: &World, who: Who, target: Who) -> bool {
+fn may_signal(world: &World, who: ProcessId, target: ProcessId) -> bool {
     let uid = |who| world.process(who).map(|process| process.credentials.uid);
     uid(who) == Some(0) || uid(who) == uid(target)
 }
 
-pub(super) fn send_group(world: &mut World, who: Who, leader: Pid, signal: Signal) -> Outcome {
+pub(super) fn send_group(
+    world: &mut World,
+    who: ProcessId,
+    leader: Pid,
+    signal: Signal,
+) -> Outcome {
     if !process(world, who).spawned.contains(&leader.raw()) {
         return Err(Errno::SRCH);
     }
-    for member in group(world, who.container, leader.raw()) {
+    for member in group_members(world, who.container, leader.raw()) {
         deliver(world, member, signal);
     }
     Ok(Answer::Done)
 }
 
 /// Everybody alive in a process group.
-pub fn group(world: &World, container: ContainerId, leader: i32) -> Vec<Who> {
+pub fn group_members(world: &World, container: ContainerId, leader: i32) -> Vec<ProcessId> {
     let inside = world.container(container).processes.iter();
     let members = inside.filter(|(_, process)| process.group == leader && process.is_alive());
-    members.map(|(&pid, _)| Who { container, pid }).collect()
+    members.map(|(&pid, _)| ProcessId { container, pid }).collect()
 }
 
-pub(super) fn reap(world: &mut World, who: Who, child: Pid) -> Outcome {
+pub(super) fn reap(world: &mut World, who: ProcessId, child: Pid) -> Outcome {
     if !process(world, who).spawned.contains(&child.raw()) {
         return Err(CHILD);
     }
-    let child = Who { container: who.container, pid: child.raw() };
+    let child = ProcessId { container: who.container, pid: child.raw() };
     if world.process(child).is_some_and(|process| process.is_alive()) {
         return Err(Errno::AGAIN);
     }
@@ -73,23 +78,23 @@ pub(super) fn reap(world: &mut World, who: Who, child: Pid) -> Outcome {
 }
 
 /// Has a signal arrive: an event, an automaton's input, or the default action.
-pub fn deliver(world: &mut World, who: Who, signal: Signal) {
+pub fn deliver(world: &mut World, who: ProcessId, signal: Signal) {
     let now = world.clock.boot;
-    touched::seen(Thing::Process(who));
+    touched::record_read(Resource::Process(who));
     let Some(target) = world.process_mut(who) else { return };
     if !target.is_alive() {
         return;
     }
-    touched::changed(Thing::Inbox(who));
+    touched::record_write(Resource::Inbox(who));
     match signal {
         // Nobody in its own namespace can end a PID 1 that did not ask for it; the runtime ends the container instead.
-        Signal::KILL => end(world, who, Status::Signalled(signal)),
+        Signal::KILL => end_process(world, who, Status::Signalled(signal)),
         STOP => {
-            touched::changed(Thing::Process(who));
+            touched::record_write(Resource::Process(who));
             target.stopped = true;
         }
         CONT => {
-            touched::changed(Thing::Process(who));
+            touched::record_write(Resource::Process(who));
             target.stopped = false;
             // What came while it was stopped arrives now.
             for waiting in std::mem::take(&mut target.pending) {
@@ -100,44 +105,48 @@ pub fn deliver(world: &mut World, who: Who, signal: Signal) {
         _ if target.stopped => {
             target.pending.insert(signal);
         }
-        _ if takes(target, signal, now) => {
+        _ if handles_signal(target, signal, now) => {
             target.pending.insert(signal);
         }
         _ if who.pid == 1 => {}
-        _ => end(world, who, Status::Signalled(signal)),
+        _ => end_process(world, who, Status::Signalled(signal)),
     }
 }
 
 /// Does the process do something with this signal, other than die?
-fn takes(process: &crate::machine::process::Process, signal: Signal, now: Duration) -> bool {
+fn handles_signal(
+    process: &crate::machine::process::Process,
+    signal: Signal,
+    now: Duration,
+) -> bool {
     match &process.body {
-        Body::Task(_) => process.trapped.contains(&signal),
-        Body::Svscan(_) | Body::Supervise(_) => {
+        ProcessBody::Task(_) => process.trapped.contains(&signal),
+        ProcessBody::Svscan(_) | ProcessBody::Supervise(_) => {
             matches!(signal, Signal::TERM | Signal::HUP | Signal::INT | Signal::QUIT)
         }
-        Body::Logger(_) | Body::Manager(_) => signal == Signal::TERM,
-        Body::Shell(_) | Body::Hook => false,
-        Body::User(program) => program.takes(signal, now),
+        ProcessBody::Logger(_) | ProcessBody::Manager(_) => signal == Signal::TERM,
+        ProcessBody::Shell(_) | ProcessBody::BootHook => false,
+        ProcessBody::User(program) => program.handles_signal(signal, now),
     }
 }
 
 /// Ends a process: what it had open is closed, its locks go, and who hears of it does.
-pub fn end(world: &mut World, who: Who, status: Status) {
+pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
     let Some(dying) = world.process_mut(who) else { return };
     if !dying.is_alive() {
         return;
     }
-    touched::changed(Thing::Process(who));
-    touched::changed(Thing::Processes(who.container));
-    dying.ended = Some(status);
+    touched::record_write(Resource::Process(who));
+    touched::record_write(Resource::Processes(who.container));
+    dying.end_status = Some(status);
     for node in std::mem::take(&mut dying.record_locks) {
-        touched::changed(Thing::Lock(node));
+        touched::record_write(Resource::Lock(node));
     }
-    let mut closed: Vec<Open> = std::mem::take(&mut dying.open).into_values().collect();
+    let mut closed: Vec<OpenFile> = std::mem::take(&mut dying.open_files).into_values().collect();
     closed.extend(std::mem::take(&mut dying.inherited).into_values());
     let parent = dying.parent;
-    touched::changed(Thing::Inbox(Who { pid: parent, ..who }));
-    files::let_go(world, &closed);
+    touched::record_write(Resource::Inbox(ProcessId { pid: parent, ..who }));
+    files::release_open_files(world, &closed);
     if who.pid == 1 {
         end_container(world, who.container, status);
         return;
@@ -150,11 +159,11 @@ pub fn end(world: &mut World, who: Who, status: Status) {
         .map(|(&pid, process)| (pid, process.dies_with_parent, process.is_alive()))
         .collect();
     for (pid, dies, alive) in children {
-        let child = Who { container: who.container, pid };
+        let child = ProcessId { container: who.container, pid };
         let orphan = process(world, child);
         orphan.parent = 1;
         orphan.dies_with_parent = false;
-        touched::changed(Thing::Process(child));
+        touched::record_write(Resource::Process(child));
         if dies && alive {
             deliver(world, child, Signal::KILL);
         }
@@ -168,12 +177,12 @@ pub fn end(world: &mut World, who: Who, status: Status) {
 }
 
 /// PID 1 reaps at once whom it did not start; one from outside is reaped by the runtime.
-fn reap_orphan(world: &mut World, who: Who) {
+fn reap_orphan(world: &mut World, who: ProcessId) {
     let container = world.container_mut(who.container);
     let first = container.processes.get(&1);
     let waits = first.is_some_and(|first| match &first.body {
-        Body::Svscan(svscan) => svscan.started(who.pid),
-        Body::Manager(manager) => manager.started(who.pid),
+        ProcessBody::Svscan(svscan) => svscan.started(who.pid),
+        ProcessBody::Manager(manager) => manager.started(who.pid),
         _ => false,
     });
     if !waits {
@@ -183,22 +192,22 @@ fn reap_orphan(world: &mut World, who: Who) {
 
 /// All processes of a container go at once.
 pub fn end_container(world: &mut World, id: ContainerId, status: Status) {
-    touched::everything();
-    touched::changed(Thing::Processes(id));
+    touched::record_everything();
+    touched::record_write(Resource::Processes(id));
     let container = world.container_mut(id);
     let processes = std::mem::take(&mut container.processes);
-    container.phase = Phase::Exited(match status {
+    container.phase = ContainerPhase::Exited(match status {
         Status::Exited(code) => code,
         Status::Signalled(signal) => 128u8.wrapping_add(signal.0.to_le_bytes()[0]),
     });
     container.kill_at = None;
     container.last_pid = 0;
-    let closed: Vec<Open> = processes
+    let closed: Vec<OpenFile> = processes
         .values()
-        .flat_map(|process| process.open.values().chain(process.inherited.values()).cloned())
+        .flat_map(|process| process.open_files.values().chain(process.inherited.values()).cloned())
         .collect();
-    files::let_go(world, &closed);
-    for node in world.disk.unnamed() {
-        world.disk.forget(node);
+    files::release_open_files(world, &closed);
+    for node in world.disk.unnamed_nodes() {
+        world.disk.release_node(node);
     }
 }

@@ -9,32 +9,37 @@ use hermes::host::Outcome;
 use hermes::host::effect::{Effect, Handle, How, Kind, Links, Meta, Over, Place};
 
 use crate::machine::disk::NodeId;
-use crate::machine::kernel::{self, Reply, Stand, all_open, files};
-use crate::machine::process::{Open, Process, What};
-use crate::machine::touched::{self, Thing};
-use crate::machine::world::{Who, World};
+use crate::machine::kernel::{self, OwnedView, Reply, all_open_files, files};
+use crate::machine::process::{OpenFile, OpenKind, Process};
+use crate::machine::touched::{self, Resource};
+use crate::machine::world::{ProcessId, World};
 
 /// The longest file that anybody here reads.
 const BYTES_MAX: usize = 1 << 20;
 
 /// The process that moves.
-pub(crate) fn process(world: &mut World, who: Who) -> &mut Process {
+pub(crate) fn process(world: &mut World, who: ProcessId) -> &mut Process {
     world.process_mut(who).expect("the process that moves exists")
 }
 
 /// Alive and not stopped by SIGSTOP.
-pub(crate) fn can_move(world: &World, who: Who) -> bool {
+pub(crate) fn can_move(world: &World, who: ProcessId) -> bool {
     world.process(who).is_some_and(|process| process.is_alive() && !process.stopped)
 }
 
 /// Finds a node, or makes a file, as `open` does.
-pub(crate) fn open(world: &mut World, who: Who, path: &Path, how: How) -> Result<NodeId, Errno> {
-    let stand = Stand::of(world, who);
+pub(crate) fn open(
+    world: &mut World,
+    who: ProcessId,
+    path: &Path,
+    how: How,
+) -> Result<NodeId, Errno> {
+    let stand = OwnedView::for_process(world, who);
     world.disk.open(&stand.view(), None, path, how, Links::Follow)
 }
 
 /// The whole of a file.
-pub(crate) fn read(world: &mut World, who: Who, path: &Path) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read(world: &mut World, who: ProcessId, path: &Path) -> Result<Vec<u8>, Errno> {
     let node = open(world, who, path, How::Read)?;
     Ok(world.disk.read(node, 0, BYTES_MAX))
 }
@@ -42,7 +47,7 @@ pub(crate) fn read(world: &mut World, who: Who, path: &Path) -> Result<Vec<u8>, 
 /// A file made anew with these contents.
 pub(crate) fn write(
     world: &mut World,
-    who: Who,
+    who: ProcessId,
     path: &Path,
     mode: u32,
     bytes: &[u8],
@@ -56,34 +61,39 @@ pub(crate) fn write(
 }
 
 /// What a path leads to, through links.
-pub(crate) fn stat(world: &World, who: Who, path: &Path) -> Result<Meta, Errno> {
-    let stand = Stand::of(world, who);
+pub(crate) fn stat(world: &World, who: ProcessId, path: &Path) -> Result<Meta, Errno> {
+    let stand = OwnedView::for_process(world, who);
     let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
     Ok(world.disk.meta(node))
 }
 
 /// Is something there?
-pub(crate) fn exists(world: &World, who: Who, path: &Path) -> bool {
+pub(crate) fn exists(world: &World, who: ProcessId, path: &Path) -> bool {
     stat(world, who, path).is_ok()
 }
 
 /// The names in the working directory; none if it is gone.
-pub(crate) fn names_here(world: &World, who: Who) -> Vec<OsString> {
+pub(crate) fn names_here(world: &World, who: ProcessId) -> Vec<OsString> {
     let cwd = world.process(who).map(|process| process.cwd);
     let listed = cwd.map(|cwd| world.disk.list(cwd).unwrap_or_default()).unwrap_or_default();
     listed.into_iter().map(|entry| entry.name).collect()
 }
 
 /// Any act of the kernel that ends at once.
-pub(crate) fn perform(world: &mut World, who: Who, effect: &Effect) -> Outcome {
+pub(crate) fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Outcome {
     match kernel::perform(world, who, effect) {
         Reply::Done(outcome) => outcome,
-        Reply::NotYet | Reply::Gone => Err(Errno::INVAL),
+        Reply::Blocked | Reply::Replaced => Err(Errno::INVAL),
     }
 }
 
 /// `mkdir`; whether it was there already.
-pub(crate) fn make_dir(world: &mut World, who: Who, path: &str, mode: u32) -> Result<bool, Errno> {
+pub(crate) fn make_dir(
+    world: &mut World,
+    who: ProcessId,
+    path: &str,
+    mode: u32,
+) -> Result<bool, Errno> {
     let place = Place::from(Path::new(path));
     match perform(world, who, &Effect::MakeDir { place, mode }) {
         Ok(_) => Ok(false),
@@ -96,23 +106,33 @@ pub(crate) fn make_dir(world: &mut World, who: Who, path: &str, mode: u32) -> Re
 }
 
 /// `chmod`, through links.
-pub(crate) fn set_mode(world: &mut World, who: Who, path: &Path, mode: u32) -> Result<(), Errno> {
-    let stand = Stand::of(world, who);
+pub(crate) fn set_mode(
+    world: &mut World,
+    who: ProcessId,
+    path: &Path,
+    mode: u32,
+) -> Result<(), Errno> {
+    let stand = OwnedView::for_process(world, who);
     let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
-    let handle = hold(world, who, Open::new(What::Node(node), true, false));
+    let handle = keep_open(world, who, OpenFile::new(OpenKind::Node(node), true, false));
     let result = perform(world, who, &Effect::SetMode { handle: Handle(handle), mode });
-    let_go(world, who, handle);
+    close_handle(world, who, handle);
     result.map(drop)
 }
 
 /// `chgrp`, of what is no link.
-pub(crate) fn set_group(world: &mut World, who: Who, path: &Path, gid: u32) -> Result<(), Errno> {
+pub(crate) fn set_group(
+    world: &mut World,
+    who: ProcessId,
+    path: &Path,
+    gid: u32,
+) -> Result<(), Errno> {
     let uid = stat(world, who, path)?.uid;
     perform(world, who, &Effect::SetOwner { place: Place::from(path), uid, gid }).map(drop)
 }
 
 /// Makes a FIFO or takes the one that is there, and holds it open for reading and writing: its read handle.
-pub(crate) fn listen(world: &mut World, who: Who, path: &str) -> Result<u32, Errno> {
+pub(crate) fn listen(world: &mut World, who: ProcessId, path: &str) -> Result<u32, Errno> {
     let path = Path::new(path);
     let made = perform(world, who, &Effect::MakeFifo { place: Place::from(path), mode: 0o600 });
     match made {
@@ -124,38 +144,38 @@ pub(crate) fn listen(world: &mut World, who: Who, path: &str) -> Result<u32, Err
     }
     let node = open(world, who, path, How::Read)?;
     open(world, who, path, How::Write)?;
-    Ok(hold(world, who, Open::new(What::Pipe(node), true, true)))
+    Ok(keep_open(world, who, OpenFile::new(OpenKind::Pipe(node), true, true)))
 }
 
 /// Takes a file's record lock for life; `EAGAIN` if another has it.
-pub(crate) fn lock(world: &mut World, who: Who, path: &str, mode: u32) -> Result<(), Errno> {
+pub(crate) fn lock(world: &mut World, who: ProcessId, path: &str, mode: u32) -> Result<(), Errno> {
     let node = open(world, who, Path::new(path), How::Lock { mode })?;
-    touched::changed(Thing::Lock(node));
-    if is_locked(world, who, node) {
+    touched::record_write(Resource::Lock(node));
+    if is_locked_by_other(world, who, node) {
         return Err(Errno::AGAIN);
     }
     process(world, who).record_locks.insert(node);
-    hold(world, who, Open::new(What::Node(node), true, true));
+    keep_open(world, who, OpenFile::new(OpenKind::Node(node), true, true));
     Ok(())
 }
 
 /// Does anybody else hold a record lock on it?
-pub(crate) fn is_locked(world: &World, but: Who, node: NodeId) -> bool {
-    touched::seen(Thing::Lock(node));
-    world.everybody().any(|(who, process)| who != but && process.record_locks.contains(&node))
+pub(crate) fn is_locked_by_other(world: &World, but: ProcessId, node: NodeId) -> bool {
+    touched::record_read(Resource::Lock(node));
+    world.processes().any(|(who, process)| who != but && process.record_locks.contains(&node))
 }
 
 /// Keeps something open.
-pub(crate) fn hold(world: &mut World, who: Who, open: Open) -> u32 {
-    if let What::Pipe(pipe) = open.what {
-        touched::changed(Thing::Pipe(pipe));
+pub(crate) fn keep_open(world: &mut World, who: ProcessId, open: OpenFile) -> u32 {
+    if let OpenKind::Pipe(pipe) = open.kind {
+        touched::record_write(Resource::Pipe(pipe));
         world.pipes.entry(pipe).or_default();
     }
-    process(world, who).insert(open)
+    process(world, who).insert_open_file(open)
 }
 
 /// A new pipe: read end, write end.
-pub(crate) fn pipe(world: &mut World, who: Who) -> (u32, u32) {
+pub(crate) fn pipe(world: &mut World, who: ProcessId) -> (u32, u32) {
     match perform(world, who, &Effect::Pipe) {
         Ok(hermes::host::Answer::Pair(read, write)) => (read.0, write.0),
         other => panic!("a pipe can always be made: {other:?}"),
@@ -163,49 +183,54 @@ pub(crate) fn pipe(world: &mut World, who: Who) -> (u32, u32) {
 }
 
 /// Lets go of what is open under this handle.
-pub(crate) fn let_go(world: &mut World, who: Who, handle: u32) {
+pub(crate) fn close_handle(world: &mut World, who: ProcessId, handle: u32) {
     let own = process(world, who);
-    let closed = own.open.remove(&handle);
-    files::let_go(world, closed.as_slice());
+    let closed = own.open_files.remove(&handle);
+    files::release_open_files(world, closed.as_slice());
 }
 
 /// Lets go of a descriptor that the process was started with.
-pub(crate) fn let_go_inherited(world: &mut World, who: Who, descriptor: i32) {
+pub(crate) fn close_inherited(world: &mut World, who: ProcessId, descriptor: i32) {
     let closed = process(world, who).inherited.remove(&descriptor);
-    files::let_go(world, closed.as_slice());
+    files::release_open_files(world, closed.as_slice());
 }
 
 /// The pipe under a handle.
-pub(crate) fn pipe_of(world: &World, who: Who, handle: u32) -> Option<NodeId> {
-    match world.process(who)?.open.get(&handle)?.what {
-        What::Pipe(pipe) => Some(pipe),
+pub(crate) fn pipe_of(world: &World, who: ProcessId, handle: u32) -> Option<NodeId> {
+    match world.process(who)?.open_files.get(&handle)?.kind {
+        OpenKind::Pipe(pipe) => Some(pipe),
         _ => None,
     }
 }
 
 /// Are there bytes to read under this handle?
-pub(crate) fn has_bytes(world: &World, who: Who, handle: u32) -> bool {
+pub(crate) fn has_bytes(world: &World, who: ProcessId, handle: u32) -> bool {
     let pipe = pipe_of(world, who, handle);
-    pipe.into_iter().for_each(|pipe| touched::seen(Thing::Pipe(pipe)));
+    pipe.into_iter().for_each(|pipe| touched::record_read(Resource::Pipe(pipe)));
     pipe.and_then(|pipe| world.pipes.get(&pipe)).is_some_and(|inside| !inside.is_empty())
 }
 
 /// All bytes that are there.
-pub(crate) fn take_bytes(world: &mut World, who: Who, handle: u32) -> Vec<u8> {
+pub(crate) fn take_bytes(world: &mut World, who: ProcessId, handle: u32) -> Vec<u8> {
     let pipe = pipe_of(world, who, handle);
-    pipe.into_iter().for_each(|pipe| touched::changed(Thing::Pipe(pipe)));
+    pipe.into_iter().for_each(|pipe| touched::record_write(Resource::Pipe(pipe)));
     let inside = pipe.and_then(|pipe| world.pipes.get_mut(&pipe));
     inside.map(std::mem::take).unwrap_or_default()
 }
 
 /// Is a pipe open for writing anywhere?
 pub(crate) fn has_writer(world: &World, pipe: NodeId) -> bool {
-    touched::seen(Thing::Pipe(pipe));
-    all_open(world).any(|open| open.writes && open.what == What::Pipe(pipe))
+    touched::record_read(Resource::Pipe(pipe));
+    all_open_files(world).any(|open| open.writes && open.kind == OpenKind::Pipe(pipe))
 }
 
 /// Writes into an existing FIFO or file, as the tools do: `ENXIO` if nobody reads the FIFO.
-pub(crate) fn send(world: &mut World, who: Who, path: &Path, bytes: &[u8]) -> Result<(), Errno> {
+pub(crate) fn write_existing(
+    world: &mut World,
+    who: ProcessId,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(), Errno> {
     let node = open(world, who, path, How::Write)?;
     if world.disk.meta(node).kind != Kind::Fifo {
         return world.disk.write(node, Some(0), bytes).map(drop);
@@ -217,7 +242,7 @@ pub(crate) fn send(world: &mut World, who: Who, path: &Path, bytes: &[u8]) -> Re
 }
 
 /// A name taken over by another.
-pub(crate) fn rename(world: &mut World, who: Who, from: &str, to: &str) -> Result<(), Errno> {
+pub(crate) fn rename(world: &mut World, who: ProcessId, from: &str, to: &str) -> Result<(), Errno> {
     let (from, to) = (Place::from(Path::new(from)), Place::from(Path::new(to)));
     perform(world, who, &Effect::Rename { from, to, over: Over::Replace }).map(drop)
 }
@@ -225,7 +250,7 @@ pub(crate) fn rename(world: &mut World, who: Who, from: &str, to: &str) -> Resul
 /// Does something with no bit of a mode cleared.
 pub(crate) fn without_umask<T>(
     world: &mut World,
-    who: Who,
+    who: ProcessId,
     act: impl FnOnce(&mut World) -> T,
 ) -> T {
     let before = std::mem::take(&mut process(world, who).credentials.umask);
@@ -235,7 +260,7 @@ pub(crate) fn without_umask<T>(
 }
 
 /// What `strerror` says.
-pub(crate) fn text(errno: Errno) -> String {
+pub(crate) fn strerror(errno: Errno) -> String {
     let text = std::io::Error::from_raw_os_error(errno.0).to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -7,16 +7,16 @@ use hermes::host::effect::{Signal, Status};
 use super::act;
 use crate::machine::disk::NodeId;
 use crate::machine::kernel::signals;
-use crate::machine::process::What;
-use crate::machine::touched::{self, Thing};
-use crate::machine::world::{Who, World};
+use crate::machine::process::OpenKind;
+use crate::machine::touched::{self, Resource};
+use crate::machine::world::{ProcessId, World};
 
 /// s6-log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Logger;
 
 /// Is there something for it to do now?
-pub fn is_ready(world: &World, who: Who) -> bool {
+pub fn is_ready(world: &World, who: ProcessId) -> bool {
     if !act::can_move(world, who) {
         return false;
     }
@@ -28,27 +28,27 @@ pub fn is_ready(world: &World, who: Who) -> bool {
 }
 
 /// Time alone never gives it anything to do.
-pub fn wakes_at(_world: &World, _who: Who) -> Option<Duration> {
+pub fn wakes_at(_world: &World, _who: ProcessId) -> Option<Duration> {
     None
 }
 
 /// One step: SIGTERM first, else bytes, else the end of the pipe.
-pub fn step(world: &mut World, who: Who) {
-    touched::seen(Thing::Inbox(who));
+pub fn step(world: &mut World, who: ProcessId) {
+    touched::record_read(Resource::Inbox(who));
     let told = act::process(world, who).pending.remove(&Signal::TERM);
-    input(world, who).into_iter().for_each(|pipe| touched::changed(Thing::Pipe(pipe)));
+    input(world, who).into_iter().for_each(|pipe| touched::record_write(Resource::Pipe(pipe)));
     match input(world, who) {
         Some(pipe) if !told && has_bytes(world, pipe) => {
             world.pipes.insert(pipe, Vec::new());
         }
-        _ => signals::end(world, who, Status::Exited(0)),
+        _ => signals::end_process(world, who, Status::Exited(0)),
     }
 }
 
 /// Its standard input; without one it is at its end.
-fn input(world: &World, who: Who) -> Option<NodeId> {
-    match world.process(who)?.inherited.get(&0)?.what {
-        What::Pipe(pipe) => Some(pipe),
+fn input(world: &World, who: ProcessId) -> Option<NodeId> {
+    match world.process(who)?.inherited.get(&0)?.kind {
+        OpenKind::Pipe(pipe) => Some(pipe),
         _ => None,
     }
 }

@@ -22,8 +22,8 @@ use hermes::host::effect::{Program, Status};
 use super::{act, tools};
 use crate::machine::disk::Credentials;
 use crate::machine::kernel::{programs, signals};
-use crate::machine::process::Body;
-use crate::machine::world::{Who, World};
+use crate::machine::process::ProcessBody;
+use crate::machine::world::{ProcessId, World};
 
 /// What a script comes to.
 #[derive(Clone, Debug)]
@@ -74,7 +74,12 @@ const UNPREPARED: u8 = 111;
 /// # Panics
 ///
 /// If it does not understand a line: the simulator must learn it.
-pub fn read(world: &mut World, who: Who, text: &str, script: &Program) -> Result<Next, Errno> {
+pub fn read(
+    world: &mut World,
+    who: ProcessId,
+    text: &str,
+    script: &Program,
+) -> Result<Next, Errno> {
     let mut env = script.env.clone();
     match text.lines().next() {
         Some("#!/bin/sh") => {}
@@ -99,36 +104,36 @@ pub fn read(world: &mut World, who: Who, text: &str, script: &Program) -> Result
     Ok(script.go_on(world, who))
 }
 
-fn own(world: &World, who: Who) -> Option<&Shell> {
+fn own(world: &World, who: ProcessId) -> Option<&Shell> {
     match &world.process(who)?.body {
-        Body::Shell(own) => Some(own),
+        ProcessBody::Shell(own) => Some(own),
         _ => None,
     }
 }
 
 /// Is there something for it to do now?
-pub fn is_ready(world: &World, who: Who) -> bool {
+pub fn is_ready(world: &World, who: ProcessId) -> bool {
     wakes_at(world, who).is_some_and(|at| at <= world.clock.boot)
 }
 
 /// When time alone gives it something to do.
-pub fn wakes_at(world: &World, who: Who) -> Option<Duration> {
+pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
     own(world, who).filter(|_| act::can_move(world, who)).map(|own| own.next_at)
 }
 
 /// One look; what it waited for is followed by the rest of the script.
-pub fn step(world: &mut World, who: Who) {
+pub fn step(world: &mut World, who: ProcessId) {
     let Some(Shell { script, until, looks, .. }) = own(world, who).cloned() else { return };
     let next = script.until(world, who, until, looks + 1);
     match next {
-        Next::Wait(shell) => act::process(world, who).body = Body::Shell(shell),
-        Next::Exit(code) => signals::end(world, who, Status::Exited(code)),
+        Next::Wait(shell) => act::process(world, who).body = ProcessBody::Shell(shell),
+        Next::Exit(code) => signals::end_process(world, who, Status::Exited(code)),
         Next::Exec { program, credentials } => {
             if let Some(credentials) = credentials {
                 act::process(world, who).credentials = credentials;
             }
             if programs::become_program(world, who, &program).is_err() {
-                signals::end(world, who, Status::Exited(126));
+                signals::end_process(world, who, Status::Exited(126));
             }
         }
     }
@@ -156,7 +161,7 @@ impl Script {
     }
 
     /// Reads on from where it is.
-    fn go_on(mut self, world: &mut World, who: Who) -> Next {
+    fn go_on(mut self, world: &mut World, who: ProcessId) -> Next {
         while self.at < self.lines.len() {
             let line = self.line(self.at).to_owned();
             if let Some(condition) = line.strip_prefix("if ") {
@@ -180,7 +185,7 @@ impl Script {
     }
 
     /// A loop that looks, sleeps and looks again.
-    fn until(mut self, world: &mut World, who: Who, at: usize, looks: u32) -> Next {
+    fn until(mut self, world: &mut World, who: ProcessId, at: usize, looks: u32) -> Next {
         let done = self.end_of(at, "until ", "done");
         if self.line(at).contains("s6-svwait") {
             return self.until_ready(world, who, (at, done), looks);
@@ -213,7 +218,7 @@ impl Script {
     fn until_ready(
         mut self,
         world: &mut World,
-        who: Who,
+        who: ProcessId,
         (at, done): (usize, usize),
         looks: u32,
     ) -> Next {

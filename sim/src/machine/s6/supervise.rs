@@ -23,19 +23,19 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{How, Kind, Status};
 
-use self::status::Record;
+use self::status::StatusRecord;
 use super::act;
 use crate::machine::kernel::signals;
-use crate::machine::process::Body;
-use crate::machine::touched::{self, Thing};
-use crate::machine::world::{Version, Who, World};
+use crate::machine::process::ProcessBody;
+use crate::machine::touched::{self, Resource};
+use crate::machine::world::{ProcessId, S6Version, World};
 
 /// s6-supervise.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Supervise {
     name: OsString,
-    stage: Stage,
-    record: Record,
+    stage: SuperviseStage,
+    record: StatusRecord,
     /// How many stamps it gave: each differs from the one before, even when time stands still.
     stamps: u32,
     /// When its wait ends, if it does.
@@ -54,19 +54,19 @@ pub struct Supervise {
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stage {
+enum SuperviseStage {
     Event,
     Directory,
     Lock,
     Control,
     Status,
-    Lives(State),
+    Lives(SuperviseState),
     Ends(u8),
 }
 
 /// A state of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum State {
+enum SuperviseState {
     Down,
     Up,
     Finish,
@@ -79,8 +79,8 @@ impl Supervise {
     pub fn new(name: OsString) -> Self {
         Self {
             name,
-            stage: Stage::Event,
-            record: Record::default(),
+            stage: SuperviseStage::Event,
+            record: StatusRecord::default(),
             stamps: 0,
             deadline: None,
             ready_at: None,
@@ -92,17 +92,17 @@ impl Supervise {
     }
 }
 
-fn own(world: &World, who: Who) -> Option<&Supervise> {
+fn own(world: &World, who: ProcessId) -> Option<&Supervise> {
     match &world.process(who)?.body {
-        Body::Supervise(own) => Some(own),
+        ProcessBody::Supervise(own) => Some(own),
         _ => None,
     }
 }
 
 /// Is there something for it to do now?
-pub fn is_ready(world: &World, who: Who) -> bool {
+pub fn is_ready(world: &World, who: ProcessId) -> bool {
     let Some(own) = own(world, who).filter(|_| act::can_move(world, who)) else { return false };
-    if !matches!(own.stage, Stage::Lives(_)) {
+    if !matches!(own.stage, SuperviseStage::Lives(_)) {
         return true;
     }
     let signalled = world.process(who).is_some_and(|process| !process.pending.is_empty());
@@ -114,49 +114,49 @@ pub fn is_ready(world: &World, who: Who) -> bool {
 }
 
 /// When time alone gives it something to do.
-pub fn wakes_at(world: &World, who: Who) -> Option<Duration> {
+pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
     own(world, who).filter(|_| act::can_move(world, who))?.deadline
 }
 
 /// One transition.
-pub fn step(world: &mut World, who: Who) {
+pub fn step(world: &mut World, who: ProcessId) {
     let Some(own) = own(world, who).cloned() else { return };
-    let mut turn = Turn { world, who, own };
+    let mut turn = SuperviseTurn { world, who, own };
     match turn.own.stage {
-        Stage::Lives(state) => {
-            touched::seen(Thing::Inbox(who));
-            turn.live(state);
+        SuperviseStage::Lives(state) => {
+            touched::record_read(Resource::Inbox(who));
+            turn.wake(state);
         }
-        Stage::Ends(_) => {}
+        SuperviseStage::Ends(_) => {}
         _ => turn.start_up(),
     }
-    let Turn { own, .. } = turn;
+    let SuperviseTurn { own, .. } = turn;
     match own.stage {
-        Stage::Ends(code) => signals::end(world, who, Status::Exited(code)),
-        _ => act::process(world, who).body = Body::Supervise(own),
+        SuperviseStage::Ends(code) => signals::end_process(world, who, Status::Exited(code)),
+        _ => act::process(world, who).body = ProcessBody::Supervise(own),
     }
 }
 
 /// How its child ended, if it has.
-fn child_end(world: &World, who: Who, own: &Supervise) -> Option<Status> {
-    world.process(Who { container: who.container, pid: own.record.pid })?.ended
+fn child_end(world: &World, who: ProcessId, own: &Supervise) -> Option<Status> {
+    world.process(ProcessId { container: who.container, pid: own.record.pid })?.end_status
 }
 
-fn is_over_or_has_bytes(world: &World, who: Who, handle: u32) -> bool {
+fn is_over_or_has_bytes(world: &World, who: ProcessId, handle: u32) -> bool {
     let pipe = act::pipe_of(world, who, handle);
     act::has_bytes(world, who, handle) || !pipe.is_some_and(|pipe| act::has_writer(world, pipe))
 }
 
 /// One step of one supervisor.
-struct Turn<'world> {
+struct SuperviseTurn<'world> {
     world: &'world mut World,
-    who: Who,
+    who: ProcessId,
     own: Supervise,
 }
 
-impl Turn<'_> {
-    fn version(&self) -> Version {
-        self.world.s6
+impl SuperviseTurn<'_> {
+    fn version(&self) -> S6Version {
+        self.world.s6_version
     }
 
     fn now(&self) -> Duration {
@@ -166,21 +166,25 @@ impl Turn<'_> {
     /// One stage on the way to the loop: each can be seen by others.
     fn start_up(&mut self) {
         let (result, next) = match self.own.stage {
-            Stage::Event => (self.enter().and_then(|()| self.make_event()), Stage::Directory),
-            Stage::Directory => (self.make_dir("supervise").map(drop), Stage::Lock),
-            Stage::Lock => (self.lock(), Stage::Control),
-            Stage::Control => (self.listen(), Stage::Status),
-            _ => (self.first_status(), Stage::Lives(State::Down)),
+            SuperviseStage::Event => {
+                (self.enter().and_then(|()| self.make_event()), SuperviseStage::Directory)
+            }
+            SuperviseStage::Directory => {
+                (self.make_dir("supervise").map(drop), SuperviseStage::Lock)
+            }
+            SuperviseStage::Lock => (self.lock(), SuperviseStage::Control),
+            SuperviseStage::Control => (self.listen(), SuperviseStage::Status),
+            _ => (self.first_status(), SuperviseStage::Lives(SuperviseState::Down)),
         };
         self.own.stage = match result {
             Ok(()) => next,
             // Something else lies there, or another has the lock.
             Err(Errno::NOTDIR | Errno::EXIST | Errno::AGAIN)
-                if self.own.stage != Stage::Event || self.is_odd_event() =>
+                if self.own.stage != SuperviseStage::Event || self.is_odd_event() =>
             {
-                Stage::Ends(100)
+                SuperviseStage::Ends(100)
             }
-            Err(_) => Stage::Ends(111),
+            Err(_) => SuperviseStage::Ends(111),
         };
     }
 
@@ -228,16 +232,16 @@ impl Turn<'_> {
     fn first_status(&mut self) -> Result<(), Errno> {
         self.forget_deaths();
         let stamp = self.stamp();
-        self.own.record = Record {
+        self.own.record = StatusRecord {
             stamp,
             ready_stamp: stamp,
             ready: true,
             want_up: !act::exists(self.world, self.who, Path::new("down")),
             // "Not started yet", until the next write (V2).
-            paused: self.version() == Version::V2_15,
-            ..Record::default()
+            paused: self.version() == S6Version::V2_15,
+            ..StatusRecord::default()
         };
-        self.announce();
+        self.write_record();
         self.own.record.paused = false;
         self.own.deadline = Some(self.now());
         Ok(())

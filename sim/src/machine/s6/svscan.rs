@@ -18,22 +18,22 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{How, Signal, Status};
 
-use self::scan::Service;
+use self::scan::ScannedService;
 use super::act;
 use crate::machine::kernel::{files, signals};
-use crate::machine::process::{Body, What};
-use crate::machine::touched::{self, Thing};
-use crate::machine::world::{Version, Who, World};
+use crate::machine::process::{OpenKind, ProcessBody};
+use crate::machine::touched::{self, Resource};
+use crate::machine::world::{ProcessId, S6Version, World};
 
 /// s6-svscan.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Svscan {
     scan_dir: PathBuf,
     notification: Option<i32>,
-    limit: Limit,
-    stage: Stage,
+    limit: ServiceLimit,
+    stage: SvscanStage,
     control: u32,
-    services: Vec<Service>,
+    services: Vec<ScannedService>,
     /// When it looks at the directory again by itself.
     scan_at: Option<Duration>,
     /// A scan was asked for and has not gone through (V23).
@@ -44,14 +44,14 @@ pub struct Svscan {
 
 /// How many it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Limit {
+enum ServiceLimit {
     Services(usize),
     Processes(usize),
 }
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stage {
+enum SvscanStage {
     Directory,
     Lock,
     Control,
@@ -75,28 +75,29 @@ enum Nuke {
 
 impl Svscan {
     /// As it starts, with its arguments.
-    pub fn new(world: &mut World, _who: Who, args: &[OsString]) -> Self {
-        let is_old = world.s6 == Version::V2_11;
-        let mut limit = if is_old { Limit::Services(500) } else { Limit::Processes(1000) };
-        let (mut notification, mut scan_dir, mut stage) = (None, None, Stage::Directory);
+    pub fn new(world: &mut World, _who: ProcessId, args: &[OsString]) -> Self {
+        let is_old = world.s6_version == S6Version::V2_11;
+        let mut limit =
+            if is_old { ServiceLimit::Services(500) } else { ServiceLimit::Processes(1000) };
+        let (mut notification, mut scan_dir, mut stage) = (None, None, SvscanStage::Directory);
         let mut args = args.iter().map(OsString::as_os_str);
         while let Some(arg) = args.next() {
             let mut number = || args.next().and_then(OsStr::to_str).and_then(|it| it.parse().ok());
-            match (arg.to_str(), world.s6) {
+            match (arg.to_str(), world.s6_version) {
                 (Some("--"), _) => {}
                 (Some("-d"), _) => notification = number(),
-                (Some("-c"), Version::V2_11 | Version::V2_13) => {
-                    limit = number().map_or(limit, Limit::Services);
+                (Some("-c"), S6Version::V2_11 | S6Version::V2_13) => {
+                    limit = number().map_or(limit, ServiceLimit::Services);
                 }
-                (Some("-C"), Version::V2_13 | Version::V2_15) => {
-                    limit = number().map_or(limit, Limit::Processes);
+                (Some("-C"), S6Version::V2_13 | S6Version::V2_15) => {
+                    limit = number().map_or(limit, ServiceLimit::Processes);
                 }
-                (Some(word), _) if word.starts_with('-') => stage = Stage::Ends(100),
+                (Some(word), _) if word.starts_with('-') => stage = SvscanStage::Ends(100),
                 _ => scan_dir = Some(PathBuf::from(arg)),
             }
         }
-        if scan_dir.is_none() && world.s6 == Version::V2_15 {
-            stage = Stage::Ends(100);
+        if scan_dir.is_none() && world.s6_version == S6Version::V2_15 {
+            stage = SvscanStage::Ends(100);
         }
         Self {
             scan_dir: scan_dir.unwrap_or_else(|| PathBuf::from(".")),
@@ -117,67 +118,67 @@ impl Svscan {
     }
 }
 
-fn own(world: &World, who: Who) -> Option<&Svscan> {
+fn own(world: &World, who: ProcessId) -> Option<&Svscan> {
     match &world.process(who)?.body {
-        Body::Svscan(own) => Some(own),
+        ProcessBody::Svscan(own) => Some(own),
         _ => None,
     }
 }
 
 /// Is there something for it to do now?
-pub fn is_ready(world: &World, who: Who) -> bool {
+pub fn is_ready(world: &World, who: ProcessId) -> bool {
     let Some(own) = own(world, who).filter(|_| act::can_move(world, who)) else { return false };
     let a_child_ended = stop::ended_child(world, who, own).is_some();
     match own.stage {
-        Stage::Lives => {
+        SvscanStage::Lives => {
             a_child_ended
                 || world.process(who).is_some_and(|process| !process.pending.is_empty())
                 || act::has_bytes(world, who, own.control)
                 || own.deadline().is_some_and(|at| at <= world.clock.boot)
         }
-        Stage::Stops => a_child_ended || own.is_empty(),
+        SvscanStage::Stops => a_child_ended || own.is_empty(),
         _ => true,
     }
 }
 
 /// When time alone gives it something to do.
-pub fn wakes_at(world: &World, who: Who) -> Option<Duration> {
+pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
     let own = own(world, who).filter(|_| act::can_move(world, who))?;
-    if own.stage == Stage::Lives { own.deadline() } else { None }
+    if own.stage == SvscanStage::Lives { own.deadline() } else { None }
 }
 
 /// One transition.
-pub fn step(world: &mut World, who: Who) {
+pub fn step(world: &mut World, who: ProcessId) {
     let Some(own) = own(world, who).cloned() else { return };
-    let mut turn = Turn { world, who, own };
+    let mut turn = SvscanTurn { world, who, own };
     match turn.own.stage {
-        Stage::Lives => {
-            touched::seen(Thing::Inbox(who));
-            turn.live();
+        SvscanStage::Lives => {
+            touched::record_read(Resource::Inbox(who));
+            turn.wake();
         }
-        Stage::Stops => {
-            touched::seen(Thing::Inbox(who));
-            turn.stops();
+        SvscanStage::Stops => {
+            touched::record_read(Resource::Inbox(who));
+            turn.step_stop();
         }
-        Stage::Ends(_) | Stage::Gone => {}
+        SvscanStage::Ends(_) | SvscanStage::Gone => {}
         _ => turn.start_up(),
     }
-    let Turn { own, .. } = turn;
+    let SvscanTurn { own, .. } = turn;
     match own.stage {
-        Stage::Ends(code) => signals::end(world, who, Status::Exited(code)),
-        Stage::Gone => {}
-        _ => act::process(world, who).body = Body::Svscan(own),
+        SvscanStage::Ends(code) => signals::end_process(world, who, Status::Exited(code)),
+        SvscanStage::Gone => {}
+        _ => act::process(world, who).body = ProcessBody::Svscan(own),
     }
 }
 
 /// One step of one scanner.
-struct Turn<'world> {
+struct SvscanTurn<'world> {
     world: &'world mut World,
-    who: Who,
+    who: ProcessId,
     own: Svscan,
 }
 
-impl Turn<'_> {
+impl SvscanTurn<'_> {
     fn now(&self) -> Duration {
         self.world.clock.boot
     }
@@ -185,15 +186,15 @@ impl Turn<'_> {
     /// One stage on the way to the loop: each can be seen by others.
     fn start_up(&mut self) {
         let (result, next) = match self.own.stage {
-            Stage::Directory => (self.enter(), Stage::Lock),
-            Stage::Lock => (self.lock(), Stage::Control),
-            Stage::Control => (self.listen(), Stage::Ready),
-            _ => (self.begin(), Stage::Lives),
+            SvscanStage::Directory => (self.enter(), SvscanStage::Lock),
+            SvscanStage::Lock => (self.lock(), SvscanStage::Control),
+            SvscanStage::Control => (self.listen(), SvscanStage::Ready),
+            _ => (self.begin(), SvscanStage::Lives),
         };
         self.own.stage = match result {
             Ok(()) => next,
-            Err(Errno::NOTDIR | Errno::EXIST | Errno::AGAIN) => Stage::Ends(100),
-            Err(_) => Stage::Ends(111),
+            Err(Errno::NOTDIR | Errno::EXIST | Errno::AGAIN) => SvscanStage::Ends(100),
+            Err(_) => SvscanStage::Ends(111),
         };
     }
 
@@ -224,14 +225,14 @@ impl Turn<'_> {
     fn begin(&mut self) -> Result<(), Errno> {
         if let Some(descriptor) = self.own.notification.take() {
             let own = act::process(self.world, self.who);
-            let pipe = own.inherited.get(&descriptor).map(|open| open.what.clone());
-            if let Some(What::Pipe(pipe)) = pipe {
+            let pipe = own.inherited.get(&descriptor).map(|open| open.kind.clone());
+            if let Some(OpenKind::Pipe(pipe)) = pipe {
                 // A reader that is gone hears nothing.
                 let _ = files::write_pipe(self.world, pipe, b"\n");
             }
-            act::let_go_inherited(self.world, self.who, descriptor);
+            act::close_inherited(self.world, self.who, descriptor);
         }
-        if self.world.s6 == Version::V2_15 {
+        if self.world.s6_version == S6Version::V2_15 {
             self.initial_cleanup();
         }
         self.own.scan_at = Some(self.now());
@@ -239,7 +240,7 @@ impl Turn<'_> {
     }
 
     /// One wake-up: a child's end, a signal, all queued letters, or a deadline.
-    fn live(&mut self) {
+    fn wake(&mut self) {
         if let Some(pid) = stop::ended_child(self.world, self.who, &self.own) {
             self.reap(pid);
         } else if let Some(signal) = act::process(self.world, self.who).pending.pop_first() {
@@ -248,33 +249,33 @@ impl Turn<'_> {
                 Signal::QUIT => b'q',
                 _ => b't',
             };
-            self.obey(&[letter]);
+            self.handle_letters(&[letter]);
         } else if act::has_bytes(self.world, self.who, self.own.control) {
             let letters = act::take_bytes(self.world, self.who, self.own.control);
-            self.obey(&letters);
+            self.handle_letters(&letters);
         } else {
             self.deadline();
         }
     }
 
     /// All letters of one wake-up, then the scan, then what must go is told. Letters that stop come before the scan.
-    fn obey(&mut self, letters: &[u8]) {
+    fn handle_letters(&mut self, letters: &[u8]) {
         let mut stop = None;
         for letter in letters {
             match letter {
                 b'a' => self.own.scan_pending = true,
                 b'h' => {
                     self.own.scan_pending = true;
-                    self.wants_nuke(Nuke::Orderly);
+                    self.request_nuke(Nuke::Orderly);
                 }
-                b'n' => self.wants_nuke(Nuke::Orderly),
-                b'N' => self.wants_nuke(Nuke::All),
+                b'n' => self.request_nuke(Nuke::Orderly),
+                b'N' => self.request_nuke(Nuke::All),
                 b't' | b'i' | b'q' => stop = Some(*letter),
-                b'b' => self.own.stage = Stage::Stops,
+                b'b' => self.own.stage = SvscanStage::Stops,
                 _ => {}
             }
         }
-        let at_once = self.own.stage == Stage::Stops;
+        let at_once = self.own.stage == SvscanStage::Stops;
         if let Some(letter) = stop {
             self.stop(if letter == b'q' { Nuke::All } else { Nuke::Orderly });
         }
@@ -289,8 +290,8 @@ impl Turn<'_> {
     }
 
     /// 2.11 keeps the last letter of a batch, later ones the strongest.
-    fn wants_nuke(&mut self, nuke: Nuke) {
-        let is_old = self.world.s6 == Version::V2_11;
+    fn request_nuke(&mut self, nuke: Nuke) {
+        let is_old = self.world.s6_version == S6Version::V2_11;
         self.own.nuke = match self.own.nuke {
             Some(Nuke::All) if !is_old => Some(Nuke::All),
             _ => Some(nuke),
@@ -298,7 +299,7 @@ impl Turn<'_> {
     }
 
     fn deadline(&mut self) {
-        let is_old = self.world.s6 == Version::V2_11;
+        let is_old = self.world.s6_version == S6Version::V2_11;
         let scan_is_due = self.own.scan_at.is_some_and(|at| at <= self.now());
         // In 2.11 every deadline is a scan (V18).
         if is_old || scan_is_due {

@@ -11,38 +11,38 @@ use std::path::Path;
 use hermes::host::effect::{Finished, Status};
 
 use super::act;
-use crate::machine::world::{Version, Who, World};
+use crate::machine::world::{ProcessId, S6Version, World};
 
 /// Runs a tool for a process; `None` for one that this world does not have.
-pub fn run(world: &mut World, who: Who, name: &str, args: &[OsString]) -> Option<Finished> {
+pub fn run(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> Option<Finished> {
     match name {
         "s6-svc" => control::svc(world, who, args),
         "s6-svscanctl" => Some(control::svscanctl(world, who, args)),
         "s6-svstat" => Some(svstat::svstat(world, who, args)),
         "s6-svok" => Some(svstat::svok(world, who, args)),
-        "s6-svscan" => Some(finished(100, "", svscan_usage(world.s6))),
+        "s6-svscan" => Some(finished(100, "", svscan_usage(world.s6_version))),
         _ => None,
     }
 }
 
 /// Is the service of this directory up and ready, by its record?
-pub(super) fn is_ready_service(world: &mut World, who: Who, dir: &Path) -> bool {
-    let version = world.s6;
+pub(super) fn is_ready_service(world: &mut World, who: ProcessId, dir: &Path) -> bool {
+    let version = world.s6_version;
     let bytes = act::read(world, who, &dir.join("supervise/status"));
-    let record = bytes.ok().and_then(|bytes| svstat::Record::read(version, &bytes));
+    let record = bytes.ok().and_then(|bytes| svstat::SvstatRecord::read(version, &bytes));
     record.is_some_and(|record| record.is_up() && record.ready)
 }
 
 /// What `s6-svscan --help` says.
-fn svscan_usage(version: Version) -> &'static str {
+fn svscan_usage(version: S6Version) -> &'static str {
     match version {
-        Version::V2_11 => {
+        S6Version::V2_11 => {
             "s6-svscan: usage: s6-svscan [ -c maxservices ] [ -t timeout ] [ -d notif ] [ -X consoleholder ] [ dir ]"
         }
-        Version::V2_13 => {
+        S6Version::V2_13 => {
             "s6-svscan: usage: s6-svscan [ -c services_max | -C services_max ] [ -L name_max ] [ -t timeout ] [ -d notif ] [ -X consoleholder ] [ dir ]"
         }
-        Version::V2_15 => "s6-svscan: fatal: unrecognized boolean option: --help",
+        S6Version::V2_15 => "s6-svscan: fatal: unrecognized boolean option: --help",
     }
 }
 

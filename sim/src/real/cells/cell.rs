@@ -211,7 +211,8 @@ impl<'a> Stage<'a> {
         let said = format!("repeated, it exited {:?}: {}", outcome.code, outcome.err.trim_end());
         self.watched.in_time(|watched| {
             let again = watched.fingerprint()?;
-            invariants::reaches_its_end(once, &again).map_err(|breach| format!("{breach}; {said}"))
+            invariants::check_repeat_converges(once, &again)
+                .map_err(|breach| format!("{breach}; {said}"))
         })
     }
 }

@@ -7,9 +7,9 @@ use super::super::inside::Outcome;
 use super::super::machine::Machine;
 use super::super::{look, wait};
 use super::view;
-use crate::invariants::{self, Breach, Fingerprint, Watch};
-use crate::machine::world::{ContainerId, Who, World};
-use crate::machine::{Moved, Printed};
+use crate::invariants::{self, Fingerprint, Monitor, Violation};
+use crate::machine::world::{ContainerId, ProcessId, World};
+use crate::machine::{ProcessOutput, StepOutcome};
 use crate::scenario::words::User;
 use crate::scenario::{Container, Scenario};
 
@@ -32,7 +32,7 @@ pub(super) const NOBODY: &str = "nobody supervises yet";
 pub(super) struct Watched<'a> {
     pub(super) machine: Machine,
     pub(super) scenario: &'a Scenario,
-    watch: Watch,
+    watch: Monitor,
     /// Commands so far: each needs a number of its own.
     commands: u64,
 }
@@ -50,7 +50,7 @@ impl<'a> Watched<'a> {
     /// What is so now is taken for what was asked.
     pub(super) fn new(mut machine: Machine, scenario: &'a Scenario) -> Result<Self, String> {
         let promised: Vec<_> = scenario.promised().into_iter().collect();
-        let watch = Watch::new(&view::read(&mut machine, scenario)?, &promised);
+        let watch = Monitor::new(&view::read(&mut machine, scenario)?, &promised);
         Ok(Self { machine, scenario, watch, commands: 0 })
     }
 
@@ -61,13 +61,13 @@ impl<'a> Watched<'a> {
     /// Somebody outside changed files.
     pub(super) fn meddled(&mut self) -> Result<(), String> {
         let world = self.world()?;
-        self.watch.meddled(&world);
+        self.watch.changed_from_outside(&world);
         Ok(())
     }
 
     /// Something was killed.
     pub(super) fn killed(&mut self) {
-        self.watch.signalled(true);
+        self.watch.process_signalled(true);
     }
 
     /// A boot was refused something.
@@ -83,29 +83,29 @@ impl<'a> Watched<'a> {
         // Above every number that the outside gives to processes.
         let serial = u64::from(u32::MAX) + self.commands;
         let world = self.world()?;
-        self.watch.begins(&world, serial, words, crate::machine::image::HERMES);
+        self.watch.command_started(&world, serial, words, crate::machine::image::HERMES_UID);
         Ok(serial)
     }
 
     /// An effect of it was refused.
     pub(super) fn refused(&mut self, serial: u64) {
-        self.watch.refused(serial);
+        self.watch.effect_refused(serial);
     }
 
     /// It has ended, by itself or not.
     pub(super) fn ended(&mut self, serial: u64, outcome: &Outcome) -> Result<(), String> {
         let world = self.world()?;
         let Some(code) = outcome.code else {
-            self.watch.signalled(true);
-            self.watch.cut_short(&world, std::iter::once(serial));
+            self.watch.process_signalled(true);
+            self.watch.commands_aborted(&world, std::iter::once(serial));
             return Ok(());
         };
-        let who = Who { container: ContainerId(1), pid: 0 };
+        let who = ProcessId { container: ContainerId(1), pid: 0 };
         let (out, err) = (outcome.out.clone().into_bytes(), outcome.err.clone().into_bytes());
-        let printed = Printed { who, gateway: None, out, err };
+        let printed = ProcessOutput { who, gateway: None, stdout: out, stderr: err };
         let code = u8::try_from(code).map_err(|_| format!("it exited {code}"))?;
-        let moved = Moved::Exited { who, serial, code };
-        let moved = self.watch.moved(&world, &moved, Some(&printed));
+        let moved = StepOutcome::Exited { who, serial, code };
+        let moved = self.watch.after_step(&world, &moved, Some(&printed));
         moved.map_err(|breach| breach.to_string())
     }
 
@@ -118,13 +118,13 @@ impl<'a> Watched<'a> {
     pub(super) fn look(&mut self, when: When) -> Result<(), String> {
         let world = self.world()?;
         // Before anybody supervises nothing can be wrong with it, and on a loaded machine that takes a while.
-        if when == When::Booted && invariants::rest::seat(&world).is_none() {
+        if when == When::Booted && invariants::rest::supervised_scan_dir(&world).is_none() {
             return Err(NOBODY.to_owned());
         }
         let mut watch = self.watch.clone();
         let looked = match when {
-            When::AtRest => watch.at_rest(&world),
-            When::Booted => watch.booted(&world),
+            When::AtRest => watch.check_at_rest(&world),
+            When::Booted => watch.check_after_boot(&world),
         };
         let held = looked.and_then(|()| self.status(&world));
         held.map_err(|breach| breach.to_string())?;
@@ -184,13 +184,13 @@ impl<'a> Watched<'a> {
         Ok(last)
     }
 
-    fn status(&self, world: &World) -> Result<(), Breach> {
-        if invariants::rest::seat(world).is_none() {
+    fn status(&self, world: &World) -> Result<(), Violation> {
+        if invariants::rest::supervised_scan_dir(world).is_none() {
             return Ok(());
         }
         let argv = ["hermes", "gateway", "status", "--all", "--json"];
         let said = self.machine.run(Container(1), User::Hermes, &self.machine.env(), &argv);
         let said = said.map(|it| it.out).unwrap_or_default();
-        invariants::status_agrees(world, said.as_bytes())
+        invariants::check_status(world, said.as_bytes())
     }
 }

@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use super::super::machine::Machine;
 use super::super::processes::Process as Seen;
-use crate::hash::Kept;
+use crate::hash::LazilyHashed;
 use crate::machine::disk::{Credentials, Disk, NodeId, ROOT};
-use crate::machine::image::{self, Facts, HOME, VOLUME};
-use crate::machine::process::{Body, Process};
-use crate::machine::user_program::{Behaviour, Running};
-use crate::machine::world::{ContainerId, Phase, World};
+use crate::machine::image::{self, HOME, VOLUME, WorldConfig};
+use crate::machine::process::{Process, ProcessBody};
+use crate::machine::user_program::{Behaviour, UserProgram};
+use crate::machine::world::{ContainerId, ContainerPhase, World};
 use crate::scenario::{Container, Scenario};
 
 /// Real objects by device and inode.
@@ -32,10 +32,10 @@ const NOWHERE: NodeId = NodeId { device: 0, number: 0 };
 pub(super) fn read(machine: &mut Machine, scenario: &Scenario) -> Result<World, String> {
     let told = &scenario.world;
     let env = machine.env();
-    let mut world = image::world(&Facts {
+    let mut world = image::build_world(&WorldConfig {
         containers: told.containers,
         env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
-        ..Facts::default()
+        ..WorldConfig::default()
     });
     let mut known = Known::new();
     let volume = NodeId { device: VOLUME, number: ROOT };
@@ -75,11 +75,11 @@ fn read_container(
         let spawned = children.filter_map(|outer| numbers.get(&outer).copied()).collect();
         // Whoever ended meanwhile is not there any more.
         if let Some(process) = process(one, &numbers, known, &locks, spawned) {
-            processes.insert(numbers[&one.outer], Arc::new(Kept::new(process)));
+            processes.insert(numbers[&one.outer], Arc::new(LazilyHashed::new(process)));
         }
     }
     let inside = world.container_mut(id);
-    inside.phase = Phase::Running;
+    inside.phase = ContainerPhase::Running;
     inside.namespace = 1;
     inside.processes = processes;
     Ok(())
@@ -153,7 +153,7 @@ fn process(
         serial: u64::from(seen.outer),
         parent: numbers.get(&seen.parent).copied().unwrap_or(0),
         group: 0,
-        started: Duration::ZERO,
+        started_at: Duration::ZERO,
         credentials: Credentials {
             uid: owner.uid(),
             gid: owner.gid(),
@@ -164,7 +164,7 @@ fn process(
         comm: comm.trim_end().to_owned(),
         argv: Arc::new(seen.words.iter().map(OsString::from).collect()),
         env: Arc::new(environment(&env)),
-        open: BTreeMap::new(),
+        open_files: BTreeMap::new(),
         inherited: BTreeMap::new(),
         service: None,
         record_locks: mine.map(|(_, node)| *node).collect(),
@@ -173,10 +173,14 @@ fn process(
         stopped: seen.is_stopped,
         dies_with_parent: false,
         spawned,
-        made: 0,
-        since: None,
-        ended: None,
-        body: Body::User(Running::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO)),
+        made_count: 0,
+        waiting_since: None,
+        end_status: None,
+        body: ProcessBody::User(UserProgram::new(
+            PathBuf::new(),
+            &Behaviour::default(),
+            Duration::ZERO,
+        )),
     })
 }
 

@@ -10,15 +10,16 @@ use hermes::host::effect::{Effect, Over, Place, Program, Signal, Status};
 
 use super::sequence::{self, Act, PROGRAMS, SCAN_DIR, Whom, service_files};
 use super::view::{Node, Outcome, View, role};
-use crate::hash::Kept;
+use crate::hash::LazilyHashed;
 use crate::machine::Machine;
-use crate::machine::disk::{self, Body as NodeBody, Credentials, Disk, NodeId};
+use crate::machine::disk::{self, Credentials, Disk, NodeBody, NodeId};
 use crate::machine::kernel::{self, Reply, programs};
-use crate::machine::process::{Body, Process};
+use crate::machine::process::{Process, ProcessBody};
 use crate::machine::s6::tools;
-use crate::machine::user_program::{Behaviour, Running};
+use crate::machine::user_program::{Behaviour, UserProgram};
 use crate::machine::world::{
-    Clock, Container, ContainerId, Init, Phase, Settings, Version, Who, World,
+    Clock, Container, ContainerId, ContainerPhase, ContainerSettings, Pid1, ProcessId, S6Version,
+    World,
 };
 use crate::scenario::world::S6;
 
@@ -44,17 +45,17 @@ enum Order {
 pub(super) struct Fake {
     machine: Machine,
     root: NodeId,
-    me: Who,
-    hermes: Who,
+    me: ProcessId,
+    hermes: ProcessId,
     order: Order,
     turns: usize,
 }
 
-fn version(s6: S6) -> Version {
+fn version(s6: S6) -> S6Version {
     match s6 {
-        S6::V2_11 => Version::V2_11,
-        S6::V2_13 => Version::V2_13,
-        S6::V2_15 => Version::V2_15,
+        S6::V2_11 => S6Version::V2_11,
+        S6::V2_13 => S6Version::V2_13,
+        S6::V2_15 => S6Version::V2_15,
     }
 }
 
@@ -72,7 +73,8 @@ fn behaviours(pace: Programs) -> BTreeMap<PathBuf, Behaviour> {
     };
     let read = |(name, lines): (&str, &str)| {
         let lines = serde_json::from_str(lines).expect("a constant of ours");
-        let behaviour = Behaviour { deaf_for, ..crate::execution::behaviour(&lines) };
+        let behaviour =
+            Behaviour { handlers_after: deaf_for, ..crate::execution::behaviour(&lines) };
         (Path::new("/usr/bin").join(name), behaviour)
     };
     PROGRAMS.into_iter().map(read).collect()
@@ -91,10 +93,10 @@ fn world(s6: S6) -> (World, NodeId) {
     }
     disk.put_dir(root, Path::new(SCAN_DIR), 0o755, 0, 0);
     let (env, command, umask) = (Arc::default(), Vec::new(), 0o022);
-    let settings = Settings { env, command, uid: 0, gid: 0, init: Init::Hermes, umask };
+    let settings = ContainerSettings { env, command, uid: 0, gid: 0, init: Pid1::Hermes, umask };
     let container = Container {
-        settings: Kept::new(settings),
-        phase: Phase::Running,
+        settings: LazilyHashed::new(settings),
+        phase: ContainerPhase::Running,
         root,
         mounts: Arc::default(),
         namespace: 1,
@@ -104,14 +106,14 @@ fn world(s6: S6) -> (World, NodeId) {
         registry: Default::default(),
     };
     let world = World {
-        s6: version(s6),
+        s6_version: version(s6),
         clock: Clock { boot: Duration::from_secs(100), wall: Duration::from_secs(1_800_000_000) },
-        boots: 1,
-        namespaces: 1,
+        boot_count: 1,
+        namespace_count: 1,
         disk,
         pipes: BTreeMap::new(),
         containers: BTreeMap::from([(ID, container)]),
-        programs: Arc::new(Kept::new(programs)),
+        programs: Arc::new(LazilyHashed::new(programs)),
     };
     (world, root)
 }
@@ -123,7 +125,7 @@ impl Fake {
             let (mut world, root) = world(s6);
             let first = born(&mut world, 0, 1);
             let me = born(&mut world, 0, 2);
-            let hermes = born(&mut world, crate::machine::image::HERMES, 3);
+            let hermes = born(&mut world, crate::machine::image::HERMES_UID, 3);
             assert_eq!(first.pid, 1, "the first process of the container");
             Self { machine: Machine::new(world), root, me, hermes, order, turns: 0 }
         };
@@ -150,7 +152,7 @@ impl Fake {
 
     fn with(&self, pace: Programs) -> Self {
         let mut other = self.clone();
-        other.machine.world.programs = Arc::new(Kept::new(behaviours(pace)));
+        other.machine.world.programs = Arc::new(LazilyHashed::new(behaviours(pace)));
         other
     }
 
@@ -177,7 +179,7 @@ impl Fake {
             Act::Signal(name, whom) => {
                 let Some(who) = self.find(whom) else { return Outcome::Nobody };
                 let number = sequence::signal(name).expect("checked when it was read");
-                self.machine.signal(who, Signal(number));
+                self.machine.send_signal(who, Signal(number));
             }
             other => return Outcome::Done(self.file(other)),
         }
@@ -221,11 +223,11 @@ impl Fake {
                 if gone.is_empty() {
                     return Err(NOENT);
                 }
-                gone.into_iter().for_each(|node| disk.forget(node));
+                gone.into_iter().for_each(|node| disk.release_node(node));
             }
             Act::Chmod(name, mode) => {
                 let node = at(disk, &path(name)).ok_or(NOENT)?;
-                disk.put_status(node, *mode, 0, 0);
+                disk.set_status_durably(node, *mode, 0, 0);
             }
             _ => unreachable!("no act on files"),
         }
@@ -246,12 +248,12 @@ impl Fake {
         let args = vec!["--".into(), SCAN_DIR.into()];
         let env = BTreeMap::from([("PATH".into(), "/usr/bin".into())]);
         let program = Program { path, args, env, ..Program::default() };
-        let first = Who { container: ID, pid: 1 };
+        let first = ProcessId { container: ID, pid: 1 };
         programs::become_program(&mut self.machine.world, first, &program)
             .expect("the image has s6-svscan");
     }
 
-    fn tool(&mut self, who: Who, words: &[String]) -> Outcome {
+    fn tool(&mut self, who: ProcessId, words: &[String]) -> Outcome {
         let args: Vec<OsString> = words[1..].iter().map(OsString::from).collect();
         let finished = tools::run(&mut self.machine.world, who, &words[0], &args)
             .unwrap_or_else(|| panic!("no such tool is simulated: {words:?}"));
@@ -261,16 +263,16 @@ impl Fake {
         Outcome::Tool { code: i32::from(code), out, err }
     }
 
-    fn alive(&self) -> impl Iterator<Item = (Who, &Process)> {
+    fn alive(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
         let others = [self.me, self.hermes];
-        let everybody = self.machine.world.everybody();
+        let everybody = self.machine.world.processes();
         everybody.filter(move |(who, it)| it.is_alive() && !others.contains(who))
     }
 
-    fn find(&self, whom: &Whom) -> Option<Who> {
+    fn find(&self, whom: &Whom) -> Option<ProcessId> {
         let supervisor = |name: &String| {
             let is_it = |it: &Process| {
-                matches!(it.body, Body::Supervise(_))
+                matches!(it.body, ProcessBody::Supervise(_))
                     && it.argv.last().is_some_and(|arg| arg == name.as_str())
             };
             self.alive().find(|(_, it)| is_it(it)).map(|(who, _)| who)
@@ -290,11 +292,11 @@ impl Fake {
         let end = self.machine.world.clock.boot + time;
         loop {
             self.settle();
-            let next = self.machine.next_moment().filter(|at| *at <= end);
+            let next = self.machine.next_wake().filter(|at| *at <= end);
             if next.is_none() && self.machine.world.clock.boot >= end {
                 return;
             }
-            self.machine.advance(next.unwrap_or(end));
+            self.machine.advance_to(next.unwrap_or(end));
         }
     }
 
@@ -309,7 +311,7 @@ impl Fake {
 
     /// One turn of somebody, if anybody can move now.
     fn turn(&mut self) -> bool {
-        let mut ready = self.machine.ready();
+        let mut ready = self.machine.ready_processes();
         ready.retain(|who| ![self.me, self.hermes].contains(who));
         if ready.is_empty() {
             return false;
@@ -328,7 +330,7 @@ impl Fake {
     pub(super) fn view(&self) -> View {
         let world = &self.machine.world;
         let ended = match world.container(ID).phase {
-            Phase::Exited(code) => Some(i32::from(code)),
+            ContainerPhase::Exited(code) => Some(i32::from(code)),
             _ => None,
         };
         let mut processes = BTreeMap::new();
@@ -369,7 +371,7 @@ impl Fake {
             NodeBody::Fifo => ("fifo", Vec::new()),
             NodeBody::Other => ("other", Vec::new()),
         };
-        let disk::Status { mode, uid, gid } = node.status;
+        let disk::NodeStatus { mode, uid, gid } = node.status;
         let lives = |pid: u64| self.alive().any(|(who, _)| u64::try_from(who.pid) == Ok(pid));
         Node { kind, mode, uid, gid, bytes }.told(path, lives)
     }
@@ -380,7 +382,7 @@ pub(super) fn forget_equals(fakes: &mut Vec<Fake>) {
     let mut seen = Vec::new();
     fakes.iter_mut().for_each(|fake| *fake = fake.with(Programs::Quick));
     fakes.retain(|fake| {
-        let state = (fake.machine.state(), fake.order);
+        let state = (fake.machine.state_digest(), fake.order);
         let is_new = !seen.contains(&state);
         seen.push(state);
         is_new
@@ -388,11 +390,11 @@ pub(super) fn forget_equals(fakes: &mut Vec<Fake>) {
 }
 
 /// Somebody who never moves by himself.
-fn born(world: &mut World, uid: u32, serial: u64) -> Who {
+fn born(world: &mut World, uid: u32, serial: u64) -> ProcessId {
     let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
     let inherited = BTreeMap::new();
     let birth =
-        programs::Birth { parent: 0, serial, credentials, inherited, dies_with_parent: false };
-    let nobody = Running::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
-    programs::make(world, ID, birth, Body::User(nobody))
+        programs::NewProcess { parent: 0, serial, credentials, inherited, dies_with_parent: false };
+    let nobody = UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
+    programs::make_process(world, ID, birth, ProcessBody::User(nobody))
 }

@@ -21,10 +21,10 @@ use hermes::host::Effect;
 
 use crate::execution::{Play, objects};
 use crate::hash;
-use crate::machine::process::Body;
-use crate::machine::touched::Touched;
-use crate::machine::world::Who;
-use crate::replay::Wants;
+use crate::machine::process::ProcessBody;
+use crate::machine::touched::Footprint;
+use crate::machine::world::ProcessId;
+use crate::replay::Request;
 use crate::scenario::Kind;
 
 /// Nobody's number.
@@ -102,24 +102,24 @@ impl Ahead {
 
     /// Where the story is.
     pub fn story(&mut self, play: &Play) -> Place {
-        self.place_of(STORY, hash::of(&("story", play.place())), &Arc::default())
+        self.place_of(STORY, hash::digest(&("story", play.place())), &Arc::default())
     }
 
     /// Where a process is. `was` is where its own last move began, and what that was, if that is known.
     pub fn process(
         &mut self,
         play: &Play,
-        who: Who,
+        who: ProcessId,
         crashes_left: u8,
         was: Option<(Place, Option<&Effect>)>,
     ) -> Option<Place> {
         let process = play.machine.world.process(who).filter(|process| process.is_alive())?;
         let owner = process.serial;
-        let class = hash::of(&(owner, &process.comm, &process.argv, crashes_left));
-        let Body::Task(task) = &process.body else {
+        let class = hash::digest(&(owner, &process.comm, &process.argv, crashes_left));
+        let ProcessBody::Task(task) = &process.body else {
             return Some(self.place_of(owner, class, &Arc::default()));
         };
-        let digest = hash::of(&(owner, task.digest(), crashes_left));
+        let digest = hash::digest(&(owner, task.digest(), crashes_left));
         if let Some(known) = self.tasks.get(&digest) {
             return Some(*known);
         }
@@ -128,11 +128,11 @@ impl Ahead {
         if let Some(act) = was.and_then(|(_, effect)| effect).filter(|effect| changes(effect)) {
             Arc::make_mut(&mut acts).insert(key(act));
         }
-        let wants = match &**task.wants() {
-            Wants::Effect(effect) => key(effect),
-            Wants::Exit(_) | Wants::Panic(_) => 0,
+        let wants = match &**task.request() {
+            Request::Effect(effect) => key(effect),
+            Request::Exit(_) | Request::Panic(_) => 0,
         };
-        let place = self.place_of(owner, hash::of(&(class, &*acts, wants)), &acts);
+        let place = self.place_of(owner, hash::digest(&(class, &*acts, wants)), &acts);
         self.tasks.insert(digest, place);
         Some(place)
     }
@@ -155,15 +155,15 @@ impl Ahead {
     }
 
     /// A move from this place touched this.
-    pub fn touches(&mut self, place: Place, touched: &Touched) {
-        for (thing, is_change) in &touched.things {
+    pub fn touches(&mut self, place: Place, touched: &Footprint) {
+        for (thing, is_change) in &touched.accesses {
             let known = self.things.len();
             let thing = *self.things.entry(*thing).or_insert(known);
             self.news += u64::from(self.places[place].touches.insert(thing, *is_change));
         }
         let everything = &mut self.places[place].touches.everything;
-        self.news += u64::from(touched.everything && !*everything);
-        *everything |= touched.everything;
+        self.news += u64::from(touched.is_everything && !*everything);
+        *everything |= touched.is_everything;
     }
 
     /// It led there, or woke whoever is there.
@@ -173,7 +173,7 @@ impl Ahead {
 
     /// Can none of those who are there, nor whoever they wake but the mover itself, ever get in the way of a move that
     /// touches this?
-    pub fn is_alone(&mut self, mover: u64, touched: &Touched, others: Vec<Place>) -> bool {
+    pub fn is_alone(&mut self, mover: u64, touched: &Footprint, others: Vec<Place>) -> bool {
         let places = &self.places;
         let reach = self
             .reaches
@@ -184,8 +184,8 @@ impl Ahead {
             let against = if *is_change { &reach.touched } else { &reach.changed };
             !against.contains(thing)
         };
-        let meets_everything = reach.everything || touched.everything && !reach.is_empty();
-        !meets_everything && touched.things.iter().all(is_free)
+        let meets_everything = reach.everything || touched.is_everything && !reach.is_empty();
+        !meets_everything && touched.accesses.iter().all(is_free)
     }
 }
 
@@ -233,7 +233,7 @@ fn key(effect: &Effect) -> u128 {
         other => objects(other),
     };
     let about: Vec<String> = about.iter().map(|text| without_numbers(text)).collect();
-    hash::of(&(Kind::of(effect), about))
+    hash::digest(&(Kind::of(effect), about))
 }
 
 /// A made-up name has a long hexadecimal number.
@@ -250,8 +250,8 @@ mod tests {
     const ME: u64 = 1;
     const OTHER: u64 = 2;
 
-    fn touches(things: &[(u128, bool)]) -> Touched {
-        Touched { things: things.to_vec(), everything: false }
+    fn touches(things: &[(u128, bool)]) -> Footprint {
+        Footprint { accesses: things.to_vec(), is_everything: false }
     }
 
     /// Two places of the other one, the second after the first; it changes 7 in the second.
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn who_touches_everything_is_alone_only_when_nothing_is_ahead() {
         let (mut ahead, first, _) = ahead();
-        let all = Touched { things: Vec::new(), everything: true };
+        let all = Footprint { accesses: Vec::new(), is_everything: true };
         assert!(!ahead.is_alone(ME, &all, vec![first]));
         assert!(ahead.is_alone(ME, &all, Vec::new()));
     }

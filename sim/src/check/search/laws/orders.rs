@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::super::swarm::Die;
 use super::super::{Schedule, Search, conclude};
 use crate::execution::{Failure, Play};
-use crate::invariants::command::{Asked, Scope};
-use crate::invariants::{Fingerprint, commute, ends_in_an_order, fingerprint};
+use crate::invariants::command::{ParsedCommand, Scope};
+use crate::invariants::{Fingerprint, check_commute, check_serializable, fingerprint};
 use crate::scenario::step::Together;
 use crate::scenario::{Run, Scenario, Step};
 
@@ -42,7 +42,7 @@ impl Search {
     /// These two must end the same.
     fn both(&mut self, one: Scenario, other: Scenario) {
         if let (Some(one), Some(other)) = (self.end(one), self.end(other)) {
-            let held = commute(&one.machine.world, &other.machine.world);
+            let held = check_commute(&one.machine.world, &other.machine.world);
             self.compared("S14", held, &Schedule::default());
         }
     }
@@ -72,7 +72,7 @@ impl Search {
                 })
                 .map(|(_, end)| end)
                 .collect();
-            let held = ends_in_an_order(&fingerprint(&play.machine.world), &may);
+            let held = check_serializable(&fingerprint(&play.machine.world), &may);
             self.compared("S14", held, &schedule);
         }
     }
@@ -167,22 +167,25 @@ fn unnamed(step: &Step) -> Step {
     }
 }
 
-fn asked(story: &Scenario, at: usize) -> Option<Asked> {
+fn asked(story: &Scenario, at: usize) -> Option<ParsedCommand> {
     match story.story.get(at)? {
-        Step::Run(run) => Some(Asked::read(&run.words())),
+        Step::Run(run) => Some(ParsedCommand::parse(&run.words())),
         _ => None,
     }
 }
 
 fn writes(story: &Scenario, at: usize) -> bool {
-    asked(story, at)
-        .is_some_and(|asked| !matches!(asked, Asked::Look | Asked::Other | Asked::Run(_)))
+    asked(story, at).is_some_and(|asked| {
+        !matches!(asked, ParsedCommand::ReadOnly | ParsedCommand::Other | ParsedCommand::Run(_))
+    })
 }
 
 /// Is it followed by a command on another profile?
 fn are_strangers(story: &Scenario, at: usize) -> bool {
     let one = |at| match asked(story, at)? {
-        Asked::Say(_, Scope::One(of)) | Asked::Create(of) | Asked::Delete(of) => Some(of),
+        ParsedCommand::SetIntent(_, Scope::One(of))
+        | ParsedCommand::Create(of)
+        | ParsedCommand::Delete(of) => Some(of),
         _ => None,
     };
     matches!((one(at), one(at + 1)), (Some(here), Some(there)) if here != there)

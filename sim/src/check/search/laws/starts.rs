@@ -8,7 +8,7 @@ use std::time::Duration;
 use hermes::name::Profile;
 
 use super::super::{Schedule, Search};
-use crate::invariants::{Breach, comes_back, ever_slower};
+use crate::invariants::{Violation, check_backoff, check_recovers};
 use crate::machine::Machine;
 use crate::machine::world::ContainerId;
 use crate::scenario::step::{Pass, Write};
@@ -32,22 +32,22 @@ pub(super) struct Starts {
 impl Starts {
     /// Notes who was started since the last look.
     pub(super) fn look(&mut self, machine: &Machine) {
-        if Arc::ptr_eq(&self.counted, &machine.starts) {
+        if Arc::ptr_eq(&self.counted, &machine.gateway_starts) {
             return;
         }
-        for (life, count) in machine.starts.iter() {
+        for (life, count) in machine.gateway_starts.iter() {
             if self.counted.get(life) != Some(count) {
                 self.moments.entry(life.clone()).or_default().push(machine.world.clock.boot);
             }
         }
-        self.counted = Arc::clone(&machine.starts);
+        self.counted = Arc::clone(&machine.gateway_starts);
     }
 
     /// Somebody interferes: what was until now is judged, and all begins anew.
-    pub(super) fn judge(&mut self) -> Vec<Result<(), Breach>> {
+    pub(super) fn judge(&mut self) -> Vec<Result<(), Violation>> {
         let moments = std::mem::take(&mut self.moments);
         let series = moments.values().flat_map(|all| unbroken(all)).filter(|all| all.len() > 2);
-        series.map(|all| ever_slower(all, LONGEST)).collect()
+        series.map(|all| check_backoff(all, LONGEST)).collect()
     }
 }
 
@@ -64,7 +64,7 @@ impl Search {
             told.story.push(Step::Write(Write { write: program, file: sound() }));
             told.story.push(Step::Pass(Pass { pass: Span(3 * LONGEST) }));
             if let Some(play) = self.end(told) {
-                let held = comes_back(&play.machine.world, &profile);
+                let held = check_recovers(&play.machine.world, &profile);
                 self.compared("L5", held, &Schedule::default());
             }
         }

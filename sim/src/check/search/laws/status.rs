@@ -3,8 +3,8 @@
 use super::super::{Schedule, Search};
 use super::starts::Starts;
 use crate::execution::{Failure, Move, Play, ask};
-use crate::invariants::rest::seat;
-use crate::invariants::{Breach, status_agrees};
+use crate::invariants::rest::supervised_scan_dir;
+use crate::invariants::{Violation, check_status};
 use crate::machine::world::ContainerId;
 use crate::scenario::Step;
 
@@ -54,16 +54,16 @@ fn interferes(step: Option<&Step>) -> bool {
 }
 
 /// What status says, if somebody moves, or nobody is there to be asked: nothing.
-fn told(play: &Play) -> Option<Result<(), Breach>> {
+fn told(play: &Play) -> Option<Result<(), Violation>> {
     let world = &play.machine.world;
     let first = ContainerId(1);
-    let is_asked =
-        seat(world).is_some_and(|(id, _)| id == first) && play.machine.ready().is_empty();
+    let is_asked = supervised_scan_dir(world).is_some_and(|(id, _)| id == first)
+        && play.machine.ready_processes().is_empty();
     if !is_asked || play.commands().any(|command| command.is_running) {
         return None;
     }
     let said = ask(&play.machine, &["gateway", "status", "--all", "--json"]).ok()?;
-    Some(status_agrees(world, &said))
+    Some(check_status(world, &said))
 }
 
 /// L7 while a run is concluded: asked of each that is told to people, and of one in so many others.

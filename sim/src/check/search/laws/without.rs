@@ -5,8 +5,8 @@ use std::sync::Arc;
 use hermes::name::Profile;
 
 use super::super::{Schedule, Search};
-use crate::invariants::command::{Asked, Scope};
-use crate::invariants::same_for_others;
+use crate::invariants::check_isolation;
+use crate::invariants::command::{ParsedCommand, Scope};
 use crate::scenario::step::Target;
 use crate::scenario::{Name, Scenario, Step};
 
@@ -22,7 +22,7 @@ impl Search {
         };
         for (profile, story) in told {
             let Some(without) = self.end(story) else { continue };
-            let held = same_for_others(&with.machine.world, &without.machine.world, &profile);
+            let held = check_isolation(&with.machine.world, &without.machine.world, &profile);
             self.compared("S9", held, &Schedule::default());
         }
     }
@@ -31,8 +31,8 @@ impl Search {
 /// Those that can be left out: the world's own, and those that the story makes.
 fn profiles(story: &Scenario) -> Vec<Profile> {
     let own = story.world.profiles.keys().map(|name| name.0.clone());
-    let made = story.runs().filter_map(|run| match Asked::read(&run.words()) {
-        Asked::Create(profile) => Some(profile),
+    let made = story.runs().filter_map(|run| match ParsedCommand::parse(&run.words()) {
+        ParsedCommand::Create(profile) => Some(profile),
         _ => None,
     });
     let mut all: Vec<Profile> = own.chain(made).filter(|it| !it.is_default()).collect();
@@ -78,10 +78,14 @@ fn is_about(step: &Step, profile: &Profile) -> Option<bool> {
     Some(match step {
         Step::Run(run) => {
             let words = run.words();
-            match Asked::read(&words) {
-                Asked::Rename(old, new) if old == *profile || new == *profile => return None,
-                Asked::Say(_, Scope::All) | Asked::Boot => false,
-                Asked::Look | Asked::Other => words.iter().any(|word| word == profile.as_str()),
+            match ParsedCommand::parse(&words) {
+                ParsedCommand::Rename(old, new) if old == *profile || new == *profile => {
+                    return None;
+                }
+                ParsedCommand::SetIntent(_, Scope::All) | ParsedCommand::Boot => false,
+                ParsedCommand::ReadOnly | ParsedCommand::Other => {
+                    words.iter().any(|word| word == profile.as_str())
+                }
                 asked => asked.concerns(profile),
             }
         }

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use hermes::host::effect::{How, Program, Signal, Status};
 
-use super::{Manager, NOTIFY_SOCKET, Order, Stage, State, Unit, end_of, own, text};
+use super::{
+    Manager, ManagerStage, NOTIFY_SOCKET, Unit, UnitOrder, UnitState, child_status, own, read_text,
+};
 use crate::machine::hosts::definition::{self, Definition};
-use crate::machine::hosts::{Kind, directory, is_enabled};
-use crate::machine::kernel::programs::{Birth, become_program, make};
+use crate::machine::hosts::{HostKind, is_enabled, units_dir};
+use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
 use crate::machine::kernel::signals;
-use crate::machine::process::{Body, Process};
+use crate::machine::process::{Process, ProcessBody};
 use crate::machine::s6::act;
-use crate::machine::user_program::{Behaviour, Running};
-use crate::machine::world::{Who, World};
+use crate::machine::user_program::{Behaviour, UserProgram};
+use crate::machine::world::{ProcessId, World};
 
 /// A program that cannot be executed ends a unit so (systemd.exec(5)).
 const NO_EXEC: u8 = 203;
@@ -24,33 +26,33 @@ const NO_EXEC: u8 = 203;
 const TERMINATED: i64 = 0x41306;
 
 /// One transition.
-pub fn step(world: &mut World, who: Who) {
+pub fn step(world: &mut World, who: ProcessId) {
     let Some(own) = own(world, who).cloned() else { return };
-    let mut turn = Turn { world, who, own };
+    let mut turn = ManagerTurn { world, who, own };
     let ends = turn.step();
-    let Turn { own, .. } = turn;
+    let ManagerTurn { own, .. } = turn;
     match ends {
-        true => signals::end(world, who, Status::Exited(0)),
-        false => act::process(world, who).body = Body::Manager(Box::new(own)),
+        true => signals::end_process(world, who, Status::Exited(0)),
+        false => act::process(world, who).body = ProcessBody::Manager(Box::new(own)),
     }
 }
 
-struct Turn<'world> {
+struct ManagerTurn<'world> {
     world: &'world mut World,
-    who: Who,
+    who: ProcessId,
     own: Manager,
 }
 
-impl Turn<'_> {
+impl ManagerTurn<'_> {
     /// Whether the machine goes down.
     fn step(&mut self) -> bool {
-        if self.own.stage == Stage::Begins {
+        if self.own.stage == ManagerStage::Begins {
             self.begin();
             return false;
         }
         let now = self.world.clock.boot;
         let ended = self.own.units.iter().find_map(|(name, unit)| {
-            Some((name.clone(), end_of(self.world, self.who, unit.pid()?)?))
+            Some((name.clone(), child_status(self.world, self.who, unit.pid()?)?))
         });
         let told = self.own.units.iter().find(|(_, unit)| unit.order.is_some());
         let told = told.map(|(name, _)| name.clone());
@@ -59,14 +61,14 @@ impl Turn<'_> {
         if let Some((name, status)) = ended {
             self.ended(&name, status);
         } else if act::process(self.world, self.who).pending.pop_first().is_some() {
-            self.own.stage = Stage::Ends;
-            self.own.units.values_mut().for_each(|unit| unit.order = Some(Order::Stop));
+            self.own.stage = ManagerStage::Ends;
+            self.own.units.values_mut().for_each(|unit| unit.order = Some(UnitOrder::Stop));
         } else if let Some(name) = told {
             self.obey(&name);
         } else if let Some(name) = due {
-            self.due(&name);
+            self.handle_deadline(&name);
         } else {
-            return self.own.stage == Stage::Ends;
+            return self.own.stage == ManagerStage::Ends;
         }
         false
     }
@@ -75,19 +77,19 @@ impl Turn<'_> {
         self.own.units.get_mut(name).expect("looked up a moment ago")
     }
 
-    fn becomes(&mut self, name: &str, state: State) {
+    fn becomes(&mut self, name: &str, state: UnitState) {
         let wall = self.world.clock.wall;
         self.unit(name).becomes(state, wall);
     }
 
     /// What is enabled is told to run.
     fn begin(&mut self) {
-        self.own.stage = Stage::Lives;
-        for (name, text, starts) in known(self.world, self.who, self.own.kind) {
+        self.own.stage = ManagerStage::Lives;
+        for (name, text, starts) in boot_definitions(self.world, self.who, self.own.kind) {
             // What cannot be read is not loaded.
             if let Ok(definition) = definition::read(self.own.kind, &text) {
                 let mut unit = Unit::new(definition);
-                unit.order = starts.then_some(Order::Start);
+                unit.order = starts.then_some(UnitOrder::Start);
                 self.own.units.insert(name, unit);
             }
         }
@@ -97,59 +99,64 @@ impl Turn<'_> {
         let Some(order) = self.unit(name).order.take() else { return };
         match (order, self.unit(name).state) {
             // A start waits for the pause's end (`service_start` of systemd); elsewhere it is its own reason.
-            (Order::Start, State::Pausing(_)) if self.own.kind == Kind::Systemd => {}
-            (Order::Start | Order::Restart, State::Down | State::Failed | State::Pausing(_)) => {
+            (UnitOrder::Start, UnitState::Pausing(_)) if self.own.kind == HostKind::Systemd => {}
+            (
+                UnitOrder::Start | UnitOrder::Restart,
+                UnitState::Down | UnitState::Failed | UnitState::Pausing(_),
+            ) => {
                 self.unit(name).tries = 0;
-                self.ask(name);
+                self.check_condition(name);
             }
-            (Order::Start, State::Asking(_) | State::Up { .. })
-            | (Order::Restart, State::Asking(_)) => {}
-            (Order::Start | Order::Restart, State::Ending { pid, kill_at, .. }) => {
-                self.becomes(name, State::Ending { pid, kill_at, again: true });
+            (UnitOrder::Start, UnitState::Asking(_) | UnitState::Up { .. })
+            | (UnitOrder::Restart, UnitState::Asking(_)) => {}
+            (UnitOrder::Start | UnitOrder::Restart, UnitState::Ending { pid, kill_at, .. }) => {
+                self.becomes(name, UnitState::Ending { pid, kill_at, again: true });
             }
-            (Order::Restart, State::Up { pid, .. }) => self.end(name, pid, true),
-            (Order::Stop, State::Up { pid, .. }) => self.end(name, pid, false),
-            (Order::Stop, State::Ending { pid, kill_at, .. }) => {
-                self.becomes(name, State::Ending { pid, kill_at, again: false });
+            (UnitOrder::Restart, UnitState::Up { pid, .. }) => self.end(name, pid, true),
+            (UnitOrder::Stop, UnitState::Up { pid, .. }) => self.end(name, pid, false),
+            (UnitOrder::Stop, UnitState::Ending { pid, kill_at, .. }) => {
+                self.becomes(name, UnitState::Ending { pid, kill_at, again: false });
             }
-            (Order::Stop, State::Asking(pid)) => {
+            (UnitOrder::Stop, UnitState::Asking(pid)) => {
                 let kill_at = self.world.clock.boot;
-                self.becomes(name, State::Ending { pid, kill_at, again: false });
+                self.becomes(name, UnitState::Ending { pid, kill_at, again: false });
             }
-            (Order::Stop, State::Pausing(_)) => self.becomes(name, State::Down),
-            (Order::Stop, State::Down | State::Failed) => {}
+            (UnitOrder::Stop, UnitState::Pausing(_)) => self.becomes(name, UnitState::Down),
+            (UnitOrder::Stop, UnitState::Down | UnitState::Failed) => {}
         }
         self.forget_if_it_leaves(name);
     }
 
     fn end(&mut self, name: &str, pid: i32, again: bool) {
         let kill_at = self.world.clock.boot + self.unit(name).definition.kill_after;
-        self.becomes(name, State::Ending { pid, kill_at, again });
-        signals::deliver(self.world, Who { pid, ..self.who }, Signal::TERM);
+        self.becomes(name, UnitState::Ending { pid, kill_at, again });
+        signals::deliver(self.world, ProcessId { pid, ..self.who }, Signal::TERM);
     }
 
-    fn due(&mut self, name: &str) {
+    fn handle_deadline(&mut self, name: &str) {
         let state = self.unit(name).state;
         match state {
-            State::Ending { pid, again, .. } => {
+            UnitState::Ending { pid, again, .. } => {
                 self.kill_rest(name);
-                signals::deliver(self.world, Who { pid, ..self.who }, Signal::KILL);
-                self.becomes(name, State::Ending { pid, kill_at: Duration::MAX, again });
+                signals::deliver(self.world, ProcessId { pid, ..self.who }, Signal::KILL);
+                self.becomes(name, UnitState::Ending { pid, kill_at: Duration::MAX, again });
             }
-            _ if self.own.kind == Kind::Windows && !is_enabled_task(self.world, self.who, name) => {
-                self.becomes(name, State::Down);
+            _ if self.own.kind == HostKind::Windows
+                && !is_enabled_task(self.world, self.who, name) =>
+            {
+                self.becomes(name, UnitState::Down);
             }
-            _ => self.ask(name),
+            _ => self.check_condition(name),
         }
     }
 
     /// Begins: with the condition, if there is one.
-    fn ask(&mut self, name: &str) {
+    fn check_condition(&mut self, name: &str) {
         match self.unit(name).definition.condition.clone() {
             None => self.start(name),
             Some(condition) => match self.spawn(name, &condition) {
-                Some(pid) => self.becomes(name, State::Asking(pid)),
-                None => self.over(name, Status::Exited(NO_EXEC)),
+                Some(pid) => self.becomes(name, UnitState::Asking(pid)),
+                None => self.restart_or_rest(name, Status::Exited(NO_EXEC)),
             },
         }
     }
@@ -159,10 +166,10 @@ impl Turn<'_> {
         self.unit(name).begun = now;
         match self.spawn(name, &command) {
             Some(pid) => {
-                self.unit(name).last = None;
-                self.becomes(name, State::Up { pid, ready: false });
+                self.unit(name).last_status = None;
+                self.becomes(name, UnitState::Up { pid, ready: false });
             }
-            None => self.over(name, Status::Exited(NO_EXEC)),
+            None => self.restart_or_rest(name, Status::Exited(NO_EXEC)),
         }
     }
 
@@ -172,38 +179,38 @@ impl Turn<'_> {
         self.world.container_mut(container).processes.remove(&pid);
         self.kill_rest(name);
         match (state, status) {
-            (State::Asking(_), Status::Exited(0)) => self.start(name),
-            (State::Asking(_), Status::Exited(1..=254)) => self.becomes(name, State::Down),
-            (State::Ending { again: true, .. }, _) => {
-                self.note(name, status, true);
-                self.ask(name);
+            (UnitState::Asking(_), Status::Exited(0)) => self.start(name),
+            (UnitState::Asking(_), Status::Exited(1..=254)) => self.becomes(name, UnitState::Down),
+            (UnitState::Ending { again: true, .. }, _) => {
+                self.record_end(name, status, true);
+                self.check_condition(name);
             }
-            (State::Ending { .. }, _) => {
-                self.note(name, status, true);
+            (UnitState::Ending { .. }, _) => {
+                self.record_end(name, status, true);
                 let state = self.resting(name, status);
                 self.becomes(name, state);
                 self.forget_if_it_leaves(name);
             }
-            _ => self.over(name, status),
+            _ => self.restart_or_rest(name, status),
         }
     }
 
     /// It has ended by itself: it is tried again, or it was its last time.
-    fn over(&mut self, name: &str, status: Status) {
-        self.note(name, status, false);
+    fn restart_or_rest(&mut self, name: &str, status: Status) {
+        self.record_end(name, status, false);
         let now = self.world.clock.boot;
-        let last_time = matches!(status, Status::Exited(code) if self.unit(name).definition.last_codes.contains(&code));
+        let last_time = matches!(status, Status::Exited(code) if self.unit(name).definition.no_restart_codes.contains(&code));
         let state = match last_time {
             true => self.resting(name, status),
-            false => State::Pausing(now + self.pause(name)),
+            false => UnitState::Pausing(now + self.pause(name)),
         };
         self.unit(name).tries += 1;
         self.becomes(name, state);
     }
 
-    fn note(&mut self, name: &str, status: Status, was_told: bool) {
-        self.unit(name).last = Some(status);
-        if self.own.kind == Kind::Windows {
+    fn record_end(&mut self, name: &str, status: Status, was_told: bool) {
+        self.unit(name).last_status = Some(status);
+        if self.own.kind == HostKind::Windows {
             let result = match status {
                 Status::Exited(code) if !was_told => i64::from(code),
                 _ => TERMINATED,
@@ -214,29 +221,33 @@ impl Turn<'_> {
     }
 
     /// systemd calls an end that is not fine a failure, whoever asked for it.
-    fn resting(&mut self, name: &str, status: Status) -> State {
+    fn resting(&mut self, name: &str, status: Status) -> UnitState {
         let fine = match status {
             Status::Exited(code) => {
-                code == 0 || self.unit(name).definition.fine_codes.contains(&code)
+                code == 0 || self.unit(name).definition.success_codes.contains(&code)
             }
             Status::Signalled(signal) => signal == Signal::TERM,
         };
-        if self.own.kind == Kind::Systemd && !fine { State::Failed } else { State::Down }
+        if self.own.kind == HostKind::Systemd && !fine {
+            UnitState::Failed
+        } else {
+            UnitState::Down
+        }
     }
 
     fn pause(&mut self, name: &str) -> Duration {
         let (now, wall) = (self.world.clock.boot, self.world.clock.wall);
         let (begun, tries) = (self.unit(name).begun, self.unit(name).tries);
-        let Definition { first_pause: first, steps, .. } = self.unit(name).definition;
+        let Definition { restart_delay: first, backoff: steps, .. } = self.unit(name).definition;
         match (self.own.kind, steps) {
             // As long after the last start, not after the end.
-            (Kind::Launchd, _) => (begun + first).saturating_sub(now),
+            (HostKind::Launchd, _) => (begun + first).saturating_sub(now),
             // At whole minutes since a day long past.
-            (Kind::Windows, _) => {
+            (HostKind::Windows, _) => {
                 let since = wall.as_secs() % first.as_secs().max(1);
                 Duration::from_secs(first.as_secs() - since)
             }
-            (Kind::Systemd, Some((steps, longest))) if !first.is_zero() => {
+            (HostKind::Systemd, Some((steps, longest))) if !first.is_zero() => {
                 let share = f64::from(tries.min(steps)) / f64::from(steps.max(1));
                 let seconds =
                     first.as_secs_f64() * (longest.as_secs_f64() / first.as_secs_f64()).powf(share);
@@ -244,13 +255,13 @@ impl Turn<'_> {
                     Duration::from_secs_f64(seconds).as_millis().try_into().unwrap_or(u64::MAX),
                 )
             }
-            (Kind::Systemd, _) => first,
+            (HostKind::Systemd, _) => first,
         }
     }
 
     /// systemd leaves nobody of a service alive.
     fn kill_rest(&mut self, name: &str) {
-        if self.own.kind != Kind::Systemd {
+        if self.own.kind != HostKind::Systemd {
             return;
         }
         let of_service =
@@ -259,13 +270,13 @@ impl Turn<'_> {
         let rest: Vec<i32> =
             inside.filter(|(_, process)| of_service(process)).map(|(&pid, _)| pid).collect();
         for pid in rest {
-            signals::deliver(self.world, Who { pid, ..self.who }, Signal::KILL);
+            signals::deliver(self.world, ProcessId { pid, ..self.who }, Signal::KILL);
         }
     }
 
     fn forget_if_it_leaves(&mut self, name: &str) {
         let unit = self.unit(name);
-        if unit.leaves && matches!(unit.state, State::Down | State::Failed) {
+        if unit.unloads_when_down && matches!(unit.state, UnitState::Down | UnitState::Failed) {
             self.own.units.remove(name);
         }
     }
@@ -274,19 +285,19 @@ impl Turn<'_> {
         let (path, args) = command.split_first()?;
         let own = act::process(self.world, self.who);
         let mut env = BTreeMap::clone(&own.env);
-        let birth = Birth {
+        let birth = NewProcess {
             parent: 1,
-            serial: own.fresh(),
+            serial: own.next_unique_number(),
             credentials: own.credentials.clone(),
             inherited: BTreeMap::new(),
             dies_with_parent: false,
         };
         env.extend(self.unit(name).definition.env.clone());
-        if self.own.kind == Kind::Systemd {
+        if self.own.kind == HostKind::Systemd {
             env.insert("NOTIFY_SOCKET".into(), NOTIFY_SOCKET.into());
         }
-        let nobody = Running::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
-        let child = make(self.world, self.who.container, birth, Body::User(nobody));
+        let nobody = UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
+        let child = make_process(self.world, self.who.container, birth, ProcessBody::User(nobody));
         act::process(self.world, child).service = Some(name.into());
         let program = Program { path: path.into(), args: args.to_vec(), env, ..Program::default() };
         if become_program(self.world, child, &program).is_err() {
@@ -297,15 +308,19 @@ impl Turn<'_> {
     }
 }
 
-fn is_enabled_task(world: &World, who: Who, name: &str) -> bool {
+fn is_enabled_task(world: &World, who: ProcessId, name: &str) -> bool {
     let task = world.container(who.container).registry.tasks.get(name);
     task.is_some_and(|task| is_enabled(task))
 }
 
 /// What is there when the machine starts, with its text, and whether it starts, too.
-fn known(world: &mut World, who: Who, kind: Kind) -> Vec<(String, String, bool)> {
+fn boot_definitions(
+    world: &mut World,
+    who: ProcessId,
+    kind: HostKind,
+) -> Vec<(String, String, bool)> {
     let registry = world.container(who.container).registry.clone();
-    if kind == Kind::Windows {
+    if kind == HostKind::Windows {
         let tasks = registry.tasks.into_iter();
         let with_start = |(name, task): (String, String)| {
             let starts = is_enabled(&task);
@@ -313,9 +328,9 @@ fn known(world: &mut World, who: Who, kind: Kind) -> Vec<(String, String, bool)>
         };
         return tasks.map(with_start).collect();
     }
-    let dir = directory(kind);
+    let dir = units_dir(kind);
     let named = match kind {
-        Kind::Systemd => dir.join("default.target.wants"),
+        HostKind::Systemd => dir.join("default.target.wants"),
         _ => dir.clone(),
     };
     let mut found = Vec::new();
@@ -324,7 +339,7 @@ fn known(world: &mut World, who: Who, kind: Kind) -> Vec<(String, String, bool)>
         if registry.disabled.contains(&label) || file.starts_with('.') {
             continue;
         }
-        if let Some(text) = text(world, who, &dir.join(&file)) {
+        if let Some(text) = read_text(world, who, &dir.join(&file)) {
             found.push((label, text, true));
         }
     }
@@ -332,7 +347,7 @@ fn known(world: &mut World, who: Who, kind: Kind) -> Vec<(String, String, bool)>
 }
 
 /// What a directory holds; nothing if there is none.
-fn names(world: &mut World, who: Who, dir: &Path) -> Vec<String> {
+fn names(world: &mut World, who: ProcessId, dir: &Path) -> Vec<String> {
     let Ok(node) = act::open(world, who, dir, How::Directory) else { return Vec::new() };
     let entries = world.disk.list(node).unwrap_or_default();
     entries.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect()

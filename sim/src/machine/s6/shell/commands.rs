@@ -9,7 +9,7 @@ use super::words::{Token, is_assignment};
 use super::{Next, Script, exec};
 use crate::machine::disk::Credentials;
 use crate::machine::s6::act;
-use crate::machine::world::{Who, World};
+use crate::machine::world::{ProcessId, World};
 
 /// One command of a line.
 #[derive(Default)]
@@ -21,7 +21,7 @@ struct Simple {
 
 impl Script {
     /// Does the condition of an `if` hold?
-    pub(super) fn holds(&mut self, world: &mut World, who: Who, condition: &str) -> bool {
+    pub(super) fn holds(&mut self, world: &mut World, who: ProcessId, condition: &str) -> bool {
         match self.list(world, who, condition) {
             Ok(code) => code == 0,
             Err(_) => self.odd(),
@@ -32,14 +32,14 @@ impl Script {
     pub(super) fn command_line(
         &mut self,
         world: &mut World,
-        who: Who,
+        who: ProcessId,
         line: &str,
     ) -> Result<u8, Box<Next>> {
         self.list(world, who, line)
     }
 
     /// Commands between `&&` and `||`, from left to right.
-    fn list(&mut self, world: &mut World, who: Who, line: &str) -> Result<u8, Box<Next>> {
+    fn list(&mut self, world: &mut World, who: ProcessId, line: &str) -> Result<u8, Box<Next>> {
         let uid = act::process(world, who).credentials.uid;
         let mut code = 0;
         let mut before = "&&";
@@ -80,7 +80,12 @@ impl Script {
         commands
     }
 
-    fn simple(&mut self, world: &mut World, who: Who, command: Simple) -> Result<u8, Box<Next>> {
+    fn simple(
+        &mut self,
+        world: &mut World,
+        who: ProcessId,
+        command: Simple,
+    ) -> Result<u8, Box<Next>> {
         let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
         match words.as_slice() {
             [word] if is_assignment(word) => self.assign(word),
@@ -131,7 +136,7 @@ impl Script {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
-    fn read_line(&mut self, world: &mut World, who: Who, command: &Simple, name: &str) -> u8 {
+    fn read_line(&mut self, world: &mut World, who: ProcessId, command: &Simple, name: &str) -> u8 {
         let path = command.from.as_deref().unwrap_or_else(|| self.odd());
         let Ok(bytes) = act::read(world, who, path) else { return 2 };
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -149,7 +154,7 @@ impl Script {
     }
 
     /// `test`, `mkdir` and their like, perhaps after `s6-setuidgid USER`.
-    fn as_user(&mut self, world: &mut World, who: Who, words: &[String]) -> u8 {
+    fn as_user(&mut self, world: &mut World, who: ProcessId, words: &[String]) -> u8 {
         let mut credentials = None;
         let mut words = words;
         if let [tool, user, rest @ ..] = words {
@@ -177,7 +182,7 @@ impl Script {
         })
     }
 
-    fn test(&self, world: &mut World, who: Who, words: &[&str]) -> bool {
+    fn test(&self, world: &mut World, who: ProcessId, words: &[&str]) -> bool {
         match words {
             [left, "=", right] => left == right,
             [left, "!=", right] => left != right,
@@ -192,7 +197,7 @@ impl Script {
 /// Does something as another user.
 fn with<T>(
     world: &mut World,
-    who: Who,
+    who: ProcessId,
     credentials: Option<Credentials>,
     act: impl FnOnce(&mut World) -> T,
 ) -> T {
@@ -211,14 +216,14 @@ fn each(paths: &[&str], mut act: impl FnMut(&Path) -> Result<(), Errno>) -> u8 {
 }
 
 /// What goes to a file; what goes to a stream is kept by nobody.
-fn redirect(world: &mut World, who: Who, command: &Simple, text: &str) -> u8 {
+fn redirect(world: &mut World, who: ProcessId, command: &Simple, text: &str) -> u8 {
     match &command.to {
         Some(path) => u8::from(act::write(world, who, path, 0o666, text.as_bytes()).is_err()) * 2,
         None => 0,
     }
 }
 
-fn may_write(world: &mut World, who: Who, path: &Path) -> bool {
+fn may_write(world: &mut World, who: ProcessId, path: &Path) -> bool {
     let own = act::process(world, who).credentials.clone();
     let Ok(meta) = act::stat(world, who, path) else { return false };
     let shift = if own.uid == meta.uid {
@@ -231,7 +236,7 @@ fn may_write(world: &mut World, who: Who, path: &Path) -> bool {
     own.uid == 0 || (meta.mode >> shift) & 2 != 0
 }
 
-fn make_dirs(world: &mut World, who: Who, path: &Path) -> Result<(), Errno> {
+fn make_dirs(world: &mut World, who: ProcessId, path: &Path) -> Result<(), Errno> {
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
         if !act::exists(world, who, above) {
             make_dirs(world, who, above)?;

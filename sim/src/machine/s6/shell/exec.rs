@@ -13,11 +13,11 @@ use super::{Next, Script, UNPREPARED};
 use crate::machine::disk::Credentials;
 use crate::machine::kernel::programs;
 use crate::machine::s6::{act, tools};
-use crate::machine::world::{Who, World};
+use crate::machine::world::{ProcessId, World};
 
 impl Script {
     /// What a script becomes by these words.
-    pub(super) fn exec(&mut self, world: &mut World, who: Who, words: &[String]) -> Next {
+    pub(super) fn exec(&mut self, world: &mut World, who: ProcessId, words: &[String]) -> Next {
         let mut credentials = None;
         let mut words = words;
         loop {
@@ -54,7 +54,7 @@ impl Script {
     }
 
     /// `-u U -g G -G G --`.
-    fn numbers(&self, world: &mut World, who: Who, words: &[String]) -> Option<Credentials> {
+    fn numbers(&self, world: &mut World, who: ProcessId, words: &[String]) -> Option<Credentials> {
         let texts: Vec<&str> = words.iter().map(String::as_str).collect();
         let [_, "-u", uid, "-g", gid, "-G", group, "--", ..] = texts.as_slice() else { self.odd() };
         let number = |text: &str| text.parse().unwrap_or_else(|_| self.odd());
@@ -64,7 +64,7 @@ impl Script {
     fn program(
         &self,
         world: &mut World,
-        who: Who,
+        who: ProcessId,
         words: &[String],
         credentials: Option<Credentials>,
     ) -> Next {
@@ -94,7 +94,7 @@ impl Script {
     }
 
     /// The program of this name, by the `PATH` if it is no path.
-    fn find(&self, world: &World, who: Who, name: &str) -> Result<(PathBuf, Vec<u8>), Errno> {
+    fn find(&self, world: &World, who: ProcessId, name: &str) -> Result<(PathBuf, Vec<u8>), Errno> {
         if name.contains('/') {
             let path = PathBuf::from(name);
             return Ok((path.clone(), programs::executable(world, who, &path)?));
@@ -111,7 +111,7 @@ impl Script {
 }
 
 /// One of s6's tools, at once.
-fn run_tool(world: &mut World, who: Who, contents: &[u8], args: &[OsString]) -> Option<u8> {
+fn run_tool(world: &mut World, who: ProcessId, contents: &[u8], args: &[OsString]) -> Option<u8> {
     let name = std::str::from_utf8(contents.strip_prefix(b"sim:")?).ok()?;
     if name == "s6-svscan" {
         return None;
@@ -123,14 +123,20 @@ fn run_tool(world: &mut World, who: Who, contents: &[u8], args: &[OsString]) -> 
 }
 
 /// A user by name: its own group and no other.
-pub(super) fn user(world: &mut World, who: Who, name: &str) -> Option<Credentials> {
+pub(super) fn user(world: &mut World, who: ProcessId, name: &str) -> Option<Credentials> {
     let passwd = act::read(world, who, Path::new("/etc/passwd")).ok()?;
     let ids = users::find(&passwd, name)?;
     changed(world, who, ids.uid, ids.gid, ids.gid)
 }
 
 /// Only root may change.
-fn changed(world: &mut World, who: Who, uid: u32, gid: u32, group: u32) -> Option<Credentials> {
+fn changed(
+    world: &mut World,
+    who: ProcessId,
+    uid: u32,
+    gid: u32,
+    group: u32,
+) -> Option<Credentials> {
     let own = &act::process(world, who).credentials;
     let umask = own.umask;
     (own.uid == 0).then(|| Credentials { uid, gid, groups: vec![group], umask })
@@ -139,7 +145,7 @@ fn changed(world: &mut World, who: Who, uid: u32, gid: u32, group: u32) -> Optio
 /// `s6-envdir -Lf`: one variable a file, its last newline left out.
 pub(super) fn load_environment(
     world: &mut World,
-    who: Who,
+    who: ProcessId,
     dir: &Path,
     env: &mut BTreeMap<OsString, OsString>,
 ) -> Result<(), Errno> {

@@ -1,7 +1,7 @@
 //! A line as words: quotes, and the few expansions that the scripts use.
 
 use super::Script;
-use crate::machine::image::HERMES;
+use crate::machine::image::HERMES_UID;
 
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Script {
         }
         if let Some(after) = rest.strip_prefix("(id -g hermes)") {
             // Nobody changes the numbers of an image that is somebody else's; in ours this is not asked.
-            return (HERMES.to_string(), after);
+            return (HERMES_UID.to_string(), after);
         }
         if let Some(after) = rest.strip_prefix('{') {
             let (inside, after) = after.split_once('}').unwrap_or_else(|| self.odd());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hermes::host::effect::Signal;
 
-use super::Turn;
+use super::SuperviseTurn;
 use crate::machine::s6::act;
 
 const DEATHS_MAX_DEFAULT: u32 = 100;
@@ -31,7 +31,7 @@ const NAMES: [(&str, i32); 15] = [
     ("WINCH", 28),
 ];
 
-impl Turn<'_> {
+impl SuperviseTurn<'_> {
     fn line(&mut self, name: &str) -> Option<String> {
         let bytes = act::read(self.world, self.who, Path::new(name)).ok()?;
         let text = String::from_utf8(bytes).ok()?;

@@ -8,17 +8,17 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{Program, Status};
 
-use super::{Stage, State, Turn};
+use super::{SuperviseStage, SuperviseState, SuperviseTurn};
 use crate::machine::kernel::{files, programs, signals};
-use crate::machine::process::{Body, Open};
+use crate::machine::process::{OpenFile, ProcessBody};
 use crate::machine::s6::act;
-use crate::machine::touched::{self, Thing};
-use crate::machine::world::{Version, Who};
+use crate::machine::touched::{self, Resource};
+use crate::machine::world::{ProcessId, S6Version};
 
 /// The exit of a child that could not become its program.
 const NO_EXEC: u8 = 127;
 
-impl Turn<'_> {
+impl SuperviseTurn<'_> {
     /// Starts the service; one that cannot be started is tried again much later (V8).
     pub(super) fn start(&mut self) {
         let mut inherited = self.streams();
@@ -26,7 +26,7 @@ impl Turn<'_> {
         if let Some(descriptor) = self.notification_descriptor() {
             let (read, write) = act::pipe(self.world, self.who);
             let own = act::process(self.world, self.who);
-            let end = own.open.remove(&write).expect("a pipe has two ends");
+            let end = own.open_files.remove(&write).expect("a pipe has two ends");
             inherited.insert(descriptor, end);
             self.own.notification = Some(read);
         }
@@ -36,13 +36,13 @@ impl Turn<'_> {
             Err((child, _)) => {
                 self.disown(child);
                 self.close_notification();
-                let again = if self.version() == Version::V2_11 { 10 } else { 60 };
+                let again = if self.version() == S6Version::V2_11 { 10 } else { 60 };
                 self.own.deadline = Some(self.now() + Duration::from_secs(again));
             }
         }
     }
 
-    fn has_started(&mut self, child: Who) {
+    fn has_started(&mut self, child: ProcessId) {
         let stamp = self.stamp();
         let record = &mut self.own.record;
         (record.stamp, record.pid, record.ready, record.paused) = (stamp, child.pid, false, false);
@@ -50,8 +50,8 @@ impl Turn<'_> {
         self.own.ready_at = None;
         self.own.dying = false;
         self.own.deadline = None;
-        self.own.stage = Stage::Lives(State::Up);
-        self.announce();
+        self.own.stage = SuperviseStage::Lives(SuperviseState::Up);
+        self.write_record();
     }
 
     /// Starts the finish script; whether there is one to wait for. 2.11 forks first, and waits for a child that could
@@ -63,14 +63,14 @@ impl Turn<'_> {
         };
         let mut args: Vec<OsString> =
             vec![code.to_string().into(), signal.to_string().into(), self.own.name.clone()];
-        if self.version() != Version::V2_11 {
+        if self.version() != S6Version::V2_11 {
             args.push(self.own.group.to_string().into());
         }
         let streams = self.streams();
         let child = match self.spawn("finish", args, streams) {
             Ok(child) => child,
-            Err((child, _)) if self.version() == Version::V2_11 => {
-                signals::end(self.world, child, Status::Exited(NO_EXEC));
+            Err((child, _)) if self.version() == S6Version::V2_11 => {
+                signals::end_process(self.world, child, Status::Exited(NO_EXEC));
                 child
             }
             Err((child, _)) => {
@@ -86,7 +86,7 @@ impl Turn<'_> {
     }
 
     /// Standard input and output, as it has them itself.
-    fn streams(&self) -> BTreeMap<i32, Open> {
+    fn streams(&self) -> BTreeMap<i32, OpenFile> {
         let own = self.world.process(self.who).map(|own| own.inherited.clone()).unwrap_or_default();
         own.into_iter().filter(|(descriptor, _)| (0..=2).contains(descriptor)).collect()
     }
@@ -96,22 +96,22 @@ impl Turn<'_> {
         &mut self,
         file: &str,
         args: Vec<OsString>,
-        inherited: BTreeMap<i32, Open>,
-    ) -> Result<Who, (Who, Errno)> {
+        inherited: BTreeMap<i32, OpenFile>,
+    ) -> Result<ProcessId, (ProcessId, Errno)> {
         let own = act::process(self.world, self.who);
-        let birth = programs::Birth {
+        let birth = programs::NewProcess {
             parent: self.who.pid,
-            serial: own.fresh(),
+            serial: own.next_unique_number(),
             credentials: own.credentials.clone(),
             inherited,
             dies_with_parent: false,
         };
         let (cwd, env) = (own.cwd, BTreeMap::clone(&own.env));
-        let body = Body::Supervise(self.own.clone());
-        let child = programs::make(self.world, self.who.container, birth, body);
+        let body = ProcessBody::Supervise(self.own.clone());
+        let child = programs::make_process(self.world, self.who.container, birth, body);
         act::process(self.world, child).cwd = cwd;
         let path = match self.version() {
-            Version::V2_11 => PathBuf::from(file),
+            S6Version::V2_11 => PathBuf::from(file),
             _ => PathBuf::from(format!("./{file}")),
         };
         let program = Program { path, args, env, ..Program::default() };
@@ -122,23 +122,23 @@ impl Turn<'_> {
     }
 
     /// A child that never was anything.
-    fn disown(&mut self, child: Who) {
+    fn disown(&mut self, child: ProcessId) {
         let held = std::mem::take(&mut act::process(self.world, child).inherited);
         self.reap(child.pid);
-        let closed: Vec<Open> = held.into_values().collect();
-        files::let_go(self.world, &closed);
+        let closed: Vec<OpenFile> = held.into_values().collect();
+        files::release_open_files(self.world, &closed);
     }
 
     pub(super) fn reap(&mut self, pid: i32) {
-        let child = Who { pid, ..self.who };
-        touched::changed(Thing::Process(child));
-        touched::changed(Thing::Processes(self.who.container));
+        let child = ProcessId { pid, ..self.who };
+        touched::record_write(Resource::Process(child));
+        touched::record_write(Resource::Processes(self.who.container));
         self.world.container_mut(self.who.container).processes.remove(&pid);
     }
 
     pub(super) fn close_notification(&mut self) {
         if let Some(handle) = self.own.notification.take() {
-            act::let_go(self.world, self.who, handle);
+            act::close_handle(self.world, self.who, handle);
         }
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use hermes::host::effect::{Effect, Place, Signal, Status};
 
-use super::{Stage, State, Turn, child_end, is_over_or_has_bytes, status};
+use super::{
+    SuperviseStage, SuperviseState, SuperviseTurn, child_end, is_over_or_has_bytes, status,
+};
 use crate::machine::kernel::signals;
 use crate::machine::s6::act;
-use crate::machine::world::{Version, Who};
+use crate::machine::world::{ProcessId, S6Version};
 
 /// How long a SIGKILL may take before it is sent again.
 const KILL_AGAIN: Duration = Duration::from_secs(5);
@@ -22,15 +24,15 @@ const CONT: Signal = Signal(18);
 /// How a finish script says that the service shall stay down.
 const PERMANENT: Status = Status::Exited(125);
 
-impl Turn<'_> {
+impl SuperviseTurn<'_> {
     /// One wake-up: readiness, a child's end, a signal, all queued letters, or the deadline. Letters wait while a signal
     /// is there, and are lost if it ends the supervisor.
-    pub(super) fn live(&mut self, state: State) {
+    pub(super) fn wake(&mut self, state: SuperviseState) {
         let readiness = self.own.notification;
         let readiness =
             readiness.filter(|&handle| is_over_or_has_bytes(self.world, self.who, handle));
         if let Some(handle) = readiness {
-            self.hear_readiness(handle);
+            self.read_readiness(handle);
         } else if let Some(end) = child_end(self.world, self.who, &self.own) {
             self.child_ended(state, end);
         } else if let Some(signal) = act::process(self.world, self.who).pending.pop_first() {
@@ -44,41 +46,41 @@ impl Turn<'_> {
 
     fn letters(&mut self) {
         for letter in act::take_bytes(self.world, self.who, self.own.control) {
-            if let Stage::Lives(state) = self.own.stage {
+            if let SuperviseStage::Lives(state) = self.own.stage {
                 self.letter(state, letter);
             }
         }
     }
 
-    fn hear_readiness(&mut self, handle: u32) {
+    fn read_readiness(&mut self, handle: u32) {
         let said = act::take_bytes(self.world, self.who, handle);
         let is_over = said.is_empty();
         if said.contains(&b'\n') {
             self.own.record.ready_stamp = self.stamp();
             self.own.record.ready = true;
             self.own.ready_at = Some(self.now());
-            self.announce();
+            self.write_record();
         }
         if is_over || said.contains(&b'\n') {
             self.close_notification();
         }
     }
 
-    fn child_ended(&mut self, state: State, end: Status) {
+    fn child_ended(&mut self, state: SuperviseState, end: Status) {
         self.reap(self.own.record.pid);
         match state {
-            State::Up | State::LastUp => self.service_ended(state, end),
-            State::Finish | State::LastFinish => {
-                self.is_down(end);
-                if state == State::LastFinish {
-                    self.own.stage = Stage::Ends(0);
+            SuperviseState::Up | SuperviseState::LastUp => self.service_ended(state, end),
+            SuperviseState::Finish | SuperviseState::LastFinish => {
+                self.enter_down(end);
+                if state == SuperviseState::LastFinish {
+                    self.own.stage = SuperviseStage::Ends(0);
                 }
             }
-            State::Down => {}
+            SuperviseState::Down => {}
         }
     }
 
-    fn service_ended(&mut self, state: State, end: Status) {
+    fn service_ended(&mut self, state: SuperviseState, end: Status) {
         let stamp = self.stamp();
         let record = &mut self.own.record;
         (record.stamp, record.paused, record.ready) = (stamp, false, false);
@@ -89,20 +91,24 @@ impl Turn<'_> {
         if deaths_max > 0 {
             self.count_death(end, deaths_max);
         }
-        let last = state == State::LastUp;
+        let last = state == SuperviseState::LastUp;
         if self.start_finish(end) {
-            self.own.stage = Stage::Lives(if last { State::LastFinish } else { State::Finish });
-            self.announce();
+            self.own.stage = SuperviseStage::Lives(if last {
+                SuperviseState::LastFinish
+            } else {
+                SuperviseState::Finish
+            });
+            self.write_record();
         } else {
-            self.is_down(Status::Exited(0));
+            self.enter_down(Status::Exited(0));
             if last {
-                self.own.stage = Stage::Ends(0);
+                self.own.stage = SuperviseStage::Ends(0);
             }
         }
     }
 
     /// Down and done; `finish` is how its script ended.
-    fn is_down(&mut self, finish: Status) {
+    fn enter_down(&mut self, finish: Status) {
         let ready_stamp = self.stamp();
         let record = &mut self.own.record;
         (record.pid, record.finishing, record.ready) = (0, false, true);
@@ -113,89 +119,91 @@ impl Turn<'_> {
         let now = self.now();
         let again = self.own.ready_at.take().unwrap_or(now) + THROTTLE;
         self.own.deadline = self.own.record.want_up.then_some(again.max(now));
-        self.own.stage = Stage::Lives(State::Down);
-        self.announce();
+        self.own.stage = SuperviseStage::Lives(SuperviseState::Down);
+        self.write_record();
     }
 
-    fn deadline(&mut self, state: State) {
+    fn deadline(&mut self, state: SuperviseState) {
         self.own.deadline = None;
         match state {
-            State::Down if self.own.record.want_up => self.start(),
-            State::Up | State::LastUp if self.own.dying => self.end_child(),
-            State::Finish | State::LastFinish => self.end_child(),
+            SuperviseState::Down if self.own.record.want_up => self.start(),
+            SuperviseState::Up | SuperviseState::LastUp if self.own.dying => self.end_child(),
+            SuperviseState::Finish | SuperviseState::LastFinish => self.end_child(),
             _ => {}
         }
     }
 
     /// By force, until it is gone.
     fn end_child(&mut self) {
-        self.tell(Signal::KILL);
-        self.tell(CONT);
+        self.signal_child(Signal::KILL);
+        self.signal_child(CONT);
         self.own.deadline = Some(self.now() + KILL_AGAIN);
     }
 
-    fn tell(&mut self, signal: Signal) {
-        let child = Who { container: self.who.container, pid: self.own.record.pid };
+    fn signal_child(&mut self, signal: Signal) {
+        let child = ProcessId { container: self.who.container, pid: self.own.record.pid };
         signals::deliver(self.world, child, signal);
     }
 
-    fn tell_group(&mut self, signal: Signal) {
-        for member in signals::group(self.world, self.who.container, self.own.group) {
+    fn signal_child_group(&mut self, signal: Signal) {
+        for member in signals::group_members(self.world, self.who.container, self.own.group) {
             signals::deliver(self.world, member, signal);
         }
     }
 
-    fn signal(&mut self, state: State, signal: Signal) {
+    fn signal(&mut self, state: SuperviseState, signal: Signal) {
         match (signal, state) {
-            (Signal::QUIT, _) | (_, State::Down) => self.own.stage = Stage::Ends(0),
+            (Signal::QUIT, _) | (_, SuperviseState::Down) => {
+                self.own.stage = SuperviseStage::Ends(0)
+            }
             (Signal::INT, _) => {
                 self.own.group = self.own.record.pid;
-                self.tell_group(Signal::INT);
-                self.own.stage = Stage::Ends(0);
+                self.signal_child_group(Signal::INT);
+                self.own.stage = SuperviseStage::Ends(0);
             }
-            (Signal::TERM, State::Up | State::LastUp) => {
+            (Signal::TERM, SuperviseState::Up | SuperviseState::LastUp) => {
                 self.bring_down();
-                self.own.stage = Stage::Lives(State::LastUp);
+                self.own.stage = SuperviseStage::Lives(SuperviseState::LastUp);
             }
-            (Signal::TERM, State::LastFinish) => {}
+            (Signal::TERM, SuperviseState::LastFinish) => {}
             (Signal::TERM | Signal::HUP, _) => self.leave_when_done(state),
             _ => {}
         }
     }
 
     /// No more starts, and no more output or input that others wait for the end of.
-    fn leave_when_done(&mut self, state: State) {
-        act::let_go_inherited(self.world, self.who, 0);
-        act::let_go_inherited(self.world, self.who, 1);
-        self.own.stage = Stage::Lives(match state {
-            State::Up | State::LastUp => State::LastUp,
-            _ => State::LastFinish,
+    fn leave_when_done(&mut self, state: SuperviseState) {
+        act::close_inherited(self.world, self.who, 0);
+        act::close_inherited(self.world, self.who, 1);
+        self.own.stage = SuperviseStage::Lives(match state {
+            SuperviseState::Up | SuperviseState::LastUp => SuperviseState::LastUp,
+            _ => SuperviseState::LastFinish,
         });
     }
 
     /// The down-signal, SIGCONT, and SIGKILL if that does not help.
     fn bring_down(&mut self) {
         self.own.record.want_up = false;
-        self.announce();
+        self.write_record();
         let signal = self.down_signal();
-        self.tell(signal);
-        self.tell(CONT);
+        self.signal_child(signal);
+        self.signal_child(CONT);
         self.own.dying = true;
         let after = self.kill_after();
         self.own.deadline = after.map(|after| self.now() + after);
     }
 
-    fn want(&mut self, up: bool) {
+    fn set_want(&mut self, up: bool) {
         self.own.record.want_up = up;
-        self.announce();
+        self.write_record();
     }
 
-    fn letter(&mut self, state: State, letter: u8) {
-        let is_up = matches!(state, State::Up | State::LastUp);
+    fn letter(&mut self, state: SuperviseState, letter: u8) {
+        let is_up = matches!(state, SuperviseState::Up | SuperviseState::LastUp);
         match letter {
             b'u' | b'o' => {
-                self.want(letter == b'u');
-                if state == State::Down {
+                self.set_want(letter == b'u');
+                if state == SuperviseState::Down {
                     self.start();
                 }
             }
@@ -210,19 +218,19 @@ impl Turn<'_> {
                 self.letter(state, b'd');
             }
             // Forgotten by 2.15.1.0 (V13).
-            b'Q' if self.version() == Version::V2_15 => {}
+            b'Q' if self.version() == S6Version::V2_15 => {}
             b'Q' => {
                 self.make_down();
                 self.letter(state, b'O');
             }
             b'd' if is_up => self.bring_down(),
             b'd' | b'O' => {
-                self.want(false);
-                if state == State::Down {
+                self.set_want(false);
+                if state == SuperviseState::Down {
                     self.own.deadline = None;
                 }
             }
-            b'x' if state == State::Down => self.own.stage = Stage::Ends(0),
+            b'x' if state == SuperviseState::Down => self.own.stage = SuperviseStage::Ends(0),
             b'x' => self.leave_when_done(state),
             _ if is_up => self.letter_to_service(letter),
             _ => {}
@@ -235,30 +243,30 @@ impl Turn<'_> {
     }
 
     fn letter_to_service(&mut self, letter: u8) {
-        let knows_groups = self.version() != Version::V2_11;
+        let knows_groups = self.version() != S6Version::V2_11;
         match letter {
             b'p' | b'c' => {
-                self.tell(if letter == b'p' { STOP } else { CONT });
+                self.signal_child(if letter == b'p' { STOP } else { CONT });
                 self.own.record.paused = letter == b'p';
-                self.announce();
+                self.write_record();
             }
             b'r' => {
                 let signal = self.down_signal();
-                self.tell(signal);
+                self.signal_child(signal);
             }
-            b'l' if self.version() == Version::V2_15 => {
+            b'l' if self.version() == S6Version::V2_15 => {
                 let signal = self.reload_signal();
-                self.tell(signal);
+                self.signal_child(signal);
             }
             b'P' | b'C' if knows_groups => {
-                self.tell_group(if letter == b'P' { STOP } else { CONT });
+                self.signal_child_group(if letter == b'P' { STOP } else { CONT });
                 self.own.record.paused = letter == b'P';
-                self.announce();
+                self.write_record();
             }
-            b'K' if knows_groups => self.tell_group(Signal::KILL),
+            b'K' if knows_groups => self.signal_child_group(Signal::KILL),
             _ => {
                 if let Some((_, signal)) = KILLS.iter().find(|(known, _)| *known == letter) {
-                    self.tell(*signal);
+                    self.signal_child(*signal);
                 }
             }
         }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use hermes::host::effect::Status;
 
-use super::Turn;
+use super::SuperviseTurn;
 use crate::machine::s6::act;
-use crate::machine::world::Version;
+use crate::machine::world::S6Version;
 
 /// TAI64 labels count from 2^62 at 1970-01-01 TAI, which is ahead of UTC by the leap seconds and ten.
 const TAI_EPOCH: u64 = (1 << 62) + 37;
@@ -31,7 +31,7 @@ impl Stamp {
 
 /// What `supervise/status` says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub(super) struct Record {
+pub(super) struct StatusRecord {
     pub(super) stamp: Stamp,
     pub(super) ready_stamp: Stamp,
     /// The service, or its finish script; 0 for none.
@@ -44,13 +44,13 @@ pub(super) struct Record {
     pub(super) ready: bool,
 }
 
-impl Record {
+impl StatusRecord {
     /// As this version writes it.
-    fn bytes(&self, version: Version, group: i32) -> Vec<u8> {
+    fn bytes(&self, version: S6Version, group: i32) -> Vec<u8> {
         let number = |pid: i32| u64::from(pid.unsigned_abs()).to_be_bytes();
         let mut bytes = [self.stamp.bytes(), self.ready_stamp.bytes()].concat();
         bytes.extend(number(self.pid));
-        if version == Version::V2_13 {
+        if version == S6Version::V2_13 {
             bytes.extend(number(group));
         }
         bytes.extend(self.wait_status.to_be_bytes());
@@ -68,7 +68,7 @@ pub(super) fn wait_status(status: Status) -> u16 {
     }
 }
 
-impl Turn<'_> {
+impl SuperviseTurn<'_> {
     /// The wall clock now, and later than any stamp before in the same moment.
     pub(super) fn stamp(&mut self) -> Stamp {
         self.own.stamps += 1;
@@ -81,7 +81,7 @@ impl Turn<'_> {
     }
 
     /// Replaces the record by a rename: readers see a whole one. A directory that is gone is a warning to nobody.
-    pub(super) fn announce(&mut self) {
+    pub(super) fn write_record(&mut self) {
         let bytes = self.own.record.bytes(self.version(), self.own.group);
         let new = "supervise/status.new";
         let written = act::write(self.world, self.who, Path::new(new), 0o666, &bytes);

@@ -8,32 +8,32 @@ use std::time::Duration;
 
 use hermes::host::effect::{Effect, Kind, Meta, Place};
 
-use super::{Limit, Svscan, Turn};
+use super::{ServiceLimit, Svscan, SvscanTurn};
 use crate::machine::kernel::programs;
-use crate::machine::process::{Body, Open};
+use crate::machine::process::{OpenFile, ProcessBody};
 use crate::machine::s6::act;
 use crate::machine::s6::supervise::Supervise;
-use crate::machine::world::Version;
+use crate::machine::world::S6Version;
 
 /// The least time between two starts of one supervisor.
 const THROTTLE: Duration = Duration::from_secs(1);
 
 /// One directory of the scan directory: itself, not its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Service {
+pub(super) struct ScannedService {
     pub(super) identity: (u64, u64),
     pub(super) name: OsString,
     /// The last scan found it.
     pub(super) active: bool,
-    pub(super) main: Supervisor,
-    pub(super) logger: Option<Supervisor>,
+    pub(super) main: SupervisorProcess,
+    pub(super) logger: Option<SupervisorProcess>,
     /// From the service to its logger, held for both: read end, write end.
     pub(super) pipe: Option<(u32, u32)>,
 }
 
 /// The supervisor of one directory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub(super) struct Supervisor {
+pub(super) struct SupervisorProcess {
     /// Its process, while it lives.
     pub(super) pid: Option<i32>,
     /// Not before this moment.
@@ -42,12 +42,12 @@ pub(super) struct Supervisor {
 
 /// Which of the two.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum ServicePart {
     Main,
     Logger,
 }
 
-impl Service {
+impl ScannedService {
     pub(super) fn has(&self, pid: i32) -> bool {
         self.main.pid == Some(pid) || self.logger_pid() == Some(pid)
     }
@@ -60,10 +60,10 @@ impl Service {
         self.main.pid.is_none() && self.logger_pid().is_none()
     }
 
-    pub(super) fn part(&mut self, part: Part) -> Option<&mut Supervisor> {
+    pub(super) fn part(&mut self, part: ServicePart) -> Option<&mut SupervisorProcess> {
         match part {
-            Part::Main => Some(&mut self.main),
-            Part::Logger => self.logger.as_mut(),
+            ServicePart::Main => Some(&mut self.main),
+            ServicePart::Logger => self.logger.as_mut(),
         }
     }
 }
@@ -71,7 +71,7 @@ impl Service {
 impl Svscan {
     /// When something is due by itself.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let dead = |supervisor: &&Supervisor| supervisor.pid.is_none();
+        let dead = |supervisor: &&SupervisorProcess| supervisor.pid.is_none();
         let parts = self
             .services
             .iter()
@@ -83,8 +83,8 @@ impl Svscan {
 
     fn count(&self) -> usize {
         match self.limit {
-            Limit::Services(_) => self.services.len(),
-            Limit::Processes(_) => {
+            ServiceLimit::Services(_) => self.services.len(),
+            ServiceLimit::Processes(_) => {
                 self.services.iter().map(|it| 1 + usize::from(it.logger.is_some())).sum()
             }
         }
@@ -92,8 +92,8 @@ impl Svscan {
 
     fn has_room(&self, logged: bool) -> bool {
         match self.limit {
-            Limit::Services(max) => self.count() < max,
-            Limit::Processes(max) => self.count() + 1 + usize::from(logged) <= max,
+            ServiceLimit::Services(max) => self.count() < max,
+            ServiceLimit::Processes(max) => self.count() + 1 + usize::from(logged) <= max,
         }
     }
 }
@@ -102,11 +102,11 @@ pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
 }
 
-impl Turn<'_> {
+impl SvscanTurn<'_> {
     /// Reads the directory. In 2.11 what cannot be looked at is left out and looked at again in 3 s; since 2.12 it ends
     /// the scan, which is tried again (V21, V22).
     pub(super) fn scan(&mut self) {
-        let is_old = self.world.s6 == Version::V2_11;
+        let is_old = self.world.s6_version == S6Version::V2_11;
         self.own.scan_at = None;
         self.own.scan_pending = true;
         let mut seen = Vec::new();
@@ -147,15 +147,15 @@ impl Turn<'_> {
         let log = act::stat(self.world, self.who, &log);
         let logged = log.is_ok_and(|meta| meta.kind == Kind::Directory);
         let known = self.own.services.iter().position(|it| it.identity == meta.identity);
-        let is_old = self.world.s6 == Version::V2_11;
+        let is_old = self.world.s6_version == S6Version::V2_11;
         let index = match known {
             Some(index) => index,
             None if self.own.has_room(logged) => {
-                self.own.services.push(Service {
+                self.own.services.push(ScannedService {
                     identity: meta.identity,
                     name: name.to_owned(),
                     active: true,
-                    main: Supervisor::default(),
+                    main: SupervisorProcess::default(),
                     logger: None,
                     pipe: None,
                 });
@@ -169,7 +169,7 @@ impl Turn<'_> {
         service.active = true;
         // Since 2.12 also for one that was not logged before (V28).
         if logged && service.logger.is_none() && (known.is_none() || !is_old) {
-            service.logger = Some(Supervisor::default());
+            service.logger = Some(SupervisorProcess::default());
         }
         if known.is_none() && !is_old {
             // Started at once, even if something after it ends this scan.
@@ -191,8 +191,8 @@ impl Turn<'_> {
 
     pub(super) fn close(&mut self, pipe: Option<(u32, u32)>) {
         if let Some((read, write)) = pipe {
-            act::let_go(self.world, self.who, read);
-            act::let_go(self.world, self.who, write);
+            act::close_handle(self.world, self.who, read);
+            act::close_handle(self.world, self.who, write);
         }
     }
 
@@ -210,7 +210,7 @@ impl Turn<'_> {
         if service.logger.is_some() && service.pipe.is_none() {
             self.own.services[index].pipe = Some(act::pipe(self.world, self.who));
         }
-        for part in [Part::Logger, Part::Main] {
+        for part in [ServicePart::Logger, ServicePart::Main] {
             let now = self.now();
             let due = self.own.services[index]
                 .part(part)
@@ -221,11 +221,11 @@ impl Turn<'_> {
         }
     }
 
-    fn start_part(&mut self, index: usize, part: Part) {
+    fn start_part(&mut self, index: usize, part: ServicePart) {
         let service = &self.own.services[index];
         let (name, descriptor, handle) = match part {
-            Part::Main => (service.name.clone(), 1, service.pipe.map(|pipe| pipe.1)),
-            Part::Logger => {
+            ServicePart::Main => (service.name.clone(), 1, service.pipe.map(|pipe| pipe.1)),
+            ServicePart::Logger => {
                 let name = Path::new(&service.name).join("log").into_os_string();
                 (name, 0, service.pipe.map(|pipe| pipe.0))
             }
@@ -233,7 +233,7 @@ impl Turn<'_> {
         let pid = self.spawn(name, descriptor, handle);
         let now = self.now();
         if let Some(supervisor) = self.own.services[index].part(part) {
-            *supervisor = Supervisor { pid: Some(pid), start_at: now + THROTTLE };
+            *supervisor = SupervisorProcess { pid: Some(pid), start_at: now + THROTTLE };
         }
     }
 
@@ -242,19 +242,19 @@ impl Turn<'_> {
         let own = act::process(self.world, self.who);
         let mut inherited = own.inherited.clone();
         inherited.retain(|descriptor, _| (0..=2).contains(descriptor));
-        if let Some(open) = handle.and_then(|handle| own.open.get(&handle)) {
-            inherited.insert(descriptor, Open::clone(open));
+        if let Some(open) = handle.and_then(|handle| own.open_files.get(&handle)) {
+            inherited.insert(descriptor, OpenFile::clone(open));
         }
         let (cwd, env, group) = (own.cwd, own.env.clone(), own.group);
-        let birth = programs::Birth {
+        let birth = programs::NewProcess {
             parent: self.who.pid,
-            serial: own.fresh(),
+            serial: own.next_unique_number(),
             credentials: own.credentials.clone(),
             inherited,
             dies_with_parent: false,
         };
-        let body = Body::Supervise(Supervise::new(name.clone()));
-        let child = programs::make(self.world, self.who.container, birth, body);
+        let body = ProcessBody::Supervise(Supervise::new(name.clone()));
+        let child = programs::make_process(self.world, self.who.container, birth, body);
         let supervisor = act::process(self.world, child);
         (supervisor.cwd, supervisor.env, supervisor.group) = (cwd, env, group);
         "s6-supervise".clone_into(&mut supervisor.comm);

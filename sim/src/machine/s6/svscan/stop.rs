@@ -6,20 +6,20 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{Program, Signal};
 
-use super::scan::Part;
-use super::{Nuke, Stage, Svscan, Turn};
+use super::scan::ServicePart;
+use super::{Nuke, Svscan, SvscanStage, SvscanTurn};
 use crate::machine::kernel::{programs, signals};
-use crate::machine::touched::{self, Thing};
-use crate::machine::world::{Version, Who, World};
+use crate::machine::touched::{self, Resource};
+use crate::machine::world::{ProcessId, S6Version, World};
 
 /// 2.11 waits so long after a death.
 const AFTER_DEATH: Duration = Duration::from_secs(1);
 
 /// A supervisor that has ended and was not reaped.
-pub(super) fn ended_child(world: &World, who: Who, own: &Svscan) -> Option<i32> {
+pub(super) fn ended_child(world: &World, who: ProcessId, own: &Svscan) -> Option<i32> {
     let pids = own.services.iter().flat_map(|service| [service.main.pid, service.logger_pid()]);
     pids.flatten().find(|&pid| {
-        let child = world.process(Who { container: who.container, pid });
+        let child = world.process(ProcessId { container: who.container, pid });
         child.is_none_or(|child| !child.is_alive())
     })
 }
@@ -27,24 +27,25 @@ pub(super) fn ended_child(world: &World, who: Who, own: &Svscan) -> Option<i32> 
 impl Svscan {
     /// Nobody is left to wait for.
     pub(super) fn is_empty(&self) -> bool {
-        self.services.iter().all(super::Service::is_dead)
+        self.services.iter().all(super::ScannedService::is_dead)
     }
 }
 
-impl Turn<'_> {
+impl SvscanTurn<'_> {
     /// Hears of a supervisor's end. One that is wanted is started again: in 2.11 a second after its death and with a
     /// scan, since 2.12 a second after its start (V17, V18, V19).
     pub(super) fn reap(&mut self, pid: i32) {
-        touched::changed(Thing::Process(Who { pid, ..self.who }));
-        touched::changed(Thing::Processes(self.who.container));
+        touched::record_write(Resource::Process(ProcessId { pid, ..self.who }));
+        touched::record_write(Resource::Processes(self.who.container));
         self.world.container_mut(self.who.container).processes.remove(&pid);
         let again = self.now() + AFTER_DEATH;
-        let is_old = self.world.s6 == Version::V2_11;
+        let is_old = self.world.s6_version == S6Version::V2_11;
         let Some(index) = self.own.services.iter().position(|service| service.has(pid)) else {
             return;
         };
         let service = &mut self.own.services[index];
-        let part = if service.main.pid == Some(pid) { Part::Main } else { Part::Logger };
+        let part =
+            if service.main.pid == Some(pid) { ServicePart::Main } else { ServicePart::Logger };
         if let Some(supervisor) = service.part(part) {
             supervisor.pid = None;
             if is_old {
@@ -53,12 +54,12 @@ impl Turn<'_> {
         }
         // Early, so that the logger comes to its end.
         let closed = match part {
-            Part::Main if !service.active => service.pipe.take(),
+            ServicePart::Main if !service.active => service.pipe.take(),
             _ => None,
         };
         self.close(closed);
         // What the last scan did not find is forgotten, even if it is back since.
-        if self.own.stage == Stage::Lives {
+        if self.own.stage == SvscanStage::Lives {
             self.drop_dead();
         }
     }
@@ -72,18 +73,22 @@ impl Turn<'_> {
         let gone = self.own.services.iter().filter(|service| !service.active);
         let told: Vec<_> = gone.map(|service| (service.main.pid, service.logger_pid())).collect();
         for (main, logger) in told {
-            self.tell(main, logger, nuke);
+            self.signal_supervisors(main, logger, nuke);
         }
     }
 
-    fn tell(&mut self, main: Option<i32>, logger: Option<i32>, nuke: Nuke) {
+    fn signal_supervisors(&mut self, main: Option<i32>, logger: Option<i32>, nuke: Nuke) {
         let logger_signal = match nuke {
             Nuke::Orderly => Signal::HUP,
             Nuke::All => Signal::TERM,
         };
         for (pid, signal) in [(main, Signal::TERM), (logger, logger_signal)] {
             if let Some(pid) = pid {
-                signals::deliver(self.world, Who { container: self.who.container, pid }, signal);
+                signals::deliver(
+                    self.world,
+                    ProcessId { container: self.who.container, pid },
+                    signal,
+                );
             }
         }
     }
@@ -91,13 +96,13 @@ impl Turn<'_> {
     /// Tells everybody, lets go of the pipes and waits. Since 2.12 nobody is told while a scan is pending, and it waits
     /// for ever (V23).
     pub(super) fn stop(&mut self, nuke: Nuke) {
-        self.own.stage = Stage::Stops;
-        if self.own.scan_pending && self.world.s6 != Version::V2_11 {
+        self.own.stage = SvscanStage::Stops;
+        if self.own.scan_pending && self.world.s6_version != S6Version::V2_11 {
             return;
         }
         let services = std::mem::take(&mut self.own.services);
         for service in &services {
-            self.tell(service.main.pid, service.logger_pid(), nuke);
+            self.signal_supervisors(service.main.pid, service.logger_pid(), nuke);
             self.close(service.pipe);
         }
         self.own.services = services;
@@ -107,7 +112,7 @@ impl Turn<'_> {
     }
 
     /// One step of the wait.
-    pub(super) fn stops(&mut self) {
+    pub(super) fn step_stop(&mut self) {
         if let Some(pid) = ended_child(self.world, self.who, &self.own) {
             self.reap(pid);
         }
@@ -119,11 +124,11 @@ impl Turn<'_> {
     /// Becomes `.s6-svscan/finish`; without one it exits 0.
     pub(super) fn finish(&mut self) {
         self.own.stage = match self.become_script(".s6-svscan/finish") {
-            Ok(()) => Stage::Gone,
-            Err(Errno::NOENT) => Stage::Ends(0),
+            Ok(()) => SvscanStage::Gone,
+            Err(Errno::NOENT) => SvscanStage::Ends(0),
             Err(_) => match self.become_script(".s6-svscan/crash") {
-                Ok(()) => Stage::Gone,
-                Err(_) => Stage::Ends(111),
+                Ok(()) => SvscanStage::Gone,
+                Err(_) => SvscanStage::Ends(111),
             },
         };
     }

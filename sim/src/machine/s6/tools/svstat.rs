@@ -8,7 +8,7 @@ use hermes::host::effect::{Finished, How};
 
 use super::finished;
 use crate::machine::s6::act;
-use crate::machine::world::{Version, Who, World};
+use crate::machine::world::{ProcessId, S6Version, World};
 
 const TAI_EPOCH: u64 = (1 << 62) + 37;
 const FIELDS_MAX: usize = 16;
@@ -49,7 +49,7 @@ const FIELDS: [(&str, char); 14] = [
 ];
 
 /// What a record says.
-pub(super) struct Record {
+pub(super) struct SvstatRecord {
     stamp: [u8; 12],
     ready_stamp: [u8; 12],
     pid: u64,
@@ -61,10 +61,10 @@ pub(super) struct Record {
     pub(super) ready: bool,
 }
 
-impl Record {
+impl SvstatRecord {
     /// As this version reads it: a file that is longer is read as if it were not.
-    pub(super) fn read(version: Version, bytes: &[u8]) -> Option<Self> {
-        let tail = if version == Version::V2_13 { 40 } else { 32 };
+    pub(super) fn read(version: S6Version, bytes: &[u8]) -> Option<Self> {
+        let tail = if version == S6Version::V2_13 { 40 } else { 32 };
         let number = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         let flags = *bytes.get(tail + 2)?;
         let pid = number(24)?;
@@ -72,7 +72,7 @@ impl Record {
             stamp: bytes.get(..12)?.try_into().ok()?,
             ready_stamp: bytes.get(12..24)?.try_into().ok()?,
             pid,
-            group: if version == Version::V2_13 { number(32)? } else { pid },
+            group: if version == S6Version::V2_13 { number(32)? } else { pid },
             wait_status: u16::from_be_bytes([bytes[tail], bytes[tail + 1]]),
             paused: flags & 1 != 0,
             finishing: flags & 2 != 0,
@@ -86,8 +86,8 @@ impl Record {
     }
 
     /// Told since 2.13.2 (V4).
-    fn never_started(&self, version: Version) -> bool {
-        version == Version::V2_15 && self.pid == 0 && !self.finishing && self.paused
+    fn never_started(&self, version: S6Version) -> bool {
+        version == S6Version::V2_15 && self.pid == 0 && !self.finishing && self.paused
     }
 
     fn signal(&self) -> u16 {
@@ -96,14 +96,14 @@ impl Record {
 }
 
 /// What is told of a service.
-struct Told {
-    version: Version,
-    record: Record,
+struct SvstatReport {
+    version: S6Version,
+    record: SvstatRecord,
     normally_up: bool,
     wall_seconds: u64,
 }
 
-impl Told {
+impl SvstatReport {
     /// How long ago; a stamp that is to come is now.
     fn seconds(&self, stamp: [u8; 12]) -> u64 {
         let label = stamp[..8].iter().fold(0, |label, byte| label << 8 | u64::from(*byte));
@@ -114,7 +114,7 @@ impl Told {
         let (record, up) = (&self.record, self.record.is_up());
         let fresh = record.never_started(self.version);
         let mut text = match (up, record.signal()) {
-            (true, _) if self.version == Version::V2_11 => format!("up (pid {})", record.pid),
+            (true, _) if self.version == S6Version::V2_11 => format!("up (pid {})", record.pid),
             (true, _) => format!("up (pid {} pgid {})", record.pid, record.group),
             (false, _) if fresh => "down (not started yet) ".to_owned(),
             (false, 0) => format!("down (exitcode {})", record.wait_status >> 8),
@@ -150,7 +150,7 @@ impl Told {
             "normallyup" => self.normally_up.to_string(),
             "ready" => (record.pid != 0 && record.ready).to_string(),
             "paused" => {
-                let has_process = self.version != Version::V2_15 || record.pid != 0;
+                let has_process = self.version != S6Version::V2_15 || record.pid != 0;
                 (record.paused && has_process).to_string()
             }
             "pid" if up => record.pid.to_string(),
@@ -179,35 +179,35 @@ fn label(stamp: [u8; 12]) -> String {
 }
 
 /// Does a supervisor hold the directory's lock?
-fn is_supervised(world: &mut World, who: Who, dir: &Path) -> Result<bool, Errno> {
+fn is_supervised(world: &mut World, who: ProcessId, dir: &Path) -> Result<bool, Errno> {
     match act::open(world, who, &dir.join("supervise/lock"), How::Read) {
         // A tool is a process of its own: a lock of its caller's counts.
-        Ok(node) => Ok(world.everybody().any(|(_, process)| process.record_locks.contains(&node))),
+        Ok(node) => Ok(world.processes().any(|(_, process)| process.record_locks.contains(&node))),
         Err(Errno::NOENT) => Ok(false),
         Err(errno) => Err(errno),
     }
 }
 
 /// `s6-svok`.
-pub(super) fn svok(world: &mut World, who: Who, args: &[OsString]) -> Finished {
+pub(super) fn svok(world: &mut World, who: ProcessId, args: &[OsString]) -> Finished {
     let [dir] = args else { return finished(100, "", "s6-svok: usage: s6-svok servicedir") };
     match is_supervised(world, who, Path::new(dir)) {
         Ok(supervised) => finished(u8::from(!supervised), "", ""),
         Err(errno) => {
-            let (dir, errno) = (dir.to_string_lossy(), act::text(errno));
+            let (dir, errno) = (dir.to_string_lossy(), act::strerror(errno));
             finished(111, "", &format!("s6-svok: fatal: unable to check {dir}: {errno}"))
         }
     }
 }
 
 /// `s6-svstat`.
-pub(super) fn svstat(world: &mut World, who: Who, args: &[OsString]) -> Finished {
-    let version = world.s6;
+pub(super) fn svstat(world: &mut World, who: ProcessId, args: &[OsString]) -> Finished {
+    let version = world.s6_version;
     let (fields, dir) = match options(version, args) {
         Ok(options) => options,
         Err(text) => return finished(100, "", &format!("s6-svstat: {text}")),
     };
-    match look(world, who, dir) {
+    match read_service(world, who, dir) {
         Err((code, text)) => finished(code, "", &format!("s6-svstat: fatal: {text}")),
         Ok(told) if fields.is_empty() => finished(0, &told.sentence(), ""),
         Ok(told) => {
@@ -219,7 +219,7 @@ pub(super) fn svstat(world: &mut World, who: Who, args: &[OsString]) -> Finished
 
 type Options<'args> = (Vec<&'static str>, &'args Path);
 
-fn options(version: Version, args: &[OsString]) -> Result<Options<'_>, String> {
+fn options(version: S6Version, args: &[OsString]) -> Result<Options<'_>, String> {
     let usage = || usage(version);
     let mut fields = Vec::new();
     let mut args = args.iter();
@@ -245,9 +245,9 @@ fn options(version: Version, args: &[OsString]) -> Result<Options<'_>, String> {
     Err(usage())
 }
 
-fn usage(version: Version) -> String {
+fn usage(version: S6Version) -> String {
     let (letters, group) = match version {
-        Version::V2_11 => ("uwNrpest", ""),
+        S6Version::V2_11 => ("uwNrpest", ""),
         _ => ("uwNrpgest", "pgid,"),
     };
     let ends = "exitcode,signal,signum,updownsince,readysince,updownfor,readyfor";
@@ -257,8 +257,8 @@ fn usage(version: Version) -> String {
 }
 
 /// 2.11 is content with a beginning (V5).
-fn field(version: Version, name: &str) -> Result<&'static str, String> {
-    let is_old = version == Version::V2_11;
+fn field(version: S6Version, name: &str) -> Result<&'static str, String> {
+    let is_old = version == S6Version::V2_11;
     if is_old && name.is_empty() {
         return Err("fatal: invalid null option field".to_owned());
     }
@@ -269,8 +269,12 @@ fn field(version: Version, name: &str) -> Result<&'static str, String> {
     known.ok_or_else(|| format!("fatal: invalid option field: {name}"))
 }
 
-fn look(world: &mut World, who: Who, dir: &Path) -> Result<Told, (u8, String)> {
-    let (version, name) = (world.s6, dir.display());
+fn read_service(
+    world: &mut World,
+    who: ProcessId,
+    dir: &Path,
+) -> Result<SvstatReport, (u8, String)> {
+    let (version, name) = (world.s6_version, dir.display());
     let stray = super::control::stray(version);
     match is_supervised(world, who, dir) {
         Ok(true) => {}
@@ -278,11 +282,13 @@ fn look(world: &mut World, who: Who, dir: &Path) -> Result<Told, (u8, String)> {
             let text = format!("{stray}unable to read status for {name}: s6-supervise not running");
             return Err((1, text));
         }
-        Err(errno) => return Err((111, format!("unable to check {name}: {}", act::text(errno)))),
+        Err(errno) => {
+            return Err((111, format!("unable to check {name}: {}", act::strerror(errno))));
+        }
     }
-    let read = |errno| (111, format!("unable to read status for {name}: {}", act::text(errno)));
+    let read = |errno| (111, format!("unable to read status for {name}: {}", act::strerror(errno)));
     let bytes = act::read(world, who, &dir.join("supervise/status")).map_err(read)?;
-    let record = Record::read(version, &bytes).ok_or_else(|| read(Errno::PIPE))?;
+    let record = SvstatRecord::read(version, &bytes).ok_or_else(|| read(Errno::PIPE))?;
     let normally_up = !act::exists(world, who, &dir.join("down"));
-    Ok(Told { version, record, normally_up, wall_seconds: world.clock.wall.as_secs() })
+    Ok(SvstatReport { version, record, normally_up, wall_seconds: world.clock.wall.as_secs() })
 }
