@@ -58,19 +58,19 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Args),
-    Explore(explore::Args),
-    Replay(replay::Args),
+    Run(run::RunArgs),
+    Explore(explore::ExploreArgs),
+    Replay(replay::ReplayArgs),
     Shrink(explore::ShrinkArgs),
     List(tell::ListArgs),
     Explain(tell::ExplainArgs),
-    Planted(planted::Args),
-    Native(native::Args),
-    Containers(containers::Args),
-    Table(page::Args),
-    Cells(cells::Args),
-    Surprises(surprises::Args),
-    Conformance(conformance::Args),
+    Planted(planted::PlantedArgs),
+    Native(native::NativeArgs),
+    Containers(containers::ContainersArgs),
+    Table(page::TableArgs),
+    Cells(cells::CrashMatrixArgs),
+    Surprises(surprises::FaultReplayArgs),
+    Conformance(conformance::ConformanceArgs),
 }
 
 /// What a command ends with.

@@ -29,32 +29,32 @@ use crate::invariants::{Monitor, Violation};
 use crate::machine::world::{ContainerId, ProcessId};
 use crate::machine::{Machine, StepOutcome};
 use crate::replay::Request;
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::{EffectKind, Scenario};
 
-pub use acts::behaviour;
-pub use ask::ask;
+pub use acts::to_behaviour;
+pub use ask::run_in_copy;
 pub use setup::intent_text;
-pub use story::Doing;
-pub use surprise::{is_about, objects};
+pub use story::StepProgress;
+pub use surprise::{effect_objects, matches_effect};
 
 /// What can come next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Move {
+pub enum Transition {
     /// A process moves.
-    Step(ProcessId),
+    Process(ProcessId),
     /// The story's next step begins, or this one of a group.
-    Begin(usize),
+    BeginStep(usize),
     /// Time passes until somebody can move.
-    Time,
+    AdvanceTime,
     /// Something befalls a task at what it is about to do.
-    Befall(ProcessId, Deed),
+    Inject(ProcessId, Fault),
     /// The story's own surprise of this number befalls it.
-    Told(ProcessId, usize),
+    InjectScripted(ProcessId, usize),
 }
 
 /// What can befall.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Deed {
+pub enum Fault {
     /// SIGKILL, for this process alone.
     Kill,
     /// Its container is killed, and started again.
@@ -66,37 +66,37 @@ pub enum Deed {
     /// The machine sleeps so long.
     Suspend(Duration),
     /// The effect fails.
-    Refuse(Errno),
+    FailEffect(Errno),
     /// The effect fails, and so does every later one of its kind by this process.
-    RefuseForGood(Errno),
+    FailEffectForGood(Errno),
 }
 
 /// What a run can end in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Failure {
     /// Which promise; `expect` for the story's own expectations.
-    pub promise: String,
+    pub invariant: String,
     /// Which of the story's expectations: its step, and the part of it. Nothing, if it is a promise.
-    pub about: String,
+    pub expectation: String,
     /// What is not so.
-    pub what: String,
+    pub detail: String,
 }
 
 impl Failure {
     /// A broken promise.
-    pub fn of(promise: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { promise: promise.into(), about: String::new(), what: what.into() }
+    pub fn violation(promise: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { invariant: promise.into(), expectation: String::new(), detail: what.into() }
     }
 
     /// Is it the same promise, or the same expectation? What was seen may differ.
-    pub fn is_like(&self, other: &Self) -> bool {
-        self.promise == other.promise && self.about == other.about
+    pub fn is_same_failure(&self, other: &Self) -> bool {
+        self.invariant == other.invariant && self.expectation == other.expectation
     }
 }
 
 impl From<Violation> for Failure {
     fn from(breach: Violation) -> Self {
-        Self::of(breach.invariant.to_string(), breach.detail)
+        Self::violation(breach.invariant.to_string(), breach.detail)
     }
 }
 
@@ -104,7 +104,7 @@ impl From<Violation> for Failure {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Sticky {
     serial: u64,
-    kind: Kind,
+    kind: EffectKind,
     /// A text in what the effect is about; any, if there is none.
     touches: Option<String>,
     errno: Errno,
@@ -112,40 +112,40 @@ struct Sticky {
 
 /// A run in progress.
 #[derive(Clone, Debug)]
-pub struct Play {
+pub struct Execution {
     scenario: Arc<Scenario>,
     /// The machine.
     pub machine: Machine,
     /// How far the story is.
     at: usize,
-    doing: Vec<Doing>,
+    doing: Vec<StepProgress>,
     current: Option<ProcessId>,
     /// Commands by serial: their step's name, and their end.
-    commands: Arc<LazilyHashed<BTreeMap<u64, Command>>>,
+    commands: Arc<LazilyHashed<BTreeMap<u64, CommandRun>>>,
     sticky: Option<Sticky>,
     /// How far the story's own surprises are.
-    met: surprise::Met,
+    met: surprise::ScriptedFaultProgress,
     /// Containers to be started as soon as they have ended.
     restarting: Vec<ContainerId>,
     /// What is promised.
-    pub watch: Monitor,
+    pub monitor: Monitor,
     /// No fault was added: the story's own expectations must hold.
-    pub is_clean: bool,
+    pub is_fault_free: bool,
     /// The first of the story's own expectations that did not hold. The run goes on, so that a promise may speak, too.
     missed: Option<Failure>,
     /// How many moves there were.
-    pub moves: u64,
+    pub transition_count: u64,
     /// How many effects of tasks.
-    pub effects: u64,
+    pub effect_count: u64,
     /// Of all that happened, in order.
     pub digest: u128,
     /// What the moves did, for whoever listens; empty it to hear on.
-    pub heard: Option<Vec<StepOutcome>>,
+    pub recorded: Option<Vec<StepOutcome>>,
 }
 
 /// A command of the story.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Command {
+pub struct CommandRun {
     /// How the story calls it, else its line.
     pub name: String,
     /// Its words.
@@ -156,13 +156,13 @@ pub struct Command {
     pub is_running: bool,
 }
 
-impl Play {
+impl Execution {
     /// Everything that decides what can happen next.
-    pub fn state(&self) -> u128 {
+    pub fn state_hash(&self) -> u128 {
         hash::digest(&(
             self.machine.state_digest(),
             (self.at, &self.doing, &self.sticky, &self.met, &self.restarting),
-            (&self.watch, &self.commands, self.is_clean, &self.missed),
+            (&self.monitor, &self.commands, self.is_fault_free, &self.missed),
         ))
     }
 
@@ -172,62 +172,62 @@ impl Play {
     }
 
     /// From here on it is another story, the same up to the present.
-    pub fn retell(&mut self, scenario: &Arc<Scenario>) {
+    pub fn replace_scenario(&mut self, scenario: &Arc<Scenario>) {
         self.scenario = Arc::clone(scenario);
     }
 
     /// The commands so far.
-    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+    pub fn commands(&self) -> impl Iterator<Item = &CommandRun> {
         self.commands.values()
     }
 
     /// Is the story at its end?
-    pub fn is_over(&self) -> bool {
-        self.at >= self.scenario.story.len() && self.doing.is_empty()
+    pub fn is_finished(&self) -> bool {
+        self.at >= self.scenario.steps.len() && self.doing.is_empty()
     }
 
     /// The first of the story's own expectations that did not hold: what the run failed by if no promise broke.
-    pub fn missed(&self) -> Option<&Failure> {
+    pub fn missed_expectation(&self) -> Option<&Failure> {
         self.missed.as_ref()
     }
 
     /// Notes that an expectation does not hold. What the story expects after that is no longer of this run.
     fn miss(&mut self, failure: Failure) {
         self.missed.get_or_insert(failure);
-        self.is_clean = false;
+        self.is_fault_free = false;
     }
 
     /// Leaves out the rest of the story.
-    pub fn abandon(&mut self) {
-        self.at = self.scenario.story.len();
+    pub fn skip_remaining_steps(&mut self) {
+        self.at = self.scenario.steps.len();
         self.doing.clear();
     }
 
     /// What can come next without a fault, the calm move first. Nothing: the machine is at rest for good.
-    pub fn moves(&self) -> Vec<Move> {
+    pub fn enabled_transitions(&self) -> Vec<Transition> {
         let ready = self.machine.ready_processes();
         let mut moves = Vec::new();
-        moves.extend(self.current.filter(|who| ready.contains(who)).map(Move::Step));
+        moves.extend(self.current.filter(|who| ready.contains(who)).map(Transition::Process));
         // Whoever comes after the one that moved last, so that nobody waits for ever.
         let (later, earlier): (Vec<ProcessId>, Vec<ProcessId>) =
             ready.into_iter().partition(|who| Some(*who) > self.current);
-        let others = later.into_iter().chain(earlier).map(Move::Step);
+        let others = later.into_iter().chain(earlier).map(Transition::Process);
         moves.extend(others.filter(|step| moves.first() != Some(step)).collect::<Vec<_>>());
-        moves.extend(self.to_begin().map(Move::Begin));
+        moves.extend(self.to_begin().map(Transition::BeginStep));
         if moves.is_empty() && self.next_moment().is_some() {
-            moves.push(Move::Time);
+            moves.push(Transition::AdvanceTime);
         }
-        if !self.scenario.surprises.is_empty() {
+        if !self.scenario.faults.is_empty() {
             moves = moves.into_iter().map(|next| self.or_told(next)).collect();
         }
         moves
     }
 
     /// What comes next if nobody interferes.
-    pub fn calm(&self) -> Option<Move> {
+    pub fn baseline_transition(&self) -> Option<Transition> {
         match self.current.filter(|&who| self.machine.is_ready(who)) {
-            Some(who) => Some(self.or_told(Move::Step(who))),
-            None => self.moves().into_iter().next(),
+            Some(who) => Some(self.or_told(Transition::Process(who))),
+            None => self.enabled_transitions().into_iter().next(),
         }
     }
 
@@ -237,28 +237,28 @@ impl Play {
     }
 
     /// One move.
-    pub fn take(&mut self, next: &Move) -> Result<(), Failure> {
-        self.moves += 1;
+    pub fn step(&mut self, next: &Transition) -> Result<(), Failure> {
+        self.transition_count += 1;
         self.digest = hash::digest(&(self.digest, next));
         match next {
-            Move::Step(who) => self.step(*who)?,
-            Move::Begin(index) => self.begin(*index)?,
-            Move::Time => {
+            Transition::Process(who) => self.step_process(*who)?,
+            Transition::BeginStep(index) => self.begin(*index)?,
+            Transition::AdvanceTime => {
                 if let Some(moment) = self.next_moment() {
                     self.machine.advance_to(moment);
                 }
             }
-            Move::Befall(who, deed) => self.befall(*who, deed)?,
-            Move::Told(who, index) => self.befall_told(*who, *index)?,
+            Transition::Inject(who, deed) => self.befall(*who, deed)?,
+            Transition::InjectScripted(who, index) => self.befall_told(*who, *index)?,
         }
         self.notice_ends();
         self.progress();
         Ok(())
     }
 
-    fn step(&mut self, who: ProcessId) -> Result<(), Failure> {
+    fn step_process(&mut self, who: ProcessId) -> Result<(), Failure> {
         self.current = Some(who);
-        if !self.scenario.surprises.is_empty() {
+        if !self.scenario.faults.is_empty() {
             self.meet(who);
         }
         let moved = match self.refusal(who) {
@@ -274,17 +274,17 @@ impl Play {
         let Some(Request::Effect(effect)) = self.machine.request(who) else { return None };
         let serial = self.machine.world.process(who)?.serial;
         let is_meant = serial == sticky.serial
-            && surprise::is_about(effect, sticky.kind, sticky.touches.as_deref());
+            && surprise::matches_effect(effect, sticky.kind, sticky.touches.as_deref());
         is_meant.then_some(sticky.errno)
     }
 
     fn moved(&mut self, moved: &StepOutcome) -> Result<(), Failure> {
-        if let Some(heard) = &mut self.heard {
+        if let Some(heard) = &mut self.recorded {
             heard.push(moved.clone());
         }
         match moved {
             StepOutcome::Performed { effect, outcome, .. } => {
-                self.effects += 1;
+                self.effect_count += 1;
                 self.digest = hash::digest(&(self.digest, effect, outcome));
             }
             StepOutcome::Exited { serial, code, .. } => {
@@ -299,7 +299,7 @@ impl Play {
             StepOutcome::Exited { serial, .. } => self.machine.outputs.get(serial).map(|it| &**it),
             _ => None,
         };
-        self.watch.after_step(&self.machine.world, moved, printed)?;
+        self.monitor.after_step(&self.machine.world, moved, printed)?;
         Ok(())
     }
 
@@ -324,7 +324,7 @@ impl Play {
                     command.is_running = false;
                 }
             }
-            self.watch.commands_aborted(world, cut.into_iter());
+            self.monitor.commands_aborted(world, cut.into_iter());
         }
     }
 

@@ -41,15 +41,15 @@ pub mod wait;
 use std::path::PathBuf;
 
 use crate::scenario::Scenario;
-use crate::scenario::world::S6;
+use crate::scenario::world::S6Spec;
 
-use machine::Machine;
+use machine::RealMachine;
 
 pub use skip::why_not;
 
 /// Where the parts of a machine lie outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parts {
+pub struct MachinePaths {
     /// The directories that `tests/roots.sh` makes, one a version.
     pub roots: PathBuf,
     /// `hermes`, linked statically.
@@ -58,24 +58,24 @@ pub struct Parts {
     pub scratch: PathBuf,
 }
 
-impl Parts {
+impl MachinePaths {
     /// The root directory of a version.
-    pub fn root(&self, version: S6) -> PathBuf {
-        self.roots.join(word(version))
+    pub fn root(&self, version: S6Spec) -> PathBuf {
+        self.roots.join(version_name(version))
     }
 }
 
 /// A version as its root directory is called.
-pub fn word(version: S6) -> &'static str {
+pub fn version_name(version: S6Spec) -> &'static str {
     match version {
-        S6::V2_11 => "2.11",
-        S6::V2_13 => "2.13",
-        S6::V2_15 => "2.15",
+        S6Spec::V2_11 => "2.11",
+        S6Spec::V2_13 => "2.13",
+        S6Spec::V2_15 => "2.15",
     }
 }
 
 /// Plays a story on real s6. `Err` says what did not hold, and what there was.
-pub fn play(parts: &Parts, version: S6, scenario: &Scenario) -> Result<(), String> {
-    let mut machine = Machine::new(parts, version, &scenario.world)?;
+pub fn play(parts: &MachinePaths, version: S6Spec, scenario: &Scenario) -> Result<(), String> {
+    let mut machine = RealMachine::new(parts, version, &scenario.world)?;
     story::play(&mut machine, scenario).map_err(|what| format!("{what}\n{}", machine.dump()))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hermes_sim::execution::{Move, Play};
+use hermes_sim::execution::{Execution, Transition};
 use hermes_sim::hash;
 use hermes_sim::machine::touched::{self, Footprint};
 use hermes_sim::scenario::{Scenario, load};
@@ -29,31 +29,31 @@ fn are_apart(one: &Footprint, other: &Footprint) -> bool {
 }
 
 /// Both moves, in this order; nothing if the second cannot be made any more.
-fn both(play: &Play, first: &Move, second: &Move) -> Option<Play> {
+fn both(play: &Execution, first: &Transition, second: &Transition) -> Option<Execution> {
     let mut play = play.clone();
-    play.take(first).expect("nothing breaks");
-    if !play.moves().contains(second) {
+    play.step(first).expect("nothing breaks");
+    if !play.enabled_transitions().contains(second) {
         return None;
     }
-    play.take(second).expect("nothing breaks");
+    play.step(second).expect("nothing breaks");
     Some(play)
 }
 
-fn told(play: &Play, next: &Move) -> String {
-    let Move::Step(who) = next else { return format!("{next:?}") };
+fn told(play: &Execution, next: &Transition) -> String {
+    let Transition::Process(who) = next else { return format!("{next:?}") };
     let comm = play.machine.world.process(*who).map(|process| process.comm.clone());
     format!("{} {:?}", comm.unwrap_or_default(), play.next_effect(*who))
 }
 
 /// Tries all pairs of moves along one walk at random; how many were apart.
-fn walk(start: &Play, walk: u64) -> usize {
+fn walk(start: &Execution, walk: u64) -> usize {
     let (mut play, mut count) = (start.clone(), 0);
-    while !play.is_over() {
-        let moves = play.moves();
-        let steps = moves.iter().filter(|next| matches!(next, Move::Step(_)));
-        let steps: Vec<(&Move, Footprint)> = steps
+    while !play.is_finished() {
+        let moves = play.enabled_transitions();
+        let steps = moves.iter().filter(|next| matches!(next, Transition::Process(_)));
+        let steps: Vec<(&Transition, Footprint)> = steps
             .map(|next| {
-                (next, touched::collect(|| play.clone().take(next).expect("nothing breaks")).1)
+                (next, touched::collect(|| play.clone().step(next).expect("nothing breaks")).1)
             })
             .collect();
         for (index, (one, by_one)) in steps.iter().enumerate() {
@@ -69,8 +69,8 @@ fn walk(start: &Play, walk: u64) -> usize {
             }
         }
         let Some(last) = moves.len().checked_sub(1) else { break };
-        let any = hash::digest(&(walk, play.moves)) % (last as u128 + 1);
-        play.take(&moves[usize::try_from(any).expect("a place")]).expect("nothing breaks");
+        let any = hash::digest(&(walk, play.transition_count)) % (last as u128 + 1);
+        play.step(&moves[usize::try_from(any).expect("a place")]).expect("nothing breaks");
     }
     count
 }
@@ -82,7 +82,7 @@ fn walk(start: &Play, walk: u64) -> usize {
 #[case("closed-stop-state-container-stop")]
 #[case("closed-two-containers")]
 fn moves_that_touch_nothing_in_common_can_change_places(#[case] name: &str) {
-    let mut start = Play::new(&scenario(name)).expect("it boots");
+    let mut start = Execution::new(&scenario(name)).expect("it boots");
     // As in the search that depends on it: the power stays on, and nobody asks what is synced.
     start.machine.world.disk.ignore_power_cuts();
     let pairs: usize = (0..5).map(|number| walk(&start, number)).sum();

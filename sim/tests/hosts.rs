@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::effect::{Finished, Signal, Status};
-use hermes_sim::execution::Play;
+use hermes_sim::execution::Execution;
 use hermes_sim::machine::StepOutcome;
 use hermes_sim::machine::disk::{NodeId, ROOT};
 use hermes_sim::machine::hosts::tools;
@@ -24,15 +24,15 @@ const ID: ContainerId = ContainerId(1);
 const UNIT: &str = "hermes-gateway-bot.service";
 
 /// A host of systemd, booted.
-fn host() -> Play {
+fn host() -> Execution {
     let text = r#"{"name": "x", "fact": "x.", "runs_on": ["simulated"], "world": {"tree": "systemd"}, "story": [{"settle": "1s"}], "promises": []}"#;
     let scenario = load("x.json", text).expect("a scenario");
-    let mut play = Play::new(&Arc::new(scenario)).expect("it boots");
-    play.abandon();
+    let mut play = Execution::new(&Arc::new(scenario)).expect("it boots");
+    play.skip_remaining_steps();
     play
 }
 
-fn systemctl(play: &mut Play, words: &[&str]) -> Finished {
+fn systemctl(play: &mut Execution, words: &[&str]) -> Finished {
     let args: Vec<OsString> = words.iter().map(OsString::from).collect();
     let first = ProcessId { container: ID, pid: 1 };
     tools::run(&mut play.machine.world, first, "systemctl", &args).expect("it has a systemctl")
@@ -46,14 +46,14 @@ fn code(status: Status) -> u64 {
 }
 
 /// Its exit code, once it has ended and nobody moves.
-fn hermes(play: &mut Play, line: &str, number: u64) -> u64 {
+fn hermes(play: &mut Execution, line: &str, number: u64) -> u64 {
     let words = line.split(' ').map(OsString::from).collect();
     let command = ExecCommand { uid: HERMES_UID, args: words, env: BTreeMap::new(), number };
     let who = runtime::exec(&mut play.machine.world, ID, command).expect("it runs");
     let own = play.machine.world.process(who).expect("just made").serial;
-    play.heard = Some(Vec::new());
+    play.recorded = Some(Vec::new());
     settle(play);
-    let heard = play.heard.take().unwrap_or_default();
+    let heard = play.recorded.take().unwrap_or_default();
     let exit = heard.iter().find_map(|moved| match moved {
         StepOutcome::Exited { serial, code, .. } if *serial == own => Some(*code),
         _ => None,
@@ -61,12 +61,12 @@ fn hermes(play: &mut Play, line: &str, number: u64) -> u64 {
     exit.expect("it ended").into()
 }
 
-fn settle(play: &mut Play) {
+fn settle(play: &mut Execution) {
     play.settle(Duration::from_secs(60)).expect("nothing breaks");
 }
 
 /// Load, state, unit file, how its main process ended, and whether there is one: as the fixture has it.
-fn shown(play: &mut Play) -> String {
+fn shown(play: &mut Execution) -> String {
     let said = systemctl(play, &["--user", "show", "--property=All", UNIT]);
     let text = String::from_utf8(said.stdout).expect("UTF-8");
     let find = |name: &str| {
@@ -79,14 +79,14 @@ fn shown(play: &mut Play) -> String {
     names.map(find).join(" ") + " " + pid
 }
 
-fn main_pid(play: &mut Play) -> i32 {
+fn main_pid(play: &mut Execution) -> i32 {
     let said = systemctl(play, &["--user", "show", "--property=MainPID", UNIT]);
     let text = String::from_utf8(said.stdout).expect("UTF-8");
     let line = text.lines().find_map(|line| line.strip_prefix("MainPID=")).expect("it tells");
     line.parse().expect("a number")
 }
 
-fn take(play: &mut Play, step: &Value, number: u64) {
+fn take(play: &mut Execution, step: &Value, number: u64) {
     let expected = step["exit"].as_u64().unwrap_or(0);
     if let Some(line) = step["hermes"].as_str() {
         assert_eq!(hermes(play, line, number), expected, "{step}");

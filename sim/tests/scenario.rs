@@ -37,7 +37,7 @@ fn a_regression_says_which_search_found_it() {
     for entry in std::fs::read_dir(dir).expect("the directory") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            assert!(check_fixture(&path).found.is_some(), "{}", path.display());
+            assert!(check_fixture(&path).found_by.is_some(), "{}", path.display());
         }
     }
 }
@@ -77,7 +77,7 @@ fn a_fixtures_commands_are_commands_of_hermes(
 ) {
     use clap::Parser as _;
     let (scenario, _) = read(&path);
-    for run in scenario.runs() {
+    for run in scenario.run_steps() {
         let refused = run.expect.exit.0.contains(&2);
         let parsed = hermes::cli::args::Cli::try_parse_from(run.words());
         assert!(refused || parsed.is_ok(), "{}: {parsed:?}", run.run);
@@ -308,7 +308,7 @@ fn what_is_wrong_is_refused_with_its_line(
 ) {
     let whole = with(line, text);
     let error = load("bad.json", &whole).expect_err("it is wrong");
-    assert!(error.what.contains(expected), "{error}");
+    assert!(error.message.contains(expected), "{error}");
     assert_eq!(error.line, line, "{error}");
     let value: Value = serde_json::from_str(&whole).expect("JSON all the same");
     assert_eq!(schema().is_valid(&value), by_schema == Accepts, "what the schema says of {text}");
@@ -324,9 +324,9 @@ fn what_is_no_json_is_refused_with_its_line() {
 fn the_least_scenario_is_read_with_its_defaults() {
     let text = with(7, "\"surprises\": [],");
     let scenario = load("least.json", &text).unwrap_or_else(|error| panic!("{error}"));
-    let tasks: Vec<String> = scenario.tasks().iter().map(ToString::to_string).collect();
+    let tasks: Vec<String> = scenario.named_tasks().iter().map(ToString::to_string).collect();
     assert_eq!(tasks, ["init", "tree", "A"]);
-    assert_eq!(scenario.promised().len(), 21);
-    assert!(!scenario.boots_by_itself());
+    assert_eq!(scenario.required_invariants().len(), 21);
+    assert!(!scenario.has_boot_step());
     assert_eq!(scenario.world.containers, 1);
 }

@@ -6,16 +6,16 @@ use hermes::probe::Bug;
 
 /// One planted bug, and what the search should make of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Planted {
+pub struct PlantedBug {
     /// The switch.
     pub bug: Bug,
     /// The hazard that its protection answers.
     pub hazard: &'static str,
     /// The protection, as a fact that no longer holds.
-    pub takes_out: &'static str,
+    pub removed_protection: &'static str,
     /// The promises that mean it: one of these breaks. `expect`: what the named story itself expects, which is about
     /// nothing else than this hazard; in other stories it counts for nothing.
-    pub breaks: &'static [&'static str],
+    pub violates: &'static [&'static str],
     /// A scenario that should show it.
     pub scenario: &'static str,
     /// The cheapest search that should find it: calm, matrix, recovery, laws, surprises or closed.
@@ -25,11 +25,11 @@ pub struct Planted {
 /// One line a bug: hazard, protection, promises, scenario, search.
 macro_rules! table {
     ($($bug:ident: $hazard:literal, $takes_out:literal, $breaks:tt, $scenario:literal, $search:literal;)+) => {
-        &[$(Planted {
+        &[$(PlantedBug {
             bug: Bug::$bug,
             hazard: $hazard,
-            takes_out: $takes_out,
-            breaks: &$breaks,
+            removed_protection: $takes_out,
+            violates: &$breaks,
             scenario: $scenario,
             search: $search,
         }),+]
@@ -37,7 +37,7 @@ macro_rules! table {
 }
 
 /// All of them, in the order of [`Bug::ALL`].
-pub const TABLE: &[Planted] = table! {
+pub const PLANTED_BUGS: &[PlantedBug] = table! {
     FileNotSynced: "H10", "the sync of a file before it takes its name", ["S1", "S2"], "h10-power-cut-after-exit-0", "matrix";
     DirectoryNotSynced: "H10", "the sync of the directory after the rename", ["S1"], "h10-power-cut-after-exit-0", "matrix";
     TemporaryShared: "H9", "unique temporary names, made exclusively", ["S2"], "h9-left-temporary", "calm";
@@ -117,17 +117,17 @@ mod tests {
 
     #[test]
     fn every_bug_has_one_row_in_order() {
-        let rows: Vec<Bug> = TABLE.iter().map(|row| row.bug).collect();
+        let rows: Vec<Bug> = PLANTED_BUGS.iter().map(|row| row.bug).collect();
         assert_eq!(rows, Bug::ALL);
     }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "looks for the scenarios that the table names")]
     fn every_row_speaks_the_words_of_the_others() {
-        for row in TABLE {
-            assert!(!row.breaks.is_empty(), "{row:?}");
+        for row in PLANTED_BUGS {
+            assert!(!row.violates.is_empty(), "{row:?}");
             assert!(
-                row.breaks
+                row.violates
                     .iter()
                     .all(|promise| *promise == "expect" || promise.starts_with(['S', 'L'])),
                 "{row:?}"
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_bug_is_planted_until_another_is() {
-        assert!(TABLE.iter().all(|row| !probe::is_planted(row.bug)));
+        assert!(PLANTED_BUGS.iter().all(|row| !probe::is_planted(row.bug)));
         probe::plant(Some(Bug::FileNotSynced));
         assert!(probe::is_planted(Bug::FileNotSynced) && !probe::is_planted(Bug::RootKept));
         probe::plant(None);

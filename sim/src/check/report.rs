@@ -10,35 +10,35 @@ mod source;
 
 use std::sync::Arc;
 
-use crate::check::search::Found;
+use crate::check::search::Finding;
 use crate::check::shrink;
 use crate::check::trace::Trace;
-use crate::execution::{Failure, Move};
-use crate::scenario::{self, Finder, Scenario, load};
-use retrace::Ended;
+use crate::execution::{Failure, Transition};
+use crate::scenario::{self, FoundBy, Scenario, load};
+use retrace::ReplayOutcome;
 
 /// What was found, and by whom.
 #[derive(Clone, Debug)]
-pub struct Case<'a> {
+pub struct ReportInput<'a> {
     /// The scenario that was searched.
     pub scenario: &'a Scenario,
     /// Which search found it; none: the calm run.
-    pub by: Option<Finder>,
+    pub found_by: Option<FoundBy>,
     /// With which seed.
     pub seed: u64,
     /// On which day.
     pub date: &'a str,
     /// What.
-    pub found: &'a Found,
+    pub finding: &'a Finding,
 }
 
 /// How much a report may cost and say.
 #[derive(Clone, Copy, Debug)]
-pub struct Effort {
+pub struct ReportLimits {
     /// Runs for shrinking.
     pub runs: u64,
     /// Lines of the trace; `None` all.
-    pub lines: Option<usize>,
+    pub trace_lines_max: Option<usize>,
 }
 
 /// All that there is to say.
@@ -59,10 +59,10 @@ pub struct Report {
 }
 
 /// Shrinks what was found, and plays it once more to tell of it.
-pub fn report(case: &Case<'_>, effort: Effort) -> Report {
-    let found = &case.found.failure;
-    let scenario = case.found.repeated.as_deref().unwrap_or(case.scenario);
-    let told = address::tell(scenario, case.found, case.by);
+pub fn report(case: &ReportInput<'_>, effort: ReportLimits) -> Report {
+    let found = &case.finding.failure;
+    let scenario = case.finding.changed_scenario.as_deref().unwrap_or(case.scenario);
+    let told = address::to_scenario(scenario, case.finding, case.found_by);
     let shrunk = told.and_then(|told| {
         let told = christen(case, told);
         let shrunk = shrink::shrink(&told, found, effort.runs);
@@ -71,11 +71,11 @@ pub fn report(case: &Case<'_>, effort: Effort) -> Report {
         Ok(shrunk)
     });
     let scenario = Arc::new(scenario.clone());
-    let mut trace = Trace::new(effort.lines);
+    let mut trace = Trace::new(effort.trace_lines_max);
     match shrunk {
         Ok(shrunk) => {
             let minimal = Arc::new(shrunk.scenario.clone());
-            let (_, source) = retold(&minimal, &mut trace);
+            let (_, source) = retrace_with_source(&minimal, &mut trace);
             Report {
                 failure: shrunk.failure,
                 runs: shrunk.runs,
@@ -87,11 +87,16 @@ pub fn report(case: &Case<'_>, effort: Effort) -> Report {
         }
         Err(why) => {
             // That it breaks is known.
-            let _ = retrace::found(&scenario, case.found, case.by, &mut |play, next| {
-                trace.see(play, next);
-            });
+            let _ = retrace::retrace_finding(
+                &scenario,
+                case.finding,
+                case.found_by,
+                &mut |play, next| {
+                    trace.record_transition(play, next);
+                },
+            );
             Report {
-                failure: case.found.failure.clone(),
+                failure: case.finding.failure.clone(),
                 runs: 0,
                 source: Vec::new(),
                 trace: trace.text(),
@@ -104,52 +109,59 @@ pub fn report(case: &Case<'_>, effort: Effort) -> Report {
 
 /// Plays a scenario with its own surprises, and notes everything: how it ended, and the lines of the program that asked for
 /// the effect that mattered.
-pub fn retold(scenario: &Arc<Scenario>, trace: &mut Trace) -> (Ended, Vec<String>) {
+pub fn retrace_with_source(
+    scenario: &Arc<Scenario>,
+    trace: &mut Trace,
+) -> (ReplayOutcome, Vec<String>) {
     let mut telling = None;
     let mut surprised = false;
-    let see = &mut |play: &crate::execution::Play, next: &Move| {
-        trace.see(play, next);
+    let see = &mut |play: &crate::execution::Execution, next: &Transition| {
+        trace.record_transition(play, next);
         let matters = match next {
-            Move::Told(..) => true,
-            Move::Step(who) => !surprised && play.next_effect(*who).is_some(),
+            Transition::InjectScripted(..) => true,
+            Transition::Process(who) => !surprised && play.next_effect(*who).is_some(),
             _ => false,
         };
         if matters {
-            telling = Some(play.moves);
+            telling = Some(play.transition_count);
         }
-        surprised |= matches!(next, Move::Told(..));
+        surprised |= matches!(next, Transition::InjectScripted(..));
     };
     let mut rest = Vec::new();
-    let ended = retrace::told(scenario, see, &mut |play| rest.push(play.clone()));
+    let ended = retrace::retrace_scenario(scenario, see, &mut |play| rest.push(play.clone()));
     for play in &rest {
-        trace.hear(play);
+        trace.record_outcome(play);
     }
     let source = match (&ended, telling) {
-        (Ended::Broke(_), Some(moves)) => source::of(scenario, moves),
+        (ReplayOutcome::Violated(_), Some(moves)) => source::of(scenario, moves),
         _ => Vec::new(),
     };
     (ended, source)
 }
 
 /// Its name, and who found it.
-fn christen(case: &Case<'_>, mut told: Scenario) -> Scenario {
-    let Some(by) = case.by else { return told };
-    let promise = case.found.failure.promise.to_lowercase();
-    let finder = finder(by).replace(' ', "-");
+fn christen(case: &ReportInput<'_>, mut told: Scenario) -> Scenario {
+    let Some(by) = case.found_by else { return told };
+    let promise = case.finding.failure.invariant.to_lowercase();
+    let finder = search_name(by).replace(' ', "-");
     told.name = format!("{}-{promise}-{finder}", case.scenario.name);
-    told.found = Some(scenario::Found { by, seed: Some(case.seed), date: case.date.to_owned() });
+    told.found_by = Some(scenario::Provenance {
+        search: by,
+        seed: Some(case.seed),
+        date: case.date.to_owned(),
+    });
     told
 }
 
 /// A search by its name.
-pub fn finder(by: Finder) -> &'static str {
+pub fn search_name(by: FoundBy) -> &'static str {
     match by {
-        Finder::CrashMatrix => "crash matrix",
-        Finder::Surprises => "surprises",
-        Finder::Closed => "closed",
-        Finder::Laws => "laws",
-        Finder::Swarm => "swarm",
-        Finder::Conformance => "conformance",
+        FoundBy::CrashMatrix => "crash matrix",
+        FoundBy::Bounded => "surprises",
+        FoundBy::Exhaustive => "closed",
+        FoundBy::Relations => "laws",
+        FoundBy::Random => "swarm",
+        FoundBy::Conformance => "conformance",
     }
 }
 
@@ -164,9 +176,11 @@ fn verify(scenario: &Scenario, found: &Failure) -> Result<(), String> {
     let mut traces = Vec::new();
     for _ in 0..2 {
         let mut trace = Trace::new(None);
-        let (ended, _) = retold(&read, &mut trace);
+        let (ended, _) = retrace_with_source(&read, &mut trace);
         match ended {
-            Ended::Broke(failure) if failure.is_like(found) => traces.push(trace.text()),
+            ReplayOutcome::Violated(failure) if failure.is_same_failure(found) => {
+                traces.push(trace.text())
+            }
             other => return Err(format!("read back, it ends otherwise: {other:?}")),
         }
     }
@@ -176,8 +190,8 @@ fn verify(scenario: &Scenario, found: &Failure) -> Result<(), String> {
     }
 }
 
-fn replay_command(case: &Case<'_>, minimal: &Scenario) -> String {
-    let folder = match (&minimal.found, &case.scenario.found) {
+fn replay_command(case: &ReportInput<'_>, minimal: &Scenario) -> String {
+    let folder = match (&minimal.found_by, &case.scenario.found_by) {
         (Some(_), _) | (None, Some(_)) => "regressions",
         (None, None) => "scenarios",
     };
@@ -185,18 +199,18 @@ fn replay_command(case: &Case<'_>, minimal: &Scenario) -> String {
 }
 
 /// Is it of the crashes inside the recovery?
-fn is_twofold(found: &Found) -> bool {
-    found.repeated.is_some() || found.schedule.0.len() > 1
+fn is_twofold(found: &Finding) -> bool {
+    found.changed_scenario.is_some() || found.schedule.0.len() > 1
 }
 
-fn explore_command(case: &Case<'_>) -> String {
-    let search = match case.by {
+fn explore_command(case: &ReportInput<'_>) -> String {
+    let search = match case.found_by {
         None => "calm",
-        Some(Finder::CrashMatrix) if is_twofold(case.found) => "recovery",
-        Some(Finder::CrashMatrix) => "matrix",
-        Some(by) => finder(by),
+        Some(FoundBy::CrashMatrix) if is_twofold(case.finding) => "recovery",
+        Some(FoundBy::CrashMatrix) => "matrix",
+        Some(by) => search_name(by),
     };
-    let folder = if case.scenario.found.is_some() { "regressions" } else { "scenarios" };
+    let folder = if case.scenario.found_by.is_some() { "regressions" } else { "scenarios" };
     let name = &case.scenario.name;
     format!(
         "cargo run -p hermes-sim -- explore fixtures/{folder}/{name}.json --search {search} --seed {}",
@@ -207,10 +221,10 @@ fn explore_command(case: &Case<'_>) -> String {
 impl Report {
     /// As text for a terminal.
     pub fn text(&self) -> String {
-        let (promise, reason) = promises::by_name(&self.failure.promise);
+        let (promise, reason) = promises::by_name(&self.failure.invariant);
         let mut text = format!(
             "{}: {promise}\n   because {reason}\n   broken: {}\n",
-            self.failure.promise, self.failure.what
+            self.failure.invariant, self.failure.detail
         );
         for (index, line) in self.source.iter().enumerate() {
             let head = if index == 0 { "   at:     " } else { "           " };
@@ -219,7 +233,7 @@ impl Report {
         text.push_str(&format!("   replay: {}\n", self.command));
         match &self.minimal {
             Ok(scenario) => {
-                let (steps, surprises) = (scenario.story.len(), scenario.surprises.len());
+                let (steps, surprises) = (scenario.steps.len(), scenario.faults.len());
                 text.push_str(&format!(
                     "\nThe scenario ({steps} steps, {surprises} surprises, after {} runs), to be saved there:\n\n{}",
                     self.runs,
@@ -235,12 +249,12 @@ impl Report {
 
     /// As JSON.
     pub fn json(&self) -> serde_json::Value {
-        let (promise, reason) = promises::by_name(&self.failure.promise);
+        let (promise, reason) = promises::by_name(&self.failure.invariant);
         serde_json::json!({
-            "promise": self.failure.promise,
+            "promise": self.failure.invariant,
             "text": promise,
             "reason": reason,
-            "what": self.failure.what,
+            "what": self.failure.detail,
             "source": self.source,
             "replay": self.command,
             "scenario": self.minimal.as_ref().ok(),

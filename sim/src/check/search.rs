@@ -29,12 +29,12 @@ pub mod swarm;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::execution::{Failure, Move, Play};
+use crate::execution::{Execution, Failure, Transition};
 use crate::scenario::Scenario;
 
 /// Where a run leaves the calm path: at these numbers of moves, these moves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Schedule(pub Vec<(u64, Move)>);
+pub struct Schedule(pub Vec<(u64, Transition)>);
 
 /// How much a search may try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,18 +44,18 @@ pub struct Budget {
     /// States kept by a closed search.
     pub states: u64,
     /// Surprises in one run.
-    pub surprises: u8,
+    pub faults_max: u8,
     /// Which of the many equal choices are taken where not all can be.
     pub seed: u64,
 }
 
 /// What a search did and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct SearchResult {
     /// Runs, or cells of a matrix.
     pub runs: u64,
     /// Of these, the ones whose state had been concluded before.
-    pub known: u64,
+    pub deduplicated: u64,
     /// Effects of tasks performed.
     pub effects: u64,
     /// Different states seen.
@@ -63,37 +63,37 @@ pub struct Tally {
     /// Moves between them.
     pub transitions: u64,
     /// How often each promise about several runs was looked at.
-    pub compared: BTreeMap<&'static str, u64>,
+    pub relations_checked: BTreeMap<&'static str, u64>,
     /// Nothing was left out for want of budget.
     pub is_complete: bool,
     /// Of everything that happened, in order.
     pub digest: u128,
     /// What was broken, the first of each promise.
-    pub found: Vec<Found>,
+    pub findings: Vec<Finding>,
 }
 
 /// A run that broke a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct Finding {
     /// How to get there.
     pub schedule: Schedule,
     /// What was broken.
     pub failure: Failure,
     /// It broke while the run was concluded: after the story was cut off.
-    pub is_concluding: bool,
+    pub is_during_settle: bool,
     /// The story that was played, where the search changed it: up to the first crash, and the command once more.
-    pub repeated: Option<Arc<Scenario>>,
+    pub changed_scenario: Option<Arc<Scenario>>,
 }
 
-impl Tally {
+impl SearchResult {
     /// Nothing yet, everything still possible.
     fn new() -> Self {
         Self { is_complete: true, ..Self::default() }
     }
 
-    fn note(&mut self, found: Found) {
-        if !self.found.iter().any(|other| other.failure.promise == found.failure.promise) {
-            self.found.push(found);
+    fn note(&mut self, found: Finding) {
+        if !self.findings.iter().any(|other| other.failure.invariant == found.failure.invariant) {
+            self.findings.push(found);
         }
     }
 
@@ -104,35 +104,35 @@ impl Tally {
 
 /// One search of one scenario: what is shared by its runs.
 #[derive(Debug)]
-pub struct Search {
+pub struct Explorer {
     /// At the beginning of the story.
-    start: Play,
+    start: Execution,
     /// States that were concluded, and held.
     concluded: BTreeSet<u128>,
     budget: Budget,
-    tally: Tally,
+    tally: SearchResult,
 }
 
-impl Search {
+impl Explorer {
     /// Boots the scenario's machine.
     pub fn new(scenario: &Arc<Scenario>, budget: Budget) -> Result<Self, Failure> {
         // Another bug may be planted now.
         crate::replay::clear_replay_cache();
-        let start = Play::new(scenario)?;
-        Ok(Self { start, concluded: BTreeSet::new(), budget, tally: Tally::new() })
+        let start = Execution::new(scenario)?;
+        Ok(Self { start, concluded: BTreeSet::new(), budget, tally: SearchResult::new() })
     }
 
     /// Concludes a run whose story is cut off here, unless that was done from this very state before.
-    fn conclude(&mut self, mut play: Play, schedule: &Schedule) {
+    fn conclude(&mut self, mut play: Execution, schedule: &Schedule) {
         self.tally.runs += 1;
-        play.abandon();
-        if !self.concluded.insert(play.state()) {
-            self.tally.known += 1;
+        play.skip_remaining_steps();
+        if !self.concluded.insert(play.state_hash()) {
+            self.tally.deduplicated += 1;
             return;
         }
-        let before = play.effects;
+        let before = play.effect_count;
         let concluded = conclude::conclude(&mut play);
-        self.tally.effects += play.effects - before;
+        self.tally.effects += play.effect_count - before;
         self.tally.mix(play.digest);
         if let Err(failure) = concluded {
             self.broken(schedule, failure, true);
@@ -142,12 +142,17 @@ impl Search {
 
     fn broken(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
         let (schedule, repeated) = (schedule.clone(), None);
-        self.tally.note(Found { schedule, failure, is_concluding, repeated });
+        self.tally.note(Finding {
+            schedule,
+            failure,
+            is_during_settle: is_concluding,
+            changed_scenario: repeated,
+        });
     }
 
     /// What the story expected and did not get, if anything.
-    fn missed(&mut self, schedule: &Schedule, play: &Play) {
-        if let Some(failure) = play.missed() {
+    fn missed(&mut self, schedule: &Schedule, play: &Execution) {
+        if let Some(failure) = play.missed_expectation() {
             self.broken(schedule, failure.clone(), false);
         }
     }
@@ -163,30 +168,32 @@ impl Search {
 
 impl Schedule {
     /// This one, and one more surprise.
-    fn with(&self, at: u64, next: Move) -> Self {
+    fn with(&self, at: u64, next: Transition) -> Self {
         let mut longer = self.clone();
         longer.0.push((at, next));
         longer
     }
 
     /// Plays a story with these surprises to its end, and concludes it. `see` is told of each move before it is taken.
-    pub fn play(
+    pub fn run(
         &self,
-        play: &mut Play,
+        play: &mut Execution,
         concludes: bool,
-        see: &mut dyn FnMut(&Play, &Move),
+        see: &mut dyn FnMut(&Execution, &Transition),
     ) -> Result<(), Failure> {
         let mut surprises = self.0.iter().peekable();
         loop {
-            let due = surprises.next_if(|(at, _)| *at == play.moves).map(|(_, next)| next.clone());
+            let due = surprises
+                .next_if(|(at, _)| *at == play.transition_count)
+                .map(|(_, next)| next.clone());
             // What a story expects, it expects of people and machines with time enough for each other.
-            play.is_clean &= due.is_none() || play.is_in_group();
-            let Some(next) = due.or_else(|| play.calm()) else { break };
-            if play.is_over() && surprises.peek().is_none() {
+            play.is_fault_free &= due.is_none() || play.is_in_group();
+            let Some(next) = due.or_else(|| play.baseline_transition()) else { break };
+            if play.is_finished() && surprises.peek().is_none() {
                 break;
             }
             see(play, &next);
-            play.take(&next)?;
+            play.step(&next)?;
         }
         if concludes {
             conclude::conclude_with(play, &[], see)?;

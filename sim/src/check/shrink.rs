@@ -7,7 +7,7 @@ mod candidates;
 
 use std::sync::Arc;
 
-use crate::check::report::retrace::{self, Ended};
+use crate::check::report::retrace::{self, ReplayOutcome};
 use crate::execution::Failure;
 use crate::scenario::{Scenario, load};
 
@@ -24,7 +24,7 @@ pub struct Shrunk {
 
 /// Shrinks, with at most so many runs. `None`: it does not fail like that when it is told.
 pub fn shrink(scenario: &Scenario, found: &Failure, runs_max: u64) -> Option<Shrunk> {
-    let failure = breaks(scenario, found)?;
+    let failure = reproduces(scenario, found)?;
     let mut shrunk = Shrunk { scenario: scenario.clone(), failure, runs: 1 };
     while pass(&mut shrunk, found, runs_max) {}
     Some(shrunk)
@@ -38,7 +38,7 @@ fn pass(shrunk: &mut Shrunk, found: &Failure, runs_max: u64) -> bool {
         }
         let Some(candidate) = readable(&candidate) else { continue };
         shrunk.runs += 1;
-        if let Some(failure) = breaks(&candidate, found) {
+        if let Some(failure) = reproduces(&candidate, found) {
             shrunk.scenario = candidate;
             shrunk.failure = failure;
             return true;
@@ -53,10 +53,10 @@ fn readable(scenario: &Scenario) -> Option<Scenario> {
 }
 
 /// Does it break this promise, or this expectation, with every one of its surprises?
-pub fn breaks(scenario: &Scenario, found: &Failure) -> Option<Failure> {
+pub fn reproduces(scenario: &Scenario, found: &Failure) -> Option<Failure> {
     let scenario = Arc::new(scenario.clone());
-    match retrace::told(&scenario, &mut |_, _| {}, &mut |_| {}) {
-        Ended::Broke(failure) if failure.is_like(found) => Some(failure),
+    match retrace::retrace_scenario(&scenario, &mut |_, _| {}, &mut |_| {}) {
+        ReplayOutcome::Violated(failure) if failure.is_same_failure(found) => Some(failure),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use hermes::host::effect::Effect;
 use hermes::host::{Answer, Outcome};
 
-use crate::execution::{Deed, Move, Play};
+use crate::execution::{Execution, Fault, Transition};
 use crate::machine::StepOutcome;
 use crate::machine::process::ProcessBody;
 use crate::machine::world::ProcessId;
@@ -45,22 +45,23 @@ impl Trace {
     }
 
     /// Notes a move that is about to be taken; `play` must listen (`heard`) for outcomes to be known.
-    pub fn see(&mut self, play: &Play, next: &Move) {
-        self.hear(play);
+    pub fn record_transition(&mut self, play: &Execution, next: &Transition) {
+        self.record_outcome(play);
         let who = actor(next);
         let serial = who.and_then(|who| play.machine.world.process(who)).map_or(0, |it| it.serial);
         let clock = play.machine.world.clock.boot;
         let mark = if is_surprise(next) { '!' } else { ' ' };
-        let name = who.map_or_else(|| "-".to_owned(), |who| name(play, who));
+        let name = who.map_or_else(|| "-".to_owned(), |who| process_name(play, who));
         let (seconds, millis) = (clock.as_secs(), clock.subsec_millis());
-        let head = format!("{:>6} {seconds:>5}.{millis:03} {mark} {name:<18}", play.moves + 1);
+        let head =
+            format!("{:>6} {seconds:>5}.{millis:03} {mark} {name:<18}", play.transition_count + 1);
         let what = self.what(play, next, serial);
         self.begun = Some(Begun { head, what });
     }
 
     /// Notes how the last move ended. Call it once more when the run is over.
-    pub fn hear(&mut self, play: &Play) {
-        let heard = play.heard.as_deref().unwrap_or_default();
+    pub fn record_outcome(&mut self, play: &Execution) {
+        let heard = play.recorded.as_deref().unwrap_or_default();
         let moved = heard.get(self.heard..).unwrap_or_default().last();
         self.heard = heard.len();
         let Some(Begun { head, what }) = self.begun.take() else { return };
@@ -75,7 +76,7 @@ impl Trace {
     }
 
     /// A line of the trace's own.
-    pub fn note(&mut self, text: &str) {
+    pub fn record_note(&mut self, text: &str) {
         self.push(format!("{:>6} {:>9} - {text}", "", ""));
     }
 
@@ -100,29 +101,29 @@ impl Trace {
         text
     }
 
-    fn what(&self, play: &Play, next: &Move, serial: u64) -> String {
+    fn what(&self, play: &Execution, next: &Transition, serial: u64) -> String {
         match next {
-            Move::Step(who) => self.wants(play, *who, serial),
-            Move::Begin(index) => {
-                let step = play.present_step(*index).map(serde_json::to_string);
+            Transition::Process(who) => self.wants(play, *who, serial),
+            Transition::BeginStep(index) => {
+                let step = play.current_step(*index).map(serde_json::to_string);
                 format!("story: {}", step.and_then(Result::ok).unwrap_or_default())
             }
-            Move::Time => {
+            Transition::AdvanceTime => {
                 let until = play.next_moment().unwrap_or_default();
                 format!("time passes until {}.{:03}", until.as_secs(), until.subsec_millis())
             }
-            Move::Befall(who, deed) => {
-                format!("{} at {}", befalls(deed), self.wants(play, *who, serial))
+            Transition::Inject(who, deed) => {
+                format!("{} at {}", describe_fault(deed), self.wants(play, *who, serial))
             }
-            Move::Told(who, index) => {
-                let surprise = play.scenario().surprises.get(*index);
-                let deed = surprise.map(|it| it.deed.to_string()).unwrap_or_default();
+            Transition::InjectScripted(who, index) => {
+                let surprise = play.scenario().faults.get(*index);
+                let deed = surprise.map(|it| it.kind.to_string()).unwrap_or_default();
                 format!("{deed} (as told) at {}", self.wants(play, *who, serial))
             }
         }
     }
 
-    fn wants(&self, play: &Play, who: ProcessId, serial: u64) -> String {
+    fn wants(&self, play: &Execution, who: ProcessId, serial: u64) -> String {
         match play.machine.request(who) {
             Some(Request::Effect(effect)) => {
                 let name = |handle: u32| self.names.get(&(serial, handle)).cloned();
@@ -150,20 +151,22 @@ impl Trace {
 }
 
 /// Who moves, or whom it befalls.
-fn actor(next: &Move) -> Option<ProcessId> {
+fn actor(next: &Transition) -> Option<ProcessId> {
     match next {
-        Move::Step(who) | Move::Befall(who, _) | Move::Told(who, _) => Some(*who),
-        Move::Begin(_) | Move::Time => None,
+        Transition::Process(who)
+        | Transition::Inject(who, _)
+        | Transition::InjectScripted(who, _) => Some(*who),
+        Transition::BeginStep(_) | Transition::AdvanceTime => None,
     }
 }
 
-fn is_surprise(next: &Move) -> bool {
-    matches!(next, Move::Befall(..) | Move::Told(..))
+fn is_surprise(next: &Transition) -> bool {
+    matches!(next, Transition::Inject(..) | Transition::InjectScripted(..))
 }
 
 /// What people call a process: the story's word for a task, else the program and its number.
-pub fn name(play: &Play, who: ProcessId) -> String {
-    if let Some(task) = play.task(who) {
+pub fn process_name(play: &Execution, who: ProcessId) -> String {
+    if let Some(task) = play.task_address(who) {
         return format!("{task} [c{}:{}]", who.container.0, who.pid);
     }
     let process = play.machine.world.process(who);
@@ -182,14 +185,14 @@ pub fn name(play: &Play, who: ProcessId) -> String {
 }
 
 /// What befalls, in words.
-pub fn befalls(deed: &Deed) -> String {
+pub fn describe_fault(deed: &Fault) -> String {
     match deed {
-        Deed::Kill => "killed".to_owned(),
-        Deed::ContainerKill => "container killed".to_owned(),
-        Deed::ContainerRestart => "container restarted".to_owned(),
-        Deed::PowerCut(choice) => format!("power cut (outcome {choice})"),
-        Deed::Suspend(time) => format!("suspended for {} s", time.as_secs()),
-        Deed::Refuse(errno) => format!("refused ({errno})"),
-        Deed::RefuseForGood(errno) => format!("refused from now on ({errno})"),
+        Fault::Kill => "killed".to_owned(),
+        Fault::ContainerKill => "container killed".to_owned(),
+        Fault::ContainerRestart => "container restarted".to_owned(),
+        Fault::PowerCut(choice) => format!("power cut (outcome {choice})"),
+        Fault::Suspend(time) => format!("suspended for {} s", time.as_secs()),
+        Fault::FailEffect(errno) => format!("refused ({errno})"),
+        Fault::FailEffectForGood(errno) => format!("refused from now on ({errno})"),
     }
 }

@@ -3,7 +3,7 @@
 use hermes_sim::check::search::Budget;
 use hermes_sim::scenario::Scenario;
 
-use super::unit::Kind;
+use super::unit::SearchKind;
 
 /// How long one is willing to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -53,21 +53,21 @@ pub const REPORTS: usize = 5;
 
 impl Size {
     /// What one search of one scenario may try.
-    pub fn budget(self, kind: Kind, scenario: &Scenario, seed: u64) -> Budget {
+    pub fn budget(self, kind: SearchKind, scenario: &Scenario, seed: u64) -> Budget {
         let sizes = match self {
             Self::Ci => CI,
             Self::Long => LONG,
         };
         let runs = match kind {
-            Kind::Calm => 1,
-            Kind::Matrix => sizes.matrix_cells,
-            Kind::Recovery => sizes.recovery_cells,
-            Kind::Laws => sizes.law_runs,
-            Kind::Surprises => sizes.surprise_runs,
-            Kind::Closed => u64::MAX,
-            Kind::Swarm => sizes.swarm_runs,
+            SearchKind::Baseline => 1,
+            SearchKind::CrashMatrix => sizes.matrix_cells,
+            SearchKind::Recovery => sizes.recovery_cells,
+            SearchKind::Relations => sizes.law_runs,
+            SearchKind::Bounded => sizes.surprise_runs,
+            SearchKind::Exhaustive => u64::MAX,
+            SearchKind::Random => sizes.swarm_runs,
         };
-        let surprises = scenario.search.surprises.min(sizes.surprises);
-        Budget { runs, states: sizes.closed_states, surprises, seed }
+        let surprises = scenario.search.faults_max.min(sizes.surprises);
+        Budget { runs, states: sizes.closed_states, faults_max: surprises, seed }
     }
 }

@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use hermes_sim::hash;
-use hermes_sim::real::cells::{self, After, Calm, Ended, Ground};
+use hermes_sim::real::cells::{self, BaselineRun, CrashPointOutcome, RecoveryAction, Testbed};
 use hermes_sim::real::gate::{plan, trace};
 use hermes_sim::real::wait;
-use hermes_sim::scenario::words::Container;
-use hermes_sim::scenario::{Scenario, Surprise, Task};
+use hermes_sim::scenario::words::ContainerName;
+use hermes_sim::scenario::{FaultSpec, Scenario, TaskAddress};
 
-use super::grounds::{self, Grounds};
-use super::side_by_side::side_by_side;
+use super::grounds::{self, Testbeds};
+use super::side_by_side::run_parallel;
 use super::{Usage, Verdict, files};
 
 /// Has a command crash, or be refused something, before each of its effects on real s6, or in real containers, and looks
@@ -24,12 +24,12 @@ use super::{Usage, Verdict, files};
 /// an engine of this machine's and its images; `./x docker-e2e cells` sees to those. A cell that does not hold is told in
 /// full in target/cells-broken.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct CrashMatrixArgs {
     /// Only this one; may be given several times
     #[arg(long = "verb", value_name = "VERB")]
-    verbs: Vec<Verb>,
+    verbs: Vec<CrashedCommand>,
     #[command(flatten)]
-    grounds: grounds::Args,
+    grounds: grounds::TestbedArgs,
     /// One cell in so many, chosen by the seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     every: u64,
@@ -52,7 +52,7 @@ const BROKEN: &str = "target/cells-broken";
 
 /// What is cut short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Verb {
+enum CrashedCommand {
     Start,
     Stop,
     Create,
@@ -62,7 +62,7 @@ enum Verb {
     Tree,
 }
 
-impl Verb {
+impl CrashedCommand {
     fn word(self) -> String {
         format!("{self:?}").to_lowercase()
     }
@@ -76,56 +76,56 @@ impl Verb {
         Path::new("fixtures/scenarios").join(format!("verb-{name}.json"))
     }
 
-    fn task(self) -> Task {
+    fn task(self) -> TaskAddress {
         match self {
-            Self::Init => Task::Init(Container(1)),
-            Self::Tree => Task::Tree(Container(1)),
-            _ => Task::Run("A".to_owned()),
+            Self::Init => TaskAddress::Init(ContainerName(1)),
+            Self::Tree => TaskAddress::Tree(ContainerName(1)),
+            _ => TaskAddress::Run("A".to_owned()),
         }
     }
 
     /// Nobody repeats a boot but by booting.
-    fn afters(self) -> &'static [After] {
+    fn afters(self) -> &'static [RecoveryAction] {
         match self {
-            Self::Init | Self::Tree => &[After::Boot],
-            _ => &[After::Boot, After::Repeat],
+            Self::Init | Self::Tree => &[RecoveryAction::Boot],
+            _ => &[RecoveryAction::Boot, RecoveryAction::Repeat],
         }
     }
 }
 
 /// One cell, and what came of it.
-struct Cell {
-    surprise: Surprise,
-    after: After,
-    ended: Ended,
+struct CrashPointRun {
+    surprise: FaultSpec,
+    after: RecoveryAction,
+    ended: CrashPointOutcome,
 }
 
 /// One line of the table.
-struct Line {
+struct CrashMatrixRow {
     ground: String,
-    verb: Verb,
+    verb: CrashedCommand,
     effects: usize,
     planned: usize,
     /// Left out: a wait that looks more or less often leads past them.
     unsure: usize,
-    played: Vec<Cell>,
+    played: Vec<CrashPointRun>,
     seconds: f64,
 }
 
-impl Line {
-    fn count(&self, is: impl Fn(&Ended) -> bool) -> usize {
+impl CrashMatrixRow {
+    fn count(&self, is: impl Fn(&CrashPointOutcome) -> bool) -> usize {
         self.played.iter().filter(|it| is(&it.ended)).count()
     }
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<Verdict, Usage> {
-    let grounds = Grounds::take(&args.grounds, "cells")?;
+pub fn run(args: &CrashMatrixArgs) -> Result<Verdict, Usage> {
+    let grounds = Testbeds::take(&args.grounds, "cells")?;
     let _ = std::fs::remove_dir_all(BROKEN); // of another run; there may be none
-    let verbs = if args.verbs.is_empty() { Verb::value_variants() } else { &args.verbs };
+    let verbs = if args.verbs.is_empty() { CrashedCommand::value_variants() } else { &args.verbs };
     let mut lines = Vec::new();
     for ground in &grounds.all {
-        can_see(ground)?;
+        self_test_observer(ground)?;
         for &verb in verbs {
             let line = one_verb(args, ground, verb)?;
             println!("{}", row(&line));
@@ -136,60 +136,73 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
 }
 
 /// What is found broken counts for nothing if nothing could be found.
-fn can_see(ground: &Ground) -> Result<(), Usage> {
-    let mut scenario = files::read(&Verb::Start.story())?;
+fn self_test_observer(ground: &Testbed) -> Result<(), Usage> {
+    let mut scenario = files::read_scenario(&CrashedCommand::Start.story())?;
     scenario.world.s6 = ground.s6();
     let own = ground.part(&format!("{ground}-eyes"));
-    let seen = cells::see(&own, &scenario, &Verb::Start.task());
+    let seen = cells::self_test_observer(&own, &scenario, &CrashedCommand::Start.task());
     grounds::clear(&own);
     let seen = seen.map_err(|what| Usage(format!("the observer is blind: {what}")))?;
     println!("{ground}: of {seen} kinds of damage done on purpose the observer saw all");
     Ok(())
 }
 
-fn one_verb(args: &Args, ground: &Ground, verb: Verb) -> Result<Line, Usage> {
+fn one_verb(
+    args: &CrashMatrixArgs,
+    ground: &Testbed,
+    verb: CrashedCommand,
+) -> Result<CrashMatrixRow, Usage> {
     let began = Instant::now();
-    let mut scenario = files::read(&verb.story())?;
+    let mut scenario = files::read_scenario(&verb.story())?;
     scenario.world.s6 = ground.s6();
     let task = verb.task();
-    let scenario = Arc::new(cells::gated(&scenario, &task));
+    let scenario = Arc::new(cells::with_container_gate(&scenario, &task));
     let name = format!("{ground}-{}", verb.word());
-    let calm = calm(ground, &name, &scenario, &task)?;
-    beside(&name, &scenario, &task, &calm)?;
-    let other = self::calm(ground, &name, &scenario, &task)?;
-    let pairs = pairs(args, verb, plan::cells(&calm.asked, &task, calm.from));
+    let calm = run_baseline(ground, &name, &scenario, &task)?;
+    compare_with_simulation(&name, &scenario, &task, &calm)?;
+    let other = self::run_baseline(ground, &name, &scenario, &task)?;
+    let pairs = pairs(args, verb, plan::cells(&calm.asked, &task, calm.scenario_start));
     let (pairs, unsure): (Vec<_>, Vec<_>) =
         pairs.into_iter().partition(|(it, _)| plan::comes_up(&it.at, &other.asked));
     let chosen =
         |index: &usize| hash::digest(&(args.seed, *index)) % u128::from(args.every.max(1)) == 0;
     let units: Vec<_> = pairs.iter().enumerate().filter(|(index, _)| chosen(index)).collect();
-    let play = |(index, (surprise, after)): &(usize, &(Surprise, After))| {
+    let play = |(index, (surprise, after)): &(usize, &(FaultSpec, RecoveryAction))| {
         let own = ground.part(&format!("{name}-{index}"));
-        let ended = cells::play(&own, &scenario, surprise, *after, &calm);
+        let ended = cells::run_crash_point(&own, &scenario, surprise, *after, &calm);
         grounds::clear(&own);
-        let cell = Cell { surprise: Surprise::clone(surprise), after: *after, ended };
-        tell(args.full, &format!("{name}-{index}"), &cell);
+        let cell = CrashPointRun { surprise: FaultSpec::clone(surprise), after: *after, ended };
+        report_crash_point(args.full, &format!("{name}-{index}"), &cell);
         cell
     };
-    let played = side_by_side(&units, args.grounds.jobs, |unit| {
+    let played = run_parallel(&units, args.grounds.jobs, |unit| {
         (!wait::is_interrupted()).then(|| play(unit))
     });
-    let effects = calm.asked[calm.from..].iter().filter(|it| it.task == task).count();
+    let effects = calm.asked[calm.scenario_start..].iter().filter(|it| it.task == task).count();
     let seconds = began.elapsed().as_secs_f64();
     let (planned, unsure) = (pairs.len(), unsure.len());
     let ground = ground.to_string();
-    Ok(Line { ground, verb, effects, planned, unsure, played, seconds })
+    Ok(CrashMatrixRow { ground, verb, effects, planned, unsure, played, seconds })
 }
 
-fn calm(ground: &Ground, name: &str, scenario: &Scenario, task: &Task) -> Result<Calm, Usage> {
+fn run_baseline(
+    ground: &Testbed,
+    name: &str,
+    scenario: &Scenario,
+    task: &TaskAddress,
+) -> Result<BaselineRun, Usage> {
     let own = ground.part(&format!("{name}-calm"));
-    let calm = cells::calm(&own, scenario, task);
+    let calm = cells::run_baseline(&own, scenario, task);
     grounds::clear(&own);
     calm.map_err(|what| Usage(format!("{name}: the calm run does not hold: {what}")))
 }
 
 /// What is tried, each with what comes after it.
-fn pairs(args: &Args, verb: Verb, cells: Vec<Vec<Surprise>>) -> Vec<(Surprise, After)> {
+fn pairs(
+    args: &CrashMatrixArgs,
+    verb: CrashedCommand,
+    cells: Vec<Vec<FaultSpec>>,
+) -> Vec<(FaultSpec, RecoveryAction)> {
     let seed = usize::try_from(args.seed).unwrap_or_default();
     let cells = if args.all { cells } else { plan::once_each(cells, seed) };
     let mut pairs = Vec::new();
@@ -206,10 +219,15 @@ fn pairs(args: &Args, verb: Verb, cells: Vec<Vec<Surprise>>) -> Vec<(Surprise, A
 }
 
 /// The real command beside the simulated one.
-fn beside(name: &str, scenario: &Arc<Scenario>, task: &Task, calm: &Calm) -> Result<(), Usage> {
+fn compare_with_simulation(
+    name: &str,
+    scenario: &Arc<Scenario>,
+    task: &TaskAddress,
+    calm: &BaselineRun,
+) -> Result<(), Usage> {
     let simulated = trace::simulated(scenario, task)
-        .map_err(|failure| Usage(format!("{name}, simulated: {}", failure.what)))?;
-    let story = &calm.asked[calm.from..];
+        .map_err(|failure| Usage(format!("{name}, simulated: {}", failure.detail)))?;
+    let story = &calm.asked[calm.scenario_start..];
     let real: Vec<_> =
         story.iter().filter(|it| it.task == *task).map(|it| it.effect.clone()).collect();
     let differences = trace::differences(&real, &simulated);
@@ -222,15 +240,15 @@ fn beside(name: &str, scenario: &Arc<Scenario>, task: &Task, calm: &Calm) -> Res
 }
 
 /// Where it befell, in the words of a scenario.
-fn place(surprise: &Surprise, after: After) -> String {
+fn place(surprise: &FaultSpec, after: RecoveryAction) -> String {
     let text = serde_json::to_string(surprise).unwrap_or_default();
     format!("{text}, then {}", format!("{after:?}").to_lowercase())
 }
 
-fn tell(full: bool, name: &str, cell: &Cell) {
+fn report_crash_point(full: bool, name: &str, cell: &CrashPointRun) {
     let place = place(&cell.surprise, cell.after);
     match &cell.ended {
-        Ended::Broken(what) => {
+        CrashPointOutcome::Broken(what) => {
             println!("\n{name} {place}: BROKEN: {what}\n");
             let kept = Path::new(BROKEN).join(name);
             let told = std::fs::create_dir_all(BROKEN)
@@ -244,14 +262,14 @@ fn tell(full: bool, name: &str, cell: &Cell) {
     }
 }
 
-fn table(lines: &[Line]) -> Verdict {
+fn table(lines: &[CrashMatrixRow]) -> Verdict {
     println!("\n on        verb       effects  cells  played   held  broken  skipped  seconds");
     lines.iter().for_each(|line| println!("{}", row(line)));
     let unsure: usize = lines.iter().map(|it| it.unsure).sum();
     println!(
         "\nSkipped: {unsure} that come up in one calm run and not in the other, and these, which did not in theirs:"
     );
-    list(lines, |it| *it == Ended::Missed);
+    list(lines, |it| *it == CrashPointOutcome::NotReached);
     if !lines.iter().any(|line| line.count(is_broken) > 0) {
         return Verdict::Held;
     }
@@ -261,7 +279,7 @@ fn table(lines: &[Line]) -> Verdict {
 }
 
 /// Those that ended so.
-fn list(lines: &[Line], is: impl Fn(&Ended) -> bool) {
+fn list(lines: &[CrashMatrixRow], is: impl Fn(&CrashPointOutcome) -> bool) {
     for line in lines {
         for cell in line.played.iter().filter(|it| is(&it.ended)) {
             let place = place(&cell.surprise, cell.after);
@@ -270,11 +288,11 @@ fn list(lines: &[Line], is: impl Fn(&Ended) -> bool) {
     }
 }
 
-fn is_broken(ended: &Ended) -> bool {
-    matches!(ended, Ended::Broken(_))
+fn is_broken(ended: &CrashPointOutcome) -> bool {
+    matches!(ended, CrashPointOutcome::Broken(_))
 }
 
-fn row(line: &Line) -> String {
+fn row(line: &CrashMatrixRow) -> String {
     format!(
         " {:<9} {:<10} {:>7} {:>6} {:>7} {:>6} {:>7} {:>8} {:>8.0}",
         line.ground,
@@ -282,9 +300,9 @@ fn row(line: &Line) -> String {
         line.effects,
         line.planned + line.unsure,
         line.played.len(),
-        line.count(|it| *it == Ended::Held),
+        line.count(|it| *it == CrashPointOutcome::Held),
         line.count(is_broken),
-        line.unsure + line.count(|it| *it == Ended::Missed),
+        line.unsure + line.count(|it| *it == CrashPointOutcome::NotReached),
         line.seconds
     )
 }

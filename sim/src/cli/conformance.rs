@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hermes_sim::real::conformance::sequence::{self, Sequence};
-use hermes_sim::real::conformance::{self, Tally, random};
-use hermes_sim::real::{self, Parts};
-use hermes_sim::scenario::world::S6;
+use hermes_sim::real::conformance::{self, ConformanceCount, random};
+use hermes_sim::real::{self, MachinePaths};
+use hermes_sim::scenario::world::S6Spec;
 
-use super::side_by_side::side_by_side;
+use super::side_by_side::run_parallel;
 use super::{Usage, Verdict, real_s6};
 
 const FOLDER: &str = "fixtures/conformance";
@@ -17,11 +17,11 @@ const FOLDER: &str = "fixtures/conformance";
 ///
 /// Needs root, and what tests/roots.sh makes; `./x conformance` sees to both.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ConformanceArgs {
     /// Sequences; every one in fixtures/conformance if none is named
     pub files: Vec<PathBuf>,
     #[command(flatten)]
-    pub real: real_s6::Place,
+    pub real: real_s6::RealS6Args,
     /// How many sequences are made from seeds
     #[arg(long, default_value_t = 40)]
     pub random: u64,
@@ -37,7 +37,7 @@ pub struct Args {
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<Verdict, Usage> {
+pub fn run(args: &ConformanceArgs) -> Result<Verdict, Usage> {
     if args.print {
         let json = serde_json::to_string_pretty(&random::sequence(args.seed));
         println!("{}", json.map_err(|error| Usage(error.to_string()))?);
@@ -52,8 +52,8 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
         .iter()
         .flat_map(|sequence| seat.versions.iter().map(move |&version| (version, sequence)))
         .enumerate();
-    let units: Vec<(usize, (S6, &Sequence))> = units.collect();
-    let played = side_by_side(&units, args.jobs, |(index, (version, sequence))| {
+    let units: Vec<(usize, (S6Spec, &Sequence))> = units.collect();
+    let played = run_parallel(&units, args.jobs, |(index, (version, sequence))| {
         Some(play(&seat.parts, *index, *version, sequence))
     });
     let steps: usize = played.iter().flatten().map(|it| it.steps).sum();
@@ -105,9 +105,14 @@ fn read(path: &Path) -> Result<Sequence, Usage> {
     sequence::load(&shown, &text).map_err(Usage)
 }
 
-fn play(parts: &Parts, index: usize, version: S6, sequence: &Sequence) -> Result<Tally, String> {
+fn play(
+    parts: &MachinePaths,
+    index: usize,
+    version: S6Spec,
+    sequence: &Sequence,
+) -> Result<ConformanceCount, String> {
     let scratch = parts.scratch.join(index.to_string());
-    let own = Parts { scratch: scratch.clone(), ..parts.clone() };
+    let own = MachinePaths { scratch: scratch.clone(), ..parts.clone() };
     let played = std::panic::catch_unwind(|| conformance::play(&own, version, sequence))
         .unwrap_or_else(|panic| {
             let said = panic.downcast_ref::<String>().cloned();
@@ -118,6 +123,6 @@ fn play(parts: &Parts, index: usize, version: S6, sequence: &Sequence) -> Result
         eprintln!("hermes-sim: failed to remove `{}`: {error}", scratch.display());
     }
     let verdict = if played.is_ok() { "equal" } else { "DIFFERENT" };
-    eprintln!("{} {}: {verdict}", real::word(version), sequence.name);
+    eprintln!("{} {}: {verdict}", real::version_name(version), sequence.name);
     played
 }

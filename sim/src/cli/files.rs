@@ -4,28 +4,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hermes_sim::scenario::{Machine, Scenario, load};
+use hermes_sim::scenario::{MachineKind, Scenario, load};
 
 use super::Usage;
 
 const FOLDERS: [&str; 2] = ["fixtures/scenarios", "fixtures/regressions"];
 
 /// Reads these files; if there are none, every scenario and regression. Those for other machines are left out, and counted.
-pub fn read_all(paths: &[PathBuf]) -> Result<(Vec<Arc<Scenario>>, usize), Usage> {
-    let (ours, others): (Vec<Scenario>, Vec<Scenario>) = read_everything(paths)?
+pub fn read_simulated(paths: &[PathBuf]) -> Result<(Vec<Arc<Scenario>>, usize), Usage> {
+    let (ours, others): (Vec<Scenario>, Vec<Scenario>) = read_all(paths)?
         .into_iter()
-        .partition(|scenario| scenario.runs_on.contains(&Machine::Simulated));
+        .partition(|scenario| scenario.runs_on.contains(&MachineKind::Simulated));
     Ok((ours.into_iter().map(Arc::new).collect(), others.len()))
 }
 
 /// The same, whatever machines they are for.
-pub fn read_everything(paths: &[PathBuf]) -> Result<Vec<Scenario>, Usage> {
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, Usage> {
     let paths = if paths.is_empty() { everything()? } else { paths.to_vec() };
-    paths.iter().map(|path| read(path)).collect()
+    paths.iter().map(|path| read_scenario(path)).collect()
 }
 
 /// Reads one.
-pub fn read(path: &Path) -> Result<Scenario, Usage> {
+pub fn read_scenario(path: &Path) -> Result<Scenario, Usage> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Usage(format!("failed to read `{shown}`: {error}")))?;

@@ -2,56 +2,61 @@
 
 use std::sync::Arc;
 
-use hermes_sim::real::cells::{Ground, Image, Of};
+use hermes_sim::real::cells::{ImageId, Testbed, TestbedKind};
 use hermes_sim::real::engine::Engine;
 use hermes_sim::real::wait;
 
-use super::base::{self, Base};
-use super::real_s6::{self, Build, Seat};
+use super::base::{self, DebianBase};
+use super::real_s6::{self, ProgramBuild, RealMachineLease};
 use super::{Usage, Verdict};
 
 /// Which.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct TestbedArgs {
     #[command(flatten)]
-    real: real_s6::Place,
+    real: real_s6::RealS6Args,
     /// In containers of the image on this Debian instead; may be given several times
     #[arg(long = "base", value_name = "BASE", conflicts_with = "versions")]
-    bases: Vec<Base>,
+    bases: Vec<DebianBase>,
     /// How many are played at a time
     #[arg(long, default_value_t = 4)]
     pub jobs: usize,
 }
 
 /// Everything is there, and nobody else is at it.
-pub struct Grounds {
-    pub all: Vec<Ground>,
+pub struct Testbeds {
+    pub all: Vec<Testbed>,
     engine: Option<Arc<Engine>>,
-    _seat: Seat,
+    _seat: RealMachineLease,
 }
 
-impl Grounds {
+impl Testbeds {
     /// Takes the place below `target` of this name.
-    pub fn take(args: &Args, name: &str) -> Result<Self, Usage> {
+    pub fn take(args: &TestbedArgs, name: &str) -> Result<Self, Usage> {
         if args.bases.is_empty() {
-            let seat = real_s6::take_for(Build::Gated, &args.real, name)?;
-            let of = seat.versions.iter().map(|version| Of::Root(*version)).collect();
+            let seat = real_s6::take_for(ProgramBuild::Gated, &args.real, name)?;
+            let of =
+                seat.versions.iter().map(|version| TestbedKind::Namespaces(*version)).collect();
             return Ok(Self::new(seat, None, of));
         }
-        let seat = real_s6::take_bare(Build::Gated, &args.real, name)?;
+        let seat = real_s6::take_bare(ProgramBuild::Gated, &args.real, name)?;
         let engine = Engine::connect(&std::process::id().to_string())?;
         let images = base::images(&engine, &args.bases)?;
         engine.heed_signals()?;
-        let image = |base: &Base| {
-            let id = images[base.word()].clone();
-            Of::Image(engine.clone(), Image { id, base: base.word(), s6: base.s6() })
+        let image = |base: &DebianBase| {
+            let id = images[base.name()].clone();
+            TestbedKind::Containers(
+                engine.clone(),
+                ImageId { id, base: base.name(), s6: base.s6() },
+            )
         };
         let of = args.bases.iter().map(image).collect();
         Ok(Self::new(seat, Some(engine), of))
     }
 
-    fn new(seat: Seat, engine: Option<Arc<Engine>>, of: Vec<Of>) -> Self {
-        let all = of.into_iter().map(|of| Ground { parts: seat.parts.clone(), of }).collect();
+    fn new(seat: RealMachineLease, engine: Option<Arc<Engine>>, of: Vec<TestbedKind>) -> Self {
+        let all =
+            of.into_iter().map(|of| Testbed { parts: seat.parts.clone(), kind: of }).collect();
         Self { all, engine, _seat: seat }
     }
 
@@ -63,7 +68,7 @@ impl Grounds {
     /// Takes away what is left; a run that was interrupted has shown nothing.
     pub fn end(&self, verdict: Verdict) -> Result<Verdict, Usage> {
         if let Some(engine) = &self.engine {
-            engine.clear()?;
+            engine.remove_run()?;
         }
         match wait::is_interrupted() {
             true => Err(Usage("interrupted".to_owned())),
@@ -73,7 +78,7 @@ impl Grounds {
 }
 
 /// Takes away what a machine left.
-pub fn clear(ground: &Ground) {
+pub fn clear(ground: &Testbed) {
     if let Err(what) = ground.clear() {
         eprintln!("hermes-sim: {what}");
     }

@@ -14,7 +14,7 @@ const FOLDER: &str = "target/outcomes";
 /// What came of a story on one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum ScenarioOutcome {
     /// All of it held.
     Held,
     /// Something did not.
@@ -23,34 +23,34 @@ pub enum Outcome {
     Skipped(String),
 }
 
-impl Outcome {
+impl ScenarioOutcome {
     /// Of a story that was played.
-    pub fn of(held: bool) -> Self {
+    pub fn from_held(held: bool) -> Self {
         if held { Self::Held } else { Self::Broken }
     }
 }
 
 /// Of one machine, by the stories' names.
-pub type Outcomes = BTreeMap<String, Outcome>;
+pub type ScenarioOutcomes = BTreeMap<String, ScenarioOutcome>;
 
 fn place(machine: &str) -> PathBuf {
     Path::new(FOLDER).join(format!("{}.json", machine.replace(' ', "-")))
 }
 
 /// What is kept of a machine; nothing if nobody has played on it.
-pub fn read(machine: &str) -> Result<Outcomes, Usage> {
+pub fn read_outcomes(machine: &str) -> Result<ScenarioOutcomes, Usage> {
     let path = place(machine);
     let said = |error: &dyn std::fmt::Display| Usage(format!("`{}`: {error}", path.display()));
     match std::fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| said(&error)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Outcomes::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(ScenarioOutcomes::new()),
         Err(error) => Err(said(&error)),
     }
 }
 
 /// Keeps these; what is known of other stories stays.
-pub fn keep(machine: &str, new: Outcomes) -> Result<(), Usage> {
-    let mut all = read(machine)?;
+pub fn store_outcomes(machine: &str, new: ScenarioOutcomes) -> Result<(), Usage> {
+    let mut all = read_outcomes(machine)?;
     all.extend(new);
     let path = place(machine);
     let text = serde_json::to_string_pretty(&all).map_err(|error| Usage(error.to_string()))?;
@@ -60,7 +60,7 @@ pub fn keep(machine: &str, new: Outcomes) -> Result<(), Usage> {
 }
 
 /// Keeps what came of all these: of those that were played whether they held, of the others why they were not.
-pub fn keep_all(
+pub fn store_all(
     machine: &str,
     scenarios: &[Scenario],
     played: &BTreeMap<&str, bool>,
@@ -69,14 +69,14 @@ pub fn keep_all(
     let of = |scenario: &Scenario| {
         let name = &scenario.name;
         let outcome = match (played.get(name.as_str()), skipped.get(name)) {
-            (Some(held), _) => Outcome::of(*held),
-            (None, Some(why)) => Outcome::Skipped(why.clone()),
+            (Some(held), _) => ScenarioOutcome::from_held(*held),
+            (None, Some(why)) => ScenarioOutcome::Skipped(why.clone()),
             (None, None) => {
-                let version = real::word(scenario.world.s6);
-                Outcome::Skipped(format!("it is about s6 {version} alone"))
+                let version = real::version_name(scenario.world.s6);
+                ScenarioOutcome::Skipped(format!("it is about s6 {version} alone"))
             }
         };
         (name.clone(), outcome)
     };
-    keep(machine, scenarios.iter().map(of).collect())
+    store_outcomes(machine, scenarios.iter().map(of).collect())
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use hermes_sim::hash;
 use hermes_sim::scenario::Scenario;
 
-use super::outcome::{self, Outcome, Outcomes};
+use super::outcome::{self, ScenarioOutcome, ScenarioOutcomes};
 use super::{Usage, Verdict, files};
 
 /// Writes the page that says of every story what came of it on every machine.
@@ -14,7 +14,7 @@ use super::{Usage, Verdict, files};
 /// It is made of what `run`, `native` and `containers` left in target/outcomes. A story that a machine has not played since
 /// the folder was emptied is `not run`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct TableArgs {
     /// The page
     #[arg(long, default_value = "docs/scenarios.md")]
     pub page: PathBuf,
@@ -25,9 +25,9 @@ const MACHINES: [&str; 7] =
     ["simulated", "s6 2.11", "s6 2.13", "s6 2.15", "bookworm", "trixie", "sid"];
 
 /// Runs it. A story that did not hold, or was not run, is on the page, and in the exit code.
-pub fn run(args: &Args) -> Result<Verdict, Usage> {
-    let scenarios = files::read_everything(&[])?;
-    let all = MACHINES.map(outcome::read).into_iter().collect::<Result<Vec<_>, _>>()?;
+pub fn run(args: &TableArgs) -> Result<Verdict, Usage> {
+    let scenarios = files::read_all(&[])?;
+    let all = MACHINES.map(outcome::read_outcomes).into_iter().collect::<Result<Vec<_>, _>>()?;
     let text = page(&scenarios, &all);
     let path = args.page.display();
     std::fs::write(&args.page, &text)
@@ -37,8 +37,8 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     Ok(if lacks { Verdict::Broken } else { Verdict::Held })
 }
 
-fn is_lacking(outcome: Option<&Outcome>) -> bool {
-    matches!(outcome, None | Some(Outcome::Broken))
+fn is_lacking(outcome: Option<&ScenarioOutcome>) -> bool {
+    matches!(outcome, None | Some(ScenarioOutcome::Broken))
 }
 
 const HEAD: &str = "# Every story on every machine
@@ -49,7 +49,7 @@ writes this page. A number is the reason, below, for which a story is not played
 ";
 
 /// The page: head, table, reasons, and a digest of all that.
-fn page(scenarios: &[Scenario], all: &[Outcomes]) -> String {
+fn page(scenarios: &[Scenario], all: &[ScenarioOutcomes]) -> String {
     let mut reasons = BTreeMap::new();
     let mut rows = String::new();
     for scenario in scenarios {
@@ -58,7 +58,7 @@ fn page(scenarios: &[Scenario], all: &[Outcomes]) -> String {
         rows += &format!("| {} | {} |\n", scenario.name, cells.join(" | "));
     }
     let held = all.iter().map(|of| {
-        let held = scenarios.iter().filter(|it| of.get(&it.name) == Some(&Outcome::Held));
+        let held = scenarios.iter().filter(|it| of.get(&it.name) == Some(&ScenarioOutcome::Held));
         held.count().to_string()
     });
     let held = held.collect::<Vec<_>>().join(" | ");
@@ -75,12 +75,12 @@ fn page(scenarios: &[Scenario], all: &[Outcomes]) -> String {
 }
 
 /// A reason gets its number where it first occurs.
-fn cell(outcome: Option<&Outcome>, reasons: &mut BTreeMap<String, usize>) -> String {
+fn cell(outcome: Option<&ScenarioOutcome>, reasons: &mut BTreeMap<String, usize>) -> String {
     match outcome {
         None => "not run".to_owned(),
-        Some(Outcome::Held) => "held".to_owned(),
-        Some(Outcome::Broken) => "**broken**".to_owned(),
-        Some(Outcome::Skipped(why)) => {
+        Some(ScenarioOutcome::Held) => "held".to_owned(),
+        Some(ScenarioOutcome::Broken) => "**broken**".to_owned(),
+        Some(ScenarioOutcome::Skipped(why)) => {
             let next = reasons.len() + 1;
             reasons.entry(why.clone()).or_insert(next).to_string()
         }
@@ -101,10 +101,13 @@ mod tests {
         let text =
             r#"{"name": "x", "fact": "x.", "runs_on": ["simulated"], "story": [{"settle": "1s"}]}"#;
         let story = hermes_sim::scenario::load("x.json", text).expect("a scenario");
-        let skipped = Outcomes::from([("x".to_owned(), Outcome::Skipped("no power".to_owned()))]);
+        let skipped = ScenarioOutcomes::from([(
+            "x".to_owned(),
+            ScenarioOutcome::Skipped("no power".to_owned()),
+        )]);
         let mut all = vec![skipped; 5];
-        all.push(Outcomes::from([("x".to_owned(), Outcome::Held)]));
-        all.push(Outcomes::new());
+        all.push(ScenarioOutcomes::from([("x".to_owned(), ScenarioOutcome::Held)]));
+        all.push(ScenarioOutcomes::new());
         let page = page(&[story], &all);
         assert!(page.contains("| x | 1 | 1 | 1 | 1 | 1 | held | not run |\n"), "{page}");
         assert_eq!(page.matches("1. no power\n").count(), 1, "{page}");
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn every_story_has_its_row_and_nobody_typed_on_the_page() {
         let page = include_str!("../../../docs/scenarios.md");
-        for scenario in files::read_everything(&[]).expect("the fixtures") {
+        for scenario in files::read_all(&[]).expect("the fixtures") {
             let row = format!("\n| {} | ", scenario.name);
             assert!(page.contains(&row), "no row for {}: ./x table", scenario.name);
         }

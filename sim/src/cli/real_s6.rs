@@ -3,18 +3,18 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use hermes_sim::real::{Parts, word};
-use hermes_sim::scenario::world::S6;
+use hermes_sim::real::{MachinePaths, version_name};
+use hermes_sim::scenario::world::S6Spec;
 use rustix::fs::{FlockOperation, flock};
 
 use super::Usage;
 
 /// Which real s6, and where its parts are.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Place {
+pub struct RealS6Args {
     /// Only this version of s6; may be given several times
     #[arg(long = "s6", value_name = "VERSION", value_parser = version)]
-    pub versions: Vec<S6>,
+    pub versions: Vec<S6Spec>,
     /// What tests/roots.sh made
     #[arg(long, default_value = "target/roots")]
     pub roots: PathBuf,
@@ -23,11 +23,13 @@ pub struct Place {
     pub program: Option<PathBuf>,
 }
 
-fn version(text: &str) -> Result<S6, String> {
-    ALL.into_iter().find(|it| word(*it) == text).ok_or_else(|| "2.11, 2.13 or 2.15".to_owned())
+fn version(text: &str) -> Result<S6Spec, String> {
+    ALL.into_iter()
+        .find(|it| version_name(*it) == text)
+        .ok_or_else(|| "2.11, 2.13 or 2.15".to_owned())
 }
 
-const ALL: [S6; 3] = [S6::V2_11, S6::V2_13, S6::V2_15];
+const ALL: [S6Spec; 3] = [S6Spec::V2_11, S6Spec::V2_13, S6Spec::V2_15];
 
 /// Programs that make and enter namespaces.
 const PROGRAMS: [&str; 5] = ["setpriv", "unshare", "nsenter", "mount", "perl"];
@@ -40,44 +42,48 @@ const GATE: &[u8] = b"hermes: built with a gate";
 
 /// Which build of the program is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Build {
+pub enum ProgramBuild {
     /// The one that is shipped.
     Shipped,
     /// The same, with a gate.
     Gated,
 }
 
-fn built(build: Build) -> PathBuf {
+fn built(build: ProgramBuild) -> PathBuf {
     let folder = match build {
-        Build::Shipped => "static",
-        Build::Gated => "gate",
+        ProgramBuild::Shipped => "static",
+        ProgramBuild::Gated => "gate",
     };
     let arch = std::env::consts::ARCH;
     PathBuf::from(format!("target/{folder}/{arch}-unknown-linux-gnu/debug/hermes"))
 }
 
 /// Everything is there, and nobody else is at it.
-pub struct Seat {
-    pub parts: Parts,
-    pub versions: Vec<S6>,
+pub struct RealMachineLease {
+    pub parts: MachinePaths,
+    pub versions: Vec<S6Spec>,
     /// Held to the end: two runs would empty each other's scratch.
     _lock: File,
 }
 
-impl Seat {
+impl RealMachineLease {
     /// The versions, for people.
     pub fn words(&self) -> String {
-        self.versions.iter().map(|it| word(*it)).collect::<Vec<_>>().join(", ")
+        self.versions.iter().map(|it| version_name(*it)).collect::<Vec<_>>().join(", ")
     }
 }
 
 /// Takes the place below `target` of this name, empty, for the program that is shipped.
-pub fn take(args: &Place, name: &str) -> Result<Seat, Usage> {
-    take_for(Build::Shipped, args, name)
+pub fn take(args: &RealS6Args, name: &str) -> Result<RealMachineLease, Usage> {
+    take_for(ProgramBuild::Shipped, args, name)
 }
 
 /// The same for a program of this build.
-pub fn take_for(build: Build, args: &Place, name: &str) -> Result<Seat, Usage> {
+pub fn take_for(
+    build: ProgramBuild,
+    args: &RealS6Args,
+    name: &str,
+) -> Result<RealMachineLease, Usage> {
     let search = std::env::var_os("PATH").unwrap_or_default();
     for program in PROGRAMS {
         if !std::env::split_paths(&search).any(|dir| dir.join(program).is_file()) {
@@ -96,7 +102,11 @@ pub fn take_for(build: Build, args: &Place, name: &str) -> Result<Seat, Usage> {
 }
 
 /// The same where no root of a version is needed.
-pub fn take_bare(build: Build, args: &Place, name: &str) -> Result<Seat, Usage> {
+pub fn take_bare(
+    build: ProgramBuild,
+    args: &RealS6Args,
+    name: &str,
+) -> Result<RealMachineLease, Usage> {
     if !rustix::process::geteuid().is_root() {
         return Err(Usage("needs root, to make namespaces and to look into them".to_owned()));
     }
@@ -104,7 +114,7 @@ pub fn take_bare(build: Build, args: &Place, name: &str) -> Result<Seat, Usage> 
     let absolute = |path: &PathBuf| {
         std::path::absolute(path).map_err(|error| Usage(format!("{}: {error}", path.display())))
     };
-    let parts = Parts {
+    let parts = MachinePaths {
         roots: absolute(&args.roots)?,
         program: absolute(&args.program.clone().unwrap_or_else(|| built(build)))?,
         scratch: absolute(&PathBuf::from("target").join(name))?,
@@ -115,24 +125,24 @@ pub fn take_bare(build: Build, args: &Place, name: &str) -> Result<Seat, Usage> 
     }
     is_as_wanted(&parts.program, build)?;
     let lock = empty(&parts)?;
-    Ok(Seat { parts, versions, _lock: lock })
+    Ok(RealMachineLease { parts, versions, _lock: lock })
 }
 
 /// A program of another build is not what is asked about.
-fn is_as_wanted(program: &Path, build: Build) -> Result<(), Usage> {
+fn is_as_wanted(program: &Path, build: ProgramBuild) -> Result<(), Usage> {
     let text = std::fs::read(program).map_err(|error| Usage(error.to_string()))?;
     let holds = |witness: &[u8]| text.windows(witness.len()).any(|it| it == witness);
     let why = match (holds(PLANTED), holds(GATE), build) {
         (true, ..) => "was built with planted bugs: it is not the shipped one",
-        (_, true, Build::Shipped) => "was built with a gate: it is not the shipped one",
-        (_, false, Build::Gated) => "was built without a gate: nobody can be asked",
+        (_, true, ProgramBuild::Shipped) => "was built with a gate: it is not the shipped one",
+        (_, false, ProgramBuild::Gated) => "was built without a gate: nobody can be asked",
         _ => return Ok(()),
     };
     Err(Usage(format!("the program {why}")))
 }
 
 /// Empties the scratch directory, under a lock that is held as long as the file is open.
-fn empty(parts: &Parts) -> Result<File, Usage> {
+fn empty(parts: &MachinePaths) -> Result<File, Usage> {
     let scratch = &parts.scratch;
     let usage = |error: std::io::Error| Usage(format!("`{}`: {error}", scratch.display()));
     std::fs::create_dir_all(scratch).map_err(usage)?;

@@ -23,7 +23,7 @@ const FACTS: [(&str, &str); 5] = [
 ];
 
 /// In words, for the end of a run of all stories: `played` are the rows of those that were played.
-pub fn tell(played: &BTreeSet<&str>) -> String {
+pub fn render_coverage(played: &BTreeSet<&str>) -> String {
     let by_test = |row: &str| TESTS.iter().any(|(it, _)| *it == row);
     let by_story = ROWS.iter().filter(|row| played.contains(*row)).count();
     let lacking: Vec<&str> =
@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn a_row_that_nothing_shows_is_named() {
         let all = BTreeSet::from(ROWS);
-        assert!(tell(&all).contains("36 have a story here; nothing shows none"));
+        assert!(render_coverage(&all).contains("36 have a story here; nothing shows none"));
         let some = all.iter().copied().filter(|row| *row != "H25" && *row != "H43").collect();
-        assert!(tell(&some).contains("34 have a story here; nothing shows H43"));
+        assert!(render_coverage(&some).contains("34 have a story here; nothing shows H43"));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What came of each, in the order of the units, whoever is ready first; `None`: it was not played.
-pub fn side_by_side<U: Sync, P: Send>(
+pub fn run_parallel<U: Sync, P: Send>(
     units: &[U],
     jobs: usize,
     play: impl Fn(&U) -> Option<P> + Sync,

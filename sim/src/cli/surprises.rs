@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use hermes_sim::real::{cells, wait};
-use hermes_sim::scenario::Machine;
+use hermes_sim::scenario::MachineKind;
 
-use super::grounds::{self, Grounds};
-use super::side_by_side::side_by_side;
+use super::grounds::{self, Testbeds};
+use super::side_by_side::run_parallel;
 use super::{Usage, Verdict, files};
 
 /// Replays stories with surprises on real s6, or in real containers: kills, refusals and interleavings, each at its
@@ -15,20 +15,20 @@ use super::{Usage, Verdict, files};
 ///
 /// The program is built with the feature `gate`. What cannot be replayed is skipped by name and counted.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct FaultReplayArgs {
     /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
     files: Vec<PathBuf>,
     #[command(flatten)]
-    grounds: grounds::Args,
+    grounds: grounds::TestbedArgs,
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<Verdict, Usage> {
+pub fn run(args: &FaultReplayArgs) -> Result<Verdict, Usage> {
     let began = Instant::now();
-    let scenarios = files::read_everything(&args.files)?;
-    let with = scenarios.iter().filter(|it| !it.surprises.is_empty());
-    let grounds = Grounds::take(&args.grounds, "surprises")?;
-    let machine = if grounds.are_containers() { Machine::Container } else { Machine::S6 };
+    let scenarios = files::read_all(&args.files)?;
+    let with = scenarios.iter().filter(|it| !it.faults.is_empty());
+    let grounds = Testbeds::take(&args.grounds, "surprises")?;
+    let machine = if grounds.are_containers() { MachineKind::Container } else { MachineKind::S6 };
     let (mut units, mut skipped) = (Vec::new(), 0);
     for scenario in with {
         match cells::why_not(scenario, machine) {
@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
             }
         }
     }
-    let broken = side_by_side(&units, args.grounds.jobs, |(ground, scenario)| {
+    let broken = run_parallel(&units, args.grounds.jobs, |(ground, scenario)| {
         if wait::is_interrupted() {
             return None;
         }

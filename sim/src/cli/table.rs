@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hermes_sim::check::report::Report;
 use serde_json::{Value, json};
 
-use super::unit::{Kind, Made};
+use super::unit::{SearchKind, UnitResult};
 
 const HEAD: [&str; 10] = [
     "scenario",
@@ -21,9 +21,9 @@ const HEAD: [&str; 10] = [
 ];
 
 /// The table and the totals.
-pub fn text(made: &[Made], others: usize) -> String {
+pub fn render(made: &[UnitResult], others: usize) -> String {
     let rows: Vec<Vec<String>> = made.iter().map(row).collect();
-    let mut text = columns(&HEAD, &rows);
+    let mut text = align(&HEAD, &rows);
     text.push('\n');
     for line in totals(made, others) {
         text.push_str(&line);
@@ -32,29 +32,29 @@ pub fn text(made: &[Made], others: usize) -> String {
     text
 }
 
-fn row(made: &Made) -> Vec<String> {
+fn row(made: &UnitResult) -> Vec<String> {
     let tally = &made.tally;
-    let complete = match (made.is_green(), tally.is_complete) {
+    let complete = match (made.holds(), tally.is_complete) {
         (false, _) => "BROKEN",
         (true, true) => "yes",
         (true, false) => "no",
     };
     vec![
         made.unit.scenario.name.clone(),
-        made.unit.kind.word().to_owned(),
-        made.unit.scenario.runs().count().to_string(),
+        made.unit.kind.name().to_owned(),
+        made.unit.scenario.run_steps().count().to_string(),
         tally.effects.to_string(),
         tally.runs.to_string(),
-        tally.known.to_string(),
+        tally.deduplicated.to_string(),
         tally.states.to_string(),
         tally.transitions.to_string(),
         complete.to_owned(),
-        format!("{:.2}", made.took.as_secs_f64()),
+        format!("{:.2}", made.elapsed.as_secs_f64()),
     ]
 }
 
 /// Rows below a head: the first two columns to the left, the others to the right.
-pub fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
+pub fn align(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|word| word.len()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -75,15 +75,16 @@ pub fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// The crash matrix of each verb, then all together.
-fn totals(made: &[Made], others: usize) -> Vec<String> {
+fn totals(made: &[UnitResult], others: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    for (kind, what) in
-        [(Kind::Matrix, "crash matrix"), (Kind::Recovery, "crashes inside the recovery")]
-    {
+    for (kind, what) in [
+        (SearchKind::CrashMatrix, "crash matrix"),
+        (SearchKind::Recovery, "crashes inside the recovery"),
+    ] {
         let verbs = made.iter().filter(|made| made.unit.kind == kind);
         for verb in verbs.filter(|made| made.unit.scenario.name.starts_with("verb-")) {
             let (name, cells) = (&verb.unit.scenario.name, verb.tally.runs);
-            let state = match verb.tally.found.len() {
+            let state = match verb.tally.findings.len() {
                 0 => "all green".to_owned(),
                 broken => format!("{broken} promises broken"),
             };
@@ -91,8 +92,8 @@ fn totals(made: &[Made], others: usize) -> Vec<String> {
         }
     }
     lines.extend(compared(made));
-    let sum = |of: fn(&Made) -> u64| made.iter().map(of).sum::<u64>();
-    let green = made.iter().filter(|made| made.is_green()).count();
+    let sum = |of: fn(&UnitResult) -> u64| made.iter().map(of).sum::<u64>();
+    let green = made.iter().filter(|made| made.holds()).count();
     let scenarios: BTreeSet<&str> =
         made.iter().map(|made| made.unit.scenario.name.as_str()).collect();
     let complete = made.iter().filter(|made| made.tally.is_complete).count();
@@ -116,8 +117,9 @@ fn totals(made: &[Made], others: usize) -> Vec<String> {
 }
 
 /// How often each promise about several runs was looked at, and in how many scenarios.
-fn compared(made: &[Made]) -> Vec<String> {
-    let asked = |promise: &str, made: &Made| made.tally.compared.get(promise).copied();
+fn compared(made: &[UnitResult]) -> Vec<String> {
+    let asked =
+        |promise: &str, made: &UnitResult| made.tally.relations_checked.get(promise).copied();
     let told = [
         ("S9", "without one profile the others are the same"),
         ("S14", "in every order, and twice, it ends the same"),
@@ -140,58 +142,59 @@ pub fn marks(total: usize, never: &[&str]) -> String {
 }
 
 /// Every failure: the first ones in full, the others in a line.
-pub fn failures(made: &[Made], reports: &[(usize, Report)]) -> String {
+pub fn failures(made: &[UnitResult], reports: &[(usize, Report)]) -> String {
     let mut text = String::new();
     for (index, report) in reports {
         let unit = &made[*index].unit;
-        text.push_str(&format!("\n─── {} {}\n", unit.scenario.name, unit.kind.word()));
+        text.push_str(&format!("\n─── {} {}\n", unit.scenario.name, unit.kind.name()));
         text.push_str(&report.text());
     }
-    let all = made.iter().flat_map(|made| made.tally.found.iter().map(move |found| (made, found)));
+    let all =
+        made.iter().flat_map(|made| made.tally.findings.iter().map(move |found| (made, found)));
     for (index, (made, found)) in all.skip(reports.len()).enumerate() {
         if index == 0 {
             text.push_str("\nAlso broken (see --reports):\n");
         }
-        let (name, search) = (&made.unit.scenario.name, made.unit.kind.word());
+        let (name, search) = (&made.unit.scenario.name, made.unit.kind.name());
         text.push_str(&format!(
             "  {name} {search}: {}: {}\n",
-            found.failure.promise, found.failure.what
+            found.failure.invariant, found.failure.detail
         ));
     }
     text
 }
 
 /// All of it as one JSON object.
-pub fn json(made: &[Made], reports: &[(usize, Report)], others: usize) -> Value {
+pub fn json(made: &[UnitResult], reports: &[(usize, Report)], others: usize) -> Value {
     let units: Vec<Value> = made.iter().map(unit).collect();
     let told: Vec<Value> = reports
         .iter()
         .map(|(index, report)| {
             let unit = &made[*index].unit;
-            json!({ "scenario": unit.scenario.name, "search": unit.kind.word(), "report": report.json() })
+            json!({ "scenario": unit.scenario.name, "search": unit.kind.name(), "report": report.json() })
         })
         .collect();
     json!({ "units": units, "failures": told, "left_out": others })
 }
 
-fn unit(made: &Made) -> Value {
+fn unit(made: &UnitResult) -> Value {
     let tally = &made.tally;
-    let broken = tally.found.iter().map(|found| {
-        json!({ "promise": found.failure.promise, "what": found.failure.what, "concluding": found.is_concluding })
+    let broken = tally.findings.iter().map(|found| {
+        json!({ "promise": found.failure.invariant, "what": found.failure.detail, "concluding": found.is_during_settle })
     });
     json!({
         "scenario": made.unit.scenario.name,
-        "search": made.unit.kind.word(),
-        "tasks": made.unit.scenario.runs().count(),
+        "search": made.unit.kind.name(),
+        "tasks": made.unit.scenario.run_steps().count(),
         "effects": tally.effects,
         "runs": tally.runs,
-        "known": tally.known,
+        "known": tally.deduplicated,
         "states": tally.states,
         "transitions": tally.transitions,
-        "compared": tally.compared,
+        "compared": tally.relations_checked,
         "complete": tally.is_complete,
         "digest": format!("{:032x}", tally.digest),
-        "seconds": made.took.as_secs_f64(),
+        "seconds": made.elapsed.as_secs_f64(),
         "broken": broken.collect::<Vec<_>>(),
     })
 }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use hermes_sim::check::report::promises;
-use hermes_sim::scenario::{Promise, Scenario};
+use hermes_sim::scenario::{Invariant, Scenario};
 
-use super::unit::Kind;
+use super::unit::SearchKind;
 use super::{Usage, Verdict, files, table};
 
 /// Lists the scenarios of the simulated machine: name, hazard, searches, and the first sentence of the fact.
@@ -19,12 +19,12 @@ pub struct ListArgs {
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
     /// A promise or a hazard
-    pub what: String,
+    pub name: String,
 }
 
 /// Runs `list`.
 pub fn list(args: &ListArgs) -> Result<Verdict, Usage> {
-    let (scenarios, others) = files::read_all(&args.files)?;
+    let (scenarios, others) = files::read_simulated(&args.files)?;
     let rows: Vec<Vec<String>> = scenarios
         .iter()
         .map(|scenario| {
@@ -32,37 +32,38 @@ pub fn list(args: &ListArgs) -> Result<Verdict, Usage> {
             vec![format!("{:<46}", scenario.name), format!("{hazard:<4} {}", said(scenario))]
         })
         .collect();
-    print!("{}", table::columns(&["scenario", "hazard, searches, fact"], &rows));
+    print!("{}", table::align(&["scenario", "hazard, searches, fact"], &rows));
     println!("\n{} scenarios; {others} for other machines only", scenarios.len());
     Ok(Verdict::Held)
 }
 
 fn said(scenario: &Scenario) -> String {
-    let kinds: Vec<&str> = Kind::asked(scenario).into_iter().map(Kind::word).collect();
-    let sentence = scenario.fact.split_inclusive(". ").next().unwrap_or_default();
+    let kinds: Vec<&str> =
+        SearchKind::requested_by(scenario).into_iter().map(SearchKind::name).collect();
+    let sentence = scenario.summary.split_inclusive(". ").next().unwrap_or_default();
     format!("{:<42} {}", kinds.join(" "), sentence.trim_end())
 }
 
 /// Runs `explain`.
 pub fn explain(args: &ExplainArgs) -> Result<Verdict, Usage> {
-    let asked = args.what.to_uppercase();
-    if let Some(promise) = Promise::ALL.into_iter().find(|promise| promise.to_string() == asked) {
-        let (text, reason) = promises::words(promise);
+    let asked = args.name.to_uppercase();
+    if let Some(promise) = Invariant::ALL.into_iter().find(|promise| promise.to_string() == asked) {
+        let (text, reason) = promises::explain(promise);
         println!("{promise}: {text}\n   because {reason}");
         return Ok(Verdict::Held);
     }
-    let (scenarios, _) = files::read_all(&[])?;
+    let (scenarios, _) = files::read_simulated(&[])?;
     let told = scenarios.iter().filter(|scenario| scenario.hazard.as_deref() == Some(&*asked));
     let mut is_known = false;
     for scenario in told {
         is_known = true;
-        println!("{}: {}", scenario.name, scenario.fact);
+        println!("{}: {}", scenario.name, scenario.summary);
     }
     match is_known {
         true => Ok(Verdict::Held),
         false => Err(Usage(format!(
             "`{}` is no promise (S1 to S14, L1 to L7), and no scenario tells of such a hazard",
-            args.what
+            args.name
         ))),
     }
 }

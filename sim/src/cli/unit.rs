@@ -6,161 +6,161 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hermes::probe;
-use hermes_sim::check::search::{Budget, Found, Schedule, Search, Tally};
+use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule, SearchResult};
 use hermes_sim::execution::Failure;
-use hermes_sim::scenario::{Finder, Scenario};
+use hermes_sim::scenario::{FoundBy, Scenario};
 
 /// A search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
+pub enum SearchKind {
     /// No surprise but the story's own.
-    Calm,
+    Baseline,
     /// Each crash and errno at each effect.
-    Matrix,
+    CrashMatrix,
     /// The same once more, inside the recovery.
     Recovery,
     /// Whole runs beside each other.
-    Laws,
+    Relations,
     /// Few surprises, anywhere.
-    Surprises,
+    Bounded,
     /// Every interleaving.
-    Closed,
+    Exhaustive,
     /// Seeded walks.
-    Swarm,
+    Random,
 }
 
-impl Kind {
+impl SearchKind {
     /// Its word.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Calm => "calm",
-            Self::Matrix => "matrix",
+            Self::Baseline => "calm",
+            Self::CrashMatrix => "matrix",
             Self::Recovery => "recovery",
-            Self::Laws => "laws",
-            Self::Surprises => "surprises",
-            Self::Closed => "closed",
-            Self::Swarm => "swarm",
+            Self::Relations => "laws",
+            Self::Bounded => "surprises",
+            Self::Exhaustive => "closed",
+            Self::Random => "swarm",
         }
     }
 
     /// Where it stands if those that usually take longest come first.
     pub fn rank(self) -> u8 {
         match self {
-            Self::Matrix => 0,
-            Self::Closed => 1,
-            Self::Surprises => 2,
-            Self::Swarm => 3,
+            Self::CrashMatrix => 0,
+            Self::Exhaustive => 1,
+            Self::Bounded => 2,
+            Self::Random => 3,
             Self::Recovery => 4,
-            Self::Laws => 5,
-            Self::Calm => 6,
+            Self::Relations => 5,
+            Self::Baseline => 6,
         }
     }
 
     /// What a regression says of it.
-    pub fn finder(self) -> Option<Finder> {
+    pub fn found_by(self) -> Option<FoundBy> {
         match self {
-            Self::Calm => None,
-            Self::Laws => Some(Finder::Laws),
-            Self::Matrix | Self::Recovery => Some(Finder::CrashMatrix),
-            Self::Surprises => Some(Finder::Surprises),
-            Self::Closed => Some(Finder::Closed),
-            Self::Swarm => Some(Finder::Swarm),
+            Self::Baseline => None,
+            Self::Relations => Some(FoundBy::Relations),
+            Self::CrashMatrix | Self::Recovery => Some(FoundBy::CrashMatrix),
+            Self::Bounded => Some(FoundBy::Bounded),
+            Self::Exhaustive => Some(FoundBy::Exhaustive),
+            Self::Random => Some(FoundBy::Random),
         }
     }
 
     /// The searches that a scenario asks for.
-    pub fn asked(scenario: &Scenario) -> Vec<Self> {
+    pub fn requested_by(scenario: &Scenario) -> Vec<Self> {
         let search = &scenario.search;
-        let mut kinds = vec![Self::Calm, Self::Laws];
-        if !search.crash.is_empty() {
-            kinds.extend([Self::Matrix, Self::Recovery]);
+        let mut kinds = vec![Self::Baseline, Self::Relations];
+        if !search.crash_matrix.is_empty() {
+            kinds.extend([Self::CrashMatrix, Self::Recovery]);
         }
-        kinds.extend((search.surprises > 0).then_some(Self::Surprises));
-        kinds.extend(search.closed.then_some(Self::Closed));
+        kinds.extend((search.faults_max > 0).then_some(Self::Bounded));
+        kinds.extend(search.exhaustive.then_some(Self::Exhaustive));
         kinds
     }
 }
 
 /// One search of one scenario, to be made.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub struct SearchUnit {
     pub scenario: Arc<Scenario>,
-    pub kind: Kind,
+    pub kind: SearchKind,
     pub budget: Budget,
     /// Made twice, and compared.
-    pub is_twice: bool,
+    pub runs_twice: bool,
 }
 
 /// The same, made.
 #[derive(Clone, Debug)]
-pub struct Made {
-    pub unit: Unit,
-    pub tally: Tally,
-    pub took: Duration,
+pub struct UnitResult {
+    pub unit: SearchUnit,
+    pub tally: SearchResult,
+    pub elapsed: Duration,
     /// The protections that it reached.
     pub marks: BTreeSet<&'static str>,
 }
 
-impl Made {
+impl UnitResult {
     /// Everything held.
-    pub fn is_green(&self) -> bool {
-        self.tally.found.is_empty()
+    pub fn holds(&self) -> bool {
+        self.tally.findings.is_empty()
     }
 }
 
-impl Unit {
+impl SearchUnit {
     /// Makes it.
-    pub fn make(self) -> Made {
+    pub fn run(self) -> UnitResult {
         let start = Instant::now();
         // Marks are kept by thread, and a unit is made on one.
         probe::clear_marks();
         let mut tally = self.once();
         let took = start.elapsed();
-        if self.is_twice {
+        if self.runs_twice {
             let again = self.once();
             if again != tally {
                 let what = format!(
                     "two runs differ: digests {:032x} and {:032x}, {} and {} effects",
                     tally.digest, again.digest, tally.effects, again.effects
                 );
-                tally.found.push(nowhere("determinism", what));
+                tally.findings.push(nowhere("determinism", what));
             }
         }
-        Made { unit: self, tally, took, marks: probe::marks() }
+        UnitResult { unit: self, tally, elapsed: took, marks: probe::marks() }
     }
 
-    fn once(&self) -> Tally {
-        let search = || match Search::new(&self.scenario, self.budget) {
+    fn once(&self) -> SearchResult {
+        let search = || match Explorer::new(&self.scenario, self.budget) {
             Ok(search) => match self.kind {
-                Kind::Calm => search.calm(),
-                Kind::Matrix => search.matrix(),
-                Kind::Recovery => search.recovery(),
-                Kind::Laws => search.laws(),
-                Kind::Surprises => search.surprises(),
-                Kind::Closed => search.closed(),
-                Kind::Swarm => search.swarm(),
+                SearchKind::Baseline => search.baseline(),
+                SearchKind::CrashMatrix => search.crash_matrix(),
+                SearchKind::Recovery => search.recovery(),
+                SearchKind::Relations => search.relations(),
+                SearchKind::Bounded => search.bounded(),
+                SearchKind::Exhaustive => search.exhaustive(),
+                SearchKind::Random => search.random(),
             },
-            Err(failure) => Tally {
-                found: vec![nowhere(
-                    &failure.promise,
-                    format!("at the first boot: {}", failure.what),
+            Err(failure) => SearchResult {
+                findings: vec![nowhere(
+                    &failure.invariant,
+                    format!("at the first boot: {}", failure.detail),
                 )],
-                ..Tally::default()
+                ..SearchResult::default()
             },
         };
         catch_unwind(AssertUnwindSafe(search)).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            Tally {
-                found: vec![nowhere("simulator", format!("it panicked: {text}"))],
-                ..Tally::default()
+            SearchResult {
+                findings: vec![nowhere("simulator", format!("it panicked: {text}"))],
+                ..SearchResult::default()
             }
         })
     }
 }
 
 /// A failure that no schedule leads to.
-fn nowhere(promise: &str, what: String) -> Found {
-    let (schedule, failure) = (Schedule::default(), Failure::of(promise, what));
-    Found { schedule, failure, is_concluding: false, repeated: None }
+fn nowhere(promise: &str, what: String) -> Finding {
+    let (schedule, failure) = (Schedule::default(), Failure::violation(promise, what));
+    Finding { schedule, failure, is_during_settle: false, changed_scenario: None }
 }

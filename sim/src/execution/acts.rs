@@ -18,10 +18,10 @@ use crate::machine::s6::tools;
 use crate::machine::user_program;
 use crate::machine::world::{ContainerId, ProcessId, World};
 use crate::observe::slot;
-use crate::scenario::step::{Mood, Target};
-use crate::scenario::words::{Shift, Signal, User};
-use crate::scenario::world::{Act, Content, Node, Program};
-use crate::scenario::{Name, Step};
+use crate::scenario::step::{DiskCondition, ProcessAddress};
+use crate::scenario::words::{ClockShift, SignalName, User};
+use crate::scenario::world::{ActionSpec, FileContent, FileSpec, ProgramSpec};
+use crate::scenario::{ProfileName, Step};
 
 /// The number of a user.
 pub(super) fn uid(user: User) -> u32 {
@@ -83,12 +83,12 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
             world.disk.set_status_durably(node, status.mode, uid(it.owner), uid(it.owner));
         }
         Step::Disk(it) => {
-            world.disk.set_full(VOLUME, it.disk == Mood::Full);
-            world.disk.set_read_only(VOLUME, it.disk == Mood::ReadOnly);
+            world.disk.set_full(VOLUME, it.disk == DiskCondition::Full);
+            world.disk.set_read_only(VOLUME, it.disk == DiskCondition::ReadOnly);
         }
         Step::Clock(it) => match it.clock {
-            Shift::Forward(span) => world.clock.wall += span.0,
-            Shift::Back(span) => world.clock.wall = world.clock.wall.saturating_sub(span.0),
+            ClockShift::Forward(span) => world.clock.wall += span.0,
+            ClockShift::Back(span) => world.clock.wall = world.clock.wall.saturating_sub(span.0),
         },
         Step::Suspend(it) => {
             // `CLOCK_BOOTTIME` counts it, and every deadline of that clock is past when the machine wakes.
@@ -101,17 +101,17 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
 }
 
 /// A signal by its number.
-pub(super) fn signal(signal: Signal) -> RawSignal {
+pub(super) fn signal(signal: SignalName) -> RawSignal {
     RawSignal(match signal {
-        Signal::Hup => 1,
-        Signal::Int => 2,
-        Signal::Quit => 3,
-        Signal::Kill => 9,
-        Signal::Usr1 => 10,
-        Signal::Usr2 => 12,
-        Signal::Term => 15,
-        Signal::Cont => 18,
-        Signal::Stop => 19,
+        SignalName::Hup => 1,
+        SignalName::Int => 2,
+        SignalName::Quit => 3,
+        SignalName::Kill => 9,
+        SignalName::Usr1 => 10,
+        SignalName::Usr2 => 12,
+        SignalName::Term => 15,
+        SignalName::Cont => 18,
+        SignalName::Stop => 19,
     })
 }
 
@@ -131,23 +131,23 @@ fn place(address: &str) -> (NodeId, PathBuf) {
 }
 
 /// Puts a file of the scenario where it says.
-pub(super) fn put(world: &mut World, address: &str, node: &Node) {
+pub(super) fn put(world: &mut World, address: &str, node: &FileSpec) {
     let (root, path) = place(address);
     let owner = uid(node.owner);
     let mode = |usual| node.mode.map_or(usual, |mode| mode.0);
     let disk = &mut world.disk;
     match &node.content {
-        Content::File(bytes) => disk.put_file(root, &path, bytes, mode(0o644), owner, owner),
-        Content::Link(target) => disk.put_link(root, &path, target, owner, owner),
-        Content::HardLink(other) => {
+        FileContent::File(bytes) => disk.put_file(root, &path, bytes, mode(0o644), owner, owner),
+        FileContent::Link(target) => disk.put_link(root, &path, target, owner, owner),
+        FileContent::HardLink(other) => {
             let (root, other) = place(other);
             disk.put_hard_link(root, &other, &path)
         }
-        Content::Dir => disk.put_dir(root, &path, mode(0o755), owner, owner),
-        Content::Fifo => disk.put_fifo(root, &path, mode(0o600), owner, owner),
-        Content::Program(lines) => {
+        FileContent::Dir => disk.put_dir(root, &path, mode(0o755), owner, owner),
+        FileContent::Fifo => disk.put_fifo(root, &path, mode(0o600), owner, owner),
+        FileContent::Program(lines) => {
             let path = Path::new("/").join(&path);
-            Arc::make_mut(&mut world.programs).insert(path.clone(), behaviour(lines));
+            Arc::make_mut(&mut world.programs).insert(path.clone(), to_behaviour(lines));
             let path = path.strip_prefix("/").expect("made above");
             disk.put_file(root, path, b"sim:user", mode(0o755), owner, owner)
         }
@@ -155,17 +155,17 @@ pub(super) fn put(world: &mut World, address: &str, node: &Node) {
 }
 
 /// What a program does, as the scenario tells it.
-pub fn behaviour(lines: &Program) -> user_program::Behaviour {
+pub fn to_behaviour(lines: &ProgramSpec) -> user_program::Behaviour {
     let rules = lines.iter().map(|line| user_program::Rule {
         trigger: line.on.map(signal),
         after: line.after.0,
         action: match &line.act {
-            Act::ReadyFd => user_program::ProgramAction::Ready,
-            Act::Serve => user_program::ProgramAction::Serve,
-            Act::Ignore => user_program::ProgramAction::Ignore,
-            Act::Exit(code) => user_program::ProgramAction::Exit(*code),
-            Act::Print(line) => user_program::ProgramAction::Print(line.clone()),
-            Act::Fork => user_program::ProgramAction::Fork,
+            ActionSpec::ReadyFd => user_program::ProgramAction::Ready,
+            ActionSpec::Serve => user_program::ProgramAction::Serve,
+            ActionSpec::Ignore => user_program::ProgramAction::Ignore,
+            ActionSpec::Exit(code) => user_program::ProgramAction::Exit(*code),
+            ActionSpec::Print(line) => user_program::ProgramAction::Print(line.clone()),
+            ActionSpec::Fork => user_program::ProgramAction::Fork,
         },
     });
     user_program::Behaviour { rules: rules.collect(), handlers_after: Duration::ZERO }
@@ -212,34 +212,36 @@ fn copy_node(world: &mut World, node: NodeId, root: NodeId, to: &Path) {
 }
 
 /// Whom a step means.
-fn find(world: &World, container: ContainerId, target: &Target) -> Option<ProcessId> {
+fn find(world: &World, container: ContainerId, target: &ProcessAddress) -> Option<ProcessId> {
     let inside = world.container(container).processes.iter();
     let mut alive = inside.filter(|(_, process)| process.is_alive());
     let found = match target {
-        Target::Init => Some((&1, world.container(container).processes.get(&1)?)),
-        Target::Gateway(name) => alive.find(|(_, process)| {
+        ProcessAddress::Init => Some((&1, world.container(container).processes.get(&1)?)),
+        ProcessAddress::Gateway(name) => alive.find(|(_, process)| {
             let words = words(process);
             matches!(process.body, ProcessBody::Task(_))
                 && words.windows(2).any(|two| two == ["gateway", "run"])
                 && profile_of(&words).as_ref() == Some(&name.0)
         }),
-        Target::Child(name) => {
-            let gateway = find(world, container, &Target::Gateway(name.clone()))?;
+        ProcessAddress::Child(name) => {
+            let gateway = find(world, container, &ProcessAddress::Gateway(name.clone()))?;
             alive.find(|(_, process)| process.parent == gateway.pid)
         }
-        Target::Supervisor(name) => alive.find(|(_, process)| supervises(process, name, "")),
-        Target::Logger(name) => {
+        ProcessAddress::Supervisor(name) => {
+            alive.find(|(_, process)| supervises(process, name, ""))
+        }
+        ProcessAddress::Logger(name) => {
             let mut all = world.container(container).processes.iter();
             let (&supervisor, _) = all.find(|(_, process)| supervises(process, name, "/log"))?;
             alive.find(|(_, process)| process.parent == supervisor)
         }
-        Target::Svscan => {
+        ProcessAddress::Svscan => {
             let scan_dir = slot::scan_dir(world, container);
             alive.find(|(_, process)| {
                 matches!(process.body, ProcessBody::Svscan(_)) && Some(process.cwd) == scan_dir
             })
         }
-        Target::Main => {
+        ProcessAddress::Main => {
             let mut all = world.container(container).processes.iter();
             let (&supervisor, _) = all.find(|(_, process)| {
                 matches!(process.body, ProcessBody::Supervise(_))
@@ -251,7 +253,7 @@ fn find(world: &World, container: ContainerId, target: &Target) -> Option<Proces
     found.map(|(&pid, _)| ProcessId { container, pid })
 }
 
-fn supervises(process: &crate::machine::process::Process, name: &Name, log: &str) -> bool {
+fn supervises(process: &crate::machine::process::Process, name: &ProfileName, log: &str) -> bool {
     let own = format!("gateway-{name}{log}");
     matches!(process.body, ProcessBody::Supervise(_)) && words(process).contains(&own.as_str())
 }
@@ -263,7 +265,7 @@ fn behind_our_back(
     tool: &str,
     args: [String; 2],
 ) -> Result<(), Failure> {
-    let Some(who) = find(world, container, &Target::Svscan) else {
+    let Some(who) = find(world, container, &ProcessAddress::Svscan) else {
         return Err(expect::failure("a step", "no s6-svscan runs"));
     };
     let args = args.map(OsString::from);

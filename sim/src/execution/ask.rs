@@ -12,7 +12,7 @@ use crate::machine::{image, runtime};
 const STEPS_MAX: u32 = 10_000;
 
 /// Runs `hermes WORDS…` as hermes in the first container, and gives what it printed.
-pub fn ask(machine: &Machine, words: &[&str]) -> Result<Vec<u8>, Errno> {
+pub fn run_in_copy(machine: &Machine, words: &[&str]) -> Result<Vec<u8>, Errno> {
     let mut copy = machine.clone();
     let command = runtime::ExecCommand {
         uid: image::HERMES_UID,

@@ -5,47 +5,50 @@ use std::time::Duration;
 
 use hermes::host::effect::Signal;
 
-use super::{Deed, Failure, Play, Sticky};
+use super::{Execution, Failure, Fault, Sticky};
 use crate::machine::runtime;
 use crate::machine::touched;
 use crate::machine::world::{ContainerId, ContainerPhase, ProcessId};
 use crate::replay::Request;
-use crate::scenario::{Kind, Span, Task};
+use crate::scenario::{EffectKind, Span, TaskAddress};
 
-impl Play {
-    pub(super) fn befall(&mut self, who: ProcessId, deed: &Deed) -> Result<(), Failure> {
-        self.is_clean = false;
+impl Execution {
+    pub(super) fn befall(&mut self, who: ProcessId, deed: &Fault) -> Result<(), Failure> {
+        self.is_fault_free = false;
         match (deed, self.machine.world.process(who)) {
-            (Deed::Refuse(_) | Deed::RefuseForGood(_), Some(process)) => {
-                self.watch.effect_refused(process.serial);
+            (Fault::FailEffect(_) | Fault::FailEffectForGood(_), Some(process)) => {
+                self.monitor.effect_refused(process.serial);
             }
-            _ => self.watch.process_signalled(true),
+            _ => self.monitor.process_signalled(true),
         }
         match deed {
-            Deed::Kill => touched::during_step(|| self.machine.send_signal(who, Signal::KILL)),
-            Deed::ContainerKill => {
+            Fault::Kill => touched::during_step(|| self.machine.send_signal(who, Signal::KILL)),
+            Fault::ContainerKill => {
                 runtime::kill(&mut self.machine.world, who.container);
                 self.restarting.push(who.container);
             }
-            Deed::ContainerRestart => {
+            Fault::ContainerRestart => {
                 let grace = Span::seconds(10).0;
                 runtime::stop(&mut self.machine.world, who.container, grace);
                 self.restarting.push(who.container);
             }
-            Deed::PowerCut(choice) => self.cut_power(*choice),
-            Deed::Suspend(time) => self.suspend(*time),
-            Deed::Refuse(errno) => {
+            Fault::PowerCut(choice) => self.cut_power(*choice),
+            Fault::Suspend(time) => self.suspend(*time),
+            Fault::FailEffect(errno) => {
                 let moved = self.machine.refuse(who, *errno);
                 self.moved(&moved)?;
             }
-            Deed::RefuseForGood(errno) => {
+            Fault::FailEffectForGood(errno) => {
                 let serial = self.machine.world.process(who).map(|process| process.serial);
                 if let (Some(serial), Some(Request::Effect(effect))) =
                     (serial, self.machine.request(who))
                 {
-                    let kind = Kind::of(effect);
-                    if matches!(self.task(who), Some(Task::Init(_) | Task::Tree(_))) {
-                        self.watch.boot_was_refused(&self.machine.world);
+                    let kind = EffectKind::of(effect);
+                    if matches!(
+                        self.task_address(who),
+                        Some(TaskAddress::Init(_) | TaskAddress::Tree(_))
+                    ) {
+                        self.monitor.boot_was_refused(&self.machine.world);
                     }
                     self.sticky = Some(Sticky { serial, kind, touches: None, errno: *errno });
                 }
@@ -69,8 +72,8 @@ impl Play {
         let ran: Vec<ContainerId> = self.running();
         runtime::cut_power(&mut self.machine.world, choice);
         let serials: Vec<u64> = self.commands.keys().copied().collect();
-        self.watch.commands_aborted(&self.machine.world, serials.into_iter());
-        self.watch.power_cut(&self.machine.world);
+        self.monitor.commands_aborted(&self.machine.world, serials.into_iter());
+        self.monitor.power_cut(&self.machine.world);
         for command in Arc::make_mut(&mut self.commands).values_mut() {
             command.is_running = false;
         }
@@ -84,7 +87,7 @@ impl Play {
     }
 
     /// Restarts every container: what an operator does after a fault.
-    pub fn restart_all(&mut self) {
+    pub fn restart_containers(&mut self) {
         let ids: Vec<ContainerId> = self.machine.world.containers.keys().copied().collect();
         for id in ids {
             runtime::stop(&mut self.machine.world, id, Span::seconds(10).0);

@@ -3,7 +3,7 @@
 use hermes::name::Profile;
 use serde_json::Value;
 
-use super::{Command, Failure, acts, ask};
+use super::{CommandRun, Failure, acts, run_in_copy};
 use crate::machine::disk::NodeBody;
 use crate::machine::process::Process;
 use crate::machine::world::{ContainerId, ContainerPhase, World};
@@ -12,18 +12,18 @@ use crate::observe::process::{gateways, is_logger, is_supervisor, is_working};
 use crate::observe::service::Service;
 use crate::observe::word::ObservedIntent;
 use crate::observe::{service, slot, volume};
-use crate::scenario::expect::{File, Kind, Status};
-use crate::scenario::{Expect, Name, Run, words};
+use crate::scenario::expect::{FileExpect, FileKindSpec, StatusExpect};
+use crate::scenario::{Expect, ProfileName, RunStep, words};
 
 /// A failure of the story's own expectations: of this part of this step.
 pub(super) fn failure(about: impl Into<String>, what: impl Into<String>) -> Failure {
-    Failure { promise: "expect".to_owned(), about: about.into(), what: what.into() }
+    Failure { invariant: "expect".to_owned(), expectation: about.into(), detail: what.into() }
 }
 
 /// How a command ended.
 pub(super) fn command(
-    run: &Run,
-    command: &Command,
+    run: &RunStep,
+    command: &CommandRun,
     printed: Option<&ProcessOutput>,
 ) -> Result<(), Failure> {
     let out = text(printed.map(|printed| &printed.stdout));
@@ -69,7 +69,7 @@ pub(super) fn holds(machine: &Machine, expect: &Expect) -> Result<(), (&'static 
     let up = || expect.up.iter().try_for_each(|name| is_up(world, &name.0));
     let down = || expect.down.iter().try_for_each(|name| is_down(world, &name.0));
     let files = || expect.file.iter().try_for_each(|(at, file)| is_file(world, at, file));
-    let says = |(name, status): (&Name, &Status)| says(machine, &name.0, status);
+    let says = |(name, status): (&ProfileName, &StatusExpect)| says(machine, &name.0, status);
     up().map_err(|what| ("up", what))?;
     down().map_err(|what| ("down", what))?;
     slots(world, expect).map_err(|what| ("slots", what))?;
@@ -84,8 +84,8 @@ pub(super) fn holds(machine: &Machine, expect: &Expect) -> Result<(), (&'static 
 fn intents(world: &World, expect: &Expect) -> Held {
     for (name, intent) in &expect.intent {
         let wanted = match intent {
-            words::Intent::Running => ObservedIntent::Running,
-            words::Intent::Stopped => ObservedIntent::Stopped,
+            words::IntentSpec::Running => ObservedIntent::Running,
+            words::IntentSpec::Stopped => ObservedIntent::Stopped,
         };
         let found = volume::intent_file(world, &name.0);
         must(found == wanted, || format!("the intent of {name} is `{found}`"))?;
@@ -155,7 +155,7 @@ fn counts(machine: &Machine, expect: &Expect) -> Held {
     }
     let first = ContainerId(1);
     let namespace = world.container(first).namespace;
-    let starts = |name: &Name| {
+    let starts = |name: &ProfileName| {
         machine.gateway_starts.get(&(first, namespace, name.0.clone())).copied().unwrap_or_default()
     };
     for (name, wanted) in &expect.starts {
@@ -225,14 +225,14 @@ fn containers(world: &World, expect: &Expect) -> Held {
     Ok(())
 }
 
-fn is_file(world: &World, address: &str, wanted: &File) -> Held {
+fn is_file(world: &World, address: &str, wanted: &FileExpect) -> Held {
     let node = acts::find_node(world, address);
     let node = node.and_then(|id| world.disk.node(id));
     let kind = match node.map(|node| &node.body) {
-        None => Kind::Absent,
-        Some(NodeBody::Directory(_)) => Kind::Dir,
-        Some(NodeBody::Link(_)) => Kind::Link,
-        Some(_) => Kind::File,
+        None => FileKindSpec::Absent,
+        Some(NodeBody::Directory(_)) => FileKindSpec::Dir,
+        Some(NodeBody::Link(_)) => FileKindSpec::Link,
+        Some(_) => FileKindSpec::File,
     };
     must(kind == wanted.is, || format!("`{address}` is {kind:?}, not {:?}", wanted.is))?;
     let bytes = match node.map(|node| &node.body) {
@@ -253,7 +253,7 @@ fn is_file(world: &World, address: &str, wanted: &File) -> Held {
 }
 
 /// What `gateway status --json` says, asked in a copy of the world in which nobody else moves.
-fn says(machine: &Machine, profile: &Profile, wanted: &Status) -> Held {
+fn says(machine: &Machine, profile: &Profile, wanted: &StatusExpect) -> Held {
     let document = status(machine, profile)?;
     let gateway = &document["gateways"][0];
     let verdict = gateway["verdict"].as_str().unwrap_or_default();
@@ -271,7 +271,7 @@ fn says(machine: &Machine, profile: &Profile, wanted: &Status) -> Held {
 
 /// Runs `hermes -p P gateway status --json` in a copy.
 fn status(machine: &Machine, profile: &Profile) -> Result<Value, String> {
-    let said = ask(machine, &["-p", profile.as_str(), "gateway", "status", "--json"])
+    let said = run_in_copy(machine, &["-p", profile.as_str(), "gateway", "status", "--json"])
         .map_err(|errno| format!("status cannot be asked: {errno}"))?;
     serde_json::from_slice(&said).map_err(|error| format!("status is no JSON: {error}"))
 }

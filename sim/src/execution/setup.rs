@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::surprise::Met;
-use super::{Failure, Play, acts};
+use super::surprise::ScriptedFaultProgress;
+use super::{Execution, Failure, acts};
 use crate::invariants::Monitor;
 use crate::machine::Machine;
 use crate::machine::disk::NodeId;
@@ -14,36 +14,37 @@ use crate::machine::image::{self, HERMES_UID, VOLUME, WorldConfig};
 use crate::machine::runtime;
 use crate::machine::user_program;
 use crate::machine::world::{ContainerId, Pid1, S6Version, World};
-use crate::scenario::world::{Content, Node, S6, Tree};
+use crate::scenario::world::{FileContent, FileSpec, S6Spec, SupervisionTree};
 use crate::scenario::{Scenario, words};
 
-impl Play {
+impl Execution {
     /// At its beginning: booted and settled, if the story does not boot by itself.
     pub fn new(scenario: &Arc<Scenario>) -> Result<Self, Failure> {
         let world = world(scenario);
-        let watch = Monitor::new(&world, &scenario.promised().into_iter().collect::<Vec<_>>());
+        let watch =
+            Monitor::new(&world, &scenario.required_invariants().into_iter().collect::<Vec<_>>());
         let mut play = Self {
             scenario: Arc::clone(scenario),
             machine: Machine::new(world),
-            at: scenario.story.len(),
+            at: scenario.steps.len(),
             doing: Vec::new(),
             current: None,
             commands: Arc::default(),
             sticky: None,
-            met: Met::of(&scenario.surprises),
+            met: ScriptedFaultProgress::of(&scenario.faults),
             restarting: Vec::new(),
-            watch,
-            is_clean: true,
+            monitor: watch,
+            is_fault_free: true,
             missed: None,
-            moves: 0,
-            effects: 0,
+            transition_count: 0,
+            effect_count: 0,
             digest: 0,
-            heard: None,
+            recorded: None,
         };
-        if !scenario.boots_by_itself() {
+        if !scenario.has_boot_step() {
             runtime::start(&mut play.machine.world, ContainerId(1));
             play.settle(words::Span::seconds(60).0)?;
-            play.watch.check_after_boot(&play.machine.world)?;
+            play.monitor.check_after_boot(&play.machine.world)?;
         }
         play.at = 0;
         Ok(play)
@@ -53,11 +54,13 @@ impl Play {
     pub fn settle(&mut self, at_most: std::time::Duration) -> Result<(), Failure> {
         let until = self.machine.world.clock.boot + at_most;
         loop {
-            let Some(next) = self.calm() else { return Ok(()) };
-            if next == super::Move::Time && self.next_moment().is_some_and(|at| at > until) {
+            let Some(next) = self.baseline_transition() else { return Ok(()) };
+            if next == super::Transition::AdvanceTime
+                && self.next_moment().is_some_and(|at| at > until)
+            {
                 return Ok(());
             }
-            self.take(&next)?;
+            self.step(&next)?;
         }
     }
 }
@@ -66,9 +69,9 @@ fn world(scenario: &Scenario) -> World {
     let told = &scenario.world;
     let facts = WorldConfig {
         s6: match told.s6 {
-            S6::V2_11 => S6Version::V2_11,
-            S6::V2_13 => S6Version::V2_13,
-            S6::V2_15 => S6Version::V2_15,
+            S6Spec::V2_11 => S6Version::V2_11,
+            S6Spec::V2_13 => S6Version::V2_13,
+            S6Spec::V2_15 => S6Version::V2_15,
         },
         containers: told.containers,
         env: told.environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
@@ -81,9 +84,12 @@ fn world(scenario: &Scenario) -> World {
     };
     let mut world = image::build_world(&facts);
     let init = match told.tree {
-        Tree::None => Some(Pid1::Sleeper),
-        Tree::Root => Some(Pid1::Foreign),
-        Tree::Hermes | Tree::Systemd | Tree::Launchd | Tree::Windows => None,
+        SupervisionTree::None => Some(Pid1::Sleeper),
+        SupervisionTree::Root => Some(Pid1::Foreign),
+        SupervisionTree::Hermes
+        | SupervisionTree::Systemd
+        | SupervisionTree::Launchd
+        | SupervisionTree::Windows => None,
     };
     if let Some(init) = init {
         for container in world.containers.values_mut() {
@@ -98,10 +104,10 @@ fn programs(scenario: &Scenario) -> BTreeMap<PathBuf, user_program::Behaviour> {
     let told = &scenario.world;
     let at_paths = told.programs.iter().map(|(path, lines)| (PathBuf::from(path), lines));
     let in_files = told.files.iter().filter_map(|(path, node)| match &node.content {
-        Content::Program(lines) => Some((PathBuf::from(path), lines)),
+        FileContent::Program(lines) => Some((PathBuf::from(path), lines)),
         _ => None,
     });
-    at_paths.chain(in_files).map(|(path, lines)| (path, acts::behaviour(lines))).collect()
+    at_paths.chain(in_files).map(|(path, lines)| (path, acts::to_behaviour(lines))).collect()
 }
 
 /// What lies on the volume, and elsewhere, before the first boot.
@@ -137,7 +143,7 @@ fn volume(world: &mut World, scenario: &Scenario) {
         }
     }
     // A file before its other names.
-    let is_name = |node: &Node| matches!(node.content, Content::HardLink(_));
+    let is_name = |node: &FileSpec| matches!(node.content, FileContent::HardLink(_));
     let (names, files): (Vec<_>, Vec<_>) =
         scenario.world.files.iter().partition(|(_, node)| is_name(node));
     for (address, node) in files.into_iter().chain(names) {
@@ -146,10 +152,10 @@ fn volume(world: &mut World, scenario: &Scenario) {
 }
 
 /// A record as an operator's command would have written it.
-pub fn intent_text(intent: words::Intent) -> String {
+pub fn intent_text(intent: words::IntentSpec) -> String {
     let word = match intent {
-        words::Intent::Running => "running",
-        words::Intent::Stopped => "stopped",
+        words::IntentSpec::Running => "running",
+        words::IntentSpec::Stopped => "stopped",
     };
     format!(
         "{{\"intent\":\"{word}\",\"at\":\"2025-12-31T00:00:00.000Z\",\"by\":{{\"uid\":10000,\"pid\":1,\"argv\":[\"hermes\"]}},\"sequence\":1}}\n"

@@ -4,39 +4,39 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Command, Failure, Play, acts, expect};
+use super::{CommandRun, Execution, Failure, acts, expect};
 use crate::machine::runtime;
 use crate::machine::world::{ContainerId, ContainerPhase};
-use crate::scenario::step::{RunExpect, RuntimeAct};
-use crate::scenario::words::Signal;
-use crate::scenario::{Run, Span, Step};
+use crate::scenario::step::{ContainerAction, RunExpect};
+use crate::scenario::words::SignalName;
+use crate::scenario::{RunStep, Span, Step};
 
 /// One step that belongs to the present.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Doing {
+pub enum StepProgress {
     /// It has not begun.
-    NotYet,
+    NotStarted,
     /// Its command runs, and when it must have ended.
-    Command(u64, Duration),
+    RunningCommand(u64, Duration),
     /// It waits for the container to end, which is then started again, or not; and since when.
-    Ending(ContainerId, bool, Duration),
+    WaitingForExit(ContainerId, bool, Duration),
     /// It waits for time, or for nothing to move.
-    Until(Duration, bool),
+    WaitingForTime(Duration, bool),
     /// It waits for an expectation, at most so long.
-    Expecting(Duration),
+    WaitingForExpectation(Duration),
     /// It is over.
     Done,
 }
 
-impl Doing {
+impl StepProgress {
     /// So much of the time does not count.
     pub(super) fn put_off(&mut self, time: Duration) {
         match self {
-            Self::Command(_, at)
-            | Self::Ending(_, _, at)
-            | Self::Until(at, _)
-            | Self::Expecting(at) => *at += time,
-            Self::NotYet | Self::Done => {}
+            Self::RunningCommand(_, at)
+            | Self::WaitingForExit(_, _, at)
+            | Self::WaitingForTime(at, _)
+            | Self::WaitingForExpectation(at) => *at += time,
+            Self::NotStarted | Self::Done => {}
         }
     }
 }
@@ -44,42 +44,45 @@ impl Doing {
 /// A command that has not ended by then hangs.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 
-impl Play {
+impl Execution {
     /// The steps of the present: one, or those of a group.
     fn present(&self) -> Vec<&Step> {
-        match self.scenario.story.get(self.at) {
-            Some(Step::Together(group)) => group.together.iter().collect(),
+        match self.scenario.steps.get(self.at) {
+            Some(Step::Together(group)) => group.steps.iter().collect(),
             Some(step) => vec![step],
             None => Vec::new(),
         }
     }
 
     /// The place of the present step in the story.
-    pub fn place(&self) -> usize {
+    pub fn step_index(&self) -> usize {
         self.at
     }
 
     /// The step of the present with this number in its group.
-    pub fn present_step(&self, index: usize) -> Option<&Step> {
+    pub fn current_step(&self, index: usize) -> Option<&Step> {
         self.present().get(index).copied()
     }
 
     /// Do several steps overlap now?
     pub fn is_in_group(&self) -> bool {
-        matches!(self.scenario.story.get(self.at), Some(Step::Together(_)))
+        matches!(self.scenario.steps.get(self.at), Some(Step::Together(_)))
     }
 
     /// The steps that can begin now.
     pub(super) fn to_begin(&self) -> impl Iterator<Item = usize> {
         let count = if self.doing.is_empty() { self.present().len() } else { 0 };
         let begun = self.doing.iter().enumerate();
-        let waiting = begun.filter(|(_, doing)| **doing == Doing::NotYet).map(|(index, _)| index);
+        let waiting =
+            begun.filter(|(_, doing)| **doing == StepProgress::NotStarted).map(|(index, _)| index);
         waiting.chain(0..count).collect::<Vec<_>>().into_iter()
     }
 
     pub(super) fn story_moment(&self) -> Option<Duration> {
         let moments = self.doing.iter().filter_map(|doing| match doing {
-            Doing::Command(_, at) | Doing::Until(at, _) | Doing::Expecting(at) => Some(*at),
+            StepProgress::RunningCommand(_, at)
+            | StepProgress::WaitingForTime(at, _)
+            | StepProgress::WaitingForExpectation(at) => Some(*at),
             _ => None,
         });
         moments.filter(|&at| at > self.machine.world.clock.boot).min()
@@ -88,22 +91,22 @@ impl Play {
     pub(super) fn begin(&mut self, index: usize) -> Result<(), Failure> {
         let steps: Vec<Step> = self.present().into_iter().cloned().collect();
         if self.doing.is_empty() {
-            self.doing = vec![Doing::NotYet; steps.len()];
+            self.doing = vec![StepProgress::NotStarted; steps.len()];
         }
         let now = self.machine.world.clock.boot;
         let doing = match &steps[index] {
             Step::Run(run) => self.begin_command(run),
             Step::Container(act) => {
-                let id = ContainerId(act.of.0);
-                self.runtime(act.container, id, act.grace.0)
+                let id = ContainerId(act.container.0);
+                self.runtime(act.action, id, act.grace.0)
             }
-            Step::Pass(pass) => Doing::Until(now + pass.pass.0, false),
-            Step::Settle(settle) => Doing::Until(now + settle.settle.0, true),
-            Step::Expect(step) => Doing::Expecting(now + step.expect.within.0),
+            Step::Pass(pass) => StepProgress::WaitingForTime(now + pass.pass.0, false),
+            Step::Settle(settle) => StepProgress::WaitingForTime(now + settle.settle.0, true),
+            Step::Expect(step) => StepProgress::WaitingForExpectation(now + step.expect.within.0),
             Step::Power(_) => {
                 self.cut_power(0);
                 self.restarting.clear();
-                Doing::Done
+                StepProgress::Done
             }
             Step::Boot(boot) => {
                 let id = ContainerId(boot.boot.0);
@@ -112,14 +115,14 @@ impl Play {
                     self.machine.world.container_mut(id).settings.command = words;
                 }
                 runtime::start(&mut self.machine.world, id);
-                Doing::Done
+                StepProgress::Done
             }
             other => {
                 // What a fault took away cannot be signalled or changed any more.
                 acts::act(&mut self.machine, other)
                     .unwrap_or_else(|failure| self.miss_if_clean(failure));
                 self.hand(other);
-                Doing::Done
+                StepProgress::Done
             }
         };
         self.doing[index] = doing;
@@ -129,24 +132,24 @@ impl Play {
     /// Tells the watch what somebody outside did.
     fn hand(&mut self, step: &Step) {
         match step {
-            Step::Signal(it) if matches!(it.signal, Signal::Term | Signal::Kill) => {
-                self.watch.process_signalled(it.signal == Signal::Kill);
+            Step::Signal(it) if matches!(it.signal, SignalName::Term | SignalName::Kill) => {
+                self.monitor.process_signalled(it.signal == SignalName::Kill);
             }
-            Step::S6Svc(it) => self.watch.supervisor_overruled(&it.profile.0),
-            Step::HostStop(it) => self.watch.supervisor_overruled(&it.profile.0),
+            Step::S6Svc(it) => self.monitor.supervisor_overruled(&it.profile.0),
+            Step::HostStop(it) => self.monitor.supervisor_overruled(&it.profile.0),
             Step::Clock(_) | Step::Suspend(_) | Step::Disk(_) => {}
-            _ => self.watch.changed_from_outside(&self.machine.world),
+            _ => self.monitor.changed_from_outside(&self.machine.world),
         }
     }
 
     /// What is expected of a run to which nothing was done.
     fn miss_if_clean(&mut self, failure: Failure) {
-        if self.is_clean {
+        if self.is_fault_free {
             self.miss(failure);
         }
     }
 
-    fn begin_command(&mut self, run: &Run) -> Doing {
+    fn begin_command(&mut self, run: &RunStep) -> StepProgress {
         let id = ContainerId(run.container.0);
         let words: Vec<OsString> = run.words().into_iter().skip(1).map(OsString::from).collect();
         let number = self.commands.len() as u64;
@@ -156,51 +159,51 @@ impl Play {
         match runtime::exec(world, id, runtime::ExecCommand { uid, args: words, env, number }) {
             Ok(who) => {
                 let serial = world.process(who).map_or(0, |process| process.serial);
-                let command = Command {
+                let command = CommandRun {
                     name: run.name.clone().unwrap_or_else(|| run.run.clone()),
                     words: run.words(),
                     exit: None,
                     is_running: true,
                 };
-                self.watch.command_started(world, serial, &command.words, uid);
+                self.monitor.command_started(world, serial, &command.words, uid);
                 Arc::make_mut(&mut self.commands).insert(serial, command);
-                Doing::Command(serial, world.clock.boot + COMMAND_TIMEOUT)
+                StepProgress::RunningCommand(serial, world.clock.boot + COMMAND_TIMEOUT)
             }
             Err(errno) => {
                 if !self.is_in_group() {
                     let what = format!("`{}` cannot be run: {errno}", run.run);
                     self.miss_if_clean(expect::failure(format!("start of {}", run.run), what));
                 }
-                Doing::Done
+                StepProgress::Done
             }
         }
     }
 
-    fn runtime(&mut self, act: RuntimeAct, id: ContainerId, grace: Duration) -> Doing {
+    fn runtime(&mut self, act: ContainerAction, id: ContainerId, grace: Duration) -> StepProgress {
         // Whoever does not end in time is killed.
-        self.watch.process_signalled(true);
+        self.monitor.process_signalled(true);
         let world = &mut self.machine.world;
         match act {
-            RuntimeAct::Start => {
+            ContainerAction::Start => {
                 if matches!(world.container(id).phase, ContainerPhase::Exited(_)) {
                     runtime::start(world, id);
                 }
             }
-            RuntimeAct::Stop | RuntimeAct::Restart => {
+            ContainerAction::Stop | ContainerAction::Restart => {
                 runtime::stop(world, id, grace);
                 let now = world.clock.boot;
-                return Doing::Ending(id, act == RuntimeAct::Restart, now);
+                return StepProgress::WaitingForExit(id, act == ContainerAction::Restart, now);
             }
-            RuntimeAct::Kill => runtime::kill(world, id),
-            RuntimeAct::Recreate => {
+            ContainerAction::Kill => runtime::kill(world, id),
+            ContainerAction::Recreate => {
                 runtime::kill(world, id);
                 crate::machine::image::recreate(world, id);
                 runtime::start(world, id);
             }
-            RuntimeAct::Pause => runtime::pause(world, id, true),
-            RuntimeAct::Unpause => runtime::pause(world, id, false),
+            ContainerAction::Pause => runtime::pause(world, id, true),
+            ContainerAction::Unpause => runtime::pause(world, id, false),
         }
-        Doing::Done
+        StepProgress::Done
     }
 
     /// Looks what has come to its end, and goes on to the next step when all has.
@@ -209,10 +212,10 @@ impl Play {
         for index in 0..self.doing.len() {
             let doing = self.doing[index].clone();
             if self.has_ended(index, &doing) {
-                self.doing[index] = Doing::Done;
+                self.doing[index] = StepProgress::Done;
             }
         }
-        if !self.doing.is_empty() && self.doing.iter().all(|doing| *doing == Doing::Done) {
+        if !self.doing.is_empty() && self.doing.iter().all(|doing| *doing == StepProgress::Done) {
             self.doing.clear();
             self.at += 1;
         }
@@ -230,12 +233,12 @@ impl Play {
         }
     }
 
-    fn has_ended(&mut self, index: usize, doing: &Doing) -> bool {
+    fn has_ended(&mut self, index: usize, doing: &StepProgress) -> bool {
         let now = self.machine.world.clock.boot;
         match doing {
-            Doing::NotYet => false,
-            Doing::Done => true,
-            Doing::Command(serial, until) => {
+            StepProgress::NotStarted => false,
+            StepProgress::Done => true,
+            StepProgress::RunningCommand(serial, until) => {
                 let Some(command) = self.commands.get(serial) else { return true };
                 if command.is_running && now >= *until {
                     let what = format!("`{}` does not end", command.words.join(" "));
@@ -249,12 +252,12 @@ impl Play {
                 }
                 ended
             }
-            Doing::Ending(id, starts, begun) => {
+            StepProgress::WaitingForExit(id, starts, begun) => {
                 let ended =
                     matches!(self.machine.world.container(*id).phase, ContainerPhase::Exited(_));
                 if let (true, Some(Step::Container(act))) = (ended, self.present().get(index)) {
                     let in_time =
-                        self.in_time(&format!("container {}", act.of), act.within, *begun);
+                        self.in_time(&format!("container {}", act.container), act.within, *begun);
                     in_time.unwrap_or_else(|failure| self.miss(failure));
                 }
                 if ended && *starts {
@@ -262,13 +265,13 @@ impl Play {
                 }
                 ended
             }
-            Doing::Until(until, early) => {
+            StepProgress::WaitingForTime(until, early) => {
                 now >= *until
                     || (*early
                         && self.machine.next_wake().is_none()
                         && self.machine.ready_processes().is_empty())
             }
-            Doing::Expecting(until) => self.expectation(index, now >= *until),
+            StepProgress::WaitingForExpectation(until) => self.expectation(index, now >= *until),
         }
     }
 
@@ -277,12 +280,12 @@ impl Play {
         let Some(Step::Run(run)) = steps.get(index).copied() else { return Ok(()) };
         let command = &self.commands[&serial];
         let asks_nothing = run.expect == RunExpect::default();
-        if !self.is_clean || (asks_nothing && command.exit.is_none()) {
+        if !self.is_fault_free || (asks_nothing && command.exit.is_none()) {
             return Ok(());
         }
         expect::command(run, command, self.machine.outputs.get(&serial).map(|it| &**it))?;
         match self.doing.get(index) {
-            Some(Doing::Command(_, until)) => {
+            Some(StepProgress::RunningCommand(_, until)) => {
                 self.in_time(&run.run, run.expect.within, *until - COMMAND_TIMEOUT)
             }
             _ => Ok(()),
@@ -293,7 +296,7 @@ impl Play {
     fn in_time(&self, what: &str, within: Option<Span>, begun: Duration) -> Result<(), Failure> {
         let took = self.machine.world.clock.boot.saturating_sub(begun);
         match within {
-            Some(within) if took > within.0 && self.is_clean => Err(expect::failure(
+            Some(within) if took > within.0 && self.is_fault_free => Err(expect::failure(
                 format!("time of {what}"),
                 format!("`{what}` took {} s, over {within}", took.as_secs_f32()),
             )),
@@ -305,7 +308,7 @@ impl Play {
     fn expectation(&mut self, index: usize, is_late: bool) -> bool {
         let steps = self.present();
         let Some(Step::Expect(step)) = steps.get(index).copied() else { return true };
-        if !self.is_clean && !step.expect.always {
+        if !self.is_fault_free && !step.expect.always {
             return true;
         }
         let Err((part, what)) = expect::holds(&self.machine, &step.expect) else { return true };

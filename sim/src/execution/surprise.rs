@@ -4,31 +4,31 @@ use std::path::Path;
 
 use hermes::host::effect::{Effect, Place, Signal};
 
-use super::{Deed, Failure, Move, Play, expect};
+use super::{Execution, Failure, Fault, Transition, expect};
 use crate::machine::world::ProcessId;
-use crate::scenario::{At, Deed as Told, Kind, Surprise};
+use crate::scenario::{EffectAddress, EffectKind, FaultKind as Told, FaultSpec};
 
 /// How far the surprises of the story are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Met {
+pub(super) struct ScriptedFaultProgress {
     /// How often each address came up.
     counts: Vec<u32>,
     /// Which of them befell.
     used: Vec<bool>,
 }
 
-impl Met {
-    pub(super) fn of(surprises: &[Surprise]) -> Self {
+impl ScriptedFaultProgress {
+    pub(super) fn of(surprises: &[FaultSpec]) -> Self {
         Self { counts: vec![0; surprises.len()], used: vec![false; surprises.len()] }
     }
 }
 
-impl Play {
+impl Execution {
     /// What the story has befall this task at what it is about to do.
     pub(super) fn told(&self, who: ProcessId) -> Option<usize> {
         let effect = self.next_effect(who)?;
-        let task = self.task(who)?;
-        let all = self.scenario.surprises.iter().enumerate();
+        let task = self.task_address(who)?;
+        let all = self.scenario.faults.iter().enumerate();
         let mut due = all.filter(|(index, surprise)| {
             let count = self.met.counts[*index] + 1;
             !self.met.used[*index]
@@ -41,10 +41,11 @@ impl Play {
 
     /// Counts an effect that is about to be performed.
     pub(super) fn meet(&mut self, who: ProcessId) {
-        let (Some(effect), Some(task)) = (self.next_effect(who).cloned(), self.task(who)) else {
+        let (Some(effect), Some(task)) = (self.next_effect(who).cloned(), self.task_address(who))
+        else {
             return;
         };
-        for (index, surprise) in self.scenario.surprises.iter().enumerate() {
+        for (index, surprise) in self.scenario.faults.iter().enumerate() {
             if surprise.at.task == task && touches(&surprise.at, &effect) {
                 self.met.counts[index] += 1;
             }
@@ -54,17 +55,17 @@ impl Play {
     /// Has it befall.
     pub(super) fn befall_told(&mut self, who: ProcessId, index: usize) -> Result<(), Failure> {
         self.met.used[index] = true;
-        let surprise = self.scenario.surprises[index].clone();
-        let was_clean = self.is_clean;
-        let befell = match surprise.deed {
-            Told::Kill => self.befall(who, &Deed::Kill),
+        let surprise = self.scenario.faults[index].clone();
+        let was_clean = self.is_fault_free;
+        let befell = match surprise.kind {
+            Told::Kill => self.befall(who, &Fault::Kill),
             Told::KillAfter => {
-                self.step(who)?;
+                self.step_process(who)?;
                 self.machine.send_signal(who, Signal::KILL);
                 Ok(())
             }
             Told::Preempt => return self.preempt(who, &surprise),
-            Told::Begin => {
+            Told::BeginStep => {
                 let begins = self.to_begin().next();
                 return match begins {
                     Some(index) => self.begin(index),
@@ -74,7 +75,7 @@ impl Play {
                     )),
                 };
             }
-            Told::Time => {
+            Told::AdvanceTime => {
                 return match self.next_moment() {
                     Some(moment) => {
                         self.machine.advance_to(moment);
@@ -85,38 +86,40 @@ impl Play {
                     }
                 };
             }
-            Told::ContainerKill => self.befall(who, &Deed::ContainerKill),
-            Told::ContainerRestart => self.befall(who, &Deed::ContainerRestart),
-            Told::PowerCut => self.befall(who, &Deed::PowerCut(surprise.keeps.unwrap_or(0))),
+            Told::ContainerKill => self.befall(who, &Fault::ContainerKill),
+            Told::ContainerRestart => self.befall(who, &Fault::ContainerRestart),
+            Told::PowerCut => self.befall(who, &Fault::PowerCut(surprise.outcome.unwrap_or(0))),
             Told::Suspend => {
-                let lasts = surprise.lasts.map(|span| span.0).unwrap_or_default();
-                self.befall(who, &Deed::Suspend(lasts))
+                let lasts = surprise.duration.map(|span| span.0).unwrap_or_default();
+                self.befall(who, &Fault::Suspend(lasts))
             }
-            Told::Fail(errno) if surprise.sticky => {
-                let befell = self.befall(who, &Deed::RefuseForGood(errno));
+            Told::Errno(errno) if surprise.sticky => {
+                let befell = self.befall(who, &Fault::FailEffectForGood(errno));
                 if let Some(sticky) = &mut self.sticky {
-                    sticky.touches = surprise.at.touches;
+                    sticky.touches = surprise.at.object;
                 }
                 befell
             }
-            Told::Fail(errno) => self.befall(who, &Deed::Refuse(errno)),
+            Told::Errno(errno) => self.befall(who, &Fault::FailEffect(errno)),
         };
-        self.is_clean = was_clean;
+        self.is_fault_free = was_clean;
         befell
     }
 
     /// Somebody else goes on: the one who is named, else the next who can.
-    fn preempt(&mut self, who: ProcessId, surprise: &Surprise) -> Result<(), Failure> {
+    fn preempt(&mut self, who: ProcessId, surprise: &FaultSpec) -> Result<(), Failure> {
         let others: Vec<ProcessId> =
             self.machine.ready_processes().into_iter().filter(|other| *other != who).collect();
-        let named = |other: &ProcessId| self.task(*other) == surprise.to && surprise.to.is_some();
-        let next = others.iter().find(|other| named(other)).or_else(|| match surprise.to {
+        let named = |other: &ProcessId| {
+            self.task_address(*other) == surprise.next && surprise.next.is_some()
+        };
+        let next = others.iter().find(|other| named(other)).or_else(|| match surprise.next {
             None => others.first(),
             Some(_) => None,
         });
         let begins = self.to_begin().next();
         match (next, begins) {
-            (Some(&other), _) => self.step(other),
+            (Some(&other), _) => self.step_process(other),
             (None, Some(index)) => self.begin(index),
             (None, None) => {
                 Err(expect::failure("a surprise", "nobody else can go on at a preemption"))
@@ -125,14 +128,14 @@ impl Play {
     }
 
     /// How often the address of the story's surprise of this number came up.
-    pub fn came_up(&self, index: usize) -> u32 {
+    pub fn occurrences_of(&self, index: usize) -> u32 {
         self.met.counts.get(index).copied().unwrap_or_default()
     }
 
     /// The story's surprises whose address never came up: a replay that leaves one out is none.
-    pub fn unmet(&self) -> Option<Failure> {
+    pub fn unreached_fault(&self) -> Option<Failure> {
         let index = self.met.used.iter().position(|used| !used)?;
-        let At { task, effect, touches, nth } = &self.scenario.surprises[index].at;
+        let EffectAddress { task, effect, object: touches, nth } = &self.scenario.faults[index].at;
         let place = touches.as_deref().unwrap_or("anything");
         Some(expect::failure(
             "a surprise",
@@ -143,27 +146,29 @@ impl Play {
     }
 
     /// The calm move, or what the story has befall instead.
-    pub(super) fn or_told(&self, calm: Move) -> Move {
+    pub(super) fn or_told(&self, calm: Transition) -> Transition {
         match calm {
-            Move::Step(who) => self.told(who).map_or(Move::Step(who), |it| Move::Told(who, it)),
+            Transition::Process(who) => self
+                .told(who)
+                .map_or(Transition::Process(who), |it| Transition::InjectScripted(who, it)),
             other => other,
         }
     }
 }
 
 /// Is this effect at the address, its ordinal aside?
-fn touches(at: &At, effect: &Effect) -> bool {
-    is_about(effect, at.effect, at.touches.as_deref())
+fn touches(at: &EffectAddress, effect: &Effect) -> bool {
+    matches_effect(effect, at.effect, at.object.as_deref())
 }
 
 /// Is this effect of the kind, and about something that has the text in it?
-pub fn is_about(effect: &Effect, kind: Kind, text: Option<&str>) -> bool {
-    Kind::of(effect) == kind
-        && text.is_none_or(|text| objects(effect).iter().any(|it| it.contains(text)))
+pub fn matches_effect(effect: &Effect, kind: EffectKind, text: Option<&str>) -> bool {
+    EffectKind::of(effect) == kind
+        && text.is_none_or(|text| effect_objects(effect).iter().any(|it| it.contains(text)))
 }
 
 /// What an effect is about, as text: paths, programs with their arguments, printed words.
-pub fn objects(effect: &Effect) -> Vec<String> {
+pub fn effect_objects(effect: &Effect) -> Vec<String> {
     let path = |path: &Path| path.to_string_lossy().into_owned();
     let place = |place: &Place| path(&place.path);
     match effect {

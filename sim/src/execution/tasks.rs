@@ -2,30 +2,30 @@
 
 use hermes::name::Profile;
 
-use super::Play;
+use super::Execution;
 use crate::machine::process::{Process, ProcessBody};
 use crate::machine::world::ProcessId;
-use crate::scenario::{Container, Name, Task};
+use crate::scenario::{ContainerName, ProfileName, TaskAddress};
 
-impl Play {
+impl Execution {
     /// What the story calls this process, if it runs our program.
-    pub fn task(&self, who: ProcessId) -> Option<Task> {
+    pub fn task_address(&self, who: ProcessId) -> Option<TaskAddress> {
         let process = self.machine.world.process(who)?;
         if !matches!(process.body, ProcessBody::Task(_)) {
             return None;
         }
         if let Some(command) = self.commands.get(&process.serial) {
-            return Some(Task::Run(command.name.clone()));
+            return Some(TaskAddress::Run(command.name.clone()));
         }
-        let container = Container(who.container.0);
+        let container = ContainerName(who.container.0);
         let words = words(process);
         let has = |first: &str, second: &str| words.windows(2).any(|two| two == [first, second]);
         if has("boot", "init") {
-            Some(Task::Init(container))
+            Some(TaskAddress::Init(container))
         } else if has("boot", "tree") {
-            Some(Task::Tree(container))
+            Some(TaskAddress::Tree(container))
         } else if has("gateway", "run") {
-            profile_of(&words).map(|profile| Task::Gateway(Name(profile)))
+            profile_of(&words).map(|profile| TaskAddress::Gateway(ProfileName(profile)))
         } else {
             None
         }

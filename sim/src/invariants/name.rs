@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-pub use crate::scenario::Promise as Name;
+pub use crate::scenario::Invariant as Name;
 
 use Name as N;
 

@@ -4,8 +4,8 @@
 
 use std::fmt::Write as _;
 
-use crate::scenario::words::Signal;
-use crate::scenario::world::{Act, Behaviour, Program};
+use crate::scenario::words::SignalName;
+use crate::scenario::world::{ActionSpec, BehaviourSpec, ProgramSpec};
 
 /// What interprets the lines. A hundredth of a second is the smallest step of the clock that Perl has without modules.
 const INTERPRETER: &str = r#"
@@ -45,9 +45,9 @@ while (1) {
 "#;
 
 /// The program's text.
-pub(super) fn script(program: &Program) -> String {
+pub(super) fn script(program: &ProgramSpec) -> String {
     let lines: Vec<String> = program.iter().map(line).collect();
-    let needs_socket = program.iter().any(|line| line.act == Act::Serve);
+    let needs_socket = program.iter().any(|line| line.act == ActionSpec::Serve);
     let socket = if needs_socket { "use IO::Socket;\n" } else { "" };
     let mut text = format!("#!/usr/bin/perl\nuse strict;\nuse POSIX ();\n{socket}");
     let _ = writeln!(text, "my @lines = ({});", lines.join(", ")); // a String takes everything
@@ -55,32 +55,32 @@ pub(super) fn script(program: &Program) -> String {
     text
 }
 
-fn line(line: &Behaviour) -> String {
+fn line(line: &BehaviourSpec) -> String {
     let on = line.on.map(name).unwrap_or_default();
     let after = line.after.0.as_secs_f64();
     let (act, with) = match &line.act {
-        Act::ReadyFd => ("ready", String::new()),
-        Act::Serve => ("serve", String::new()),
-        Act::Ignore => ("ignore", String::new()),
-        Act::Fork => ("fork", String::new()),
-        Act::Exit(code) => ("exit", code.to_string()),
-        Act::Print(text) => ("print", text.replace('\\', "\\\\").replace('\'', "\\'")),
+        ActionSpec::ReadyFd => ("ready", String::new()),
+        ActionSpec::Serve => ("serve", String::new()),
+        ActionSpec::Ignore => ("ignore", String::new()),
+        ActionSpec::Fork => ("fork", String::new()),
+        ActionSpec::Exit(code) => ("exit", code.to_string()),
+        ActionSpec::Print(text) => ("print", text.replace('\\', "\\\\").replace('\'', "\\'")),
     };
     format!("['{on}', {after}, '{act}', '{with}']")
 }
 
 /// A signal as the shell names it.
-pub(super) fn name(signal: Signal) -> &'static str {
+pub(super) fn name(signal: SignalName) -> &'static str {
     match signal {
-        Signal::Hup => "HUP",
-        Signal::Int => "INT",
-        Signal::Quit => "QUIT",
-        Signal::Kill => "KILL",
-        Signal::Usr1 => "USR1",
-        Signal::Usr2 => "USR2",
-        Signal::Term => "TERM",
-        Signal::Cont => "CONT",
-        Signal::Stop => "STOP",
+        SignalName::Hup => "HUP",
+        SignalName::Int => "INT",
+        SignalName::Quit => "QUIT",
+        SignalName::Kill => "KILL",
+        SignalName::Usr1 => "USR1",
+        SignalName::Usr2 => "USR2",
+        SignalName::Term => "TERM",
+        SignalName::Cont => "CONT",
+        SignalName::Stop => "STOP",
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_line_is_a_list_that_perl_reads() {
-        let program: Program = serde_json::from_str(
+        let program: ProgramSpec = serde_json::from_str(
             r#"[{"on": "TERM", "after": "500ms", "do": "exit 3"}, {"do": "print it's"}]"#,
         )
         .expect("a program");

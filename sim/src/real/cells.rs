@@ -18,7 +18,10 @@ mod held;
 mod replay;
 mod view;
 
-pub use cell::{After, Calm, Ended, calm, gated, play};
-pub use eyes::see;
-pub use ground::{Ground, Image, Of};
+pub use cell::{
+    BaselineRun, CrashPointOutcome, RecoveryAction, run_baseline, run_crash_point,
+    with_container_gate,
+};
+pub use eyes::self_test_observer;
+pub use ground::{ImageId, Testbed, TestbedKind};
 pub use replay::{replay, why_not};

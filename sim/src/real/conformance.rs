@@ -26,12 +26,12 @@ mod view;
 
 use std::time::Duration;
 
-use crate::real::{Parts, wait, word};
-use crate::scenario::world::S6;
-use fake::Fake;
-use real::Real;
-use sequence::{Sequence, Step};
-use view::Outcome;
+use crate::real::{MachinePaths, version_name, wait};
+use crate::scenario::world::S6Spec;
+use fake::FakeS6;
+use real::RealS6;
+use sequence::{Sequence, SequenceStep};
+use view::ActOutcome;
 
 /// How long the fake is given to come to rest, by its own clock.
 const REST: Duration = Duration::from_secs(4);
@@ -44,29 +44,38 @@ const CONFIRM: Duration = Duration::from_millis(200);
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct ConformanceCount {
     /// Acts whose answers and worlds were compared.
     pub steps: usize,
 }
 
 /// Plays a sequence on both. `Err` tells the first difference.
-pub fn play(parts: &Parts, version: S6, sequence: &Sequence) -> Result<Tally, String> {
-    let mut allowed = Fake::all(version);
-    let mut real = Real::new(parts, version)?;
-    let mut tally = Tally::default();
+pub fn play(
+    parts: &MachinePaths,
+    version: S6Spec,
+    sequence: &Sequence,
+) -> Result<ConformanceCount, String> {
+    let mut allowed = FakeS6::all(version);
+    let mut real = RealS6::new(parts, version)?;
+    let mut tally = ConformanceCount::default();
     for (index, step) in sequence.steps.iter().enumerate() {
         tally.steps += step.acts().len();
-        let place = format!("{} on s6 {}, step {}", sequence.name, word(version), index + 1);
+        let place =
+            format!("{} on s6 {}, step {}", sequence.name, version_name(version), index + 1);
         lockstep(&mut allowed, &mut real, step)
-            .map_err(|what| format!("{place}, {}: {what}", step.told()))?;
+            .map_err(|what| format!("{place}, {}: {what}", step.to_json()))?;
     }
     Ok(tally)
 }
 
 /// One step on both; the fakes that answered otherwise than the real one are dropped.
-fn lockstep(allowed: &mut Vec<Fake>, real: &mut Real, step: &Step) -> Result<(), String> {
+fn lockstep(
+    allowed: &mut Vec<FakeS6>,
+    real: &mut RealS6,
+    step: &SequenceStep,
+) -> Result<(), String> {
     let acts = step.acts();
-    let branches: Vec<(Fake, Vec<Outcome>)> =
+    let branches: Vec<(FakeS6, Vec<ActOutcome>)> =
         std::mem::take(allowed).iter().flat_map(|fake| fake.branches(acts)).collect();
     let mut found = Vec::new();
     for act in acts {
@@ -85,8 +94,8 @@ fn lockstep(allowed: &mut Vec<Fake>, real: &mut Real, step: &Step) -> Result<(),
 }
 
 /// Waits until the real world is one that the fake allows, and stays it.
-fn at_rest(allowed: &mut Vec<Fake>, real: &mut Real) -> Result<(), String> {
-    let views: Vec<_> = allowed.iter().map(Fake::view).collect();
+fn at_rest(allowed: &mut Vec<FakeS6>, real: &mut RealS6) -> Result<(), String> {
+    let views: Vec<_> = allowed.iter().map(FakeS6::view).collect();
     let mut look = || {
         let now = real.view();
         if views.contains(&now) {

@@ -28,12 +28,12 @@ use bollard::query_parameters::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::machine::Machine;
-use super::vessel::Vessel;
+use super::machine::RealMachine;
+use super::vessel::ContainerHandle;
 use super::{story, wait};
-use crate::scenario::{Scenario, World};
-use docker::Docked;
-use keeper::Keeper;
+use crate::scenario::{Scenario, WorldSpec};
+use docker::EngineContainer;
+use keeper::VolumeHolder;
 
 /// How long the engine may take for anything that it does by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,20 +55,20 @@ pub struct Engine {
 
 /// What a story did not hold for, and what there was then.
 #[derive(Debug)]
-pub struct Broken {
+pub struct ScenarioFailure {
     /// What did not hold.
     pub what: String,
     /// Each with a name: logs, slots, processes.
     pub evidence: Vec<(String, String)>,
 }
 
-impl From<String> for Broken {
+impl From<String> for ScenarioFailure {
     fn from(what: String) -> Self {
         Self { what, evidence: Vec::new() }
     }
 }
 
-fn said(error: &bollard::errors::Error) -> String {
+fn engine_error(error: &bollard::errors::Error) -> String {
     format!("the engine says: {error}")
 }
 
@@ -79,7 +79,7 @@ impl Engine {
         let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
         let connected = runtime
             .block_on(async { Docker::connect_with_local_defaults()?.negotiate_version().await });
-        let docker = connected.map_err(|error| said(&error))?;
+        let docker = connected.map_err(|error| engine_error(&error))?;
         Ok(Arc::new(Self { docker, runtime, run: run.to_owned() }))
     }
 
@@ -95,7 +95,7 @@ impl Engine {
     ) -> Result<T, String> {
         let answer = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, ask).await });
         let answer = answer.map_err(|_| format!("the engine did not answer in {PATIENCE:?}"))?;
-        answer.map_err(|error| said(&error))
+        answer.map_err(|error| engine_error(&error))
     }
 
     fn labels(&self, story: &str) -> BTreeMap<String, String> {
@@ -112,7 +112,7 @@ impl Engine {
     }
 
     /// Removes what this run has made so far and not removed.
-    pub fn clear(&self) -> Result<(), String> {
+    pub fn remove_run(&self) -> Result<(), String> {
         self.remove(&format!("{OF_RUN}={}", self.run))
     }
 
@@ -160,20 +160,20 @@ impl Engine {
 }
 
 /// Plays a story in containers of this image, which stands on `base`. All that it makes is gone afterwards.
-pub fn play(
+pub fn run_scenario(
     engine: &Arc<Engine>,
     image: &str,
     base: &str,
     scenario: &Scenario,
-) -> Result<(), Broken> {
+) -> Result<(), ScenarioFailure> {
     let name = engine.name_of(&format!("{base}-{}", scenario.name));
     let played = machine(engine, image, &name, Vec::new(), &scenario.world)
-        .map_err(Broken::from)
+        .map_err(ScenarioFailure::from)
         .and_then(|mut machine| {
             story::play(&mut machine, scenario)
-                .map_err(|what| Broken { what, evidence: machine.evidence() })
+                .map_err(|what| ScenarioFailure { what, evidence: machine.evidence() })
         });
-    played.and(engine.forget(&name).map_err(Broken::from))
+    played.and(engine.forget(&name).map_err(ScenarioFailure::from))
 }
 
 /// Containers of this image for the story of this name. `shown` are places of this machine, each as `OUTSIDE:INSIDE`;
@@ -183,10 +183,12 @@ pub(super) fn machine(
     image: &str,
     name: &str,
     shown: Vec<String>,
-    world: &World,
-) -> Result<Machine, String> {
+    world: &WorldSpec,
+) -> Result<RealMachine, String> {
     engine.make_volume(name, name)?;
-    let keeper = std::rc::Rc::new(Keeper::new(engine.clone(), image, name, shown));
-    let vessel = |number: u8| -> Box<dyn Vessel> { Box::new(Docked::new(keeper.clone(), number)) };
-    Machine::of((1..=world.containers).map(vessel).collect(), world)
+    let keeper = std::rc::Rc::new(VolumeHolder::new(engine.clone(), image, name, shown));
+    let vessel = |number: u8| -> Box<dyn ContainerHandle> {
+        Box::new(EngineContainer::new(keeper.clone(), number))
+    };
+    RealMachine::with_containers((1..=world.containers).map(vessel).collect(), world)
 }

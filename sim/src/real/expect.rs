@@ -2,25 +2,25 @@
 
 use hermes::name::Profile;
 
-use super::inside::{Outcome, uid};
+use super::inside::{ExecOutput, uid};
 use super::look;
-use super::machine::Machine;
+use super::machine::RealMachine;
 use super::setup::place;
-use super::vessel::Seen;
+use super::vessel::ObservedFile;
 use crate::observe::word::ObservedIntent;
-use crate::scenario::expect::{File, Kind, Status};
-use crate::scenario::words::{Intent, User};
-use crate::scenario::{Container, Expect, Run};
+use crate::scenario::expect::{FileExpect, FileKindSpec, StatusExpect};
+use crate::scenario::words::{IntentSpec, User};
+use crate::scenario::{ContainerName, Expect, RunStep};
 
-type Held = Result<(), String>;
+type CheckResult = Result<(), String>;
 
-fn must(holds: bool, what: impl FnOnce() -> String) -> Held {
+fn must(holds: bool, what: impl FnOnce() -> String) -> CheckResult {
     if holds { Ok(()) } else { Err(what()) }
 }
 
 /// Did a command end as expected?
-pub(super) fn command(run: &Run, ended: &Outcome) -> Held {
-    let Outcome { code, out, err, took } = ended;
+pub(super) fn command(run: &RunStep, ended: &ExecOutput) -> CheckResult {
+    let ExecOutput { code, out, err, took } = ended;
     let expect = &run.expect;
     let is_asked = *expect != Default::default();
     let Some(code) = code else {
@@ -42,15 +42,15 @@ pub(super) fn command(run: &Run, ended: &Outcome) -> Held {
 }
 
 /// Does all of it hold now?
-pub(super) fn holds(machine: &mut Machine, expect: &Expect) -> Held {
+pub(super) fn holds(machine: &mut RealMachine, expect: &Expect) -> CheckResult {
     containers(machine, expect)?;
     expect.up.iter().try_for_each(|name| is_up(machine, &name.0))?;
     expect.down.iter().try_for_each(|name| is_down(machine, &name.0))?;
     slots(machine, expect)?;
     for (name, intent) in &expect.intent {
         let wanted = match intent {
-            Intent::Running => ObservedIntent::Running,
-            Intent::Stopped => ObservedIntent::Stopped,
+            IntentSpec::Running => ObservedIntent::Running,
+            IntentSpec::Stopped => ObservedIntent::Stopped,
         };
         let found = look::intent(machine, &name.0);
         must(found == wanted, || format!("the intent of {name} is `{found}`"))?;
@@ -61,7 +61,7 @@ pub(super) fn holds(machine: &mut Machine, expect: &Expect) -> Held {
     expect.status.iter().try_for_each(|(name, status)| says(machine, &name.0, status))
 }
 
-fn is_up(machine: &Machine, profile: &Profile) -> Held {
+fn is_up(machine: &RealMachine, profile: &Profile) -> CheckResult {
     let found = look::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
     must(found.is_supervised, || format!("nobody looks after the slot of {profile}"))?;
     let live = look::live(machine, profile);
@@ -70,7 +70,7 @@ fn is_up(machine: &Machine, profile: &Profile) -> Held {
     must(is_ready, || format!("{profile} is not up, ready and wanted up: {:?}", found.record))
 }
 
-fn is_down(machine: &Machine, profile: &Profile) -> Held {
+fn is_down(machine: &RealMachine, profile: &Profile) -> CheckResult {
     let found = look::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
     let live = look::live(machine, profile);
     must(live == 0, || format!("a gateway of {profile} lives"))?;
@@ -78,7 +78,7 @@ fn is_down(machine: &Machine, profile: &Profile) -> Held {
     must(is_down, || format!("{profile} is not down and wanted down: {:?}", found.record))
 }
 
-fn slots(machine: &Machine, expect: &Expect) -> Held {
+fn slots(machine: &RealMachine, expect: &Expect) -> CheckResult {
     let names = look::slot_names(machine, &look::scanned(machine));
     if let Some(wanted) = &expect.slots {
         let mut wanted: Vec<String> = wanted.iter().map(|it| format!("gateway-{it}")).collect();
@@ -91,7 +91,7 @@ fn slots(machine: &Machine, expect: &Expect) -> Held {
     Ok(())
 }
 
-fn counts(machine: &Machine, expect: &Expect) -> Held {
+fn counts(machine: &RealMachine, expect: &Expect) -> CheckResult {
     for (name, wanted) in &expect.gateways {
         let found = look::live(machine, &name.0);
         must(found == usize::from(*wanted), || format!("{found} gateways of {name} live"))?;
@@ -119,7 +119,7 @@ fn counts(machine: &Machine, expect: &Expect) -> Held {
     Ok(())
 }
 
-fn printed(machine: &Machine, expect: &Expect) -> Held {
+fn printed(machine: &RealMachine, expect: &Expect) -> CheckResult {
     for (name, texts) in &expect.log_has {
         let said = look::log(machine, &name.0);
         for text in &texts.0 {
@@ -141,7 +141,7 @@ fn printed(machine: &Machine, expect: &Expect) -> Held {
     Ok(())
 }
 
-fn containers(machine: &mut Machine, expect: &Expect) -> Held {
+fn containers(machine: &mut RealMachine, expect: &Expect) -> CheckResult {
     for container in &expect.running {
         must(machine.runs(*container), || format!("{container} does not run"))?;
     }
@@ -151,11 +151,11 @@ fn containers(machine: &mut Machine, expect: &Expect) -> Held {
     Ok(())
 }
 
-fn is_file(machine: &Machine, address: &str, wanted: &File) -> Held {
-    let seen = machine.see(Container(1), &place(address));
-    let kind = seen.as_ref().map_or(Kind::Absent, |it| it.kind);
+fn is_file(machine: &RealMachine, address: &str, wanted: &FileExpect) -> CheckResult {
+    let seen = machine.observe_file(ContainerName(1), &place(address));
+    let kind = seen.as_ref().map_or(FileKindSpec::Absent, |it| it.kind);
     must(kind == wanted.is, || format!("`{address}` is {kind:?}, not {:?}", wanted.is))?;
-    let text = seen.as_ref().map(Seen::text).unwrap_or_default();
+    let text = seen.as_ref().map(ObservedFile::text).unwrap_or_default();
     for wanted in &wanted.has.0 {
         must(text.contains(wanted.as_str()), || format!("`{address}` lacks {wanted:?}: {text}"))?;
     }
@@ -169,9 +169,9 @@ fn is_file(machine: &Machine, address: &str, wanted: &File) -> Held {
 }
 
 /// What `gateway status --json` says.
-fn says(machine: &Machine, profile: &Profile, wanted: &Status) -> Held {
+fn says(machine: &RealMachine, profile: &Profile, wanted: &StatusExpect) -> CheckResult {
     let argv = ["hermes", "-p", profile.as_str(), "gateway", "status", "--json"];
-    let ended = machine.run(Container(1), User::Hermes, &machine.env(), &argv)?;
+    let ended = machine.run(ContainerName(1), User::Hermes, &machine.env(), &argv)?;
     let document: serde_json::Value = serde_json::from_str(&ended.out)
         .map_err(|error| format!("status is no JSON, {error}: {:?} {:?}", ended.out, ended.err))?;
     let gateway = &document["gateways"][0];

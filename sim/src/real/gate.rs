@@ -14,5 +14,5 @@ pub mod controller;
 pub mod plan;
 pub mod trace;
 
-pub use controller::Controller;
+pub use controller::GateController;
 pub use hermes::host::os::gate::SOCKET;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::life::Life;
+use super::life::NamespaceSet;
 use crate::scenario::words::User;
 
 /// A command that takes longer than this hangs, and is killed.
@@ -21,7 +21,7 @@ pub(crate) fn uid(user: User) -> u32 {
 
 /// What a program printed, and its exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
+pub(crate) struct ExecOutput {
     /// `None`: a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -31,40 +31,40 @@ pub(crate) struct Outcome {
 
 /// A program that was begun.
 #[derive(Debug)]
-pub(crate) struct Begun {
+pub(crate) struct RunningExec {
     child: Child,
     since: Instant,
 }
 
 /// Runs a program that sees the container's files and is none of its processes: it outlives their end.
 pub(crate) fn beside(
-    life: &Life,
+    life: &NamespaceSet,
     user: User,
     env: &BTreeMap<String, String>,
     argv: &[&str],
-) -> Result<Outcome, String> {
+) -> Result<ExecOutput, String> {
     spawn(life, &["--mount", "--net", "--ipc"], user, env, argv, Stdio::null())?.end()
 }
 
 /// Begins a program in a started container, or one that is only mounted, its environment what is given alone.
 pub(crate) fn begin(
-    life: &Life,
+    life: &NamespaceSet,
     user: User,
     env: &BTreeMap<String, String>,
     argv: &[&str],
     stdin: Stdio,
-) -> Result<Begun, String> {
+) -> Result<RunningExec, String> {
     spawn(life, &["--pid", "--mount", "--net", "--ipc"], user, env, argv, stdin)
 }
 
 fn spawn(
-    life: &Life,
+    life: &NamespaceSet,
     namespaces: &[&str],
     user: User,
     env: &BTreeMap<String, String>,
     argv: &[&str],
     stdin: Stdio,
-) -> Result<Begun, String> {
+) -> Result<RunningExec, String> {
     let uid = uid(user).to_string();
     let mut command = Command::new("nsenter");
     command.args(["--target", &life.init().to_string()]).args(namespaces);
@@ -85,10 +85,10 @@ fn spawn(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("failed to start nsenter: {error}"))?;
-    Ok(Begun { child, since: Instant::now() })
+    Ok(RunningExec { child, since: Instant::now() })
 }
 
-impl Begun {
+impl RunningExec {
     /// Gives it this to read, and no more.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), String> {
         use std::io::Write;
@@ -100,7 +100,7 @@ impl Begun {
     }
 
     /// Waits for its end.
-    pub(crate) fn end(self) -> Result<Outcome, String> {
+    pub(crate) fn end(self) -> Result<ExecOutput, String> {
         let ended = self.child.wait_with_output();
         let Output { status, stdout, stderr } =
             ended.map_err(|error| format!("failed to wait for nsenter: {error}"))?;
@@ -108,6 +108,6 @@ impl Begun {
         let (out, err, took) = (text(stdout), text(stderr), self.since.elapsed());
         // `timeout` ends itself by the signal that it sent; a shell would say 137.
         let code = status.code().filter(|code| *code != 137);
-        Ok(Outcome { code, out, err, took })
+        Ok(ExecOutput { code, out, err, took })
     }
 }

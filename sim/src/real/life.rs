@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::processes::{self, Process, first_child, raw};
+use super::processes::{self, HostProcess, first_child, raw};
 use super::wait;
 
 const INIT: &str = include_str!("init.sh");
 
 /// What a container consists of, outside.
 #[derive(Clone, Debug)]
-pub(crate) struct Layers {
+pub(crate) struct OverlayLayers {
     /// The root directory of a Debian; never written to.
     pub(crate) lower: PathBuf,
     /// What the container adds, and what it prints.
@@ -30,7 +30,7 @@ pub(crate) struct Layers {
     pub(crate) program: PathBuf,
 }
 
-impl Layers {
+impl OverlayLayers {
     /// What the container printed, in all its lives.
     pub(crate) fn console(&self) -> PathBuf {
         self.scratch.join("console")
@@ -53,7 +53,7 @@ pub(crate) fn failed(verb: &str, path: &Path, error: &std::io::Error) -> String 
 
 /// A life, mounted or started.
 #[derive(Debug)]
-pub(crate) struct Life {
+pub(crate) struct NamespaceSet {
     outer: Child,
     init: u32,
     handle: OwnedFd,
@@ -61,9 +61,9 @@ pub(crate) struct Life {
     is_started: bool,
 }
 
-impl Life {
+impl NamespaceSet {
     /// The mounts are there, nothing runs yet.
-    pub(crate) fn mount(layers: &Layers) -> Result<Self, String> {
+    pub(crate) fn mount(layers: &OverlayLayers) -> Result<Self, String> {
         let mounted = layers.scratch.join("mounted");
         let _ = std::fs::remove_file(&mounted); // of the life before, if there was one
         let console = layers.console();
@@ -104,7 +104,7 @@ impl Life {
             (false, Some(status)) => Ok(Err(format!("{status} before its root was mounted"))),
         })
         .and_then(|ended| ended)
-        .map_err(|what| format!("{what}: {}", said(&console)))?;
+        .map_err(|what| format!("{what}: {}", read_console(&console)))?;
         Ok(life)
     }
 
@@ -147,7 +147,7 @@ impl Life {
     }
 
     /// All that lives in it.
-    pub(crate) fn processes(&self) -> Vec<Process> {
+    pub(crate) fn processes(&self) -> Vec<HostProcess> {
         if self.is_started { processes::of_namespace(self.init) } else { Vec::new() }
     }
 
@@ -173,14 +173,14 @@ impl Life {
     }
 }
 
-impl Drop for Life {
+impl Drop for NamespaceSet {
     fn drop(&mut self) {
         self.kill();
     }
 }
 
 /// What a container printed.
-pub(crate) fn said(console: &Path) -> String {
+pub(crate) fn read_console(console: &Path) -> String {
     let bytes = std::fs::read(console).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -8,38 +8,38 @@ use std::time::Duration;
 
 use rustix::process::Signal as RawSignal;
 
-use super::inside::{self, Outcome};
-use super::life::{self, Layers, Life};
+use super::inside::{self, ExecOutput};
+use super::life::{self, NamespaceSet, OverlayLayers};
 use super::outside;
-use super::processes::Process;
-use super::vessel::{End, Seen, Start, Vessel};
+use super::processes::HostProcess;
+use super::vessel::{AwaitExit, ContainerHandle, ObservedFile, StartOptions};
 use crate::machine::image::HOME;
-use crate::scenario::words::{Signal, User};
+use crate::scenario::words::{SignalName, User};
 
 /// One container.
 #[derive(Debug)]
-pub(crate) struct Namespaces {
-    layers: Layers,
-    life: Life,
+pub(crate) struct NamespaceContainer {
+    layers: OverlayLayers,
+    life: NamespaceSet,
 }
 
-impl Namespaces {
+impl NamespaceContainer {
     /// Mounted, not started.
-    pub(crate) fn new(layers: Layers) -> Result<Self, String> {
+    pub(crate) fn new(layers: OverlayLayers) -> Result<Self, String> {
         layers.make()?;
-        let life = Life::mount(&layers)?;
+        let life = NamespaceSet::mount(&layers)?;
         Ok(Self { layers, life })
     }
 
     /// The life that is mounted, for whoever does the rest without a story.
-    pub(crate) fn into_life(self) -> Life {
+    pub(crate) fn into_life(self) -> NamespaceSet {
         self.life
     }
 
     /// A life that is over is followed by one that is only mounted.
     fn mount_again(&mut self) -> Result<(), String> {
         if self.life.is_started() && self.life.ended().is_some() {
-            self.life = Life::mount(&self.layers)?;
+            self.life = NamespaceSet::mount(&self.layers)?;
         }
         Ok(())
     }
@@ -50,8 +50,8 @@ impl Namespaces {
     }
 }
 
-impl Vessel for Namespaces {
-    fn start(&mut self, start: &Start) -> Result<(), String> {
+impl ContainerHandle for NamespaceContainer {
+    fn start(&mut self, start: &StartOptions) -> Result<(), String> {
         self.mount_again()?;
         let root = quote(&self.layers.scratch.join("merged").display().to_string());
         let mut words = Vec::new();
@@ -92,7 +92,7 @@ impl Vessel for Namespaces {
     fn recreate(&mut self) -> Result<(), String> {
         self.life.kill();
         self.layers.make()?;
-        self.life = Life::mount(&self.layers)?;
+        self.life = NamespaceSet::mount(&self.layers)?;
         Ok(())
     }
 
@@ -100,17 +100,17 @@ impl Vessel for Namespaces {
         self.mount_again()
     }
 
-    fn runs(&mut self) -> bool {
+    fn is_running(&mut self) -> bool {
         self.life.is_started() && self.life.ended().is_none()
     }
 
-    fn begin(
+    fn begin_exec(
         &self,
         user: User,
         env: &BTreeMap<String, String>,
         argv: &[&str],
         stdin: &[u8],
-    ) -> Result<End, String> {
+    ) -> Result<AwaitExit, String> {
         let how = if stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
         let mut begun = inside::begin(&self.life, user, env, argv, how)?;
         if !stdin.is_empty() {
@@ -119,40 +119,40 @@ impl Vessel for Namespaces {
         Ok(Box::new(move || begun.end()))
     }
 
-    fn change(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<Outcome, String> {
+    fn run_script(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<ExecOutput, String> {
         let path = "/usr/sbin:/usr/bin:/sbin:/bin".to_owned();
         let env = BTreeMap::from([("PATH".to_owned(), path)]);
         let argv = [&["sh", "-ec", script, "sh"], words].concat();
-        self.begin(User::Root, &env, &argv, stdin)?()
+        self.begin_exec(User::Root, &env, &argv, stdin)?()
     }
 
-    fn see(&self, path: &str) -> Option<Seen> {
-        outside::see(&self.path(path))
+    fn observe_file(&self, path: &str) -> Option<ObservedFile> {
+        outside::observe_file(&self.path(path))
     }
 
-    fn outside(&self, path: &str) -> Result<PathBuf, String> {
+    fn procfs_path(&self, path: &str) -> Result<PathBuf, String> {
         Ok(self.path(path))
     }
 
-    fn listens(&self, fifo: &str) -> Result<(), String> {
+    fn check_fifo_reader(&self, fifo: &str) -> Result<(), String> {
         outside::listens(&self.path(fifo))
     }
 
-    fn processes(&self) -> Vec<Process> {
+    fn processes(&self) -> Vec<HostProcess> {
         self.life.processes()
     }
 
-    fn signal(&self, to: &Process, signal: Signal) -> Result<(), String> {
+    fn signal(&self, to: &HostProcess, signal: SignalName) -> Result<(), String> {
         to.signal(raw(signal));
         Ok(())
     }
 
-    fn holders(&self, inode: u64) -> Vec<u32> {
+    fn lock_holders(&self, inode: u64) -> Vec<u32> {
         outside::holders(inode)
     }
 
     fn console(&self) -> String {
-        life::said(&self.layers.console())
+        life::read_console(&self.layers.console())
     }
 }
 
@@ -161,16 +161,16 @@ fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-fn raw(signal: Signal) -> RawSignal {
+fn raw(signal: SignalName) -> RawSignal {
     match signal {
-        Signal::Hup => RawSignal::HUP,
-        Signal::Int => RawSignal::INT,
-        Signal::Quit => RawSignal::QUIT,
-        Signal::Kill => RawSignal::KILL,
-        Signal::Usr1 => RawSignal::USR1,
-        Signal::Usr2 => RawSignal::USR2,
-        Signal::Term => RawSignal::TERM,
-        Signal::Cont => RawSignal::CONT,
-        Signal::Stop => RawSignal::STOP,
+        SignalName::Hup => RawSignal::HUP,
+        SignalName::Int => RawSignal::INT,
+        SignalName::Quit => RawSignal::QUIT,
+        SignalName::Kill => RawSignal::KILL,
+        SignalName::Usr1 => RawSignal::USR1,
+        SignalName::Usr2 => RawSignal::USR2,
+        SignalName::Term => RawSignal::TERM,
+        SignalName::Cont => RawSignal::CONT,
+        SignalName::Stop => RawSignal::STOP,
     }
 }

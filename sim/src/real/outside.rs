@@ -4,27 +4,27 @@ use std::fs::DirEntry;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::vessel::{Seen, holders_in};
-use crate::scenario::expect::Kind;
+use super::vessel::{ObservedFile, holders_in};
+use crate::scenario::expect::FileKindSpec;
 
 /// What a path is, links not followed at its end.
-pub(super) fn see(path: &Path) -> Option<Seen> {
+pub(super) fn observe_file(path: &Path) -> Option<ObservedFile> {
     let meta = std::fs::symlink_metadata(path).ok()?;
     let kind = match meta.file_type() {
-        kind if kind.is_dir() => Kind::Dir,
-        kind if kind.is_symlink() => Kind::Link,
-        _ => Kind::File,
+        kind if kind.is_dir() => FileKindSpec::Dir,
+        kind if kind.is_symlink() => FileKindSpec::Link,
+        _ => FileKindSpec::File,
     };
-    let is_regular = kind == Kind::File && !meta.file_type().is_fifo();
+    let is_regular = kind == FileKindSpec::File && !meta.file_type().is_fifo();
     let bytes = is_regular.then(|| std::fs::read(path).unwrap_or_default());
-    let entries = (kind == Kind::Dir).then(|| std::fs::read_dir(path).ok()).flatten();
+    let entries = (kind == FileKindSpec::Dir).then(|| std::fs::read_dir(path).ok()).flatten();
     let named = |entry: std::io::Result<DirEntry>| {
         Some(entry.ok()?.file_name().to_string_lossy().into_owned())
     };
     let mut names: Vec<String> = entries.into_iter().flatten().filter_map(named).collect();
     names.sort();
     let bytes = bytes.unwrap_or_default();
-    Some(Seen { kind, uid: meta.uid(), inode: meta.ino(), bytes, names })
+    Some(ObservedFile { kind, uid: meta.uid(), inode: meta.ino(), bytes, names })
 }
 
 /// Does somebody read from this FIFO?

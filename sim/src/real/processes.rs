@@ -6,11 +6,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Process {
+pub struct HostProcess {
     /// As its namespace counts.
     pub pid: u32,
     /// As the outside counts.
-    pub outer: u32,
+    pub host_pid: u32,
     /// Its parent, as the outside counts.
     pub parent: u32,
     namespace: PathBuf,
@@ -20,18 +20,18 @@ pub struct Process {
     pub words: Vec<String>,
 }
 
-impl Process {
+impl HostProcess {
     /// One that is seen from inside its namespace alone.
     pub(super) fn inside(pid: u32, parent: u32, is_stopped: bool, words: Vec<String>) -> Self {
-        Self { pid, outer: pid, parent, namespace: PathBuf::new(), is_stopped, words }
+        Self { pid, host_pid: pid, parent, namespace: PathBuf::new(), is_stopped, words }
     }
 
     /// Sends it a signal; one that has ended meanwhile gets none, and nobody else does.
     pub fn signal(&self, signal: Signal) {
-        let Some(pid) = raw(self.outer) else { return };
+        let Some(pid) = raw(self.host_pid) else { return };
         let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return };
         // With the handle in hand: is it still a process of that namespace?
-        if namespace_of(self.outer).as_ref() == Some(&self.namespace) {
+        if namespace_of(self.host_pid).as_ref() == Some(&self.namespace) {
             // It may have ended meanwhile, and then it needs no signal.
             let _ = pidfd_send_signal(&handle, signal);
         }
@@ -59,10 +59,10 @@ fn namespace_of(pid: u32) -> Option<PathBuf> {
 }
 
 /// All processes of the namespace whose first process is `init`, that one included; zombies are none.
-pub fn of_namespace(init: u32) -> Vec<Process> {
+pub fn of_namespace(init: u32) -> Vec<HostProcess> {
     let Some(namespace) = namespace_of(init) else { return Vec::new() };
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let mut found: Vec<Process> = entries
+    let mut found: Vec<HostProcess> = entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|&pid| namespace_of(pid).as_ref() == Some(&namespace))
         .filter_map(read)
@@ -71,7 +71,7 @@ pub fn of_namespace(init: u32) -> Vec<Process> {
     found
 }
 
-fn read(outer: u32) -> Option<Process> {
+fn read(outer: u32) -> Option<HostProcess> {
     let namespace = namespace_of(outer)?;
     let words = std::fs::read(format!("/proc/{outer}/cmdline")).ok()?;
     let text = String::from_utf8_lossy(&words);
@@ -82,9 +82,9 @@ fn read(outer: u32) -> Option<Process> {
     let parent = field("PPid:")?.trim().parse().ok()?;
     let state = field("State:")?.trim_start();
     let is_stopped = state.starts_with('T');
-    (!state.starts_with('Z')).then_some(Process {
+    (!state.starts_with('Z')).then_some(HostProcess {
         pid,
-        outer,
+        host_pid: outer,
         parent,
         namespace,
         is_stopped,

@@ -4,12 +4,12 @@
 
 use super::behaviour;
 use super::inside::uid;
-use super::vessel::Vessel;
+use super::vessel::ContainerHandle;
 use crate::execution::intent_text;
 use crate::machine::image::HOME;
-use crate::scenario::World;
+use crate::scenario::WorldSpec;
 use crate::scenario::words::User;
-use crate::scenario::world::{Content, Node};
+use crate::scenario::world::{FileContent, FileSpec};
 
 /// Where a file of the scenario is: absolute, or below the home.
 pub(crate) fn place(address: &str) -> String {
@@ -18,12 +18,12 @@ pub(crate) fn place(address: &str) -> String {
 
 /// A shell's words on paths inside, as root. What it says on stderr is the error.
 pub(crate) fn sh(
-    vessel: &dyn Vessel,
+    vessel: &dyn ContainerHandle,
     script: &str,
     words: &[&str],
     stdin: &[u8],
 ) -> Result<(), String> {
-    let ended = vessel.change(script, words, stdin)?;
+    let ended = vessel.run_script(script, words, stdin)?;
     match ended.code {
         Some(0) => Ok(()),
         code => Err(format!("`{script}` with {words:?} exited {code:?}: {}", ended.err)),
@@ -42,29 +42,33 @@ mkdirs "$(dirname "$1")" "$2"
 "#;
 
 /// Puts a file of the scenario where it says.
-pub(crate) fn put(vessel: &dyn Vessel, address: &str, node: &Node) -> Result<(), String> {
+pub(crate) fn put(
+    vessel: &dyn ContainerHandle,
+    address: &str,
+    node: &FileSpec,
+) -> Result<(), String> {
     let path = place(address);
     let owner = uid(node.owner).to_string();
     let mode = |usual: u32| format!("{:04o}", node.mode.map_or(usual, |mode| mode.0));
     let (program, named);
     let (make, mode, bytes): (&str, String, &[u8]) = match &node.content {
-        Content::File(bytes) => ("head -c \"$4\" >\"$1.new\"", mode(0o644), bytes),
-        Content::Dir => ("test -d \"$1\" || mkdir \"$1\"; new=$1", mode(0o755), b""),
-        Content::Fifo => ("mkfifo \"$1.new\"", mode(0o600), b""),
-        Content::HardLink(other) => {
+        FileContent::File(bytes) => ("head -c \"$4\" >\"$1.new\"", mode(0o644), bytes),
+        FileContent::Dir => ("test -d \"$1\" || mkdir \"$1\"; new=$1", mode(0o755), b""),
+        FileContent::Fifo => ("mkfifo \"$1.new\"", mode(0o600), b""),
+        FileContent::HardLink(other) => {
             named = place(other);
             ("ln \"$(head -c \"$4\")\" \"$1.new\"", String::new(), named.as_bytes())
         }
-        Content::Link(target) => {
+        FileContent::Link(target) => {
             ("ln -s \"$(head -c \"$4\")\" \"$1.new\"", String::new(), target.as_bytes())
         }
-        Content::Program(lines) => {
+        FileContent::Program(lines) => {
             program = behaviour::script(lines);
             ("head -c \"$4\" >\"$1.new\"", mode(0o755), program.as_bytes())
         }
     };
     // Another name of a file is that file's owner's.
-    let is_name = matches!(node.content, Content::HardLink(_));
+    let is_name = matches!(node.content, FileContent::HardLink(_));
     let own = if is_name { "" } else { "chown -h \"$2:$2\" \"$new\"" };
     let script = format!(
         "{PARENTS}new=$1.new\n{make}\n{own}\ntest -z \"$3\" || chmod \"$3\" \"$new\"\n\
@@ -75,14 +79,14 @@ pub(crate) fn put(vessel: &dyn Vessel, address: &str, node: &Node) -> Result<(),
 }
 
 /// Everything that the world has besides the image.
-pub(crate) fn lay(vessel: &dyn Vessel, world: &World) -> Result<(), String> {
+pub(crate) fn lay(vessel: &dyn ContainerHandle, world: &WorldSpec) -> Result<(), String> {
     for (name, profile) in &world.profiles {
         let dir = match name.0.is_default() {
             true => String::new(),
             false => format!("profiles/{name}/"),
         };
-        let text = |text: &str| Node {
-            content: Content::File(text.as_bytes().to_vec()),
+        let text = |text: &str| FileSpec {
+            content: FileContent::File(text.as_bytes().to_vec()),
             owner: User::Hermes,
             mode: None,
         };
@@ -102,14 +106,14 @@ pub(crate) fn lay(vessel: &dyn Vessel, world: &World) -> Result<(), String> {
         }
     }
     // Another name needs the file that it names.
-    let is_name = |node: &Node| matches!(node.content, Content::HardLink(_));
+    let is_name = |node: &FileSpec| matches!(node.content, FileContent::HardLink(_));
     let (names, files): (Vec<_>, Vec<_>) = world.files.iter().partition(|(_, it)| is_name(it));
     for (address, node) in files.into_iter().chain(names) {
         put(vessel, address, node)?;
     }
     for (path, program) in &world.programs {
-        let content = Content::Program(program.clone());
-        put(vessel, path, &Node { content, owner: User::Root, mode: None })?;
+        let content = FileContent::Program(program.clone());
+        put(vessel, path, &FileSpec { content, owner: User::Root, mode: None })?;
     }
     Ok(())
 }

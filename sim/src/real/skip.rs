@@ -4,32 +4,32 @@
 
 use std::time::Duration;
 
-use crate::scenario::step::RuntimeAct;
-use crate::scenario::{Machine, Scenario, Step};
+use crate::scenario::step::ContainerAction;
+use crate::scenario::{MachineKind, Scenario, Step};
 
 /// A story that lets more time pass than this is not waited for.
 const PASS_MAX: Duration = Duration::from_secs(30);
 
 /// Why a story is not played here; `None` if it can be.
-pub fn why_not(scenario: &Scenario, machine: Machine) -> Option<String> {
-    if let Some(surprise) = scenario.surprises.first() {
+pub fn why_not(scenario: &Scenario, machine: MachineKind) -> Option<String> {
+    if let Some(surprise) = scenario.faults.first() {
         let effect = surprise.at.effect;
         return Some(format!("a surprise at an address ({effect:?}) needs a gate in the program"));
     }
     if let Some(kind) = scenario.world.tree.host() {
         return Some(format!("{kind:?} is no s6"));
     }
-    scenario.steps().find_map(|step| cannot(step, machine))
+    scenario.all_steps().find_map(|step| cannot(step, machine))
 }
 
-fn cannot(step: &Step, machine: Machine) -> Option<String> {
+fn cannot(step: &Step, machine: MachineKind) -> Option<String> {
     let why = match step {
         Step::Power(_) => "the power cannot be cut",
         Step::Disk(_) => "the disk cannot be made full or read-only",
         Step::Clock(_) => "the clock is everybody's",
         Step::Suspend(_) => "the machine cannot sleep",
-        Step::Container(it) => match it.container {
-            RuntimeAct::Pause | RuntimeAct::Unpause if machine == Machine::S6 => {
+        Step::Container(it) => match it.action {
+            ContainerAction::Pause | ContainerAction::Unpause if machine == MachineKind::S6 => {
                 "no cgroup to freeze"
             }
             _ => return None,
@@ -45,14 +45,14 @@ mod tests {
     use super::*;
     use crate::scenario::load;
 
-    fn told(rest: &str, machine: Machine) -> Option<String> {
+    fn told(rest: &str, machine: MachineKind) -> Option<String> {
         let text = format!(r#"{{"name": "x", "fact": "x.", "runs_on": ["simulated"], {rest}}}"#);
         why_not(&load("x.json", &text).expect("a scenario"), machine)
     }
 
     #[test]
     fn what_only_a_simulated_machine_can_do_is_said() {
-        let (s6, container) = (Machine::S6, Machine::Container);
+        let (s6, container) = (MachineKind::S6, MachineKind::Container);
         assert_eq!(told(r#""story": [{"settle": "1s"}, {"pass": "1s"}]"#, s6), None);
         assert_eq!(told(r#""story": [{"container": "kill"}, {"container": "start"}]"#, s6), None);
         assert_eq!(told(r#""story": [{"container": "pause"}]"#, container), None);

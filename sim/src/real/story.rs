@@ -3,41 +3,41 @@
 use std::time::{Duration, Instant};
 
 use super::inside::uid;
-use super::machine::Machine;
-use super::processes::Process;
-use super::vessel::{End, Vessel};
+use super::machine::RealMachine;
+use super::processes::HostProcess;
+use super::vessel::{AwaitExit, ContainerHandle};
 use super::{expect, look, setup, wait};
-use crate::scenario::step::{RuntimeAct, Target};
+use crate::scenario::step::{ContainerAction, ProcessAddress};
 use crate::scenario::words::User;
-use crate::scenario::world::Tree;
-use crate::scenario::{Container, Run, Scenario, Step};
+use crate::scenario::world::SupervisionTree;
+use crate::scenario::{ContainerName, RunStep, Scenario, Step};
 
 /// How long a boot may take to come to rest; what still moves then, as a gateway that fails for ever does, may go on.
 pub(super) const BOOT_MAX: Duration = Duration::from_secs(10);
 
 /// Plays it from the beginning: `c1` is booted and settled, unless the story boots by itself.
-pub(super) fn play(machine: &mut Machine, scenario: &Scenario) -> Result<(), String> {
-    if !scenario.boots_by_itself() {
-        machine.start(Container(1))?;
+pub(super) fn play(machine: &mut RealMachine, scenario: &Scenario) -> Result<(), String> {
+    if !scenario.has_boot_step() {
+        machine.start(ContainerName(1))?;
         wait_for_scanner(machine, scenario)?;
         look::settle(machine, BOOT_MAX);
     }
-    for (index, step) in scenario.story.iter().enumerate() {
+    for (index, step) in scenario.steps.iter().enumerate() {
         machine.refresh()?;
         let held = match step {
-            Step::Together(group) if is_calm(scenario) => in_order(machine, &group.together),
-            Step::Together(group) => together(machine, &group.together),
+            Step::Together(group) if is_calm(scenario) => in_order(machine, &group.steps),
+            Step::Together(group) => together(machine, &group.steps),
             one => together(machine, std::slice::from_ref(one)),
         };
-        held.map_err(|what| format!("step {}, {}: {what}", index + 1, told(step)))?;
+        held.map_err(|what| format!("step {}, {}: {what}", index + 1, describe_step(step)))?;
     }
     Ok(())
 }
 
 /// A container that was only just started is quiet, too.
-pub(super) fn wait_for_scanner(machine: &Machine, scenario: &Scenario) -> Result<(), String> {
+pub(super) fn wait_for_scanner(machine: &RealMachine, scenario: &Scenario) -> Result<(), String> {
     match has_scanner(scenario) {
-        true => look::wait_for_svscan(machine, Container(1)),
+        true => look::wait_for_svscan(machine, ContainerName(1)),
         false => Ok(()),
     }
 }
@@ -45,11 +45,11 @@ pub(super) fn wait_for_scanner(machine: &Machine, scenario: &Scenario) -> Result
 /// Does `c1` supervise anything?
 pub(super) fn has_scanner(scenario: &Scenario) -> bool {
     let is_guest = scenario.world.environment.get("HERMES_ROLE").is_some_and(|it| it == "guest");
-    scenario.world.tree != Tree::None && !is_guest && scenario.world.command.is_empty()
+    scenario.world.tree != SupervisionTree::None && !is_guest && scenario.world.command.is_empty()
 }
 
 /// A step in a few words.
-fn told(step: &Step) -> String {
+fn describe_step(step: &Step) -> String {
     match step {
         Step::Run(run) => format!("`{}`", run.run),
         other => format!("`{}`", other.key()),
@@ -58,12 +58,12 @@ fn told(step: &Step) -> String {
 
 /// Does it tell of the calm run alone, and of no other order?
 fn is_calm(scenario: &Scenario) -> bool {
-    !scenario.search.closed && scenario.search.surprises == 0
+    !scenario.search.exhaustive && scenario.search.faults_max == 0
 }
 
 /// The calm run: each step begins when the one before has ended or waits.
-fn in_order(machine: &mut Machine, steps: &[Step]) -> Result<(), String> {
-    let mut begun: Vec<(&Run, End)> = Vec::new();
+fn in_order(machine: &mut RealMachine, steps: &[Step]) -> Result<(), String> {
+    let mut begun: Vec<(&RunStep, AwaitExit)> = Vec::new();
     for step in steps {
         match step {
             Step::Run(run) => begun.push((run, begin(machine, run)?)),
@@ -75,8 +75,8 @@ fn in_order(machine: &mut Machine, steps: &[Step]) -> Result<(), String> {
 }
 
 /// The commands are begun first, whatever else is together with them is done then, and then they are waited for.
-pub(super) fn together(machine: &mut Machine, steps: &[Step]) -> Result<(), String> {
-    let mut begun: Vec<(&Run, End)> = Vec::new();
+pub(super) fn together(machine: &mut RealMachine, steps: &[Step]) -> Result<(), String> {
+    let mut begun: Vec<(&RunStep, AwaitExit)> = Vec::new();
     for step in steps {
         if let Step::Run(run) = step {
             begun.push((run, begin(machine, run)?));
@@ -95,7 +95,7 @@ pub(super) fn together(machine: &mut Machine, steps: &[Step]) -> Result<(), Stri
     held
 }
 
-pub(super) fn begin(machine: &Machine, run: &Run) -> Result<End, String> {
+pub(super) fn begin(machine: &RealMachine, run: &RunStep) -> Result<AwaitExit, String> {
     let words = run.words();
     let argv: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut env = machine.env();
@@ -103,7 +103,7 @@ pub(super) fn begin(machine: &Machine, run: &Run) -> Result<End, String> {
     machine.begin(run.container, run.user, &env, &argv)
 }
 
-pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), String> {
+pub(super) fn act(machine: &mut RealMachine, step: &Step) -> Result<(), String> {
     match step {
         Step::Boot(it) => {
             if let Some(command) = &it.command {
@@ -113,7 +113,7 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), String> {
         }
         Step::Container(it) => {
             let began = Instant::now();
-            runtime(machine, it.container, it.of, it.grace.0)?;
+            runtime(machine, it.action, it.container, it.grace.0)?;
             let took = began.elapsed();
             match it.within {
                 Some(within) if took > within.0 => Err(format!("took {} s", took.as_secs_f32())),
@@ -150,25 +150,25 @@ pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), String> {
 }
 
 fn runtime(
-    machine: &mut Machine,
-    act: RuntimeAct,
-    of: Container,
+    machine: &mut RealMachine,
+    act: ContainerAction,
+    of: ContainerName,
     grace: Duration,
 ) -> Result<(), String> {
     match act {
-        RuntimeAct::Start => machine.start(of),
-        RuntimeAct::Stop => machine.stop(of, grace),
-        RuntimeAct::Restart => machine.restart(of, grace),
-        RuntimeAct::Kill => machine.kill(of),
-        RuntimeAct::Recreate => machine.recreate(of).and_then(|()| machine.start(of)),
-        RuntimeAct::Pause => machine.pause(of),
-        RuntimeAct::Unpause => machine.unpause(of),
+        ContainerAction::Start => machine.start(of),
+        ContainerAction::Stop => machine.stop(of, grace),
+        ContainerAction::Restart => machine.restart(of, grace),
+        ContainerAction::Kill => machine.kill(of),
+        ContainerAction::Recreate => machine.recreate(of).and_then(|()| machine.start(of)),
+        ContainerAction::Pause => machine.pause(of),
+        ContainerAction::Unpause => machine.unpause(of),
     }
 }
 
 /// Files are changed as root, from the host.
-fn files(machine: &Machine, step: &Step) -> Result<(), String> {
-    let vessel: &dyn Vessel = machine.vessel(Container(1))?;
+fn files(machine: &RealMachine, step: &Step) -> Result<(), String> {
+    let vessel: &dyn ContainerHandle = machine.vessel(ContainerName(1))?;
     let place = setup::place;
     match step {
         Step::Write(it) => setup::put(vessel, &it.write, &it.file),
@@ -192,24 +192,34 @@ fn files(machine: &Machine, step: &Step) -> Result<(), String> {
 }
 
 /// One of s6's tools, as whoever owns the tree.
-fn behind_our_back(machine: &Machine, container: Container, argv: &[&str]) -> Result<(), String> {
+fn behind_our_back(
+    machine: &RealMachine,
+    container: ContainerName,
+    argv: &[&str],
+) -> Result<(), String> {
     let user = if machine.is_foreign() { User::Root } else { User::Hermes };
     // What it answers is its own affair: a story says what comes of it.
     machine.run(container, user, &machine.env(), argv).map(drop)
 }
 
 /// Whom a step means.
-fn find(machine: &Machine, container: Container, target: &Target) -> Option<Process> {
+fn find(
+    machine: &RealMachine,
+    container: ContainerName,
+    target: &ProcessAddress,
+) -> Option<HostProcess> {
     let all = machine.processes(container);
-    let child_of = |of: &Process| all.iter().find(|it| it.parent == of.outer).cloned();
+    let child_of = |of: &HostProcess| all.iter().find(|it| it.parent == of.host_pid).cloned();
     let supervisor = |service: String| all.iter().find(|it| look::supervises(it, &service));
     match target {
-        Target::Init => all.iter().find(|it| it.pid == 1).cloned(),
-        Target::Gateway(name) => look::gateways(&all, &name.0).into_iter().next(),
-        Target::Child(name) => child_of(look::gateways(&all, &name.0).first()?),
-        Target::Supervisor(name) => supervisor(format!("gateway-{name}")).cloned(),
-        Target::Logger(name) => child_of(supervisor(format!("gateway-{name}/log"))?),
-        Target::Svscan => all.iter().find(|it| it.pid != 1 && it.program() == "s6-svscan").cloned(),
-        Target::Main => child_of(supervisor("main".to_owned())?),
+        ProcessAddress::Init => all.iter().find(|it| it.pid == 1).cloned(),
+        ProcessAddress::Gateway(name) => look::gateways(&all, &name.0).into_iter().next(),
+        ProcessAddress::Child(name) => child_of(look::gateways(&all, &name.0).first()?),
+        ProcessAddress::Supervisor(name) => supervisor(format!("gateway-{name}")).cloned(),
+        ProcessAddress::Logger(name) => child_of(supervisor(format!("gateway-{name}/log"))?),
+        ProcessAddress::Svscan => {
+            all.iter().find(|it| it.pid != 1 && it.program() == "s6-svscan").cloned()
+        }
+        ProcessAddress::Main => child_of(supervisor("main".to_owned())?),
     }
 }

@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::inside::Outcome;
-use super::processes::Process;
-use crate::scenario::expect::Kind;
-use crate::scenario::words::{Mode, Signal, User};
-use crate::scenario::world::Tree;
+use super::inside::ExecOutput;
+use super::processes::HostProcess;
+use crate::scenario::expect::FileKindSpec;
+use crate::scenario::words::{Mode, SignalName, User};
+use crate::scenario::world::SupervisionTree;
 
 /// What a container is started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Start {
+pub(crate) struct StartOptions {
     /// Whose tree PID 1 becomes.
-    pub(crate) tree: Tree,
+    pub(crate) tree: SupervisionTree,
     /// Its whole environment.
     pub(crate) env: BTreeMap<String, String>,
     /// Its command, if it has one.
@@ -34,29 +34,33 @@ cd /run/s6/container_environment
 for name in $(env | sed -n 's/^\\([A-Z_0-9]*\\)=.*/\\1/p'); do printenv \"$name\" >\"$name\"; done
 exec s6-svscan /run/service";
 
-impl Start {
+impl StartOptions {
     /// The words of PID 1; none if the image's own will do.
     pub(crate) fn entrypoint(&self) -> Option<Vec<String>> {
         let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect());
         match (self.tree, self.umask) {
-            (Tree::Hermes, None) => None,
-            (Tree::Hermes, Some(mode)) => {
+            (SupervisionTree::Hermes, None) => None,
+            (SupervisionTree::Hermes, Some(mode)) => {
                 let script = format!("umask {:04o}; exec hermes boot init -- \"$@\"", mode.0);
                 words(&["sh", "-c", &script, "sh"])
             }
-            (Tree::Root, _) => words(&["sh", "-c", FOREIGN, "sh"]),
-            (Tree::None | Tree::Systemd | Tree::Launchd | Tree::Windows, _) => {
-                words(&["sleep", "infinity"])
-            }
+            (SupervisionTree::Root, _) => words(&["sh", "-c", FOREIGN, "sh"]),
+            (
+                SupervisionTree::None
+                | SupervisionTree::Systemd
+                | SupervisionTree::Launchd
+                | SupervisionTree::Windows,
+                _,
+            ) => words(&["sleep", "infinity"]),
         }
     }
 }
 
 /// A file as it is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct ObservedFile {
     /// What it is; a FIFO is taken for a file without contents.
-    pub(crate) kind: Kind,
+    pub(crate) kind: FileKindSpec,
     /// Whose it is.
     pub(crate) uid: u32,
     /// Its inode's number.
@@ -67,7 +71,7 @@ pub(crate) struct Seen {
     pub(crate) names: Vec<String>,
 }
 
-impl Seen {
+impl ObservedFile {
     /// The contents, for people.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
@@ -75,18 +79,18 @@ impl Seen {
 }
 
 /// A program that was begun: waits for its end.
-pub(crate) type End = Box<dyn FnOnce() -> Result<Outcome, String>>;
+pub(crate) type AwaitExit = Box<dyn FnOnce() -> Result<ExecOutput, String>>;
 
 /// One container, over all its lives.
-pub(crate) trait Vessel: std::fmt::Debug {
+pub(crate) trait ContainerHandle: std::fmt::Debug {
     /// Starts it.
-    fn start(&mut self, start: &Start) -> Result<(), String>;
+    fn start(&mut self, start: &StartOptions) -> Result<(), String>;
 
     /// SIGTERM, and SIGKILL after the grace.
     fn stop(&mut self, grace: Duration) -> Result<(), String>;
 
     /// Stops it, and starts it again.
-    fn restart(&mut self, grace: Duration, start: &Start) -> Result<(), String> {
+    fn restart(&mut self, grace: Duration, start: &StartOptions) -> Result<(), String> {
         self.stop(grace)?;
         self.start(start)
     }
@@ -107,39 +111,39 @@ pub(crate) trait Vessel: std::fmt::Debug {
     fn refresh(&mut self) -> Result<(), String>;
 
     /// Does it run?
-    fn runs(&mut self) -> bool;
+    fn is_running(&mut self) -> bool;
 
     /// Begins a program in it as somebody, who reads `stdin` and no more.
-    fn begin(
+    fn begin_exec(
         &self,
         user: User,
         env: &BTreeMap<String, String>,
         argv: &[&str],
         stdin: &[u8],
-    ) -> Result<End, String>;
+    ) -> Result<AwaitExit, String>;
 
     /// A shell's words on files as root, whether it runs or not. The first word is the path that is changed.
-    fn change(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<Outcome, String>;
+    fn run_script(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<ExecOutput, String>;
 
     /// What a name in it is, links not followed at its end.
-    fn see(&self, path: &str) -> Option<Seen>;
+    fn observe_file(&self, path: &str) -> Option<ObservedFile>;
 
     /// Where a name in it lies outside, for looking only.
-    fn outside(&self, path: &str) -> Result<PathBuf, String> {
+    fn procfs_path(&self, path: &str) -> Result<PathBuf, String> {
         Err(format!("`{path}` can be seen from inside alone"))
     }
 
     /// Does somebody read from this FIFO?
-    fn listens(&self, fifo: &str) -> Result<(), String>;
+    fn check_fifo_reader(&self, fifo: &str) -> Result<(), String>;
 
     /// What lives in it.
-    fn processes(&self) -> Vec<Process>;
+    fn processes(&self) -> Vec<HostProcess>;
 
     /// A signal for one of those.
-    fn signal(&self, to: &Process, signal: Signal) -> Result<(), String>;
+    fn signal(&self, to: &HostProcess, signal: SignalName) -> Result<(), String>;
 
     /// Who holds a record lock on a file, as [`Process::outer`] counts.
-    fn holders(&self, inode: u64) -> Vec<u32>;
+    fn lock_holders(&self, inode: u64) -> Vec<u32>;
 
     /// What it printed, in all its lives.
     fn console(&self) -> String;

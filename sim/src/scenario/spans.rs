@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 /// Where each value begins.
 #[derive(Debug, Default)]
-pub(super) struct Spans {
+pub(super) struct Positions {
     starts: BTreeMap<String, usize>,
     /// The first key that occurs twice in one object, and where.
     pub(super) twice: Option<(String, usize)>,
 }
 
-impl Spans {
+impl Positions {
     /// Reads a whole text.
     pub(super) fn of(text: &str) -> Self {
         let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, spans: Self::default() };
@@ -44,7 +44,7 @@ pub(super) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
-    spans: Spans,
+    spans: Positions,
 }
 
 impl Scanner<'_> {
@@ -136,14 +136,14 @@ mod tests {
     #[case("/e", (4, 8))]
     #[case("/e/no/such", (4, 8))]
     fn a_value_is_found_by_its_path(#[case] path: &str, #[case] expected: (usize, usize)) {
-        let spans = Spans::of(TEXT);
+        let spans = Positions::of(TEXT);
         assert_eq!(line_and_column(TEXT, spans.start(path)), expected);
         assert_eq!(spans.twice, None);
     }
 
     #[test]
     fn a_key_that_stands_twice_is_seen() {
-        let spans = Spans::of("{\"a\": {\"x\": 1, \"x\": 2}}");
+        let spans = Positions::of("{\"a\": {\"x\": 1, \"x\": 2}}");
         assert_eq!(spans.twice, Some(("/a/x".to_owned(), 15)));
     }
 }

@@ -10,42 +10,42 @@ use hermes::error::Errno;
 use hermes::host::effect::Effect;
 use serde::{Deserialize, Serialize};
 
-use super::words::{Container, Name, Span, as_text, is_default};
+use super::words::{ContainerName, ProfileName, Span, as_text, is_default};
 
 /// Something that befalls at one effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Surprise {
+pub struct FaultSpec {
     /// Where.
-    pub at: At,
+    pub at: EffectAddress,
     /// What.
     #[serde(rename = "do")]
-    pub deed: Deed,
+    pub kind: FaultKind,
     /// An errno: again at every later effect of the same process and address, whatever its ordinal.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sticky: bool,
     /// A preemption: who goes on; left out, the next who can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Task>,
+    pub next: Option<TaskAddress>,
     /// A suspension: how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lasts: Option<Span>,
+    pub duration: Option<Span>,
     /// A power cut: which of the outcomes that the order of writes allows; left out, the disk keeps least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keeps: Option<u64>,
+    pub outcome: Option<u64>,
 }
 
 /// An address of one effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct At {
+pub struct EffectAddress {
     /// Whose effect.
-    pub task: Task,
+    pub task: TaskAddress,
     /// Its kind.
-    pub effect: Kind,
+    pub effect: EffectKind,
     /// A text in the path (or program, or printed text) that it touches; left out, any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub touches: Option<String>,
+    pub object: Option<String>,
     /// Which of them, counted from 1 and on through further lives of the task.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub nth: u32,
@@ -62,26 +62,26 @@ fn is_first(nth: &u32) -> bool {
 /// A process that runs our program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Task {
+pub enum TaskAddress {
     /// A `run` step by its name.
     Run(String),
     /// `init`, `init c2`: `hermes boot init`, PID 1 of a container.
-    Init(Container),
+    Init(ContainerName),
     /// `tree`, `tree c2`: `hermes boot tree`, which makes the slots at boot.
-    Tree(Container),
+    Tree(ContainerName),
     /// `gateway P`: the gateway of a profile.
-    Gateway(Name),
+    Gateway(ProfileName),
 }
 
-as_text! { Task }
+as_text! { TaskAddress }
 
-impl FromStr for Task {
+impl FromStr for TaskAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(' ') {
-            None if text == "init" => Ok(Self::Init(Container::default())),
-            None if text == "tree" => Ok(Self::Tree(Container::default())),
+            None if text == "init" => Ok(Self::Init(ContainerName::default())),
+            None if text == "tree" => Ok(Self::Tree(ContainerName::default())),
             Some(("init", container)) => container.parse().map(Self::Init),
             Some(("tree", container)) => container.parse().map(Self::Tree),
             Some(("gateway", profile)) => profile.parse().map(Self::Gateway),
@@ -93,12 +93,12 @@ impl FromStr for Task {
     }
 }
 
-impl fmt::Display for Task {
+impl fmt::Display for TaskAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Run(name) => f.write_str(name),
-            Self::Init(Container(1)) => f.write_str("init"),
-            Self::Tree(Container(1)) => f.write_str("tree"),
+            Self::Init(ContainerName(1)) => f.write_str("init"),
+            Self::Tree(ContainerName(1)) => f.write_str("tree"),
             Self::Init(container) => write!(f, "init {container}"),
             Self::Tree(container) => write!(f, "tree {container}"),
             Self::Gateway(profile) => write!(f, "gateway {profile}"),
@@ -115,7 +115,7 @@ pub(super) fn is_run_name(text: &str) -> bool {
 /// What befalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Deed {
+pub enum FaultKind {
     /// `kill`: the process is killed before the effect.
     Kill,
     /// `kill-after`: the process is killed right after the effect.
@@ -131,23 +131,23 @@ pub enum Deed {
     /// `suspend`: the machine sleeps before the effect.
     Suspend,
     /// `begin`: the story's next step begins before the effect, though others could go on.
-    Begin,
+    BeginStep,
     /// `time`: time passes before the effect, up to the next moment at which anybody wakes.
-    Time,
+    AdvanceTime,
     /// `EIO` and its like: the effect fails so.
-    Fail(Errno),
+    Errno(Errno),
 }
 
-const DEEDS: [(&str, Deed); 9] = [
-    ("kill", Deed::Kill),
-    ("kill-after", Deed::KillAfter),
-    ("preempt", Deed::Preempt),
-    ("container-kill", Deed::ContainerKill),
-    ("container-restart", Deed::ContainerRestart),
-    ("power-cut", Deed::PowerCut),
-    ("suspend", Deed::Suspend),
-    ("begin", Deed::Begin),
-    ("time", Deed::Time),
+const DEEDS: [(&str, FaultKind); 9] = [
+    ("kill", FaultKind::Kill),
+    ("kill-after", FaultKind::KillAfter),
+    ("preempt", FaultKind::Preempt),
+    ("container-kill", FaultKind::ContainerKill),
+    ("container-restart", FaultKind::ContainerRestart),
+    ("power-cut", FaultKind::PowerCut),
+    ("suspend", FaultKind::Suspend),
+    ("begin", FaultKind::BeginStep),
+    ("time", FaultKind::AdvanceTime),
 ];
 
 /// The errnos that a scenario may name, with Linux' numbers.
@@ -173,15 +173,15 @@ const ERRNOS: [(&str, i32); 19] = [
     ("EDQUOT", 122),
 ];
 
-as_text! { Deed }
+as_text! { FaultKind }
 
-impl FromStr for Deed {
+impl FromStr for FaultKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let deed = DEEDS.iter().find(|(word, _)| *word == text).map(|(_, deed)| *deed);
         let errno = ERRNOS.iter().find(|(word, _)| *word == text);
-        deed.or(errno.map(|(_, number)| Self::Fail(Errno(*number)))).ok_or_else(|| {
+        deed.or(errno.map(|(_, number)| Self::Errno(Errno(*number)))).ok_or_else(|| {
             let deeds = DEEDS.iter().map(|(word, _)| *word);
             let known: Vec<&str> = deeds.chain(ERRNOS.iter().map(|(word, _)| *word)).collect();
             format!("no such surprise {text:?}: one of {}", known.join(", "))
@@ -189,10 +189,10 @@ impl FromStr for Deed {
     }
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self {
-            Self::Fail(errno) => {
+            Self::Errno(errno) => {
                 ERRNOS.iter().find(|(_, number)| *number == errno.0).map(|(word, _)| *word)
             }
             deed => DEEDS.iter().find(|(_, other)| other == deed).map(|(word, _)| *word),
@@ -208,9 +208,9 @@ macro_rules! kinds {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "lowercase")]
         #[expect(missing_docs, reason = "the names are the system calls' own")]
-        pub enum Kind { $($kind,)* }
+        pub enum EffectKind { $($kind,)* }
 
-        impl Kind {
+        impl EffectKind {
             /// The kind of an effect.
             pub fn of(effect: &Effect) -> Self {
                 match effect { $(Effect::$effect { .. } => Self::$kind,)* }
@@ -233,33 +233,39 @@ kinds! {
 /// Which searches are made of a scenario, beside the calm run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Search {
+pub struct SearchSpec {
     /// The crash matrix of these tasks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub crash: Vec<Task>,
+    pub crash_matrix: Vec<TaskAddress>,
     /// The kinds of crash in it.
     #[serde(skip_serializing_if = "is_every_crash")]
-    pub crash_kinds: Vec<Crash>,
+    pub crash_kinds: Vec<CrashKind>,
     /// Every interleaving, to the end.
     #[serde(skip_serializing_if = "is_default")]
-    pub closed: bool,
+    pub exhaustive: bool,
     /// How many crashes each run of the closed search may have, anywhere.
     #[serde(skip_serializing_if = "is_default")]
-    pub closed_crashes: u8,
+    pub exhaustive_crashes: u8,
     /// At most so many surprises in the search for few surprises; 0 leaves it out.
     #[serde(skip_serializing_if = "is_first_u8")]
-    pub surprises: u8,
+    pub faults_max: u8,
 }
 
-impl Default for Search {
+impl Default for SearchSpec {
     fn default() -> Self {
-        let crash_kinds = Crash::ALL.to_vec();
-        Self { crash: Vec::new(), crash_kinds, closed: false, closed_crashes: 0, surprises: 1 }
+        let crash_kinds = CrashKind::ALL.to_vec();
+        Self {
+            crash_matrix: Vec::new(),
+            crash_kinds,
+            exhaustive: false,
+            exhaustive_crashes: 0,
+            faults_max: 1,
+        }
     }
 }
 
-fn is_every_crash(kinds: &Vec<Crash>) -> bool {
-    *kinds == Crash::ALL
+fn is_every_crash(kinds: &Vec<CrashKind>) -> bool {
+    *kinds == CrashKind::ALL
 }
 
 fn is_first_u8(surprises: &u8) -> bool {
@@ -269,7 +275,7 @@ fn is_first_u8(surprises: &u8) -> bool {
 /// A kind of crash in the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Crash {
+pub enum CrashKind {
     /// The process alone is killed.
     Kill,
     /// The container is killed and started again.
@@ -280,7 +286,7 @@ pub enum Crash {
     Errno,
 }
 
-impl Crash {
+impl CrashKind {
     /// All of them, which is what a scenario gets that names none.
     pub const ALL: [Self; 4] = [Self::Kill, Self::Container, Self::Power, Self::Errno];
 }

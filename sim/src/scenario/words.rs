@@ -36,7 +36,7 @@ macro_rules! as_text {
 }
 pub(super) use as_text;
 
-as_text! { Span Shift Container Name Mode }
+as_text! { Span ClockShift ContainerName ProfileName Mode }
 
 /// How long: a whole number and `ms`, `s`, `m`, `h` or `d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,14 +87,14 @@ impl fmt::Display for Span {
 /// A step of the wall clock: a duration with `+` or `-` before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Shift {
+pub enum ClockShift {
     /// The clock is put forward.
     Forward(Span),
     /// The clock is put back.
     Back(Span),
 }
 
-impl FromStr for Shift {
+impl FromStr for ClockShift {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -106,7 +106,7 @@ impl FromStr for Shift {
     }
 }
 
-impl fmt::Display for Shift {
+impl fmt::Display for ClockShift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Forward(span) => write!(f, "+{span}"),
@@ -118,15 +118,15 @@ impl fmt::Display for Shift {
 /// One of the containers: `c1`, `c2`, …
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Container(pub u8);
+pub struct ContainerName(pub u8);
 
-impl Default for Container {
+impl Default for ContainerName {
     fn default() -> Self {
         Self(1)
     }
 }
 
-impl FromStr for Container {
+impl FromStr for ContainerName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -138,7 +138,7 @@ impl FromStr for Container {
     }
 }
 
-impl fmt::Display for Container {
+impl fmt::Display for ContainerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "c{}", self.0)
     }
@@ -147,9 +147,9 @@ impl fmt::Display for Container {
 /// A legal name of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Name(pub Profile);
+pub struct ProfileName(pub Profile);
 
-impl FromStr for Name {
+impl FromStr for ProfileName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -157,7 +157,7 @@ impl FromStr for Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for ProfileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str())
     }
@@ -202,7 +202,7 @@ pub enum User {
 /// What an operator asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Intent {
+pub enum IntentSpec {
     /// It shall run.
     Running,
     /// It shall not.
@@ -212,7 +212,7 @@ pub enum Intent {
 /// A signal by its name without `SIG`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Signal {
+pub enum SignalName {
     /// A terminal went away.
     Hup,
     /// A person pressed Ctrl-C.
@@ -235,22 +235,22 @@ pub enum Signal {
 
 /// One value, or a list of several: `0` or `[0, 1]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Several<T>(pub Vec<T>);
+pub struct OneOrMany<T>(pub Vec<T>);
 
-impl<T> Default for Several<T> {
+impl<T> Default for OneOrMany<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T> Several<T> {
+impl<T> OneOrMany<T> {
     /// Is nothing asked for?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-impl<T: Serialize> Serialize for Several<T> {
+impl<T: Serialize> Serialize for OneOrMany<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.as_slice() {
             [one] => one.serialize(serializer),
@@ -259,31 +259,31 @@ impl<T: Serialize> Serialize for Several<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrMore(std::marker::PhantomData))
+        deserializer.deserialize_any(OneOrManyVisitor(std::marker::PhantomData))
     }
 }
 
-struct OneOrMore<T>(std::marker::PhantomData<T>);
+struct OneOrManyVisitor<T>(std::marker::PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMore<T> {
-    type Value = Several<T>;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
+    type Value = OneOrMany<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("one value or a list")
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Several<T>, E> {
-        T::deserialize(StrDeserializer::new(text)).map(|one| Several(vec![one]))
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneOrMany<T>, E> {
+        T::deserialize(StrDeserializer::new(text)).map(|one| OneOrMany(vec![one]))
     }
 
-    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Several<T>, E> {
-        T::deserialize(U64Deserializer::new(number)).map(|one| Several(vec![one]))
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<OneOrMany<T>, E> {
+        T::deserialize(U64Deserializer::new(number)).map(|one| OneOrMany(vec![one]))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Several<T>, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Several)
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<OneOrMany<T>, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMany)
     }
 }
 

@@ -11,7 +11,7 @@ use hermes_sim::observe::word::ObservedIntent;
 
 #[test]
 fn a_healthy_world_breaks_no_promise() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     watch.check_at_rest(&stage.world).expect("still healthy");
     let looks = stage.command(&mut watch, HERMES_UID, "hermes gateway status --all");
@@ -31,7 +31,7 @@ fn a_healthy_world_breaks_no_promise() {
 
 #[test]
 fn s1_an_acknowledged_word_must_be_durable() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let start = stage.command(&mut watch, HERMES_UID, "hermes gateway start");
     let running = b"{\"intent\":\"running\"}\n";
@@ -45,7 +45,7 @@ fn s1_an_acknowledged_word_must_be_durable() {
 
 #[test]
 fn s1_a_power_cut_must_not_undo_an_acknowledged_word() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     stage.intent("coder", "stopped");
     watch.power_cut(&stage.world);
@@ -56,7 +56,7 @@ fn s1_a_power_cut_must_not_undo_an_acknowledged_word() {
 
 #[test]
 fn s2_a_file_that_a_power_cut_would_tear_is_not_whole() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let (who, _) = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway stop");
     let dir = volume::profile_dir(&stage.world, &profile("coder")).expect("there");
@@ -67,7 +67,7 @@ fn s2_a_file_that_a_power_cut_would_tear_is_not_whole() {
 
 #[test]
 fn s2_every_possible_contents_of_an_unsynced_file_is_seen() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let dir = volume::profile_dir(&stage.world, &profile("coder")).expect("there");
     stage.replace_unsynced(dir, "gateway_intent.json", b"{\"intent\":\"stopped\"}\n");
     let possible = volume::intents_after_power_cut(&stage.world, &profile("coder"));
@@ -84,7 +84,7 @@ fn s2_every_possible_contents_of_an_unsynced_file_is_seen() {
 
 #[test]
 fn s3_a_gateway_must_not_change_its_intent() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let who = stage.spawn(1, HERMES_UID, "/usr/local/bin/hermes gateway status");
     stage.intent("coder", "running");
@@ -103,25 +103,25 @@ fn s4_a_failure_says_why_and_leaves_the_old_word_or_the_new() {
         (1, "✗ s6-svc failed\n", None),
         (2, "error: unexpected argument\n\nUsage: hermes\n", None),
     ] {
-        let mut stage = Stage::healthy();
+        let mut stage = WorldBuilder::healthy();
         let mut watch = stage.booted();
         let start = stage.command(&mut watch, HERMES_UID, "hermes gateway start");
         let ended = stage.exit(start, code);
-        let looked = watch.after_step(&stage.world, &ended, Some(&said(text)));
+        let looked = watch.after_step(&stage.world, &ended, Some(&printed(text)));
         assert_eq!(broken(looked), expected, "{text:?}");
     }
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let start = stage.command(&mut watch, HERMES_UID, "hermes gateway start");
     stage.intent("default", "runing");
     let ended = stage.exit(start, 1);
-    let looked = watch.after_step(&stage.world, &ended, Some(&said("✗ no\n")));
+    let looked = watch.after_step(&stage.world, &ended, Some(&printed("✗ no\n")));
     assert_eq!(broken(looked), Some(Name::S4));
 }
 
 #[test]
 fn s5_two_gateways_of_a_profile_are_one_too_many() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let second = stage.gateway("coder", 1);
     let process = stage.world.process_mut(second).expect("made");
@@ -135,7 +135,7 @@ fn s5_two_gateways_of_a_profile_are_one_too_many() {
 
 #[test]
 fn s6_a_slot_without_a_file_must_not_be_seen() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let (who, _) = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway start");
     stage.unscan("gateway-coder/finish");
@@ -145,7 +145,7 @@ fn s6_a_slot_without_a_file_must_not_be_seen() {
 
 #[test]
 fn s7_the_down_file_says_the_intent_once_no_command_is_at_work() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let stop = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway stop");
     stage.intent("coder", "stopped");
@@ -156,7 +156,7 @@ fn s7_the_down_file_says_the_intent_once_no_command_is_at_work() {
 
 #[test]
 fn s8_a_signal_must_not_meet_a_stranger() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let (who, _) = stage.command(&mut watch, HERMES_UID, "hermes -p other gateway stop");
     let met = stage.world.processes().find(|(_, it)| it.argv.iter().any(|word| word == "coder"));
@@ -175,7 +175,7 @@ fn s8_a_signal_must_not_meet_a_stranger() {
 #[test]
 fn s3_a_gateway_that_nobody_stopped_must_not_note_that_it_was() {
     for (word, expected) in [("stopped", Some(Name::S3)), ("running", None)] {
-        let mut stage = Stage::healthy();
+        let mut stage = WorldBuilder::healthy();
         let mut watch = stage.booted();
         let coder =
             stage.world.processes().find(|(_, it)| it.argv.iter().any(|word| word == "coder"));
@@ -189,7 +189,7 @@ fn s3_a_gateway_that_nobody_stopped_must_not_note_that_it_was() {
 
 #[test]
 fn s6_a_stage_that_a_scanner_can_see_must_be_complete() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let (who, _) = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway start");
     stage.scanned("gateway-coder.c81/type", b"longrun\n", 0o644);
@@ -206,7 +206,7 @@ fn s14_whoever_writes_a_word_holds_the_lock_of_that_name() {
     for (locked, expected) in
         [(".locks/coder", None), (".locks/default", Some(Name::S14)), ("x", Some(Name::S14))]
     {
-        let mut stage = Stage::healthy();
+        let mut stage = WorldBuilder::healthy();
         let mut watch = stage.booted();
         let (who, _) = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway start");
         stage.world.process_mut(who).expect("made").open_files.clear();
@@ -215,7 +215,7 @@ fn s14_whoever_writes_a_word_holds_the_lock_of_that_name() {
         assert_eq!(broken(looked), expected, "{locked}");
     }
     // A lock whose file was swept is nobody's.
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let (who, _) = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway start");
     stage.world.disk.remove(HOME_NODE, std::path::Path::new(".locks/coder"));
@@ -225,7 +225,7 @@ fn s14_whoever_writes_a_word_holds_the_lock_of_that_name() {
 
 #[test]
 fn l3_a_profile_must_not_be_taken_away_under_its_gateway() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let (who, _) = stage.command(&mut watch, HERMES_UID, "hermes profile delete coder -y");
     stage.lock(who, ".locks/coder");
@@ -243,7 +243,7 @@ fn l4_a_stop_that_was_waited_for_has_ended_the_gateway() {
     let line = "hermes -p coder gateway stop";
     for (line, expected) in [(line.to_owned(), Some(Name::L4)), (format!("{line} --no-wait"), None)]
     {
-        let mut stage = Stage::healthy();
+        let mut stage = WorldBuilder::healthy();
         let mut watch = stage.booted();
         let stop = stage.command(&mut watch, HERMES_UID, &line);
         stage.intent("coder", "stopped");
@@ -256,7 +256,7 @@ fn l4_a_stop_that_was_waited_for_has_ended_the_gateway() {
 #[test]
 fn l5_a_gateway_that_ended_for_good_is_not_started_again() {
     for (code, expected) in [(78, Some(Name::L5)), (1, None)] {
-        let mut stage = Stage::healthy();
+        let mut stage = WorldBuilder::healthy();
         let mut watch = stage.booted();
         let coder =
             stage.world.processes().find(|(_, it)| it.argv.iter().any(|word| word == "coder"));

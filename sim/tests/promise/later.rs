@@ -12,7 +12,7 @@ use std::time::Duration;
 
 #[test]
 fn s9_another_profile_must_not_notice() {
-    let (with, mut without) = (Stage::healthy(), Stage::healthy());
+    let (with, mut without) = (WorldBuilder::healthy(), WorldBuilder::healthy());
     invariants::check_isolation(&with.world, &without.world, &profile("coder")).expect("the same");
     without.intent("default", "running");
     let compared = invariants::check_isolation(&with.world, &without.world, &profile("coder"));
@@ -23,7 +23,7 @@ fn s9_another_profile_must_not_notice() {
 
 #[test]
 fn s10_root_neither_follows_nor_runs_nor_writes_what_is_hermes_s() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let root = stage.spawn(1, 0, "/usr/local/bin/hermes boot init");
     let disk = &mut stage.world.disk;
@@ -46,7 +46,7 @@ fn s10_root_neither_follows_nor_runs_nor_writes_what_is_hermes_s() {
 
 #[test]
 fn s10_root_supervises_no_slot_of_hermes_s() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let scanner = stage.spawn(1, 0, "/command/s6-svscan /run/service");
     let dir = stage.at("/run/service");
@@ -60,7 +60,7 @@ fn s10_root_supervises_no_slot_of_hermes_s() {
 #[test]
 fn s11_a_reader_takes_no_lock_and_removes_nothing() {
     for line in ["hermes gateway status", "hermes boot reconcile --dry-run", "hermes doctor"] {
-        let mut stage = Stage::healthy();
+        let mut stage = WorldBuilder::healthy();
         let mut watch = stage.booted();
         let (who, _) = stage.command(&mut watch, HERMES_UID, line);
         for effect in [
@@ -75,13 +75,13 @@ fn s11_a_reader_takes_no_lock_and_removes_nothing() {
 
 #[test]
 fn s12_a_panic_and_a_debug_print_are_no_named_errors() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let (who, serial) = stage.command(&mut watch, HERMES_UID, "hermes gateway start");
     let moved = StepOutcome::Panicked { who, message: "index out of bounds".to_owned() };
     assert_eq!(broken(watch.after_step(&stage.world, &moved, None)), Some(Name::S12));
     let moved = StepOutcome::Exited { who, serial, code: 1 };
-    let printed = said("✗ HostError { errno: 5 }\n");
+    let printed = printed("✗ HostError { errno: 5 }\n");
     assert_eq!(broken(watch.after_step(&stage.world, &moved, Some(&printed))), Some(Name::S12));
 }
 
@@ -98,7 +98,7 @@ fn s13_each_profile_has_one_whole_and_true_line() {
         format!("{stamp}coder prior_state=\"up action=started slot=new\n"),
         format!("{stamp}coder prior_state=running action=started slot=new\n").repeat(2),
     ] {
-        let mut stage = Stage::healthy();
+        let mut stage = WorldBuilder::healthy();
         stage.file("logs/container-boot.log", &format!("{default}{coder}"));
         assert_eq!(stage.booted_breach(), Some(Name::S13), "{coder:?}");
     }
@@ -115,7 +115,7 @@ fn s13_a_second_default_has_a_line_of_its_own() {
         ("prior_state=none action=skipped reason=\"reserved\"", None),
         ("prior_state=none action=registered slot=new", Some(Name::S13)),
     ] {
-        let mut stage = Stage::healthy();
+        let mut stage = WorldBuilder::healthy();
         stage.soul("default");
         let log = format!("{others}{stamp}default {second}\n");
         stage.file("logs/container-boot.log", &log);
@@ -125,7 +125,7 @@ fn s13_a_second_default_has_a_line_of_its_own() {
 
 #[test]
 fn s10_root_must_not_give_away_a_file_with_another_name() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let root = stage.spawn(1, 0, "/usr/local/bin/hermes boot init");
     stage.file("secret", "root's");
@@ -140,7 +140,7 @@ fn s10_root_must_not_give_away_a_file_with_another_name() {
 
 #[test]
 fn s14_two_orders_must_end_the_same() {
-    let (one, mut other) = (Stage::healthy(), Stage::healthy());
+    let (one, mut other) = (WorldBuilder::healthy(), WorldBuilder::healthy());
     invariants::check_commute(&one.world, &other.world).expect("the same");
     other.unscan("gateway-coder/finish");
     let compared = invariants::check_commute(&one.world, &other.world);
@@ -149,10 +149,10 @@ fn s14_two_orders_must_end_the_same() {
 
 #[test]
 fn l1_the_want_follows_the_intent_or_says_why() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     stage.status("default", true, 0);
     assert_eq!(stage.booted_breach(), Some(Name::L1));
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let gateway =
         stage.world.processes().find(|(_, it)| it.argv.iter().any(|word| word == "coder"));
     let who = gateway.map(|(who, _)| who).expect("it lives");
@@ -165,15 +165,15 @@ fn l1_the_want_follows_the_intent_or_says_why() {
 
 #[test]
 fn l2_each_profile_has_a_slot_and_nobody_else() {
-    let mut stage = Stage::healthy();
-    let copy = |stage: &mut Stage, name: &str| {
+    let mut stage = WorldBuilder::healthy();
+    let copy = |stage: &mut WorldBuilder, name: &str| {
         for (path, mode) in SLOT_FILES {
             stage.scanned(&format!("gateway-{name}/{path}"), b"text\n", mode);
         }
     };
     copy(&mut stage, "stray");
     assert_eq!(stage.booted_breach(), Some(Name::L2));
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     stage.unscan("gateway-default");
     assert_eq!(broken(watch.check_at_rest(&stage.world)), Some(Name::L2));
@@ -187,18 +187,18 @@ fn l3_nothing_is_left_without_an_owner() {
         ".gateway-planned-stop.json",
         "gateway.pid",
     ] {
-        let mut stage = Stage::healthy();
+        let mut stage = WorldBuilder::healthy();
         stage.file(path, "{\"pid\": 4000, \"start_time\": 1, \"boot_id\": \"b\"}");
         assert_eq!(stage.booted_breach(), Some(Name::L3), "{path}");
     }
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     stage.scanned(".gateway-coder.abc/run", b"x", 0o755);
     assert_eq!(stage.booted_breach(), Some(Name::L3), "a stage");
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let logger = stage.spawn(1, HERMES_UID, "/command/s6-log");
     stage.world.process_mut(logger).expect("made").comm = "s6-log".to_owned();
     assert_eq!(stage.booted_breach(), Some(Name::L3), "a logger");
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let zombie = stage.spawn(2, HERMES_UID, "/bin/true");
     stage.world.process_mut(zombie).expect("made").end_status = Some(Status::Exited(0));
     assert_eq!(stage.booted_breach(), Some(Name::L3), "a zombie");
@@ -206,7 +206,7 @@ fn l3_nothing_is_left_without_an_owner() {
 
 #[test]
 fn l4_a_stopped_gateway_is_gone() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let supervisor = stage.world.processes().find(|(_, it)| it.comm == "s6-supervise");
     let parent = supervisor.map(|(who, _)| who.pid).expect("there");
     stage.gateway("default", parent);
@@ -229,10 +229,10 @@ fn l5_failing_starts_come_ever_more_slowly() {
 
 #[test]
 fn l6_half_made_profiles_and_deleted_ones_that_come_back_are_seen() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     stage.file("profiles/.gone.old.abc/SOUL.md", "");
     assert_eq!(stage.booted_breach(), Some(Name::L6));
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     stage.soul("old");
     assert_eq!(broken(watch.check_at_rest(&stage.world)), Some(Name::L6));
@@ -251,7 +251,7 @@ fn told(presence: &str, fact: &str, drifts: &str) -> String {
 
 #[test]
 fn l7_status_says_what_is_so() {
-    let stage = Stage::healthy();
+    let stage = WorldBuilder::healthy();
     let agrees = |text: &str| broken(invariants::check_status(&stage.world, text.as_bytes()));
     assert_eq!(agrees(&told("supervised", "up", "")), None);
     assert_eq!(agrees(&told("unregistered", "up", "")), Some(Name::L7));
@@ -261,7 +261,7 @@ fn l7_status_says_what_is_so() {
 
 #[test]
 fn a_promise_that_nobody_asked_for_is_not_looked_at() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     stage.status("default", true, 0);
     let mut watch = Monitor::new(&stage.world, &[Name::S5]);
     watch.check_after_boot(&stage.world).expect("L1 was not asked for");
@@ -278,7 +278,7 @@ fn every_name_reads_back_and_has_a_reason() {
 
 #[test]
 fn overlapping_commands_may_end_in_either_order() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let stop = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway stop");
     let start = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway start");
@@ -294,7 +294,7 @@ fn overlapping_commands_may_end_in_either_order() {
 
 #[test]
 fn a_command_cut_short_leaves_the_old_word_or_the_new() {
-    let mut stage = Stage::healthy();
+    let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     let (who, serial) = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway stop");
     stage.intent("coder", "stopped");

@@ -31,7 +31,7 @@ pub const SLOT_FILES: [(&str, u32); 7] = [
 ];
 
 /// A world under construction, changed as nobody in it could.
-pub struct Stage {
+pub struct WorldBuilder {
     pub world: World,
     serials: u64,
 }
@@ -44,7 +44,7 @@ pub fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-impl Stage {
+impl WorldBuilder {
     pub fn empty() -> Self {
         let mut world = image::build_world(&WorldConfig::default());
         world.container_mut(FIRST).phase = ContainerPhase::Running;
@@ -252,7 +252,7 @@ pub fn broken<T>(looked: Result<T, invariants::Violation>) -> Option<Name> {
     looked.err().map(|breach| breach.invariant)
 }
 
-pub fn said(text: &str) -> ProcessOutput {
+pub fn printed(text: &str) -> ProcessOutput {
     ProcessOutput {
         who: ProcessId { container: FIRST, pid: 2 },
         gateway: None,

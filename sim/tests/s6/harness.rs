@@ -26,7 +26,7 @@ const ID: ContainerId = ContainerId(1);
 const SCAN_DIR: &str = "/run/service";
 const STEPS_MAX: usize = 20_000;
 
-pub struct Machine {
+pub struct S6Machine {
     pub world: World,
     root: NodeId,
     /// Root, who uses the tools.
@@ -59,7 +59,7 @@ fn behaviours() -> BTreeMap<PathBuf, Behaviour> {
     ])
 }
 
-impl Machine {
+impl S6Machine {
     /// Files are there, nothing runs but the one who uses the tools.
     pub fn new(version: S6Version) -> Self {
         let mut disk = Disk::new();

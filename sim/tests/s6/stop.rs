@@ -4,22 +4,22 @@ use hermes::host::effect::Signal;
 use hermes_sim::machine::world::{ContainerPhase, ProcessId, S6Version};
 use rstest::rstest;
 
-use super::harness::{Machine, V2_11, V2_13, V2_15};
+use super::harness::{S6Machine, V2_11, V2_13, V2_15};
 
-fn first(machine: &Machine) -> ProcessId {
+fn first(machine: &S6Machine) -> ProcessId {
     ProcessId { container: machine.me.container, pid: 1 }
 }
 
 #[rstest]
 fn seq_24_an_unknown_letter_is_nothing(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.scanctl("-z");
     assert!(machine.is_up("a"));
 }
 
 #[rstest]
 fn seq_26_all_end_and_so_does_it(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.logged("a", "agent");
     machine.service("b", "agent");
     machine.boot(&[]);
@@ -33,7 +33,7 @@ fn seq_27_a_service_that_ignores_sigterm(#[values(V2_11, V2_13, V2_15)] version:
     for (limit, expected) in
         [(None, ContainerPhase::Running), (Some("500"), ContainerPhase::Exited(0))]
     {
-        let mut machine = Machine::new(version);
+        let mut machine = S6Machine::new(version);
         machine.service("a", "stubborn");
         if let Some(limit) = limit {
             machine.file("a/timeout-kill", limit);
@@ -47,7 +47,7 @@ fn seq_27_a_service_that_ignores_sigterm(#[values(V2_11, V2_13, V2_15)] version:
 
 #[rstest]
 fn seq_29_the_finish_script_has_the_last_word(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "agent");
     machine.file(".s6-svscan/finish", "#!/bin/sh\nexit 7\n");
     machine.boot(&[]);
@@ -60,7 +60,7 @@ fn seq_30_31_at_once_and_with_loggers(
     #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[values("-b", "-q")] letters: &str,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.logged("a", "agent");
     machine.boot(&[]);
     machine.scanctl(letters);
@@ -68,14 +68,14 @@ fn seq_30_31_at_once_and_with_loggers(
 }
 
 #[rstest]
-#[case(V2_11, Phase::Exited(0))]
-#[case(V2_13, Phase::Running)]
-#[case(V2_15, Phase::Running)]
+#[case(V2_11, ContainerPhase::Exited(0))]
+#[case(V2_13, ContainerPhase::Running)]
+#[case(V2_15, ContainerPhase::Running)]
 fn seq_32_a_scan_and_a_stop_in_one_write(
     #[case] version: S6Version,
     #[case] expected: ContainerPhase,
 ) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.scanctl("-at");
     machine.pass(60_000);
     assert_eq!(machine.phase(), expected);

@@ -4,17 +4,17 @@ use hermes::host::effect::Signal;
 use hermes_sim::machine::world::S6Version;
 use rstest::rstest;
 
-use super::harness::{Machine, V2_11, V2_13, V2_15};
+use super::harness::{S6Machine, V2_11, V2_13, V2_15};
 
 /// One service, watched from its first run on.
-pub fn watched(version: S6Version, program: &str) -> Machine {
-    let mut machine = Machine::with(version, &[("a", program)]);
+pub fn watched(version: S6Version, program: &str) -> S6Machine {
+    let mut machine = S6Machine::with(version, &[("a", program)]);
     machine.watch("a");
     machine
 }
 
 /// The records since the watch began.
-pub fn trace(machine: &mut Machine) -> Vec<String> {
+pub fn trace(machine: &mut S6Machine) -> Vec<String> {
     std::mem::take(&mut machine.trace)
 }
 
@@ -150,7 +150,7 @@ fn seq_46_the_letter_that_was_lost(#[case] version: S6Version, #[case] works: bo
 
 #[rstest]
 fn seq_47_48_the_down_file(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "agent");
     machine.file("a/down", "");
     machine.boot(&[]);
@@ -192,7 +192,7 @@ fn seq_50_readiness(
     #[case] after: u64,
     #[case] at_once: bool,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "ready");
     machine.file("a/notification-fd", "3\n");
     machine.boot(&[]);
@@ -214,7 +214,7 @@ fn seq_51_what_finish_is_told(
     #[case] program: &str,
     #[case] end: &str,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", program);
     machine.file("a/finish", "#!/bin/sh\necho \"$1\" \"$2\" \"$3\" \"$4\" > said\nexit 0\n");
     machine.boot(&[]);
@@ -227,7 +227,7 @@ fn seq_51_what_finish_is_told(
 
 #[rstest]
 fn seq_52_permanent_failure(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "three");
     machine.file("a/finish", "#!/bin/sh\nif test \"$1\" = 3; then\n  exit 125\nfi\nexit 0\n");
     machine.boot(&[]);
@@ -239,7 +239,7 @@ fn seq_52_permanent_failure(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
 
 #[rstest]
 fn seq_53_a_finish_that_hangs(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "zero");
     machine.file("a/finish", "#!/bin/sh\nexec /usr/bin/hang\n");
     machine.file("a/timeout-finish", "700\n");

@@ -4,12 +4,12 @@ use hermes::host::effect::Signal;
 use hermes_sim::machine::world::S6Version;
 use rstest::rstest;
 
-use super::harness::{Machine, V2_11, V2_13, V2_15};
+use super::harness::{S6Machine, V2_11, V2_13, V2_15};
 use super::supervise::{trace, watched};
 
 #[rstest]
 fn seq_54_letters_during_finish(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "zero");
     machine.file("a/finish", "#!/bin/sh\nexec /usr/bin/slow\n");
     machine.boot(&[]);
@@ -87,7 +87,7 @@ fn seq_60_timeout_kill(
     #[case] after: u64,
     #[case] survives: bool,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "stubborn");
     machine.file("a/timeout-kill", "500\n");
     machine.boot(&[]);
@@ -111,7 +111,7 @@ fn seq_61_the_down_signal(
     #[case] text: &str,
     #[case] end: &str,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "usr1");
     machine.file("a/down-signal", text);
     machine.boot(&[]);
@@ -151,7 +151,7 @@ fn what_it_leaves_has_the_measured_modes(#[values(V2_11, V2_13, V2_15)] version:
 
 #[rstest]
 fn seq_64_what_was_there_keeps_its_mode(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "agent");
     let root = machine.root();
     let (supervise, control) = (machine.path("a/supervise"), machine.path("a/supervise/control"));
@@ -168,7 +168,7 @@ fn seq_64_what_was_there_keeps_its_mode(#[values(V2_11, V2_13, V2_15)] version: 
 #[rstest]
 fn seq_66_67_something_else_lies_there(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     for name in ["a/event", "a/supervise", "a/supervise/control"] {
-        let mut machine = Machine::new(version);
+        let mut machine = S6Machine::new(version);
         machine.service("a", "agent");
         machine.file(name, "");
         machine.boot(&[]);
@@ -199,7 +199,7 @@ fn two_stamps_differ_while_time_stands_still(#[values(V2_11, V2_13, V2_15)] vers
 
 #[rstest]
 fn each_window_of_a_start_can_be_seen(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
-    let mut machine = Machine::with(version, &[]);
+    let mut machine = S6Machine::with(version, &[]);
     machine.service("a", "agent");
     let dir = machine.path("a").display().to_string();
     let scan_dir = machine.path("").display().to_string();

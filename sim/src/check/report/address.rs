@@ -5,27 +5,32 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::retrace;
-use crate::check::search::Found;
-use crate::execution::{Deed, Failure, Move, Play, objects};
+use crate::check::search::Finding;
+use crate::execution::{Execution, Failure, Fault, Transition, effect_objects};
 use crate::machine::world::ProcessId;
 use crate::scenario::{
-    At, Deed as Told, Finder, Kind, Machine, Scenario, Search, Span, Step, Surprise, Task,
+    EffectAddress, EffectKind, FaultKind as Told, FaultSpec, FoundBy, MachineKind, Scenario,
+    SearchSpec, Span, Step, TaskAddress,
 };
 
 /// The scenario that plays by itself what a search found, or why there is none.
-pub fn tell(scenario: &Scenario, found: &Found, by: Option<Finder>) -> Result<Scenario, String> {
+pub fn to_scenario(
+    scenario: &Scenario,
+    found: &Finding,
+    by: Option<FoundBy>,
+) -> Result<Scenario, String> {
     let named = with_names(scenario);
     let (sketches, place) = sketch(&named, found, by)?;
     let counted = count(&named, found, by, sketches);
     let mut told = named;
-    told.surprises.extend(counted);
-    told.search = Search { surprises: 0, ..Search::default() };
-    told.runs_on = [Machine::Simulated].into();
+    told.faults.extend(counted);
+    told.search = SearchSpec { faults_max: 0, ..SearchSpec::default() };
+    told.runs_on = [MachineKind::Simulated].into();
     // What the search had somebody repeat stands last.
-    if let (Some(Finder::CrashMatrix), Some(place), None) = (by, place, &found.repeated) {
-        told.story.truncate(place + 1);
+    if let (Some(FoundBy::CrashMatrix), Some(place), None) = (by, place, &found.changed_scenario) {
+        told.steps.truncate(place + 1);
     }
-    let has_fault = found.schedule.0.iter().any(|(_, next)| matches!(next, Move::Befall(..)));
+    let has_fault = found.schedule.0.iter().any(|(_, next)| matches!(next, Transition::Inject(..)));
     forget_expectations(&mut told, &found.failure, has_fault);
     Ok(told)
 }
@@ -33,16 +38,16 @@ pub fn tell(scenario: &Scenario, found: &Found, by: Option<Finder>) -> Result<Sc
 /// Every command has a name, by which it can be addressed.
 fn with_names(scenario: &Scenario) -> Scenario {
     let mut named = scenario.clone();
-    let taken: Vec<String> = scenario.runs().filter_map(|run| run.name.clone()).collect();
+    let taken: Vec<String> = scenario.run_steps().filter_map(|run| run.name.clone()).collect();
     let mut free = (1..).map(|number| format!("R{number}")).filter(|name| !taken.contains(name));
     let mut give = |step: &mut Step| {
         if let Step::Run(run) = step {
             run.name = run.name.take().or_else(|| free.next());
         }
     };
-    for step in &mut named.story {
+    for step in &mut named.steps {
         match step {
-            Step::Together(group) => group.together.iter_mut().for_each(&mut give),
+            Step::Together(group) => group.steps.iter_mut().for_each(&mut give),
             other => give(other),
         }
     }
@@ -51,15 +56,15 @@ fn with_names(scenario: &Scenario) -> Scenario {
 
 /// What a fault may do to a story is no longer what the story expects. Without one they stay: a story waits for them.
 fn forget_expectations(told: &mut Scenario, failure: &Failure, has_fault: bool) {
-    let is_about_them = failure.promise == "expect";
+    let is_about_them = failure.invariant == "expect";
     if !has_fault {
         return;
     }
-    for step in &mut told.story {
+    for step in &mut told.steps {
         match step {
             Step::Run(run) => run.expect = Default::default(),
             Step::Together(group) => {
-                for inner in &mut group.together {
+                for inner in &mut group.steps {
                     if let Step::Run(run) = inner {
                         run.expect = Default::default();
                     }
@@ -72,34 +77,34 @@ fn forget_expectations(told: &mut Scenario, failure: &Failure, has_fault: bool) 
         Step::Expect(step) => is_about_them && step.expect.always,
         _ => true,
     };
-    if told.story.iter().any(keeps) {
-        told.story.retain(keeps);
+    if told.steps.iter().any(keeps) {
+        told.steps.retain(keeps);
     }
 }
 
 /// Surprises whose ordinals are not known yet, and where in the story the last one came.
 fn sketch(
     scenario: &Scenario,
-    found: &Found,
-    by: Option<Finder>,
-) -> Result<(Vec<Surprise>, Option<usize>), String> {
+    found: &Finding,
+    by: Option<FoundBy>,
+) -> Result<(Vec<FaultSpec>, Option<usize>), String> {
     let mut sketches = Vec::new();
     let mut place = None;
-    let mut last: BTreeMap<ProcessId, At> = BTreeMap::new();
+    let mut last: BTreeMap<ProcessId, EffectAddress> = BTreeMap::new();
     // That it breaks is known; where it went is what is looked at.
-    let _ = retrace::found(&Arc::new(scenario.clone()), found, by, &mut |play, next| {
+    let _ = retrace::retrace_finding(&Arc::new(scenario.clone()), found, by, &mut |play, next| {
         if is_due(found, sketches.len(), play, next) {
             // One that befalls while the run is concluded comes after the story.
-            place = Some(play.place()).filter(|&at| at < scenario.story.len()).or(place);
+            place = Some(play.step_index()).filter(|&at| at < scenario.steps.len()).or(place);
             sketches.push(surprise(play, next, &last));
         }
-        if let Move::Step(who) = next {
+        if let Transition::Process(who) = next {
             if let Some(at) = address(play, *who) {
                 last.insert(*who, at);
             }
         }
     });
-    let told: Result<Vec<Surprise>, String> = sketches.into_iter().collect();
+    let told: Result<Vec<FaultSpec>, String> = sketches.into_iter().collect();
     let told = told?;
     match told.len() == found.schedule.0.len() {
         true => Ok((told, place)),
@@ -107,31 +112,31 @@ fn sketch(
     }
 }
 
-fn is_due(found: &Found, index: usize, play: &Play, next: &Move) -> bool {
-    found.schedule.0.get(index).is_some_and(|(at, due)| *at == play.moves && due == next)
+fn is_due(found: &Finding, index: usize, play: &Execution, next: &Transition) -> bool {
+    found.schedule.0.get(index).is_some_and(|(at, due)| *at == play.transition_count && due == next)
 }
 
 /// Plays once more with all addresses in the story, each to come up never, and reads off how often they did.
 fn count(
     scenario: &Scenario,
-    found: &Found,
-    by: Option<Finder>,
-    mut sketches: Vec<Surprise>,
-) -> Vec<Surprise> {
+    found: &Finding,
+    by: Option<FoundBy>,
+    mut sketches: Vec<FaultSpec>,
+) -> Vec<FaultSpec> {
     let mut watched = scenario.clone();
-    let own = watched.surprises.len();
-    let never = |sketch: &Surprise| {
+    let own = watched.faults.len();
+    let never = |sketch: &FaultSpec| {
         let mut never = sketch.clone();
         never.at.nth = u32::MAX;
         never
     };
-    watched.surprises.extend(sketches.iter().map(never));
+    watched.faults.extend(sketches.iter().map(never));
     let mut index = 0;
     // As above.
-    let _ = retrace::found(&Arc::new(watched), found, by, &mut |play, next| {
+    let _ = retrace::retrace_finding(&Arc::new(watched), found, by, &mut |play, next| {
         if is_due(found, index, play, next) {
-            let before = play.came_up(own + index);
-            let is_after = sketches[index].deed == Told::KillAfter;
+            let before = play.occurrences_of(own + index);
+            let is_after = sketches[index].kind == Told::KillAfter;
             sketches[index].at.nth = if is_after { before.max(1) } else { before + 1 };
             index += 1;
         }
@@ -139,79 +144,97 @@ fn count(
     sketches
 }
 
-fn surprise(play: &Play, next: &Move, last: &BTreeMap<ProcessId, At>) -> Result<Surprise, String> {
+fn surprise(
+    play: &Execution,
+    next: &Transition,
+    last: &BTreeMap<ProcessId, EffectAddress>,
+) -> Result<FaultSpec, String> {
     let who = victim(play, next)?;
     let mut deed = deed(play, next);
-    let at = match (address(play, who), &deed.deed) {
+    let at = match (address(play, who), &deed.kind) {
         (Some(at), _) => at,
         // It was about to exit: right after its last effect is the same place.
         (None, Told::Kill) => {
-            deed.deed = Told::KillAfter;
+            deed.kind = Told::KillAfter;
             last.get(&who).cloned().ok_or("a process without an effect was killed")?
         }
         (None, other) => return Err(format!("{other} at an exit has no address")),
     };
-    Ok(Surprise { at, ..deed })
+    Ok(FaultSpec { at, ..deed })
 }
 
 /// Whose effect the surprise is addressed by.
-fn victim(play: &Play, next: &Move) -> Result<ProcessId, String> {
-    if let Move::Befall(who, _) | Move::Told(who, _) = next {
+fn victim(play: &Execution, next: &Transition) -> Result<ProcessId, String> {
+    if let Transition::Inject(who, _) | Transition::InjectScripted(who, _) = next {
         return Ok(*who);
     }
-    match play.calm() {
-        Some(Move::Step(who)) if play.task(who).is_some() => Ok(who),
+    match play.baseline_transition() {
+        Some(Transition::Process(who)) if play.task_address(who).is_some() => Ok(who),
         _ => Err("what would have come next is no effect of a task, and has no address".to_owned()),
     }
 }
 
 /// What befalls; the address is filled in later.
-fn deed(play: &Play, next: &Move) -> Surprise {
+fn deed(play: &Execution, next: &Transition) -> FaultSpec {
     let told = match next {
-        Move::Step(_) => Told::Preempt,
-        Move::Begin(_) => Told::Begin,
-        Move::Time | Move::Told(..) => Told::Time,
-        Move::Befall(_, deed) => match deed {
-            Deed::Kill => Told::Kill,
-            Deed::ContainerKill => Told::ContainerKill,
-            Deed::ContainerRestart => Told::ContainerRestart,
-            Deed::PowerCut(_) => Told::PowerCut,
-            Deed::Suspend(_) => Told::Suspend,
-            Deed::Refuse(errno) | Deed::RefuseForGood(errno) => Told::Fail(*errno),
+        Transition::Process(_) => Told::Preempt,
+        Transition::BeginStep(_) => Told::BeginStep,
+        Transition::AdvanceTime | Transition::InjectScripted(..) => Told::AdvanceTime,
+        Transition::Inject(_, deed) => match deed {
+            Fault::Kill => Told::Kill,
+            Fault::ContainerKill => Told::ContainerKill,
+            Fault::ContainerRestart => Told::ContainerRestart,
+            Fault::PowerCut(_) => Told::PowerCut,
+            Fault::Suspend(_) => Told::Suspend,
+            Fault::FailEffect(errno) | Fault::FailEffectForGood(errno) => Told::Errno(*errno),
         },
     };
-    let nowhere = At { task: Task::Run(String::new()), effect: Kind::Open, touches: None, nth: 1 };
-    Surprise {
+    let nowhere = EffectAddress {
+        task: TaskAddress::Run(String::new()),
+        effect: EffectKind::Open,
+        object: None,
+        nth: 1,
+    };
+    FaultSpec {
         at: nowhere,
-        deed: told,
-        sticky: matches!(next, Move::Befall(_, Deed::RefuseForGood(_))),
-        to: match next {
-            Move::Step(other) => play.task(*other),
+        kind: told,
+        sticky: matches!(next, Transition::Inject(_, Fault::FailEffectForGood(_))),
+        next: match next {
+            Transition::Process(other) => play.task_address(*other),
             _ => None,
         },
-        lasts: match next {
-            Move::Befall(_, Deed::Suspend(time)) => Some(Span(*time)),
+        duration: match next {
+            Transition::Inject(_, Fault::Suspend(time)) => Some(Span(*time)),
             _ => None,
         },
-        keeps: match next {
-            Move::Befall(_, Deed::PowerCut(choice)) => Some(*choice).filter(|&choice| choice > 0),
+        outcome: match next {
+            Transition::Inject(_, Fault::PowerCut(choice)) => {
+                Some(*choice).filter(|&choice| choice > 0)
+            }
             _ => None,
         },
     }
 }
 
 /// Where a task stands: what it is about to do, its ordinal aside.
-fn address(play: &Play, who: ProcessId) -> Option<At> {
+fn address(play: &Execution, who: ProcessId) -> Option<EffectAddress> {
     let effect = play.next_effect(who)?;
-    let task = play.task(who)?;
-    let kind = Kind::of(effect);
+    let task = play.task_address(who)?;
+    let kind = EffectKind::of(effect);
     let touches = match kind {
         // Bytes may hold anything.
-        Kind::Write | Kind::Print => None,
-        Kind::Run | Kind::Spawn | Kind::Exec => objects(effect).first().map(|line| program(line)),
-        _ => objects(effect).last().map(|path| telling(path)),
+        EffectKind::Write | EffectKind::Print => None,
+        EffectKind::Run | EffectKind::Spawn | EffectKind::Exec => {
+            effect_objects(effect).first().map(|line| program(line))
+        }
+        _ => effect_objects(effect).last().map(|path| stable_part(path)),
     };
-    Some(At { task, effect: kind, touches: touches.filter(|text| !text.is_empty()), nth: 1 })
+    Some(EffectAddress {
+        task,
+        effect: kind,
+        object: touches.filter(|text| !text.is_empty()),
+        nth: 1,
+    })
 }
 
 /// The program's own name.
@@ -221,7 +244,7 @@ pub(crate) fn program(line: &str) -> String {
 }
 
 /// The file's name; of a temporary one the longest part that is no number.
-pub(crate) fn telling(path: &str) -> String {
+pub(crate) fn stable_part(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or_default();
     let is_number = |part: &str| {
         part.len() >= 4
@@ -252,9 +275,9 @@ mod tests {
 
     #[test]
     fn a_temporary_name_is_addressed_by_what_stays_the_same() {
-        assert_eq!(telling("/a/gateway_intent.json"), "gateway_intent.json");
-        assert_eq!(telling(".gateway_intent.json.00ab34cd00112233.tmp"), "gateway_intent.json");
-        assert_eq!(telling("profiles/coder-2"), "coder-2");
+        assert_eq!(stable_part("/a/gateway_intent.json"), "gateway_intent.json");
+        assert_eq!(stable_part(".gateway_intent.json.00ab34cd00112233.tmp"), "gateway_intent.json");
+        assert_eq!(stable_part("profiles/coder-2"), "coder-2");
         assert_eq!(program("/usr/bin/s6-svc -d /run/x"), "s6-svc");
     }
 }

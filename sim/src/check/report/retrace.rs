@@ -2,87 +2,100 @@
 
 use std::sync::Arc;
 
-use crate::check::search::matrix::{self, GoesOn};
-use crate::check::search::{Found, Schedule};
-use crate::execution::{Failure, Move, Play};
-use crate::scenario::{Finder, Scenario};
+use crate::check::search::matrix::{self, AfterFirstCrash};
+use crate::check::search::{Finding, Schedule};
+use crate::execution::{Execution, Failure, Transition};
+use crate::scenario::{FoundBy, Scenario};
 
 /// A story that makes more moves than this is given up.
 const MOVES_MAX: u64 = 1_000_000;
 
 /// How a scenario that was told came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum ReplayOutcome {
     /// Everything held.
     Held,
     /// This was broken.
-    Broke(Failure),
+    Violated(Failure),
     /// A surprise never came up: nothing is proved.
-    Unmet(Failure),
+    FaultNotReached(Failure),
 }
 
 /// Told of each move before it is taken.
-pub type See<'a> = &'a mut dyn FnMut(&Play, &Move);
+pub type TransitionObserver<'a> = &'a mut dyn FnMut(&Execution, &Transition);
 
 /// Plays a scenario calmly, with its own surprises, and concludes it. What each move did is in `heard` of the play.
 /// `done` is told of the play when it is over, however it ended.
-pub fn told(scenario: &Arc<Scenario>, see: See<'_>, done: &mut dyn FnMut(&Play)) -> Ended {
-    let mut play = match Play::new(scenario) {
+pub fn retrace_scenario(
+    scenario: &Arc<Scenario>,
+    see: TransitionObserver<'_>,
+    done: &mut dyn FnMut(&Execution),
+) -> ReplayOutcome {
+    let mut play = match Execution::new(scenario) {
         Ok(play) => play,
-        Err(failure) => return Ended::Broke(failure),
+        Err(failure) => return ReplayOutcome::Violated(failure),
     };
-    play.heard = Some(Vec::new());
+    play.recorded = Some(Vec::new());
     let ended = tell(&mut play, see);
     done(&play);
     ended
 }
 
-fn tell(play: &mut Play, see: See<'_>) -> Ended {
+fn tell(play: &mut Execution, see: TransitionObserver<'_>) -> ReplayOutcome {
     if let Err(failure) = walk(play, &Schedule::default(), see) {
-        return Ended::Broke(failure);
+        return ReplayOutcome::Violated(failure);
     }
     // A surprise may come up in the boots that conclude the run.
     let concluded = conclude(play, see);
-    if let (Some(failure), None) = (play.unmet(), play.missed()) {
-        return Ended::Unmet(failure);
+    if let (Some(failure), None) = (play.unreached_fault(), play.missed_expectation()) {
+        return ReplayOutcome::FaultNotReached(failure);
     }
     if let Err(failure) = concluded {
-        return Ended::Broke(failure);
+        return ReplayOutcome::Violated(failure);
     }
-    play.missed().cloned().map_or(Ended::Held, Ended::Broke)
+    play.missed_expectation().cloned().map_or(ReplayOutcome::Held, ReplayOutcome::Violated)
 }
 
 /// Plays what a search found. The crash matrix cuts the story off after its last crash; the others play it to the end.
-pub fn found(
+pub fn retrace_finding(
     scenario: &Arc<Scenario>,
-    found: &Found,
-    by: Option<Finder>,
-    see: See<'_>,
+    found: &Finding,
+    by: Option<FoundBy>,
+    see: TransitionObserver<'_>,
 ) -> Result<(), Failure> {
-    let mut play = Play::new(scenario)?;
-    if by != Some(Finder::CrashMatrix) {
+    let mut play = Execution::new(scenario)?;
+    if by != Some(FoundBy::CrashMatrix) {
         walk(&mut play, &found.schedule, see)?;
         return conclude(&mut play, see);
     }
-    let goes_on = if found.repeated.is_some() { GoesOn::Yes } else { GoesOn::No };
-    matrix::replay(&mut play, &found.schedule, goes_on, see)
+    let goes_on = if found.changed_scenario.is_some() {
+        AfterFirstCrash::Continue
+    } else {
+        AfterFirstCrash::CutOff
+    };
+    matrix::replay_schedule(&mut play, &found.schedule, goes_on, see)
 }
 
-fn walk(play: &mut Play, schedule: &Schedule, see: See<'_>) -> Result<(), Failure> {
+fn walk(
+    play: &mut Execution,
+    schedule: &Schedule,
+    see: TransitionObserver<'_>,
+) -> Result<(), Failure> {
     let mut surprises = schedule.0.iter().peekable();
-    while play.moves < MOVES_MAX {
-        if play.is_over() && surprises.peek().is_none() {
+    while play.transition_count < MOVES_MAX {
+        if play.is_finished() && surprises.peek().is_none() {
             break;
         }
-        let due = surprises.next_if(|(at, _)| *at == play.moves).map(|(_, next)| next.clone());
-        let Some(next) = due.or_else(|| play.calm()) else { break };
+        let due =
+            surprises.next_if(|(at, _)| *at == play.transition_count).map(|(_, next)| next.clone());
+        let Some(next) = due.or_else(|| play.baseline_transition()) else { break };
         see(play, &next);
-        play.take(&next)?;
+        play.step(&next)?;
     }
     Ok(())
 }
 
-fn conclude(play: &mut Play, see: See<'_>) -> Result<(), Failure> {
-    play.abandon();
-    Schedule::default().play(play, true, see)
+fn conclude(play: &mut Execution, see: TransitionObserver<'_>) -> Result<(), Failure> {
+    play.skip_remaining_steps();
+    Schedule::default().run(play, true, see)
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::retrace;
-use crate::execution::Move;
+use crate::execution::Transition;
 use crate::machine::process::ProcessBody;
 use crate::scenario::Scenario;
 
@@ -14,9 +14,9 @@ const LINES_MAX: usize = 4;
 /// The lines for the task that moves, or whom it befalls, at this number of moves.
 pub(super) fn of(scenario: &Arc<Scenario>, moves: u64) -> Vec<String> {
     let mut lines = Vec::new();
-    let see = &mut |play: &crate::execution::Play, next: &Move| {
-        let (Move::Step(who) | Move::Told(who, _)) = next else { return };
-        if play.moves != moves {
+    let see = &mut |play: &crate::execution::Execution, next: &Transition| {
+        let (Transition::Process(who) | Transition::InjectScripted(who, _)) = next else { return };
+        if play.transition_count != moves {
             return;
         }
         if let Some(ProcessBody::Task(task)) =
@@ -25,7 +25,7 @@ pub(super) fn of(scenario: &Arc<Scenario>, moves: u64) -> Vec<String> {
             lines = frames(&task.request_backtrace().to_string());
         }
     };
-    retrace::told(scenario, see, &mut |_| {});
+    retrace::retrace_scenario(scenario, see, &mut |_| {});
     lines
 }
 

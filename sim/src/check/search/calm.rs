@@ -1,14 +1,14 @@
 //! The calm run: no surprise but the story's own. Counts, and gives the golden digest.
 
-use super::{Schedule, Search, Tally, conclude};
-use crate::execution::{Failure, Move, Play};
+use super::{Explorer, Schedule, SearchResult, conclude};
+use crate::execution::{Execution, Failure, Transition};
 
 /// How many moves a story may take.
 pub(super) const MOVES_MAX: u64 = 1_000_000;
 
-impl Search {
+impl Explorer {
     /// Plays the story once, and concludes it.
-    pub fn calm(mut self) -> Tally {
+    pub fn baseline(mut self) -> SearchResult {
         let mut play = self.start.clone();
         let played = run(&mut play, &mut |_, _| {});
         let concluding = played.is_ok();
@@ -19,24 +19,27 @@ impl Search {
             self.broken(&Schedule::default(), failure, concluding);
         }
         self.missed(&Schedule::default(), &play);
-        self.tally.effects = play.effects;
+        self.tally.effects = play.effect_count;
         self.tally.mix(play.digest);
         self.tally
     }
 }
 
 /// A surprise of the story never came up; if an expectation did not hold before that, it is the reason.
-fn unmet(play: &Play) -> Result<(), Failure> {
-    play.unmet().filter(|_| play.missed().is_none()).map_or(Ok(()), Err)
+fn unmet(play: &Execution) -> Result<(), Failure> {
+    play.unreached_fault().filter(|_| play.missed_expectation().is_none()).map_or(Ok(()), Err)
 }
 
 /// Plays the story to its end, calmly. `see` is told of each move before it is taken.
-pub(super) fn run(play: &mut Play, see: &mut dyn FnMut(&Play, &Move)) -> Result<(), Failure> {
-    let moves_max = play.moves + MOVES_MAX;
-    while !play.is_over() && play.moves < moves_max {
-        let Some(next) = play.calm() else { break };
+pub(super) fn run(
+    play: &mut Execution,
+    see: &mut dyn FnMut(&Execution, &Transition),
+) -> Result<(), Failure> {
+    let moves_max = play.transition_count + MOVES_MAX;
+    while !play.is_finished() && play.transition_count < moves_max {
+        let Some(next) = play.baseline_transition() else { break };
         see(play, &next);
-        play.take(&next)?;
+        play.step(&next)?;
     }
     Ok(())
 }

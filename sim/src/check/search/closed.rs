@@ -15,9 +15,9 @@ mod ahead;
 
 use std::collections::BTreeSet;
 
-use self::ahead::{Ahead, Place};
-use super::{Schedule, Search, Tally, faults};
-use crate::execution::{Deed, Failure, Move, Play};
+use self::ahead::{LocalStateId, PartialOrderReduction};
+use super::{Explorer, Schedule, SearchResult, faults};
+use crate::execution::{Execution, Failure, Fault, Transition};
 use crate::hash;
 use crate::machine::touched::{self, Footprint};
 use crate::machine::world::ProcessId;
@@ -25,7 +25,7 @@ use crate::scenario::Step;
 
 /// A fork in the road that is still to be walked.
 struct Fork {
-    play: Play,
+    play: Execution,
     schedule: Schedule,
     crashes_left: u8,
 }
@@ -38,41 +38,41 @@ const STALE_STATES: u64 = 2_000;
 
 /// One move as it was made: by whom, from where, what it touched, and what came of it.
 struct Made {
-    from: Place,
+    from: LocalStateId,
     touched: Footprint,
     after: Option<Fork>,
 }
 
-impl Search {
+impl Explorer {
     /// Walks all.
-    pub fn closed(mut self) -> Tally {
+    pub fn exhaustive(mut self) -> SearchResult {
         self.start.machine.world.disk.ignore_power_cuts();
-        let mut ahead = Ahead::default();
+        let mut ahead = PartialOrderReduction::default();
         for walk in 0..WALKS {
             self.learn(walk, &mut ahead);
         }
         loop {
             self.tally.states = 0;
             self.tally.transitions = 0;
-            ahead.look();
+            ahead.clear_cache();
             self.pass(&mut ahead);
-            if ahead.news() == 0 || !self.tally.is_complete {
+            if ahead.learned_count() == 0 || !self.tally.is_complete {
                 return self.tally;
             }
         }
     }
 
     /// One walk at random, to learn before all is searched. What it breaks the search will break.
-    fn learn(&mut self, walk: u64, ahead: &mut Ahead) {
-        let crashes_left = self.start.scenario().search.closed_crashes;
+    fn learn(&mut self, walk: u64, ahead: &mut PartialOrderReduction) {
+        let crashes_left = self.start.scenario().search.exhaustive_crashes;
         let (play, schedule) = (self.start.clone(), Schedule::default());
         let mut fork = Fork { play, schedule, crashes_left };
-        while !fork.play.is_over() {
+        while !fork.play.is_finished() {
             let moves = choices(&fork.play);
             if moves.is_empty() {
                 return;
             }
-            let any = hash::digest(&(walk, fork.play.moves)) % moves.len() as u128;
+            let any = hash::digest(&(walk, fork.play.transition_count)) % moves.len() as u128;
             let next = &moves[usize::try_from(any).expect("less than their number")];
             match self.make(&fork, next, true, ahead).after {
                 Some(after) => fork = after,
@@ -82,18 +82,18 @@ impl Search {
     }
 
     /// Walks all that is left if nothing is ahead of anybody but what is known. Begun again by its caller if there was.
-    fn pass(&mut self, ahead: &mut Ahead) {
+    fn pass(&mut self, ahead: &mut PartialOrderReduction) {
         let mut visited = BTreeSet::new();
-        let crashes_left = self.start.scenario().search.closed_crashes;
+        let crashes_left = self.start.scenario().search.exhaustive_crashes;
         let schedule = Schedule::default();
         let mut forks = vec![Fork { play: self.start.clone(), schedule, crashes_left }];
         let mut stale_at = u64::MAX;
         while let Some(fork) = forks.pop() {
-            if !visited.insert((fork.play.state(), fork.crashes_left)) {
+            if !visited.insert((fork.play.state_hash(), fork.crashes_left)) {
                 continue;
             }
             self.tally.states += 1;
-            if ahead.news() > 0 {
+            if ahead.learned_count() > 0 {
                 stale_at = stale_at.min(2 * self.tally.states + STALE_STATES);
             }
             if self.tally.states >= stale_at {
@@ -103,16 +103,16 @@ impl Search {
                 self.tally.is_complete = false;
                 return;
             }
-            self.tally.effects = self.tally.effects.max(fork.play.effects);
+            self.tally.effects = self.tally.effects.max(fork.play.effect_count);
             self.walk(fork, &mut forks, ahead);
         }
     }
 
     /// All that can come next; on a way without forks, as far as the next one.
-    fn walk(&mut self, mut fork: Fork, forks: &mut Vec<Fork>, ahead: &mut Ahead) {
+    fn walk(&mut self, mut fork: Fork, forks: &mut Vec<Fork>, ahead: &mut PartialOrderReduction) {
         loop {
             let moves = choices(&fork.play);
-            if moves.is_empty() || fork.play.is_over() {
+            if moves.is_empty() || fork.play.is_finished() {
                 self.conclude(fork.play, &fork.schedule);
                 return;
             }
@@ -127,27 +127,28 @@ impl Search {
     fn step(
         &mut self,
         fork: &Fork,
-        moves: &[Move],
+        moves: &[Transition],
         forks: &mut Vec<Fork>,
-        ahead: &mut Ahead,
+        ahead: &mut PartialOrderReduction,
     ) -> Option<Fork> {
         let first = forks.len();
         // The calm move lies on top in the end.
         for (place, next) in moves.iter().enumerate().rev() {
             let made = self.make(fork, next, place == 0, ahead);
-            let Move::Step(who) = next else {
+            let Transition::Process(who) = next else {
                 forks.extend(made.after);
                 continue;
             };
             let others = moves.iter().filter(|other| *other != next);
-            let mut others: Vec<Place> = others.map(|other| place_of(ahead, fork, other)).collect();
+            let mut others: Vec<LocalStateId> =
+                others.map(|other| place_of(ahead, fork, other)).collect();
             others.sort_unstable();
             let mover = ahead.owner(made.from);
-            let goes_alone = ahead.is_alone(mover, &made.touched, others);
+            let goes_alone = ahead.is_persistent_singleton(mover, &made.touched, others);
             if goes_alone {
                 forks.truncate(first);
             }
-            if fork.crashes_left > 0 && fork.play.task(*who).is_some() {
+            if fork.crashes_left > 0 && fork.play.task_address(*who).is_some() {
                 forks.extend(self.crash(fork, *who, made.from, ahead));
             }
             if goes_alone {
@@ -163,31 +164,37 @@ impl Search {
         &mut self,
         fork: &Fork,
         who: ProcessId,
-        from: Place,
-        ahead: &mut Ahead,
+        from: LocalStateId,
+        ahead: &mut PartialOrderReduction,
     ) -> Option<Fork> {
-        let (crashed, touched) = self.go(fork, &Move::Befall(who, Deed::Kill), false);
-        ahead.touches(from, &touched);
+        let (crashed, touched) = self.go(fork, &Transition::Inject(who, Fault::Kill), false);
+        ahead.record_footprint(from, &touched);
         let mut crashed = crashed?;
         crashed.crashes_left -= 1;
         // Nobody is where he was: from here on there is a crash less ahead.
         for other in crashed.play.machine.ready_processes() {
-            let was = ahead.process(&fork.play, other, fork.crashes_left, None);
+            let was = ahead.process_state(&fork.play, other, fork.crashes_left, None);
             let was = was.map(|was| (was, None));
-            let to = ahead.process(&crashed.play, other, crashed.crashes_left, was);
-            to.into_iter().for_each(|to| ahead.leads(from, to));
+            let to = ahead.process_state(&crashed.play, other, crashed.crashes_left, was);
+            to.into_iter().for_each(|to| ahead.record_successor(from, to));
         }
         Some(crashed)
     }
 
     /// One move, and what is learned from it.
-    fn make(&mut self, fork: &Fork, next: &Move, is_calm: bool, ahead: &mut Ahead) -> Made {
+    fn make(
+        &mut self,
+        fork: &Fork,
+        next: &Transition,
+        is_calm: bool,
+        ahead: &mut PartialOrderReduction,
+    ) -> Made {
         let from = place_of(ahead, fork, next);
         let (after, mut touched) = self.go(fork, next, is_calm);
-        if let Move::Begin(index) = next {
-            touched.is_everything |= !matches!(fork.play.present_step(*index), Some(Step::Run(_)));
+        if let Transition::BeginStep(index) = next {
+            touched.is_everything |= !matches!(fork.play.current_step(*index), Some(Step::Run(_)));
         }
-        ahead.touches(from, &touched);
+        ahead.record_footprint(from, &touched);
         if let Some(after) = &after {
             note_ways(ahead, fork, next, from, after);
         }
@@ -195,14 +202,14 @@ impl Search {
     }
 
     /// One move, and whatever of the same task nobody could tell.
-    fn go(&mut self, fork: &Fork, next: &Move, is_calm: bool) -> (Option<Fork>, Footprint) {
+    fn go(&mut self, fork: &Fork, next: &Transition, is_calm: bool) -> (Option<Fork>, Footprint) {
         self.tally.transitions += 1;
         let mut play = fork.play.clone();
         let schedule = match is_calm {
             true => fork.schedule.clone(),
-            false => fork.schedule.with(play.moves, next.clone()),
+            false => fork.schedule.with(play.transition_count, next.clone()),
         };
-        let (taken, touched) = touched::collect(|| play.take(next));
+        let (taken, touched) = touched::collect(|| play.step(next));
         match taken.and_then(|()| run_unseen(&mut play)) {
             Ok(()) => (Some(Fork { play, schedule, crashes_left: fork.crashes_left }), touched),
             Err(failure) => {
@@ -214,63 +221,73 @@ impl Search {
 }
 
 /// Where whoever makes this move is.
-fn place_of(ahead: &mut Ahead, fork: &Fork, next: &Move) -> Place {
+fn place_of(ahead: &mut PartialOrderReduction, fork: &Fork, next: &Transition) -> LocalStateId {
     match next {
-        Move::Step(who) | Move::Befall(who, _) | Move::Told(who, _) => ahead
-            .process(&fork.play, *who, fork.crashes_left, None)
+        Transition::Process(who)
+        | Transition::Inject(who, _)
+        | Transition::InjectScripted(who, _) => ahead
+            .process_state(&fork.play, *who, fork.crashes_left, None)
             .expect("whoever moves is alive"),
-        Move::Begin(_) | Move::Time => ahead.story(&fork.play),
+        Transition::BeginStep(_) | Transition::AdvanceTime => ahead.steps_state(&fork.play),
     }
 }
 
 /// Where a move led: its own process, all that it woke, and the story if that goes on.
-fn note_ways(ahead: &mut Ahead, fork: &Fork, next: &Move, from: Place, after: &Fork) {
+fn note_ways(
+    ahead: &mut PartialOrderReduction,
+    fork: &Fork,
+    next: &Transition,
+    from: LocalStateId,
+    after: &Fork,
+) {
     // Time passes only when nobody can move: it is ahead of nobody.
-    if *next == Move::Time {
+    if *next == Transition::AdvanceTime {
         return;
     }
     let mover = match next {
-        Move::Step(who) => Some(*who),
+        Transition::Process(who) => Some(*who),
         _ => None,
     };
     if let Some(who) = mover {
         let was = Some((from, fork.play.next_effect(who)));
-        let to = ahead.process(&after.play, who, after.crashes_left, was);
-        to.into_iter().for_each(|to| ahead.leads(from, to));
+        let to = ahead.process_state(&after.play, who, after.crashes_left, was);
+        to.into_iter().for_each(|to| ahead.record_successor(from, to));
     }
     let before = fork.play.machine.ready_processes();
     for who in after.play.machine.ready_processes() {
         if mover != Some(who) && !before.contains(&who) {
-            let to = ahead.process(&after.play, who, after.crashes_left, None);
-            to.into_iter().for_each(|to| ahead.leads(from, to));
+            let to = ahead.process_state(&after.play, who, after.crashes_left, None);
+            to.into_iter().for_each(|to| ahead.record_successor(from, to));
         }
     }
     // Outside of a group a step begins only when nobody can move, too.
-    if after.play.is_in_group() && after.play.place() != fork.play.place() {
-        let to = ahead.story(&after.play);
-        ahead.leads(from, to);
+    if after.play.is_in_group() && after.play.step_index() != fork.play.step_index() {
+        let to = ahead.steps_state(&after.play);
+        ahead.record_successor(from, to);
     }
 }
 
 /// Every move of anybody, the calm one first.
-fn choices(play: &Play) -> Vec<Move> {
-    let mut moves = play.moves();
+fn choices(play: &Execution) -> Vec<Transition> {
+    let mut moves = play.enabled_transitions();
     if !play.is_in_group() {
         // Steps one after the other: nobody types the next command while the last one is at work.
-        let is_quiet = matches!(moves.first(), None | Some(Move::Begin(_)));
-        moves.retain(|next| is_quiet || !matches!(next, Move::Begin(_)));
+        let is_quiet = matches!(moves.first(), None | Some(Transition::BeginStep(_)));
+        moves.retain(|next| is_quiet || !matches!(next, Transition::BeginStep(_)));
     }
     moves
 }
 
 /// Goes on with the task that moved last as long as nobody could tell.
-fn run_unseen(play: &mut Play) -> Result<(), Failure> {
+fn run_unseen(play: &mut Execution) -> Result<(), Failure> {
     loop {
-        let Some(next @ Move::Step(who)) = play.calm() else { return Ok(()) };
-        let is_unseen = |effect| faults::is_unseen(&play.machine.world, who, effect);
+        let Some(next @ Transition::Process(who)) = play.baseline_transition() else {
+            return Ok(());
+        };
+        let is_unseen = |effect| faults::is_invisible(&play.machine.world, who, effect);
         if !play.next_effect(who).is_some_and(is_unseen) {
             return Ok(());
         }
-        play.take(&next)?;
+        play.step(&next)?;
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::laws;
-use crate::execution::{Failure, Move, Play};
+use crate::execution::{Execution, Failure, Transition};
 use crate::invariants::Monitor;
 
 /// Whatever still goes on after a fault ends within this.
@@ -14,10 +14,10 @@ const SETTLES: Duration = Duration::from_secs(90);
 const MOVES_MAX: u64 = 400_000;
 
 /// At these numbers of moves these befall.
-type Cells<'a> = &'a [(u64, Move)];
+type Cells<'a> = &'a [(u64, Transition)];
 
 /// Told of each move before it is taken.
-type See<'a> = &'a mut dyn FnMut(&Play, &Move);
+type See<'a> = &'a mut dyn FnMut(&Execution, &Transition);
 
 /// What a part of it came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,76 +25,78 @@ enum Ended {
     /// Nobody moves any more.
     AtRest,
     /// Something befell.
-    Disturbed,
+    FaultInjected,
 }
 
 /// Settles, looks, boots, settles, looks, boots once more: nothing may change then.
-pub(super) fn conclude(play: &mut Play) -> Result<(), Failure> {
+pub(super) fn conclude(play: &mut Execution) -> Result<(), Failure> {
     conclude_with(play, &[], &mut |_, _| {})
 }
 
 /// The same, telling of each move before it is taken. At these numbers of moves these befall.
 pub(super) fn conclude_with(
-    play: &mut Play,
+    play: &mut Execution,
     mut cells: Cells<'_>,
     see: See<'_>,
 ) -> Result<(), Failure> {
-    play.abandon();
-    while once(play, &mut cells, see)? == Ended::Disturbed {}
+    play.skip_remaining_steps();
+    while once(play, &mut cells, see)? == Ended::FaultInjected {}
     Ok(())
 }
 
-fn once(play: &mut Play, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended, Failure> {
-    if settle(play, cells, see)? == Ended::Disturbed {
-        return Ok(Ended::Disturbed);
+fn once(play: &mut Execution, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended, Failure> {
+    if settle(play, cells, see)? == Ended::FaultInjected {
+        return Ok(Ended::FaultInjected);
     }
-    play.watch.check_at_rest(&play.machine.world)?;
+    play.monitor.check_at_rest(&play.machine.world)?;
     laws::is_told(play)?;
-    play.restart_all();
-    if settle(play, cells, see)? == Ended::Disturbed {
-        return Ok(Ended::Disturbed);
+    play.restart_containers();
+    if settle(play, cells, see)? == Ended::FaultInjected {
+        return Ok(Ended::FaultInjected);
     }
-    play.watch.check_after_boot(&play.machine.world)?;
+    play.monitor.check_after_boot(&play.machine.world)?;
     laws::is_told(play)?;
     let once = Monitor::fingerprint(&play.machine.world);
-    play.restart_all();
-    if settle(play, cells, see)? == Ended::Disturbed {
-        return Ok(Ended::Disturbed);
+    play.restart_containers();
+    if settle(play, cells, see)? == Ended::FaultInjected {
+        return Ok(Ended::FaultInjected);
     }
     if Monitor::fingerprint(&play.machine.world) != once {
         let what = "a second boot changed what the first had brought about".to_owned();
-        return Err(Failure::of("L1", what));
+        return Err(Failure::violation("L1", what));
     }
     Ok(Ended::AtRest)
 }
 
 /// Lets everybody move until nobody does.
-pub(super) fn settle_calmly(play: &mut Play) -> Result<(), Failure> {
+pub(super) fn settle_calmly(play: &mut Execution) -> Result<(), Failure> {
     settle(play, &mut &[][..], &mut |_, _| {}).map(|_| ())
 }
 
-fn settle(play: &mut Play, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended, Failure> {
+fn settle(play: &mut Execution, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended, Failure> {
     let until = play.machine.world.clock.boot + SETTLES;
-    let moves_max = play.moves + MOVES_MAX;
+    let moves_max = play.transition_count + MOVES_MAX;
     loop {
-        if let Some(((_, deed), later)) = cells.split_first().filter(|(it, _)| it.0 == play.moves) {
+        if let Some(((_, deed), later)) =
+            cells.split_first().filter(|(it, _)| it.0 == play.transition_count)
+        {
             *cells = later;
             see(play, deed);
-            play.take(deed)?;
-            return Ok(Ended::Disturbed);
+            play.step(deed)?;
+            return Ok(Ended::FaultInjected);
         }
-        let Some(next) = play.calm() else { return Ok(Ended::AtRest) };
-        if next == Move::Time && play.next_moment().is_some_and(|at| at > until) {
+        let Some(next) = play.baseline_transition() else { return Ok(Ended::AtRest) };
+        if next == Transition::AdvanceTime && play.next_moment().is_some_and(|at| at > until) {
             return Ok(Ended::AtRest);
         }
-        if play.moves > moves_max {
+        if play.transition_count > moves_max {
             let what = "the machine does not come to rest".to_owned();
-            return Err(Failure::of("L1", what));
+            return Err(Failure::violation("L1", what));
         }
         see(play, &next);
-        play.take(&next)?;
-        if matches!(next, Move::Told(..)) {
-            return Ok(Ended::Disturbed);
+        play.step(&next)?;
+        if matches!(next, Transition::InjectScripted(..)) {
+            return Ok(Ended::FaultInjected);
         }
     }
 }

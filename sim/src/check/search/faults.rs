@@ -43,7 +43,7 @@ pub fn errnos(effect: &Effect) -> &'static [Errno] {
 }
 
 /// Does it touch nothing that anybody else, or a crash, could tell? Then there is no point in a cut before it.
-pub fn is_private(effect: &Effect) -> bool {
+pub fn is_invisible_to_crash(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Now { .. }
@@ -62,7 +62,7 @@ pub fn is_private(effect: &Effect) -> bool {
 ///
 /// Leaves out less than all such effects: what lies below the home and the scan directory always counts as shared, but
 /// for the contents of files that nobody else has open.
-pub fn is_unseen(world: &World, who: ProcessId, effect: &Effect) -> bool {
+pub fn is_invisible(world: &World, who: ProcessId, effect: &Effect) -> bool {
     let Some(process) = world.process(who) else { return false };
     let is_alone = |handle: &Handle| match process.open_files.get(&handle.0).map(|open| &open.kind)
     {
@@ -94,7 +94,7 @@ pub fn is_unseen(world: &World, who: ProcessId, effect: &Effect) -> bool {
         Effect::HandleMeta { handle } => is_alone(handle),
         // A signal may come before it is trapped.
         Effect::Trap { .. } => false,
-        other => is_private(other),
+        other => is_invisible_to_crash(other),
     }
 }
 

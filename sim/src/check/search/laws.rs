@@ -17,30 +17,30 @@ mod without;
 
 use std::sync::Arc;
 
-use super::{Schedule, Search, Tally, calm, conclude};
-use crate::execution::{Failure, Play};
+use super::{Explorer, Schedule, SearchResult, calm, conclude};
+use crate::execution::{Execution, Failure};
 use crate::invariants::Violation;
-use crate::scenario::{Promise, Scenario, Step};
+use crate::scenario::{Invariant, Scenario, Step};
 
 pub(super) use status::is_told;
 
-impl Search {
+impl Explorer {
     /// Lays beside each other what the budget has runs for.
-    pub fn laws(mut self) -> Tally {
+    pub fn relations(mut self) -> SearchResult {
         let story = Arc::new(bare(self.start.scenario()));
-        let promised = story.promised();
+        let promised = story.required_invariants();
         let has = |promise| promised.contains(&promise);
-        if has(Promise::L5) || has(Promise::L7) {
+        if has(Invariant::L5) || has(Invariant::L7) {
             self.watched();
         }
-        if story.surprises.is_empty() {
-            if has(Promise::S9) {
+        if story.faults.is_empty() {
+            if has(Invariant::S9) {
                 self.without_each(&story);
             }
-            if has(Promise::S14) {
+            if has(Invariant::S14) {
                 self.in_every_order(&story);
             }
-            if has(Promise::L5) {
+            if has(Invariant::L5) {
                 self.without_the_cause(&story);
             }
         }
@@ -54,34 +54,34 @@ impl Search {
         held: Result<(), Violation>,
         schedule: &Schedule,
     ) {
-        *self.tally.compared.entry(promise).or_default() += 1;
+        *self.tally.relations_checked.entry(promise).or_default() += 1;
         if let Err(breach) = held {
             self.broken(schedule, Failure::from(breach), false);
         }
     }
 
     /// A story to its end, and until nobody moves. `None`: it does not come to an end by itself.
-    fn end(&mut self, story: Scenario) -> Option<Play> {
-        let mut play = Play::new(&Arc::new(story)).ok()?;
+    fn end(&mut self, story: Scenario) -> Option<Execution> {
+        let mut play = Execution::new(&Arc::new(story)).ok()?;
         let ended = calm::run(&mut play, &mut |_, _| {});
         let settled = ended.and_then(|()| conclude::settle_calmly(&mut play));
         self.tally.runs += 1;
-        self.tally.effects += play.effects;
+        self.tally.effects += play.effect_count;
         self.tally.mix(play.digest);
-        settled.ok().filter(|()| play.is_over()).map(|()| play)
+        settled.ok().filter(|()| play.is_finished()).map(|()| play)
     }
 }
 
 /// The story without what it expects: told otherwise, it may come out otherwise.
 fn bare(scenario: &Scenario) -> Scenario {
     let mut story = scenario.clone();
-    story.story.retain(|step| !matches!(step, Step::Expect(_)));
-    for step in &mut story.story {
+    story.steps.retain(|step| !matches!(step, Step::Expect(_)));
+    for step in &mut story.steps {
         match step {
             Step::Run(run) => run.expect = Default::default(),
             Step::Container(act) => act.within = None,
             Step::Together(group) => {
-                for inner in &mut group.together {
+                for inner in &mut group.steps {
                     if let Step::Run(run) = inner {
                         run.expect = Default::default();
                     }

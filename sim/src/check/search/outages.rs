@@ -4,30 +4,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::matrix::befall;
-use super::{Search, conclude};
-use crate::execution::{Deed, Move, Play};
+use super::{Explorer, conclude};
+use crate::execution::{Execution, Fault, Transition};
 use crate::machine::disk::{Disk, NodeBody, NodeId};
 use crate::machine::world;
 use crate::observe::volume::HOME_NODE;
 use crate::observe::word::ObservedIntent;
 use crate::observe::{process, volume};
-use crate::scenario::expect::{File, Kind};
+use crate::scenario::expect::{FileExpect, FileKindSpec};
 use crate::scenario::step::ExpectStep;
-use crate::scenario::words::{Intent, Mode, User};
-use crate::scenario::world::{Content, Node};
-use crate::scenario::{Expect, Machine, Name, Scenario, Search as Told, Step, World};
+use crate::scenario::words::{IntentSpec, Mode, User};
+use crate::scenario::world::{FileContent, FileSpec};
+use crate::scenario::{
+    Expect, MachineKind, ProfileName, Scenario, SearchSpec as Told, Step, WorldSpec,
+};
 
 /// A tree below the home, by address.
-type Tree = BTreeMap<String, Node>;
+type Tree = BTreeMap<String, FileSpec>;
 
-impl Search {
+impl Explorer {
     /// As many as this, spread over all the different trees that a cut of power leaves at the effects of the story's
     /// `search.crash`.
-    pub fn outages(mut self, at_most: u64) -> Vec<Scenario> {
-        let is_cut = |deed: &Move| matches!(deed, Move::Befall(_, Deed::PowerCut(_)));
+    pub fn power_cut_scenarios(mut self, at_most: u64) -> Vec<Scenario> {
+        let is_cut = |deed: &Transition| matches!(deed, Transition::Inject(_, Fault::PowerCut(_)));
         let cells: Vec<_> = self.cells().into_iter().filter(|(_, deed)| is_cut(deed)).collect();
         let mut known = BTreeSet::new();
-        let mut cut: Vec<(Tree, Play)> = Vec::new();
+        let mut cut: Vec<(Tree, Execution)> = Vec::new();
         self.at_each(&cells, u64::MAX, |_, play, (_, deed)| {
             let mut fork = play.clone();
             if befall(&mut fork, deed, &mut |_, _| {}).is_err() {
@@ -49,19 +51,19 @@ impl Search {
 }
 
 /// The story of one: the tree is there, the machine boots, and this comes of it.
-fn told(number: usize, tree: Tree, mut play: Play) -> Option<Scenario> {
-    play.abandon();
+fn told(number: usize, tree: Tree, mut play: Execution) -> Option<Scenario> {
+    play.skip_remaining_steps();
     conclude::settle_calmly(&mut play).ok()?;
     let of = play.scenario().clone();
     let expect = outcome(&play.machine.world, &tree)?;
     Some(Scenario {
         name: format!("{}-cut-{}", of.name, number + 1),
-        fact: format!("What a power cut left in {}: a boot makes the same of it.", of.name),
-        runs_on: BTreeSet::from([Machine::Container]),
-        world: World { profiles: BTreeMap::new(), files: tree, ..of.world.clone() },
-        story: vec![Step::Expect(ExpectStep { expect: Box::new(expect) })],
-        surprises: Vec::new(),
-        search: Told { surprises: 0, ..Told::default() },
+        summary: format!("What a power cut left in {}: a boot makes the same of it.", of.name),
+        runs_on: BTreeSet::from([MachineKind::Container]),
+        world: WorldSpec { profiles: BTreeMap::new(), files: tree, ..of.world.clone() },
+        steps: vec![Step::Expect(ExpectStep { expect: Box::new(expect) })],
+        faults: Vec::new(),
+        search: Told { faults_max: 0, ..Told::default() },
         ..of
     })
 }
@@ -71,7 +73,7 @@ fn outcome(world: &world::World, before: &Tree) -> Option<Expect> {
     let mut expect = Expect::default();
     let profiles = volume::profiles(world);
     for profile in &profiles {
-        let name = Name(profile.clone());
+        let name = ProfileName(profile.clone());
         let is_it =
             |(_, it, of): (_, &_, _)| of == *profile && process::is_working(world, it, profile);
         match process::gateways(world).any(is_it) {
@@ -79,16 +81,20 @@ fn outcome(world: &world::World, before: &Tree) -> Option<Expect> {
             false => expect.down.push(name.clone()),
         }
         match volume::intent_file(world, profile) {
-            ObservedIntent::Running => drop(expect.intent.insert(name.clone(), Intent::Running)),
-            ObservedIntent::Stopped => drop(expect.intent.insert(name.clone(), Intent::Stopped)),
+            ObservedIntent::Running => {
+                drop(expect.intent.insert(name.clone(), IntentSpec::Running))
+            }
+            ObservedIntent::Stopped => {
+                drop(expect.intent.insert(name.clone(), IntentSpec::Stopped))
+            }
             _ => {}
         }
         expect.supervisors.insert(name.clone(), 1);
         expect.loggers.insert(name, 1);
     }
-    expect.slots = Some(profiles.into_iter().map(Name).collect());
+    expect.slots = Some(profiles.into_iter().map(ProfileName).collect());
     let after = tree(&world.disk)?;
-    let absent = File { is: Kind::Absent, ..File::default() };
+    let absent = FileExpect { is: FileKindSpec::Absent, ..FileExpect::default() };
     let gone = before.keys().filter(|path| !after.contains_key(*path));
     expect.file = gone.map(|path| (path.clone(), absent.clone())).collect();
     Some(expect)
@@ -106,10 +112,10 @@ fn walk(disk: &Disk, dir: NodeId, above: &str, tree: &mut Tree) -> Option<()> {
         let node = disk.node(*id)?;
         let path = format!("{above}{}", name.to_str()?);
         let content = match &node.body {
-            NodeBody::File(bytes) => Content::File(bytes.clone()),
-            NodeBody::Directory(_) => Content::Dir,
-            NodeBody::Link(target) => Content::Link(target.to_str()?.to_owned()),
-            NodeBody::Fifo => Content::Fifo,
+            NodeBody::File(bytes) => FileContent::File(bytes.clone()),
+            NodeBody::Directory(_) => FileContent::Dir,
+            NodeBody::Link(target) => FileContent::Link(target.to_str()?.to_owned()),
+            NodeBody::Fifo => FileContent::Fifo,
             _ => return None,
         };
         let owner = match node.status.uid {
@@ -118,7 +124,7 @@ fn walk(disk: &Disk, dir: NodeId, above: &str, tree: &mut Tree) -> Option<()> {
             _ => return None,
         };
         let mode = (!matches!(node.body, NodeBody::Link(_))).then_some(Mode(node.status.mode));
-        tree.insert(path.clone(), Node { content, owner, mode });
+        tree.insert(path.clone(), FileSpec { content, owner, mode });
         if matches!(node.body, NodeBody::Directory(_)) {
             walk(disk, *id, &format!("{path}/"), tree)?;
         }

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::matrix::{Cell, befall, deeds};
-use super::{Found, Schedule, Search, Tally, calm, conclude};
-use crate::execution::{Deed, Failure, Move, Play};
+use super::matrix::{CrashPoint, befall, deeds};
+use super::{Explorer, Finding, Schedule, SearchResult, calm, conclude};
+use crate::execution::{Execution, Failure, Fault, Transition};
 use crate::invariants::{self, Fingerprint};
 use crate::machine::world::{ContainerId, ProcessId};
-use crate::scenario::{Run, Scenario, Step, Task};
+use crate::scenario::{RunStep, Scenario, Step, TaskAddress};
 
 /// What the repeated command is called.
 const AGAIN: &str = "Again";
@@ -23,7 +23,7 @@ const AGAIN: &str = "Again";
 const SECONDS: u64 = 8;
 
 /// A place for a second crash.
-type Stop = (Rc<Play>, Move);
+type Stop = (Rc<Execution>, Transition);
 
 /// What is known of the first crashes.
 #[derive(Debug, Default)]
@@ -36,9 +36,9 @@ struct Firsts {
     seconds: u64,
 }
 
-impl Search {
+impl Explorer {
     /// Tries as many pairs as the budget says.
-    pub fn recovery(mut self) -> Tally {
+    pub fn recovery(mut self) -> SearchResult {
         let cells = self.cells();
         let at_most = (self.budget.runs / SECONDS).max(1);
         let tried = at_most.min(cells.len() as u64).max(1);
@@ -48,15 +48,15 @@ impl Search {
         self.tally
     }
 
-    fn after(&mut self, play: &Play, (at, deed): &Cell, firsts: &mut Firsts) {
+    fn after(&mut self, play: &Execution, (at, deed): &CrashPoint, firsts: &mut Firsts) {
         let schedule = Schedule::default().with(*at, deed.clone());
         let mut fork = play.clone();
         if befall(&mut fork, deed, &mut |_, _| {}).is_err() {
             return;
         }
         let mut cut = fork.clone();
-        cut.abandon();
-        if firsts.states.insert(cut.state()) {
+        cut.skip_remaining_steps();
+        if firsts.states.insert(cut.state_hash()) {
             self.while_it_boots(Boot::after(play), cut, &schedule, firsts);
             if let Some(story) = command(play, deed).map(|run| repeated(play, run)) {
                 self.while_it_is_repeated(fork, &schedule, &Arc::new(story), firsts);
@@ -67,7 +67,7 @@ impl Search {
     fn while_it_boots(
         &mut self,
         mut boot: Boot,
-        mut play: Play,
+        mut play: Execution,
         schedule: &Schedule,
         firsts: &Firsts,
     ) {
@@ -77,7 +77,7 @@ impl Search {
             if let Some(who) = stepping(next).filter(|&who| boot.is_at(play, who)) {
                 let here = Rc::new(play.clone());
                 let deeds = deeds(play, who, &kinds).into_iter();
-                stops.extend(deeds.map(|deed| (Rc::clone(&here), Move::Befall(who, deed))));
+                stops.extend(deeds.map(|deed| (Rc::clone(&here), Transition::Inject(who, deed))));
             }
         });
         if concluded.is_ok() {
@@ -87,24 +87,24 @@ impl Search {
 
     fn while_it_is_repeated(
         &mut self,
-        mut play: Play,
+        mut play: Execution,
         schedule: &Schedule,
         story: &Arc<Scenario>,
         firsts: &mut Firsts,
     ) {
         // The story ends with the repetition, right after the step that was cut short.
-        let place = story.story.len() - 2;
-        play.retell(story);
-        let found = self.tally.found.len();
+        let place = story.steps.len() - 2;
+        play.replace_scenario(story);
+        let found = self.tally.findings.len();
         let kinds = story.search.crash_kinds.clone();
-        let again = Task::Run(AGAIN.to_owned());
+        let again = TaskAddress::Run(AGAIN.to_owned());
         let mut stops = Vec::new();
         let walked = calm::run(&mut play, &mut |play, next| {
             let Some(who) = stepping(next) else { return };
-            if play.task(who).as_ref() == Some(&again) {
+            if play.task_address(who).as_ref() == Some(&again) {
                 let here = Rc::new(play.clone());
                 let deeds = deeds(play, who, &kinds).into_iter();
-                stops.extend(deeds.map(|deed| (Rc::clone(&here), Move::Befall(who, deed))));
+                stops.extend(deeds.map(|deed| (Rc::clone(&here), Transition::Inject(who, deed))));
             }
         });
         self.tally.runs += 1;
@@ -120,7 +120,7 @@ impl Search {
             Ok(()) => self.try_stops(&stops, schedule, firsts),
             Err(failure) => self.broken(schedule, failure, false),
         }
-        for Found { repeated, .. } in &mut self.tally.found[found..] {
+        for Finding { changed_scenario: repeated, .. } in &mut self.tally.findings[found..] {
             *repeated = Some(Arc::clone(story));
         }
     }
@@ -129,13 +129,13 @@ impl Search {
     fn end_of(&self, place: usize) -> Fingerprint {
         let mut play = self.start.clone();
         // That the calm run holds was seen when its cells were counted.
-        while play.place() <= place {
-            let Some(next) = play.calm() else { break };
-            if play.take(&next).is_err() {
+        while play.step_index() <= place {
+            let Some(next) = play.baseline_transition() else { break };
+            if play.step(&next).is_err() {
                 break;
             }
         }
-        play.abandon();
+        play.skip_remaining_steps();
         // What breaks here breaks the matrix' conclusions, too.
         let _ = conclude::settle_calmly(&mut play);
         invariants::fingerprint(&play.machine.world)
@@ -150,39 +150,41 @@ impl Search {
 }
 
 /// A repeated command that failed says so, and leaves the rest to the next boot.
-fn reach_the_end(play: &mut Play) -> Result<(), Failure> {
+fn reach_the_end(play: &mut Execution) -> Result<(), Failure> {
     conclude::settle_calmly(play)?;
     let has_failed = play.commands().any(|it| it.name == AGAIN && it.exit != Some(0));
     if has_failed {
-        play.restart_all();
+        play.restart_containers();
         conclude::settle_calmly(play)?;
     }
     Ok(())
 }
 
 /// Whose step it is.
-fn stepping(next: &Move) -> Option<ProcessId> {
+fn stepping(next: &Transition) -> Option<ProcessId> {
     match next {
-        Move::Step(who) => Some(*who),
+        Transition::Process(who) => Some(*who),
         _ => None,
     }
 }
 
 /// The command that somebody repeats: its own process was killed, or failed.
-fn command<'a>(play: &'a Play, deed: &Move) -> Option<&'a Run> {
-    let Move::Befall(who, Deed::Kill | Deed::Refuse(_) | Deed::RefuseForGood(_)) = deed else {
+fn command<'a>(play: &'a Execution, deed: &Transition) -> Option<&'a RunStep> {
+    let Transition::Inject(who, Fault::Kill | Fault::FailEffect(_) | Fault::FailEffectForGood(_)) =
+        deed
+    else {
         return None;
     };
-    let Some(Task::Run(name)) = play.task(*who) else { return None };
-    play.scenario().runs().find(|run| run.name.as_ref() == Some(&name))
+    let Some(TaskAddress::Run(name)) = play.task_address(*who) else { return None };
+    play.scenario().run_steps().find(|run| run.name.as_ref() == Some(&name))
 }
 
 /// The story up to the present, and the command once more.
-fn repeated(play: &Play, run: &Run) -> Scenario {
+fn repeated(play: &Execution, run: &RunStep) -> Scenario {
     let mut story = play.scenario().clone();
-    story.story.truncate(play.place() + 1);
+    story.steps.truncate(play.step_index() + 1);
     let name = Some(AGAIN.to_owned());
-    story.story.push(Step::Run(Run { name, expect: Default::default(), ..run.clone() }));
+    story.steps.push(Step::Run(RunStep { name, expect: Default::default(), ..run.clone() }));
     story
 }
 
@@ -195,16 +197,17 @@ struct Boot {
 }
 
 impl Boot {
-    fn after(play: &Play) -> Self {
+    fn after(play: &Execution) -> Self {
         let everybody = play.machine.world.processes();
         let before = everybody.map(|(_, process)| process.serial).collect();
         Self { before, namespaces: BTreeMap::new() }
     }
 
     /// Is this process of it?
-    fn is_at(&mut self, play: &Play, who: ProcessId) -> bool {
+    fn is_at(&mut self, play: &Execution, who: ProcessId) -> bool {
         let world = &play.machine.world;
-        let is_boot = matches!(play.task(who), Some(Task::Init(_) | Task::Tree(_)));
+        let is_boot =
+            matches!(play.task_address(who), Some(TaskAddress::Init(_) | TaskAddress::Tree(_)));
         let serial = world.process(who).map_or(0, |process| process.serial);
         if !is_boot || self.before.contains(&serial) {
             return false;

@@ -1,15 +1,15 @@
 //! At most so many surprises, anywhere: somebody else goes on, the story goes on early, time jumps, a fault, a crash.
 //! Fewer come first, so that the first failure is a small one.
 
-use super::{Schedule, Search, Tally, calm, faults, matrix};
-use crate::execution::{Deed, Move, Play};
-use crate::scenario::Crash;
+use super::{Explorer, Schedule, SearchResult, calm, faults, matrix};
+use crate::execution::{Execution, Fault, Transition};
+use crate::scenario::CrashKind;
 
-impl Search {
+impl Explorer {
     /// Tries them.
-    pub fn surprises(mut self) -> Tally {
+    pub fn bounded(mut self) -> SearchResult {
         let mut level = vec![Schedule::default()];
-        for _ in 0..self.budget.surprises {
+        for _ in 0..self.budget.faults_max {
             let mut next_level = Vec::new();
             for schedule in &level {
                 if self.is_spent() {
@@ -31,16 +31,16 @@ impl Search {
         let mut longer = Vec::new();
         let last = schedule.0.last().map(|(at, _)| *at);
         let mut play = self.start.clone();
-        let mut see = |play: &Play, next: &Move| {
-            if last.is_none_or(|last| play.moves > last) {
+        let mut see = |play: &Execution, next: &Transition| {
+            if last.is_none_or(|last| play.transition_count > last) {
                 let others = alternatives(play, next).into_iter();
-                longer.extend(others.map(|other| schedule.with(play.moves, other)));
+                longer.extend(others.map(|other| schedule.with(play.transition_count, other)));
             }
         };
         // A schedule that fails was noted when it was run.
         let _ = match schedule.0.is_empty() {
             true => calm::run(&mut play, &mut see),
-            false => schedule.play(&mut play, false, &mut see),
+            false => schedule.run(&mut play, false, &mut see),
         };
         longer
     }
@@ -62,14 +62,14 @@ impl Search {
 
     fn run(&mut self, schedule: &Schedule) {
         let mut play = self.start.clone();
-        match schedule.play(&mut play, false, &mut |_, _| {}) {
+        match schedule.run(&mut play, false, &mut |_, _| {}) {
             Err(failure) => {
                 self.tally.runs += 1;
                 self.broken(schedule, failure, false);
             }
             Ok(()) => {
-                self.tally.effects += play.effects;
-                self.tally.transitions += play.moves;
+                self.tally.effects += play.effect_count;
+                self.tally.transitions += play.transition_count;
                 self.conclude(play, schedule);
             }
         }
@@ -77,19 +77,23 @@ impl Search {
 }
 
 /// What could come instead.
-fn alternatives(play: &Play, next: &Move) -> Vec<Move> {
-    let mut others: Vec<Move> = match next {
-        Move::Step(who) if play.next_effect(*who).is_some_and(faults::is_private) => Vec::new(),
-        _ => play.moves().into_iter().filter(|other| other != next).collect(),
+fn alternatives(play: &Execution, next: &Transition) -> Vec<Transition> {
+    let mut others: Vec<Transition> = match next {
+        Transition::Process(who)
+            if play.next_effect(*who).is_some_and(faults::is_invisible_to_crash) =>
+        {
+            Vec::new()
+        }
+        _ => play.enabled_transitions().into_iter().filter(|other| other != next).collect(),
     };
-    if *next != Move::Time && play.machine.next_wake().is_some() {
-        others.push(Move::Time);
+    if *next != Transition::AdvanceTime && play.machine.next_wake().is_some() {
+        others.push(Transition::AdvanceTime);
     }
-    if let Move::Step(who) = next {
-        let kinds = [Crash::Kill, Crash::Container, Crash::Errno];
+    if let Transition::Process(who) = next {
+        let kinds = [CrashKind::Kill, CrashKind::Container, CrashKind::Errno];
         let mut deeds = matrix::deeds(play, *who, &kinds);
-        deeds.retain(|deed| !matches!(deed, Deed::RefuseForGood(_)));
-        others.extend(deeds.into_iter().map(|deed| Move::Befall(*who, deed)));
+        deeds.retain(|deed| !matches!(deed, Fault::FailEffectForGood(_)));
+        others.extend(deeds.into_iter().map(|deed| Transition::Inject(*who, deed)));
     }
     others
 }

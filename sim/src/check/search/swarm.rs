@@ -1,25 +1,25 @@
 //! Seeded walks: at each fork in the road a die is thrown. For stories too big to be searched to the end.
 
-use super::{Schedule, Search, Tally, matrix};
-use crate::execution::{Failure, Move, Play};
-use crate::scenario::Crash;
+use super::{Explorer, Schedule, SearchResult, matrix};
+use crate::execution::{Execution, Failure, Transition};
+use crate::scenario::CrashKind;
 
 /// One in so many moves is not the calm one.
 const CALM: u64 = 12;
 /// One in so many moves of a task befalls it.
 const HARM: u64 = 400;
 
-impl Search {
+impl Explorer {
     /// Walks as often as the budget says.
-    pub fn swarm(mut self) -> Tally {
+    pub fn random(mut self) -> SearchResult {
         for number in 0..self.budget.runs {
             let mut die = Die::new(self.budget.seed, number);
             let mut play = self.start.clone();
             let mut schedule = Schedule::default();
             match walk(&mut play, &mut die, &mut schedule) {
                 Ok(()) => {
-                    self.tally.effects += play.effects;
-                    self.tally.transitions += play.moves;
+                    self.tally.effects += play.effect_count;
+                    self.tally.transitions += play.transition_count;
                     self.conclude(play, &schedule);
                 }
                 Err(failure) => {
@@ -53,11 +53,11 @@ impl Die {
     }
 }
 
-fn walk(play: &mut Play, die: &mut Die, schedule: &mut Schedule) -> Result<(), Failure> {
+fn walk(play: &mut Execution, die: &mut Die, schedule: &mut Schedule) -> Result<(), Failure> {
     let mut harms = 2;
     for _ in 0..200_000 {
-        let moves = play.moves();
-        if play.is_over() || moves.is_empty() {
+        let moves = play.enabled_transitions();
+        if play.is_finished() || moves.is_empty() {
             return Ok(());
         }
         let calm = &moves[0];
@@ -66,19 +66,19 @@ fn walk(play: &mut Play, die: &mut Die, schedule: &mut Schedule) -> Result<(), F
             let index = usize::try_from(die.below(moves.len() as u64)).unwrap_or_default();
             next = moves[index].clone();
         }
-        if let (Move::Step(who), true) = (&next, harms > 0 && die.below(HARM) == 0) {
-            let deeds = matrix::deeds(play, *who, &Crash::ALL);
+        if let (Transition::Process(who), true) = (&next, harms > 0 && die.below(HARM) == 0) {
+            let deeds = matrix::deeds(play, *who, &CrashKind::ALL);
             let index = usize::try_from(die.below(deeds.len() as u64)).unwrap_or_default();
             if let Some(deed) = deeds.get(index) {
                 harms -= 1;
-                next = Move::Befall(*who, deed.clone());
+                next = Transition::Inject(*who, deed.clone());
             }
         }
         if next != *calm {
-            play.is_clean &= play.is_in_group();
-            schedule.0.push((play.moves, next.clone()));
+            play.is_fault_free &= play.is_in_group();
+            schedule.0.push((play.transition_count, next.clone()));
         }
-        play.take(&next)?;
+        play.step(&next)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a smaller scenario could be, the greatest gain first. Many of them make no sense; the reader says which.
 
-use crate::scenario::{Deed, Scenario, Search, Step, Surprise};
+use crate::scenario::{FaultKind, FaultSpec, Scenario, SearchSpec, Step};
 
 /// All scenarios that are one thing smaller.
 pub(super) fn of(scenario: &Scenario) -> Vec<Scenario> {
@@ -8,74 +8,74 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Scenario> {
     surprises(scenario, &mut all);
     steps(scenario, &mut all);
     world(scenario, &mut all);
-    if scenario.search != (Search { surprises: 0, ..Search::default() }) {
+    if scenario.search != (SearchSpec { faults_max: 0, ..SearchSpec::default() }) {
         let mut calm = scenario.clone();
-        calm.search = Search { surprises: 0, ..Search::default() };
+        calm.search = SearchSpec { faults_max: 0, ..SearchSpec::default() };
         all.push(calm);
     }
     all
 }
 
 fn surprises(scenario: &Scenario, all: &mut Vec<Scenario>) {
-    for index in 0..scenario.surprises.len() {
+    for index in 0..scenario.faults.len() {
         let mut fewer = scenario.clone();
-        fewer.surprises.remove(index);
+        fewer.faults.remove(index);
         all.push(fewer);
     }
-    for (index, surprise) in scenario.surprises.iter().enumerate() {
+    for (index, surprise) in scenario.faults.iter().enumerate() {
         for weaker in weaker(surprise) {
             let mut other = scenario.clone();
-            other.surprises[index] = weaker;
+            other.faults[index] = weaker;
             all.push(other);
         }
     }
 }
 
 /// For good → once; the power → the container → the process; the first of its kind instead of the fifth.
-fn weaker(surprise: &Surprise) -> Vec<Surprise> {
+fn weaker(surprise: &FaultSpec) -> Vec<FaultSpec> {
     let mut all = Vec::new();
-    let mut change = |change: &dyn Fn(&mut Surprise)| {
+    let mut change = |change: &dyn Fn(&mut FaultSpec)| {
         let mut other = surprise.clone();
         change(&mut other);
         if other != *surprise {
             all.push(other);
         }
     };
-    let with = |deed: Deed| {
-        move |other: &mut Surprise| {
-            other.deed = deed;
-            other.keeps = None;
+    let with = |deed: FaultKind| {
+        move |other: &mut FaultSpec| {
+            other.kind = deed;
+            other.outcome = None;
         }
     };
-    match surprise.deed {
-        Deed::PowerCut => {
-            change(&with(Deed::Kill));
-            change(&with(Deed::ContainerKill));
+    match surprise.kind {
+        FaultKind::PowerCut => {
+            change(&with(FaultKind::Kill));
+            change(&with(FaultKind::ContainerKill));
         }
-        Deed::ContainerKill | Deed::ContainerRestart => change(&with(Deed::Kill)),
+        FaultKind::ContainerKill | FaultKind::ContainerRestart => change(&with(FaultKind::Kill)),
         _ => {}
     }
     change(&|other| other.sticky = false);
-    change(&|other| other.keeps = None);
-    change(&|other| other.to = None);
+    change(&|other| other.outcome = None);
+    change(&|other| other.next = None);
     change(&|other| other.at.nth = 1);
     all
 }
 
 fn steps(scenario: &Scenario, all: &mut Vec<Scenario>) {
-    for index in (0..scenario.story.len()).rev() {
+    for index in (0..scenario.steps.len()).rev() {
         let mut fewer = scenario.clone();
-        fewer.story.remove(index);
+        fewer.steps.remove(index);
         all.push(fewer);
     }
-    for (index, step) in scenario.story.iter().enumerate() {
+    for (index, step) in scenario.steps.iter().enumerate() {
         let Step::Together(group) = step else { continue };
-        for inner in (0..group.together.len()).rev() {
+        for inner in (0..group.steps.len()).rev() {
             let mut rest = group.clone();
-            rest.together.remove(inner);
+            rest.steps.remove(inner);
             let mut fewer = scenario.clone();
-            fewer.story[index] = match rest.together.len() {
-                1 => rest.together.remove(0),
+            fewer.steps[index] = match rest.steps.len() {
+                1 => rest.steps.remove(0),
                 _ => Step::Together(rest),
             };
             all.push(fewer);

@@ -3,15 +3,15 @@
 use hermes::host::effect::{Effect, Event, Handle, How, Interests, Place, Status};
 use hermes::host::{Answer, Outcome};
 
-use crate::execution::objects;
-use crate::scenario::Kind;
+use crate::execution::effect_objects;
+use crate::scenario::EffectKind;
 
 /// Longer texts are cut.
 const TEXT_MAX: usize = 72;
 
 /// What is asked for. `name` says what a handle was opened on.
 pub(super) fn effect(effect: &Effect, name: &dyn Fn(u32) -> Option<String>) -> String {
-    let verb = format!("{:?}", Kind::of(effect)).to_lowercase();
+    let verb = format!("{:?}", EffectKind::of(effect)).to_lowercase();
     let rest = object(effect, &|handle| name(handle.0).unwrap_or(format!("#{}", handle.0)));
     match rest.is_empty() {
         true => verb,
@@ -70,7 +70,7 @@ fn object(effect: &Effect, name: &dyn Fn(Handle) -> String) -> String {
         Effect::Accept { listener } => name(*listener),
         Effect::Wait { interests } => waits(interests),
         Effect::Run { .. } | Effect::Spawn { .. } | Effect::Exec { .. } => {
-            cut(&objects(effect).join(" "))
+            cut(&effect_objects(effect).join(" "))
         }
         Effect::Random | Effect::Pipe => String::new(),
     }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use hermes::probe;
-use hermes_sim::check::planted::Planted;
-use hermes_sim::check::search::{Budget, Found};
+use hermes_sim::check::planted::PlantedBug;
+use hermes_sim::check::search::{Budget, Finding};
 use hermes_sim::scenario::Scenario;
 
-use super::Args;
-use crate::cli::unit::{Kind, Unit};
+use super::PlantedArgs;
+use crate::cli::unit::{SearchKind, SearchUnit};
 
 /// Cells of one crash matrix.
 const MATRIX_CELLS: u64 = 200;
@@ -34,9 +34,9 @@ const EXPECT: &str = "expect";
 
 /// A bug that was found.
 #[derive(Debug)]
-pub struct Hunted {
-    pub unit: Unit,
-    pub found: Found,
+pub struct HuntResult {
+    pub unit: SearchUnit,
+    pub finding: Finding,
     /// Over all searches up to there.
     pub runs: u64,
 }
@@ -46,11 +46,11 @@ pub struct Hunted {
 /// It ends with the first promise that means the bug. What a story expects counts where the row says so, and only if no
 /// promise spoke until all was searched.
 pub fn hunt(
-    planted: &Planted,
+    planted: &PlantedBug,
     scenarios: &[Arc<Scenario>],
-    args: &Args,
-    control: &Control,
-) -> Option<Hunted> {
+    args: &PlantedArgs,
+    control: &ControlRuns,
+) -> Option<HuntResult> {
     let (mut runs, mut effects) = (0, 0);
     let mut expected = None;
     let mut calm_effects = 1;
@@ -60,26 +60,26 @@ pub fn hunt(
         if effects > HUNT_EFFECTS_MAX || (expected.is_some() && is_enough) {
             break;
         }
-        if kind != Kind::Calm && calm_effects > STORY_EFFECTS_MAX {
+        if kind != SearchKind::Baseline && calm_effects > STORY_EFFECTS_MAX {
             continue;
         }
         let budget = Budget { runs: runs_of(kind, calm_effects), ..budget(kind, args.seed) };
-        let unit = Unit { scenario: Arc::clone(scenario), kind, budget, is_twice: false };
-        let made = unit.make();
+        let unit = SearchUnit { scenario: Arc::clone(scenario), kind, budget, runs_twice: false };
+        let made = unit.run();
         runs += made.tally.runs.max(made.tally.states).max(1);
         effects += made.tally.effects;
-        if kind == Kind::Calm && scenario.name == planted.scenario {
+        if kind == SearchKind::Baseline && scenario.name == planted.scenario {
             calm_effects = made.tally.effects.max(1);
         }
-        if args.tell {
-            tell(planted, &made.unit, &made.tally.found);
+        if args.verbose {
+            tell(planted, &made.unit, &made.tally.findings);
         }
-        for found in made.tally.found {
+        for found in made.tally.findings {
             if !is_meant(planted, &made.unit, &found, control) {
                 continue;
             }
-            let is_promise = found.failure.promise != EXPECT;
-            let hunted = Hunted { unit: made.unit.clone(), found, runs };
+            let is_promise = found.failure.invariant != EXPECT;
+            let hunted = HuntResult { unit: made.unit.clone(), finding: found, runs };
             if is_promise {
                 return Some(hunted);
             }
@@ -90,22 +90,30 @@ pub fn hunt(
 }
 
 /// Searches in the order in which they are made.
-fn order<'a>(planted: &Planted, scenarios: &'a [Arc<Scenario>]) -> Vec<(Kind, &'a Arc<Scenario>)> {
+fn order<'a>(
+    planted: &PlantedBug,
+    scenarios: &'a [Arc<Scenario>],
+) -> Vec<(SearchKind, &'a Arc<Scenario>)> {
     let (named, others): (Vec<_>, Vec<_>) =
         scenarios.iter().partition(|scenario| scenario.name == planted.scenario);
     let cheapest = match planted.search {
-        "matrix" => Kind::Matrix,
-        "recovery" => Kind::Recovery,
-        "laws" => Kind::Laws,
-        "surprises" => Kind::Surprises,
-        "closed" => Kind::Closed,
-        _ => Kind::Calm,
+        "matrix" => SearchKind::CrashMatrix,
+        "recovery" => SearchKind::Recovery,
+        "laws" => SearchKind::Relations,
+        "surprises" => SearchKind::Bounded,
+        "closed" => SearchKind::Exhaustive,
+        _ => SearchKind::Baseline,
     };
-    let mut kinds = vec![Kind::Calm, cheapest];
+    let mut kinds = vec![SearchKind::Baseline, cheapest];
     kinds.dedup();
-    let rest = [Kind::Laws, Kind::Matrix, Kind::Surprises, Kind::Closed];
-    let rest: Vec<Kind> = rest.into_iter().filter(|kind| !kinds.contains(kind)).collect();
-    let groups = [(&named, kinds), (&others, vec![Kind::Calm]), (&named, rest)];
+    let rest = [
+        SearchKind::Relations,
+        SearchKind::CrashMatrix,
+        SearchKind::Bounded,
+        SearchKind::Exhaustive,
+    ];
+    let rest: Vec<SearchKind> = rest.into_iter().filter(|kind| !kinds.contains(kind)).collect();
+    let groups = [(&named, kinds), (&others, vec![SearchKind::Baseline]), (&named, rest)];
     let mut order = Vec::new();
     for (group, kinds) in groups {
         for kind in kinds {
@@ -117,59 +125,64 @@ fn order<'a>(planted: &Planted, scenarios: &'a [Arc<Scenario>]) -> Vec<(Kind, &'
 }
 
 /// Does this failure mean the bug, and is it not there without it?
-fn is_meant(planted: &Planted, unit: &Unit, found: &Found, control: &Control) -> bool {
-    let promise = found.failure.promise.as_str();
+fn is_meant(
+    planted: &PlantedBug,
+    unit: &SearchUnit,
+    found: &Finding,
+    control: &ControlRuns,
+) -> bool {
+    let promise = found.failure.invariant.as_str();
     // What a story expects is about its own hazard.
     let is_about = promise != EXPECT || is_its_own(planted, unit);
-    planted.breaks.contains(&promise) && is_about && !control.breaks(planted, unit, promise)
+    planted.violates.contains(&promise) && is_about && !control.breaks(planted, unit, promise)
 }
 
-fn may_break_a_promise(planted: &Planted) -> bool {
-    planted.breaks.iter().any(|promise| *promise != EXPECT)
+fn may_break_a_promise(planted: &PlantedBug) -> bool {
+    planted.violates.iter().any(|promise| *promise != EXPECT)
 }
 
-fn is_its_own(planted: &Planted, unit: &Unit) -> bool {
-    unit.scenario.name == planted.scenario && unit.kind == Kind::Calm
+fn is_its_own(planted: &PlantedBug, unit: &SearchUnit) -> bool {
+    unit.scenario.name == planted.scenario && unit.kind == SearchKind::Baseline
 }
 
-fn is_for(kind: Kind, scenario: &Scenario) -> bool {
+fn is_for(kind: SearchKind, scenario: &Scenario) -> bool {
     match kind {
-        Kind::Matrix | Kind::Recovery => !scenario.search.crash.is_empty(),
-        Kind::Closed => scenario.search.closed,
+        SearchKind::CrashMatrix | SearchKind::Recovery => !scenario.search.crash_matrix.is_empty(),
+        SearchKind::Exhaustive => scenario.search.exhaustive,
         _ => true,
     }
 }
 
-fn budget(kind: Kind, seed: u64) -> Budget {
-    let surprises = u8::from(matches!(kind, Kind::Surprises | Kind::Swarm));
-    Budget { runs: 1, states: CLOSED_STATES, surprises, seed }
+fn budget(kind: SearchKind, seed: u64) -> Budget {
+    let surprises = u8::from(matches!(kind, SearchKind::Bounded | SearchKind::Random));
+    Budget { runs: 1, states: CLOSED_STATES, faults_max: surprises, seed }
 }
 
 /// A bug can make a story a thousand times longer; the fewer runs are made of it then.
-fn runs_of(kind: Kind, calm_effects: u64) -> u64 {
+fn runs_of(kind: SearchKind, calm_effects: u64) -> u64 {
     let affordable = (EFFECTS_MAX / calm_effects).max(1);
     match kind {
-        Kind::Calm => 1,
-        Kind::Matrix => MATRIX_CELLS.min(affordable),
-        Kind::Recovery => RECOVERY_CELLS.min(affordable),
-        Kind::Laws => LAW_RUNS.min(affordable),
-        Kind::Surprises | Kind::Swarm => SURPRISE_RUNS.min(affordable),
-        Kind::Closed => u64::MAX,
+        SearchKind::Baseline => 1,
+        SearchKind::CrashMatrix => MATRIX_CELLS.min(affordable),
+        SearchKind::Recovery => RECOVERY_CELLS.min(affordable),
+        SearchKind::Relations => LAW_RUNS.min(affordable),
+        SearchKind::Bounded | SearchKind::Random => SURPRISE_RUNS.min(affordable),
+        SearchKind::Exhaustive => u64::MAX,
     }
 }
 
-fn tell(planted: &Planted, unit: &Unit, found: &[Found]) {
+fn tell(planted: &PlantedBug, unit: &SearchUnit, found: &[Finding]) {
     for found in found {
-        let (name, search) = (&unit.scenario.name, unit.kind.word());
+        let (name, search) = (&unit.scenario.name, unit.kind.name());
         let failure = &found.failure;
         let bug = planted.bug;
-        eprintln!("  {bug:?}: {name} {search}: {}: {}", failure.promise, failure.what);
+        eprintln!("  {bug:?}: {name} {search}: {}: {}", failure.invariant, failure.detail);
     }
 }
 
 /// The same searches without a bug: each that found one is made again, once for all.
 #[derive(Debug, Default)]
-pub struct Control {
+pub struct ControlRuns {
     made: Mutex<BTreeMap<(String, &'static str), Checked>>,
 }
 
@@ -182,10 +195,10 @@ struct Checked {
     counted: Vec<String>,
 }
 
-impl Control {
+impl ControlRuns {
     /// Does this search break this promise without a bug, too?
-    fn breaks(&self, planted: &Planted, unit: &Unit, promise: &str) -> bool {
-        let key = (unit.scenario.name.clone(), unit.kind.word());
+    fn breaks(&self, planted: &PlantedBug, unit: &SearchUnit, promise: &str) -> bool {
+        let key = (unit.scenario.name.clone(), unit.kind.name());
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let checked = made.entry(key).or_insert_with(|| check(planted, unit));
         let breaks = checked.promises.iter().any(|other| other == promise);
@@ -212,17 +225,17 @@ impl Control {
     }
 }
 
-fn check(planted: &Planted, unit: &Unit) -> Checked {
+fn check(planted: &PlantedBug, unit: &SearchUnit) -> Checked {
     probe::plant(None);
     let start = Instant::now();
-    let made = unit.clone().make();
+    let made = unit.clone().run();
     probe::plant(Some(planted.bug));
     // What was remembered meanwhile is of the program without the bug.
     hermes_sim::replay::clear_replay_cache();
     Checked {
         runs: made.tally.runs.max(made.tally.states).max(1),
         millis: start.elapsed().as_millis(),
-        promises: made.tally.found.into_iter().map(|found| found.failure.promise).collect(),
+        promises: made.tally.findings.into_iter().map(|found| found.failure.invariant).collect(),
         counted: Vec::new(),
     }
 }

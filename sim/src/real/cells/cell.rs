@@ -1,17 +1,17 @@
 //! One cell: the story up to the command, what befalls it there, and what comes after.
 
-use super::super::inside::Outcome;
+use super::super::inside::ExecOutput;
 use super::super::{look, story};
-use super::Ground;
-use super::held::{Watched, When};
+use super::Testbed;
+use super::held::{Checkpoint, RealMonitor};
 use crate::invariants::{self, Fingerprint};
-use crate::real::gate::controller::{Asked, Controller};
+use crate::real::gate::controller::{GateController, RequestedEffect};
 use crate::scenario::words::Span;
-use crate::scenario::{Container, Deed, Run, Scenario, Step, Surprise, Task};
+use crate::scenario::{ContainerName, FaultKind, FaultSpec, RunStep, Scenario, Step, TaskAddress};
 
 /// What mends a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum After {
+pub enum RecoveryAction {
     /// The machine boots, twice.
     Boot,
     /// Somebody gives the command again.
@@ -20,22 +20,22 @@ pub enum After {
 
 /// How a cell ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum CrashPointOutcome {
     /// Every promise held.
     Held,
     /// Its address did not come up: this run went another way than the calm one.
-    Missed,
+    NotReached,
     /// What was broken, and what there was.
     Broken(String),
 }
 
 /// The calm run.
 #[derive(Clone, Debug)]
-pub struct Calm {
+pub struct BaselineRun {
     /// What was asked, in order.
-    pub asked: Vec<Asked>,
+    pub asked: Vec<RequestedEffect>,
     /// How much of it before the story began.
-    pub from: usize,
+    pub scenario_start: usize,
     /// What the command came to.
     pub end: Fingerprint,
 }
@@ -44,172 +44,187 @@ pub struct Calm {
 pub(super) const GATE: &str = "/gate";
 
 /// The story with a gate before the processes of the container, where the task is one of them.
-pub fn gated(scenario: &Scenario, task: &Task) -> Scenario {
+pub fn with_container_gate(scenario: &Scenario, task: &TaskAddress) -> Scenario {
     let mut gated = scenario.clone();
-    if !matches!(task, Task::Run(_)) {
-        let socket = format!("{GATE}/{}", Container(1));
+    if !matches!(task, TaskAddress::Run(_)) {
+        let socket = format!("{GATE}/{}", ContainerName(1));
         gated.world.environment.insert(crate::real::gate::SOCKET.to_owned(), socket);
     }
     gated
 }
 
 /// The story without a surprise, up to the end of the task.
-pub fn calm(ground: &Ground, scenario: &Scenario, task: &Task) -> Result<Calm, String> {
-    let mut stage = Stage::set(ground, scenario, task, &[])?;
+pub fn run_baseline(
+    ground: &Testbed,
+    scenario: &Scenario,
+    task: &TaskAddress,
+) -> Result<BaselineRun, String> {
+    let mut stage = GatedRun::start(ground, scenario, task, &[])?;
     let from = stage.gate.asked().len();
     stage.run_up()?;
-    stage.act(None)?;
-    stage.watched.holds(stage.when())?;
-    let end = stage.watched.fingerprint()?;
-    Ok(Calm { asked: stage.gate.asked(), from, end })
+    stage.run_task(None)?;
+    stage.monitor.check_in_time(stage.when())?;
+    let end = stage.monitor.fingerprint()?;
+    Ok(BaselineRun { asked: stage.gate.asked(), scenario_start: from, end })
 }
 
 /// Plays one cell.
-pub fn play(
-    ground: &Ground,
+pub fn run_crash_point(
+    ground: &Testbed,
     scenario: &Scenario,
-    cell: &Surprise,
-    after: After,
-    calm: &Calm,
-) -> Ended {
-    let set = Stage::set(ground, scenario, &cell.at.task, std::slice::from_ref(cell));
+    cell: &FaultSpec,
+    after: RecoveryAction,
+    calm: &BaselineRun,
+) -> CrashPointOutcome {
+    let set = GatedRun::start(ground, scenario, &cell.at.task, std::slice::from_ref(cell));
     let played = set.and_then(|mut stage| {
         let played = stage.play(cell, after, calm);
-        played.map_err(|what| format!("{what}\n{}", stage.watched.machine.dump()))
+        played.map_err(|what| format!("{what}\n{}", stage.monitor.machine.dump()))
     });
-    played.unwrap_or_else(Ended::Broken)
+    played.unwrap_or_else(CrashPointOutcome::Broken)
 }
 
 /// A machine with a gate, booted.
-pub(super) struct Stage<'a> {
-    pub(super) watched: Watched<'a>,
-    gate: Controller,
+pub(super) struct GatedRun<'a> {
+    pub(super) monitor: RealMonitor<'a>,
+    gate: GateController,
     /// The command that is named, and where in the story it is; nothing, if the boot itself is.
-    run: Option<(usize, &'a Run)>,
+    run: Option<(usize, &'a RunStep)>,
 }
 
-impl<'a> Stage<'a> {
-    pub(super) fn set(
-        ground: &Ground,
+impl<'a> GatedRun<'a> {
+    pub(super) fn start(
+        ground: &Testbed,
         scenario: &'a Scenario,
-        task: &Task,
-        surprises: &[Surprise],
+        task: &TaskAddress,
+        surprises: &[FaultSpec],
     ) -> Result<Self, String> {
         let door = match task {
-            Task::Run(name) => name.clone(),
-            _ => Container(1).to_string(),
+            TaskAddress::Run(name) => name.clone(),
+            _ => ContainerName(1).to_string(),
         };
-        let gate = Controller::open(&ground.gate(), &[door], surprises)?;
+        let gate = GateController::open(&ground.gate(), &[door], surprises)?;
         let run = match task {
-            Task::Run(name) => Some(find(scenario, name).ok_or("no such command in the story")?),
+            TaskAddress::Run(name) => {
+                Some(find(scenario, name).ok_or("no such command in the story")?)
+            }
             _ => None,
         };
         let mut machine = ground.machine(&scenario.world)?;
-        machine.start(Container(1))?;
-        look::wait_for_svscan(&machine, Container(1))?;
-        let mut watched = Watched::new(machine, scenario)?;
+        machine.start(ContainerName(1))?;
+        look::wait_for_svscan(&machine, ContainerName(1))?;
+        let mut watched = RealMonitor::new(machine, scenario)?;
         watched
-            .holds(When::Booted)
+            .check_in_time(Checkpoint::Booted)
             .map_err(|what| format!("before the story: {what}\n{}", watched.machine.dump()))?;
-        Ok(Self { watched, gate, run })
+        Ok(Self { monitor: watched, gate, run })
     }
 
-    fn when(&self) -> When {
-        if self.run.is_some() { When::AtRest } else { When::Booted }
+    fn when(&self) -> Checkpoint {
+        if self.run.is_some() { Checkpoint::AtRest } else { Checkpoint::Booted }
     }
 
     /// Plays what comes before the command.
     fn run_up(&mut self) -> Result<(), String> {
         let Some((place, _)) = self.run else { return Ok(()) };
-        for step in &self.watched.scenario.story[..place] {
-            story::together(&mut self.watched.machine, std::slice::from_ref(step))?;
+        for step in &self.monitor.scenario.steps[..place] {
+            story::together(&mut self.monitor.machine, std::slice::from_ref(step))?;
             if !matches!(step, Step::Expect(_) | Step::Settle(_) | Step::Pass(_)) {
-                self.watched.meddled()?;
+                self.monitor.meddled()?;
             }
         }
         Ok(())
     }
 
     /// The command, or the boot. Gives what the command came to.
-    fn act(&mut self, cell: Option<&Surprise>) -> Result<Option<Outcome>, String> {
+    fn run_task(&mut self, cell: Option<&FaultSpec>) -> Result<Option<ExecOutput>, String> {
         match self.run {
             Some((_, run)) => self.command(run, cell).map(Some),
-            None => boot(&mut self.watched).map(|()| None),
+            None => boot(&mut self.monitor).map(|()| None),
         }
     }
 
-    fn command(&mut self, run: &Run, cell: Option<&Surprise>) -> Result<Outcome, String> {
+    fn command(&mut self, run: &RunStep, cell: Option<&FaultSpec>) -> Result<ExecOutput, String> {
         let words = run.words();
-        let serial = self.watched.begins(&words)?;
+        let serial = self.monitor.record_command_start(&words)?;
         let argv: Vec<&str> = words.iter().map(String::as_str).collect();
-        let mut env = self.watched.machine.env();
+        let mut env = self.monitor.machine.env();
         env.extend(run.env.clone());
         if let Some(name) = run.name.as_ref().filter(|_| !self.gate_is_spent()) {
             env.insert(crate::real::gate::SOCKET.to_owned(), format!("{GATE}/{name}"));
         }
-        let outcome = self.watched.machine.run(run.container, run.user, &env, &argv)?;
-        if cell.is_some_and(|cell| matches!(cell.deed, Deed::Fail(_))) && self.gate.befell(0) {
-            self.watched.refused(serial);
+        let outcome = self.monitor.machine.run(run.container, run.user, &env, &argv)?;
+        if cell.is_some_and(|cell| matches!(cell.kind, FaultKind::Errno(_)))
+            && self.gate.was_injected(0)
+        {
+            self.monitor.refused(serial);
         }
-        self.watched.ended(serial, &outcome)?;
+        self.monitor.ended(serial, &outcome)?;
         Ok(outcome)
     }
 
     /// What was to befall has befallen: whoever comes now is not asked.
     fn gate_is_spent(&self) -> bool {
-        self.gate.befell(0)
+        self.gate.was_injected(0)
     }
 
-    fn play(&mut self, cell: &Surprise, after: After, calm: &Calm) -> Result<Ended, String> {
+    fn play(
+        &mut self,
+        cell: &FaultSpec,
+        after: RecoveryAction,
+        calm: &BaselineRun,
+    ) -> Result<CrashPointOutcome, String> {
         self.run_up()?;
-        let outcome = self.act(Some(cell))?;
+        let outcome = self.run_task(Some(cell))?;
         if self.run.is_none() {
             return self.while_it_booted(cell);
         }
-        if !self.gate.befell(0) {
-            return Ok(Ended::Missed);
+        if !self.gate.was_injected(0) {
+            return Ok(CrashPointOutcome::NotReached);
         }
-        let is_kill = matches!(cell.deed, Deed::Kill | Deed::KillAfter);
+        let is_kill = matches!(cell.kind, FaultKind::Kill | FaultKind::KillAfter);
         let was_killed = outcome.is_some_and(|it| it.code.is_none());
         if is_kill != was_killed {
-            return Err(format!("{}, and killed: {was_killed}", cell.deed));
+            return Err(format!("{}, and killed: {was_killed}", cell.kind));
         }
         match after {
-            After::Boot => {
-                self.watched.holds(When::AtRest).map_err(|what| format!("at rest: {what}"))?;
-                boots_twice(&mut self.watched)?;
+            RecoveryAction::Boot => {
+                self.monitor
+                    .check_in_time(Checkpoint::AtRest)
+                    .map_err(|what| format!("at rest: {what}"))?;
+                check_two_boots(&mut self.monitor)?;
             }
-            After::Repeat => self.repeated(&calm.end)?,
+            RecoveryAction::Repeat => self.repeat_command(&calm.end)?,
         }
-        Ok(Ended::Held)
+        Ok(CrashPointOutcome::Held)
     }
 
     /// What befell a boot is over when it is booted again.
-    fn while_it_booted(&mut self, cell: &Surprise) -> Result<Ended, String> {
-        self.watched.calms_down()?;
-        if !self.gate.befell(0) {
-            return Ok(Ended::Missed);
+    fn while_it_booted(&mut self, cell: &FaultSpec) -> Result<CrashPointOutcome, String> {
+        self.monitor.calms_down()?;
+        if !self.gate.was_injected(0) {
+            return Ok(CrashPointOutcome::NotReached);
         }
-        if matches!(cell.deed, Deed::Fail(_)) {
-            self.watched.boot_was_refused()?;
+        if matches!(cell.kind, FaultKind::Errno(_)) {
+            self.monitor.boot_was_refused()?;
         }
         // PID 1 takes its container with it.
-        self.watched.killed();
-        self.watched.machine.start(Container(1))?;
-        boots_twice(&mut self.watched)?;
-        Ok(Ended::Held)
+        self.monitor.killed();
+        self.monitor.machine.start(ContainerName(1))?;
+        check_two_boots(&mut self.monitor)?;
+        Ok(CrashPointOutcome::Held)
     }
 
     /// A command that was cut short and repeated ends like one that was not; one that fails again leaves it to the boot.
-    fn repeated(&mut self, once: &Fingerprint) -> Result<(), String> {
+    fn repeat_command(&mut self, once: &Fingerprint) -> Result<(), String> {
         let (_, run) = self.run.ok_or("no command to repeat")?;
-        self.watched.calms_down()?;
+        self.monitor.calms_down()?;
         let outcome = self.command(run, None).map_err(|what| format!("repeated: {what}"))?;
         if outcome.code != Some(0) {
-            boot(&mut self.watched)?;
+            boot(&mut self.monitor)?;
         }
         let said = format!("repeated, it exited {:?}: {}", outcome.code, outcome.err.trim_end());
-        self.watched.in_time(|watched| {
+        self.monitor.in_time(|watched| {
             let again = watched.fingerprint()?;
             invariants::check_repeat_converges(once, &again)
                 .map_err(|breach| format!("{breach}; {said}"))
@@ -217,16 +232,16 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn boot(watched: &mut Watched<'_>) -> Result<(), String> {
+fn boot(watched: &mut RealMonitor<'_>) -> Result<(), String> {
     watched.killed();
-    watched.machine.stop(Container(1), Span::seconds(10).0)?;
-    watched.machine.start(Container(1))
+    watched.machine.stop(ContainerName(1), Span::seconds(10).0)?;
+    watched.machine.start(ContainerName(1))
 }
 
 /// A boot mends all, and another one changes nothing.
-pub(super) fn boots_twice(watched: &mut Watched<'_>) -> Result<(), String> {
+pub(super) fn check_two_boots(watched: &mut RealMonitor<'_>) -> Result<(), String> {
     boot(watched)?;
-    watched.holds(When::Booted).map_err(|what| format!("booted: {what}"))?;
+    watched.check_in_time(Checkpoint::Booted).map_err(|what| format!("booted: {what}"))?;
     let once = watched.fingerprint()?;
     boot(watched)?;
     watched.in_time(|watched| match watched.fingerprint()? {
@@ -235,8 +250,8 @@ pub(super) fn boots_twice(watched: &mut Watched<'_>) -> Result<(), String> {
     })
 }
 
-fn find<'a>(scenario: &'a Scenario, name: &str) -> Option<(usize, &'a Run)> {
-    scenario.story.iter().enumerate().find_map(|(place, step)| match step {
+fn find<'a>(scenario: &'a Scenario, name: &str) -> Option<(usize, &'a RunStep)> {
+    scenario.steps.iter().enumerate().find_map(|(place, step)| match step {
         Step::Run(run) if run.name.as_deref() == Some(name) => Some((place, run)),
         _ => None,
     })

@@ -2,11 +2,11 @@
 //! named; undone, everything holds again. And a machine that does not run has not booted, though nothing is wrong in it.
 
 use super::super::setup;
-use super::Ground;
-use super::cell::Stage;
-use super::held::{NOBODY, When};
+use super::Testbed;
+use super::cell::GatedRun;
+use super::held::{Checkpoint, NOBODY};
 use crate::scenario::words::Span;
-use crate::scenario::{Container, Scenario, Task};
+use crate::scenario::{ContainerName, Scenario, TaskAddress};
 
 /// What is done and undone by a shell inside, and what it breaks.
 struct Damage {
@@ -61,23 +61,29 @@ const DAMAGES: [Damage; 8] = [
 ];
 
 /// Looks at all of them; gives how many there were, or what was not seen.
-pub fn see(ground: &Ground, scenario: &Scenario, task: &Task) -> Result<usize, String> {
-    let mut stage = Stage::set(ground, scenario, task, &[])?;
-    let watched = &mut stage.watched;
+pub fn self_test_observer(
+    ground: &Testbed,
+    scenario: &Scenario,
+    task: &TaskAddress,
+) -> Result<usize, String> {
+    let mut stage = GatedRun::start(ground, scenario, task, &[])?;
+    let watched = &mut stage.monitor;
     for Damage { breaks, done, undone } in &DAMAGES {
-        setup::sh(watched.machine.vessel(Container(1))?, done, &[], b"")?;
+        setup::sh(watched.machine.vessel(ContainerName(1))?, done, &[], b"")?;
         watched.calms_down()?;
         let broken = format!("{breaks} is broken");
-        match watched.look(When::Booted) {
+        match watched.check_now(Checkpoint::Booted) {
             Err(what) if what.starts_with(&broken) => {}
             other => return Err(format!("after `{done}`: {other:?}, not that {broken}")),
         }
-        setup::sh(watched.machine.vessel(Container(1))?, undone, &[], b"")?;
-        watched.holds(When::Booted).map_err(|what| format!("after `{undone}`: {what}"))?;
+        setup::sh(watched.machine.vessel(ContainerName(1))?, undone, &[], b"")?;
+        watched
+            .check_in_time(Checkpoint::Booted)
+            .map_err(|what| format!("after `{undone}`: {what}"))?;
     }
     let machine = &mut watched.machine;
-    machine.stop(Container(1), Span::seconds(10).0)?;
-    match watched.look(When::Booted) {
+    machine.stop(ContainerName(1), Span::seconds(10).0)?;
+    match watched.check_now(Checkpoint::Booted) {
         Err(what) if what == NOBODY => Ok(DAMAGES.len()),
         other => Err(format!("a container that does not run: {other:?}, not that {NOBODY}")),
     }

@@ -6,62 +6,62 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::super::engine::{self, Engine};
-use super::super::machine::Machine;
-use super::super::{Parts, word};
+use super::super::machine::RealMachine;
+use super::super::{MachinePaths, version_name};
 use super::cell::GATE;
-use crate::scenario::World;
-use crate::scenario::world::S6;
+use crate::scenario::WorldSpec;
+use crate::scenario::world::S6Spec;
 
 /// Where one machine at a time is made.
 #[derive(Clone, Debug)]
-pub struct Ground {
+pub struct Testbed {
     /// The program, and a place for what the machine adds.
-    pub parts: Parts,
+    pub parts: MachinePaths,
     /// What it is made of.
-    pub of: Of,
+    pub kind: TestbedKind,
 }
 
 /// What a machine is made of.
 #[derive(Clone, Debug)]
-pub enum Of {
+pub enum TestbedKind {
     /// Namespaces, on the root of this version.
-    Root(S6),
+    Namespaces(S6Spec),
     /// Containers of an image.
-    Image(Arc<Engine>, Image),
+    Containers(Arc<Engine>, ImageId),
 }
 
 /// An image.
 #[derive(Clone, Debug)]
-pub struct Image {
+pub struct ImageId {
     /// What the engine knows it by.
     pub id: String,
     /// The Debian that it stands on.
     pub base: &'static str,
     /// The s6 that it has.
-    pub s6: S6,
+    pub s6: S6Spec,
 }
 
-impl fmt::Display for Ground {
+impl fmt::Display for Testbed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.of {
-            Of::Root(version) => formatter.write_str(word(*version)),
-            Of::Image(_, image) => formatter.write_str(image.base),
+        match &self.kind {
+            TestbedKind::Namespaces(version) => formatter.write_str(version_name(*version)),
+            TestbedKind::Containers(_, image) => formatter.write_str(image.base),
         }
     }
 }
 
-impl Ground {
+impl Testbed {
     /// A place of its own on it.
     pub fn part(&self, name: &str) -> Self {
         let scratch = self.parts.scratch.join(name);
-        Self { parts: Parts { scratch, ..self.parts.clone() }, of: self.of.clone() }
+        Self { parts: MachinePaths { scratch, ..self.parts.clone() }, kind: self.kind.clone() }
     }
 
     /// Whose s6 it is.
-    pub fn s6(&self) -> S6 {
-        match &self.of {
-            Of::Root(version) => *version,
-            Of::Image(_, image) => image.s6,
+    pub fn s6(&self) -> S6Spec {
+        match &self.kind {
+            TestbedKind::Namespaces(version) => *version,
+            TestbedKind::Containers(_, image) => image.s6,
         }
     }
 
@@ -71,10 +71,10 @@ impl Ground {
     }
 
     /// A machine; none of its containers is started. The gate is there already.
-    pub(super) fn machine(&self, world: &World) -> Result<Machine, String> {
-        match &self.of {
-            Of::Root(version) => Machine::new(&self.parts, *version, world),
-            Of::Image(engine, image) => {
+    pub(super) fn machine(&self, world: &WorldSpec) -> Result<RealMachine, String> {
+        match &self.kind {
+            TestbedKind::Namespaces(version) => RealMachine::new(&self.parts, *version, world),
+            TestbedKind::Containers(engine, image) => {
                 let program = self.parts.program.display();
                 let shown = vec![
                     format!("{program}:/usr/local/bin/hermes:ro"),
@@ -87,7 +87,7 @@ impl Ground {
 
     /// Takes away what a machine left: its mounts and processes went with it, its containers did not.
     pub fn clear(&self) -> Result<(), String> {
-        if let Of::Image(engine, ..) = &self.of {
+        if let TestbedKind::Containers(engine, ..) = &self.kind {
             engine.forget(&self.story(engine))?;
         }
         let scratch = &self.parts.scratch;

@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::inside::Outcome;
-use super::super::machine::Machine;
+use super::super::inside::ExecOutput;
+use super::super::machine::RealMachine;
 use super::super::{look, wait};
 use super::view;
 use crate::invariants::{self, Fingerprint, Monitor, Violation};
 use crate::machine::world::{ContainerId, ProcessId, World};
 use crate::machine::{ProcessOutput, StepOutcome};
 use crate::scenario::words::User;
-use crate::scenario::{Container, Scenario};
+use crate::scenario::{ContainerName, Scenario};
 
 /// It counts as rest if nothing has moved for so long.
 const QUIET: Duration = Duration::from_millis(250);
@@ -29,29 +29,29 @@ const STEP: Duration = Duration::from_millis(25);
 pub(super) const NOBODY: &str = "nobody supervises yet";
 
 /// The machine that is watched.
-pub(super) struct Watched<'a> {
-    pub(super) machine: Machine,
+pub(super) struct RealMonitor<'a> {
+    pub(super) machine: RealMachine,
     pub(super) scenario: &'a Scenario,
-    watch: Monitor,
+    monitor: Monitor,
     /// Commands so far: each needs a number of its own.
     commands: u64,
 }
 
 /// When it is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum Checkpoint {
     /// Whatever was done is over.
     AtRest,
     /// The containers were started, and nothing else was done since.
     Booted,
 }
 
-impl<'a> Watched<'a> {
+impl<'a> RealMonitor<'a> {
     /// What is so now is taken for what was asked.
-    pub(super) fn new(mut machine: Machine, scenario: &'a Scenario) -> Result<Self, String> {
-        let promised: Vec<_> = scenario.promised().into_iter().collect();
+    pub(super) fn new(mut machine: RealMachine, scenario: &'a Scenario) -> Result<Self, String> {
+        let promised: Vec<_> = scenario.required_invariants().into_iter().collect();
         let watch = Monitor::new(&view::read(&mut machine, scenario)?, &promised);
-        Ok(Self { machine, scenario, watch, commands: 0 })
+        Ok(Self { machine, scenario, monitor: watch, commands: 0 })
     }
 
     pub(super) fn world(&mut self) -> Result<World, String> {
@@ -61,43 +61,43 @@ impl<'a> Watched<'a> {
     /// Somebody outside changed files.
     pub(super) fn meddled(&mut self) -> Result<(), String> {
         let world = self.world()?;
-        self.watch.changed_from_outside(&world);
+        self.monitor.changed_from_outside(&world);
         Ok(())
     }
 
     /// Something was killed.
     pub(super) fn killed(&mut self) {
-        self.watch.process_signalled(true);
+        self.monitor.process_signalled(true);
     }
 
     /// A boot was refused something.
     pub(super) fn boot_was_refused(&mut self) -> Result<(), String> {
         let world = self.world()?;
-        self.watch.boot_was_refused(&world);
+        self.monitor.boot_was_refused(&world);
         Ok(())
     }
 
     /// A command begins; gives its number.
-    pub(super) fn begins(&mut self, words: &[String]) -> Result<u64, String> {
+    pub(super) fn record_command_start(&mut self, words: &[String]) -> Result<u64, String> {
         self.commands += 1;
         // Above every number that the outside gives to processes.
         let serial = u64::from(u32::MAX) + self.commands;
         let world = self.world()?;
-        self.watch.command_started(&world, serial, words, crate::machine::image::HERMES_UID);
+        self.monitor.command_started(&world, serial, words, crate::machine::image::HERMES_UID);
         Ok(serial)
     }
 
     /// An effect of it was refused.
     pub(super) fn refused(&mut self, serial: u64) {
-        self.watch.effect_refused(serial);
+        self.monitor.effect_refused(serial);
     }
 
     /// It has ended, by itself or not.
-    pub(super) fn ended(&mut self, serial: u64, outcome: &Outcome) -> Result<(), String> {
+    pub(super) fn ended(&mut self, serial: u64, outcome: &ExecOutput) -> Result<(), String> {
         let world = self.world()?;
         let Some(code) = outcome.code else {
-            self.watch.process_signalled(true);
-            self.watch.commands_aborted(&world, std::iter::once(serial));
+            self.monitor.process_signalled(true);
+            self.monitor.commands_aborted(&world, std::iter::once(serial));
             return Ok(());
         };
         let who = ProcessId { container: ContainerId(1), pid: 0 };
@@ -105,30 +105,30 @@ impl<'a> Watched<'a> {
         let printed = ProcessOutput { who, gateway: None, stdout: out, stderr: err };
         let code = u8::try_from(code).map_err(|_| format!("it exited {code}"))?;
         let moved = StepOutcome::Exited { who, serial, code };
-        let moved = self.watch.after_step(&world, &moved, Some(&printed));
+        let moved = self.monitor.after_step(&world, &moved, Some(&printed));
         moved.map_err(|breach| breach.to_string())
     }
 
     /// It comes to rest, all that is promised then holds, and `status` says what is so.
-    pub(super) fn holds(&mut self, when: When) -> Result<(), String> {
-        self.in_time(|watched| watched.look(when))
+    pub(super) fn check_in_time(&mut self, when: Checkpoint) -> Result<(), String> {
+        self.in_time(|watched| watched.check_now(when))
     }
 
     /// The same, as it is now.
-    pub(super) fn look(&mut self, when: When) -> Result<(), String> {
+    pub(super) fn check_now(&mut self, when: Checkpoint) -> Result<(), String> {
         let world = self.world()?;
         // Before anybody supervises nothing can be wrong with it, and on a loaded machine that takes a while.
-        if when == When::Booted && invariants::rest::supervised_scan_dir(&world).is_none() {
+        if when == Checkpoint::Booted && invariants::rest::supervised_scan_dir(&world).is_none() {
             return Err(NOBODY.to_owned());
         }
-        let mut watch = self.watch.clone();
+        let mut watch = self.monitor.clone();
         let looked = match when {
-            When::AtRest => watch.check_at_rest(&world),
-            When::Booted => watch.check_after_boot(&world),
+            Checkpoint::AtRest => watch.check_at_rest(&world),
+            Checkpoint::Booted => watch.check_after_boot(&world),
         };
         let held = looked.and_then(|()| self.status(&world));
         held.map_err(|breach| breach.to_string())?;
-        self.watch = watch;
+        self.monitor = watch;
         Ok(())
     }
 
@@ -189,7 +189,7 @@ impl<'a> Watched<'a> {
             return Ok(());
         }
         let argv = ["hermes", "gateway", "status", "--all", "--json"];
-        let said = self.machine.run(Container(1), User::Hermes, &self.machine.env(), &argv);
+        let said = self.machine.run(ContainerName(1), User::Hermes, &self.machine.env(), &argv);
         let said = said.map(|it| it.out).unwrap_or_default();
         invariants::check_status(world, said.as_bytes())
     }

@@ -6,100 +6,100 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::super::machine::Machine;
-use super::super::vessel::End;
+use super::super::machine::RealMachine;
+use super::super::vessel::AwaitExit;
 use super::super::{expect, look, skip, story};
-use super::Ground;
-use super::cell::{GATE, boots_twice, gated};
-use super::held::Watched;
-use crate::real::gate::Controller;
-use crate::scenario::{self, Container, Deed, Run, Scenario, Step, Task};
+use super::Testbed;
+use super::cell::{GATE, check_two_boots, with_container_gate};
+use super::held::RealMonitor;
+use crate::real::gate::GateController;
+use crate::scenario::{self, ContainerName, FaultKind, RunStep, Scenario, Step, TaskAddress};
 
 /// So long an address may take to come up.
 const COMES_UP: Duration = Duration::from_secs(20);
 
 /// Why it is not replayed here; `None` if it can be.
-pub fn why_not(scenario: &Scenario, machine: scenario::Machine) -> Option<String> {
-    if scenario.surprises.is_empty() {
+pub fn why_not(scenario: &Scenario, machine: scenario::MachineKind) -> Option<String> {
+    if scenario.faults.is_empty() {
         return Some("no surprise at an address".to_owned());
     }
-    let cannot = scenario.surprises.iter().find_map(|it| match it.deed {
-        Deed::Kill | Deed::KillAfter | Deed::Fail(_) | Deed::Begin => None,
-        Deed::Preempt if it.to.is_some() => None,
+    let cannot = scenario.faults.iter().find_map(|it| match it.kind {
+        FaultKind::Kill | FaultKind::KillAfter | FaultKind::Errno(_) | FaultKind::BeginStep => None,
+        FaultKind::Preempt if it.next.is_some() => None,
         other => Some(format!("the gate knows no `{other}`")),
     });
     cannot.or_else(|| {
-        let bare = Scenario { surprises: Vec::new(), ..scenario.clone() };
+        let bare = Scenario { faults: Vec::new(), ..scenario.clone() };
         skip::why_not(&bare, machine)
     })
 }
 
 /// Plays it.
-pub fn replay(ground: &Ground, scenario: &Scenario) -> Result<(), String> {
+pub fn replay(ground: &Testbed, scenario: &Scenario) -> Result<(), String> {
     let scenario = with_gate(scenario);
-    let named = scenario.runs().filter_map(|run| run.name.clone());
-    let doors: Vec<String> = named.chain([Container(1).to_string()]).collect();
-    let gate = Controller::open(&ground.gate(), &doors, &scenario.surprises)?;
+    let named = scenario.run_steps().filter_map(|run| run.name.clone());
+    let doors: Vec<String> = named.chain([ContainerName(1).to_string()]).collect();
+    let gate = GateController::open(&ground.gate(), &doors, &scenario.faults)?;
     let machine = ground.machine(&scenario.world)?;
-    let mut player = Player { machine, gate, scenario: &scenario, begun: BTreeSet::new() };
+    let mut player = FaultReplayer { machine, gate, scenario: &scenario, begun: BTreeSet::new() };
     let played = player.play();
     played.map_err(|what| format!("{what}\n{}", player.machine.dump()))?;
     if !story::has_scanner(&scenario) {
         return Ok(());
     }
-    let mut watched = Watched::new(player.machine, &scenario)?;
-    let booted = boots_twice(&mut watched);
+    let mut watched = RealMonitor::new(player.machine, &scenario)?;
+    let booted = check_two_boots(&mut watched);
     booted.map_err(|what| format!("{what}\n{}", watched.machine.dump()))
 }
 
 /// Every task that has a surprise finds the gate in its environment.
 fn with_gate(scenario: &Scenario) -> Scenario {
-    let inside = scenario.surprises.iter().map(|it| &it.at.task);
-    let inside = inside.chain(scenario.surprises.iter().filter_map(|it| it.to.as_ref()));
-    let of_container = inside.clone().find(|task| !matches!(task, Task::Run(_)));
+    let inside = scenario.faults.iter().map(|it| &it.at.task);
+    let inside = inside.chain(scenario.faults.iter().filter_map(|it| it.next.as_ref()));
+    let of_container = inside.clone().find(|task| !matches!(task, TaskAddress::Run(_)));
     let mut with = match of_container {
-        Some(task) => gated(scenario, task),
+        Some(task) => with_container_gate(scenario, task),
         None => scenario.clone(),
     };
     let give = |step: &mut Step| {
-        if let Step::Run(Run { name: Some(name), env, .. }) = step {
+        if let Step::Run(RunStep { name: Some(name), env, .. }) = step {
             env.insert(crate::real::gate::SOCKET.to_owned(), format!("{GATE}/{name}"));
         }
     };
-    for step in &mut with.story {
+    for step in &mut with.steps {
         match step {
-            Step::Together(group) => group.together.iter_mut().for_each(give),
+            Step::Together(group) => group.steps.iter_mut().for_each(give),
             other => give(other),
         }
     }
     with
 }
 
-struct Player<'a> {
-    machine: Machine,
-    gate: Controller,
+struct FaultReplayer<'a> {
+    machine: RealMachine,
+    gate: GateController,
     scenario: &'a Scenario,
     /// Commands that have begun, by name.
     begun: BTreeSet<String>,
 }
 
-impl Player<'_> {
+impl FaultReplayer<'_> {
     fn play(&mut self) -> Result<(), String> {
-        if !self.scenario.boots_by_itself() {
-            self.machine.start(Container(1))?;
+        if !self.scenario.has_boot_step() {
+            self.machine.start(ContainerName(1))?;
             story::wait_for_scanner(&self.machine, self.scenario)?;
             look::settle(&self.machine, story::BOOT_MAX);
         }
-        for (index, step) in self.scenario.story.iter().enumerate() {
+        for (index, step) in self.scenario.steps.iter().enumerate() {
             self.machine.refresh()?;
             let steps = match step {
-                Step::Together(group) => &group.together[..],
+                Step::Together(group) => &group.steps[..],
                 one => std::slice::from_ref(one),
             };
             self.together(steps).map_err(|what| format!("step {}: {what}", index + 1))?;
         }
         // What is left of them befalls a boot that goes on while the story is over.
-        for index in 0..self.scenario.surprises.len() {
+        for index in 0..self.scenario.faults.len() {
             self.gate.wait_for(index, COMES_UP);
         }
         match self.gate.unmet() {
@@ -112,7 +112,7 @@ impl Player<'_> {
 
     /// One after the other begins, each in its turn; then the commands are waited for.
     fn together(&mut self, steps: &[Step]) -> Result<(), String> {
-        let mut commands: Vec<(&Run, End)> = Vec::new();
+        let mut commands: Vec<(&RunStep, AwaitExit)> = Vec::new();
         for step in steps {
             let held = self.turn()?;
             match step {
@@ -123,7 +123,7 @@ impl Player<'_> {
                 other => story::act(&mut self.machine, other)?,
             }
             if let Some(index) = held {
-                self.gate.let_go(index);
+                self.gate.release(index);
             }
         }
         for (run, begun) in commands {
@@ -134,15 +134,15 @@ impl Player<'_> {
 
     /// Waits for the surprise at which the next step begins, if there is one to come.
     fn turn(&mut self) -> Result<Option<usize>, String> {
-        let all = self.scenario.surprises.iter().enumerate();
+        let all = self.scenario.faults.iter().enumerate();
         let due = all
-            .filter(|(_, it)| it.deed == Deed::Begin)
+            .filter(|(_, it)| it.kind == FaultKind::BeginStep)
             .find(|(index, _)| !self.gate.was_let_go(*index))
             .map(|(index, it)| (index, it.at.task.clone()));
         let Some((index, task)) = due else { return Ok(None) };
         let can_come = match &task {
-            Task::Run(name) => self.begun.contains(name),
-            _ => self.machine.runs(Container(1)),
+            TaskAddress::Run(name) => self.begun.contains(name),
+            _ => self.machine.runs(ContainerName(1)),
         };
         match can_come && self.gate.wait_for(index, COMES_UP) {
             true => Ok(Some(index)),

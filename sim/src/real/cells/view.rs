@@ -12,24 +12,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::machine::Machine;
-use super::super::processes::Process as Seen;
+use super::super::machine::RealMachine;
+use super::super::processes::HostProcess as Seen;
 use crate::hash::LazilyHashed;
 use crate::machine::disk::{Credentials, Disk, NodeId, ROOT};
 use crate::machine::image::{self, HOME, VOLUME, WorldConfig};
 use crate::machine::process::{Process, ProcessBody};
 use crate::machine::user_program::{Behaviour, UserProgram};
 use crate::machine::world::{ContainerId, ContainerPhase, World};
-use crate::scenario::{Container, Scenario};
+use crate::scenario::{ContainerName, Scenario};
 
 /// Real objects by device and inode.
-type Known = BTreeMap<(u64, u64), NodeId>;
+type NodesByInode = BTreeMap<(u64, u64), NodeId>;
 
 /// What has no name any more.
 const NOWHERE: NodeId = NodeId { device: 0, number: 0 };
 
 /// Everything that is there now.
-pub(super) fn read(machine: &mut Machine, scenario: &Scenario) -> Result<World, String> {
+pub(super) fn read(machine: &mut RealMachine, scenario: &Scenario) -> Result<World, String> {
     let told = &scenario.world;
     let env = machine.env();
     let mut world = image::build_world(&WorldConfig {
@@ -37,12 +37,12 @@ pub(super) fn read(machine: &mut Machine, scenario: &Scenario) -> Result<World, 
         env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         ..WorldConfig::default()
     });
-    let mut known = Known::new();
+    let mut known = NodesByInode::new();
     let volume = NodeId { device: VOLUME, number: ROOT };
     walk(
         &mut world.disk,
         volume,
-        &machine.vessel(Container(1))?.outside(HOME)?,
+        &machine.vessel(ContainerName(1))?.procfs_path(HOME)?,
         Path::new(""),
         &mut known,
     );
@@ -56,26 +56,26 @@ pub(super) fn read(machine: &mut Machine, scenario: &Scenario) -> Result<World, 
 
 fn read_container(
     world: &mut World,
-    machine: &Machine,
-    container: Container,
-    known: &mut Known,
+    machine: &RealMachine,
+    container: ContainerName,
+    known: &mut NodesByInode,
 ) -> Result<(), String> {
     let id = ContainerId(container.0);
     let root = world.container(id).root;
     // One that ends meanwhile shows no more.
-    let Ok(outside) = machine.vessel(container)?.outside("") else { return Ok(()) };
+    let Ok(outside) = machine.vessel(container)?.procfs_path("") else { return Ok(()) };
     walk(&mut world.disk, root, &outside, Path::new("/run"), known);
     let seen = machine.processes(container);
     let numbers: BTreeMap<u32, i32> =
-        seen.iter().map(|it| (it.outer, i32::try_from(it.pid).unwrap_or(0))).collect();
+        seen.iter().map(|it| (it.host_pid, i32::try_from(it.pid).unwrap_or(0))).collect();
     let locks = locks(known);
     let mut processes = BTreeMap::new();
     for one in &seen {
-        let children = seen.iter().filter(|it| it.parent == one.outer).map(|it| it.outer);
+        let children = seen.iter().filter(|it| it.parent == one.host_pid).map(|it| it.host_pid);
         let spawned = children.filter_map(|outer| numbers.get(&outer).copied()).collect();
         // Whoever ended meanwhile is not there any more.
         if let Some(process) = process(one, &numbers, known, &locks, spawned) {
-            processes.insert(numbers[&one.outer], Arc::new(LazilyHashed::new(process)));
+            processes.insert(numbers[&one.host_pid], Arc::new(LazilyHashed::new(process)));
         }
     }
     let inside = world.container_mut(id);
@@ -86,7 +86,7 @@ fn read_container(
 }
 
 /// Puts a tree in the world as it is, and notes who is who. What goes away meanwhile is left out.
-fn walk(disk: &mut Disk, root: NodeId, outside: &Path, inside: &Path, known: &mut Known) {
+fn walk(disk: &mut Disk, root: NodeId, outside: &Path, inside: &Path, known: &mut NodesByInode) {
     let real = outside.join(inside.strip_prefix("/").unwrap_or(inside));
     let Ok(meta) = std::fs::symlink_metadata(&real) else { return };
     let (mode, uid, gid) = (meta.mode() & 0o7777, meta.uid(), meta.gid());
@@ -121,7 +121,7 @@ fn walk(disk: &mut Disk, root: NodeId, outside: &Path, inside: &Path, known: &mu
 /// Who holds a POSIX lock on what, by the outside's numbers. `/proc/locks` names devices otherwise than `stat` does on
 /// an overlay, so the inode decides. The kernel tells the list in parts, and where others lock and unlock meanwhile a line
 /// may be left out: it is read more than once.
-fn locks(known: &Known) -> BTreeSet<(u32, NodeId)> {
+fn locks(known: &NodesByInode) -> BTreeSet<(u32, NodeId)> {
     let by_inode: BTreeMap<u64, NodeId> = known.iter().map(|((_, ino), id)| (*ino, *id)).collect();
     let text: String =
         (0..3).map(|_| std::fs::read_to_string("/proc/locks").unwrap_or_default()).collect();
@@ -139,18 +139,18 @@ fn locks(known: &Known) -> BTreeSet<(u32, NodeId)> {
 fn process(
     seen: &Seen,
     numbers: &BTreeMap<u32, i32>,
-    known: &Known,
+    known: &NodesByInode,
     locks: &BTreeSet<(u32, NodeId)>,
     spawned: BTreeSet<i32>,
 ) -> Option<Process> {
-    let proc = PathBuf::from(format!("/proc/{}", seen.outer));
+    let proc = PathBuf::from(format!("/proc/{}", seen.host_pid));
     let comm = std::fs::read_to_string(proc.join("comm")).ok()?;
     let env = std::fs::read(proc.join("environ")).ok()?;
     let cwd = std::fs::metadata(proc.join("cwd")).ok();
     let owner = std::fs::metadata(&proc).ok()?;
-    let mine = locks.iter().filter(|(holder, _)| *holder == seen.outer);
+    let mine = locks.iter().filter(|(holder, _)| *holder == seen.host_pid);
     Some(Process {
-        serial: u64::from(seen.outer),
+        serial: u64::from(seen.host_pid),
         parent: numbers.get(&seen.parent).copied().unwrap_or(0),
         group: 0,
         started_at: Duration::ZERO,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use hermes::host::effect::{Effect, Over, Place, Program, Signal, Status};
 
-use super::sequence::{self, Act, PROGRAMS, SCAN_DIR, Whom, service_files};
-use super::view::{Node, Outcome, View, role};
+use super::sequence::{self, PROGRAMS, SCAN_DIR, SequenceAct, SignalTarget, service_files};
+use super::view::{ActOutcome, ComparedNode, ComparedWorld, role};
 use crate::hash::LazilyHashed;
 use crate::machine::Machine;
 use crate::machine::disk::{self, Credentials, Disk, NodeBody, NodeId};
@@ -21,7 +21,7 @@ use crate::machine::world::{
     Clock, Container, ContainerId, ContainerPhase, ContainerSettings, Pid1, ProcessId, S6Version,
     World,
 };
-use crate::scenario::world::S6;
+use crate::scenario::world::S6Spec;
 
 const ID: ContainerId = ContainerId(1);
 
@@ -33,7 +33,7 @@ const TURNS_MAX: usize = 20_000;
 
 /// Who of those that can move does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+enum TurnOrder {
     Oldest,
     Youngest,
     /// Each in its turn.
@@ -42,48 +42,48 @@ enum Order {
 
 /// One fake, in one order of turns.
 #[derive(Clone, Debug)]
-pub(super) struct Fake {
+pub(super) struct FakeS6 {
     machine: Machine,
     root: NodeId,
     me: ProcessId,
     hermes: ProcessId,
-    order: Order,
+    order: TurnOrder,
     turns: usize,
 }
 
-fn version(s6: S6) -> S6Version {
+fn version(s6: S6Spec) -> S6Version {
     match s6 {
-        S6::V2_11 => S6Version::V2_11,
-        S6::V2_13 => S6Version::V2_13,
-        S6::V2_15 => S6Version::V2_15,
+        S6Spec::V2_11 => S6Version::V2_11,
+        S6Spec::V2_13 => S6Version::V2_13,
+        S6Spec::V2_15 => S6Version::V2_15,
     }
 }
 
 /// Real programs take a moment until their handlers are there, and a signal may come before or after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Programs {
+enum ProgramPace {
     Quick,
     Slow,
 }
 
-fn behaviours(pace: Programs) -> BTreeMap<PathBuf, Behaviour> {
+fn behaviours(pace: ProgramPace) -> BTreeMap<PathBuf, Behaviour> {
     let deaf_for = match pace {
-        Programs::Quick => Duration::ZERO,
-        Programs::Slow => Duration::from_millis(30),
+        ProgramPace::Quick => Duration::ZERO,
+        ProgramPace::Slow => Duration::from_millis(30),
     };
     let read = |(name, lines): (&str, &str)| {
         let lines = serde_json::from_str(lines).expect("a constant of ours");
         let behaviour =
-            Behaviour { handlers_after: deaf_for, ..crate::execution::behaviour(&lines) };
+            Behaviour { handlers_after: deaf_for, ..crate::execution::to_behaviour(&lines) };
         (Path::new("/usr/bin").join(name), behaviour)
     };
     PROGRAMS.into_iter().map(read).collect()
 }
 
-fn world(s6: S6) -> (World, NodeId) {
+fn world(s6: S6Spec) -> (World, NodeId) {
     let mut disk = Disk::new();
     let root = disk.add_device(1);
-    let programs = behaviours(Programs::Quick);
+    let programs = behaviours(ProgramPace::Quick);
     for path in programs.keys() {
         disk.put_file(root, path, b"sim:user", 0o755, 0, 0);
     }
@@ -118,9 +118,9 @@ fn world(s6: S6) -> (World, NodeId) {
     (world, root)
 }
 
-impl Fake {
+impl FakeS6 {
     /// One for each order of turns, before the boot.
-    pub(super) fn all(s6: S6) -> Vec<Self> {
+    pub(super) fn all(s6: S6Spec) -> Vec<Self> {
         let make = |order| {
             let (mut world, root) = world(s6);
             let first = born(&mut world, 0, 1);
@@ -129,16 +129,16 @@ impl Fake {
             assert_eq!(first.pid, 1, "the first process of the container");
             Self { machine: Machine::new(world), root, me, hermes, order, turns: 0 }
         };
-        [Order::Oldest, Order::Youngest, Order::Round].into_iter().map(make).collect()
+        [TurnOrder::Oldest, TurnOrder::Youngest, TurnOrder::Round].into_iter().map(make).collect()
     }
 
     /// These acts, one right after the other, with what each answered: once for every moment between two of them, for
     /// the real ones move meanwhile, and nobody knows how far.
-    pub(super) fn branches(&self, acts: &[Act]) -> Vec<(Self, Vec<Outcome>)> {
-        let paces = [Programs::Quick, Programs::Slow];
+    pub(super) fn branches(&self, acts: &[SequenceAct]) -> Vec<(Self, Vec<ActOutcome>)> {
+        let paces = [ProgramPace::Quick, ProgramPace::Slow];
         let mut branches = paces.map(|pace| (self.with(pace), Vec::new())).to_vec();
         for (index, act) in acts.iter().enumerate() {
-            let moments = |(fake, answers): (Self, Vec<Outcome>)| {
+            let moments = |(fake, answers): (Self, Vec<ActOutcome>)| {
                 let moments = if index == 0 { vec![fake] } else { fake.moments() };
                 moments.into_iter().map(move |fake| (fake, answers.clone()))
             };
@@ -150,7 +150,7 @@ impl Fake {
         branches
     }
 
-    fn with(&self, pace: Programs) -> Self {
+    fn with(&self, pace: ProgramPace) -> Self {
         let mut other = self.clone();
         other.machine.world.programs = Arc::new(LazilyHashed::new(behaviours(pace)));
         other
@@ -169,25 +169,25 @@ impl Fake {
     }
 
     /// One act; nobody else moves meanwhile.
-    fn act(&mut self, act: &Act) -> Outcome {
+    fn act(&mut self, act: &SequenceAct) -> ActOutcome {
         let path = |name: &String| Path::new(SCAN_DIR).join(name);
         match act {
-            Act::Rename(from, to) => return self.rename(&path(from), &path(to)),
-            Act::Boot => self.boot(),
-            Act::Tool(words) => return self.tool(self.me, words),
-            Act::ToolAsHermes(words) => return self.tool(self.hermes, words),
-            Act::Signal(name, whom) => {
-                let Some(who) = self.find(whom) else { return Outcome::Nobody };
+            SequenceAct::Rename(from, to) => return self.rename(&path(from), &path(to)),
+            SequenceAct::Boot => self.boot(),
+            SequenceAct::Tool(words) => return self.tool(self.me, words),
+            SequenceAct::ToolAsHermes(words) => return self.tool(self.hermes, words),
+            SequenceAct::Signal(name, whom) => {
+                let Some(who) = self.find(whom) else { return ActOutcome::Nobody };
                 let number = sequence::signal(name).expect("checked when it was read");
                 self.machine.send_signal(who, Signal(number));
             }
-            other => return Outcome::Done(self.file(other)),
+            other => return ActOutcome::Done(self.file(other)),
         }
-        Outcome::Done(Ok(()))
+        ActOutcome::Done(Ok(()))
     }
 
     /// Files, with the kernel's errnos for what cannot be.
-    fn file(&mut self, act: &Act) -> Result<(), i32> {
+    fn file(&mut self, act: &SequenceAct) -> Result<(), i32> {
         let path = |name: &String| Path::new(SCAN_DIR).join(name);
         let root = self.root;
         let disk = &mut self.machine.world.disk;
@@ -196,7 +196,7 @@ impl Fake {
             path.parent().is_some_and(|parent| at(disk, parent).is_some())
         };
         match act {
-            Act::Service { name, .. } => {
+            SequenceAct::Service { name, .. } => {
                 if at(disk, &path(name)).is_some() {
                     return Err(NOTEMPTY);
                 }
@@ -204,28 +204,28 @@ impl Fake {
                     disk.put_file(root, &path(name).join(file), text.as_bytes(), mode, 0, 0);
                 }
             }
-            Act::Mkdir(name) => {
+            SequenceAct::Mkdir(name) => {
                 disk.put_dir(root, &path(name), 0o755, 0, 0);
             }
-            Act::Write(name, _) if !has_parent(disk, &path(name)) => return Err(NOENT),
-            Act::Write(name, text) => {
+            SequenceAct::Write(name, _) if !has_parent(disk, &path(name)) => return Err(NOENT),
+            SequenceAct::Write(name, text) => {
                 let mode = sequence::mode_of(text);
                 disk.put_file(root, &path(name), text.as_bytes(), mode, 0, 0);
             }
-            Act::Link(name, target) => {
+            SequenceAct::Link(name, target) => {
                 disk.put_link(root, &path(name), target, 0, 0);
             }
-            Act::Fifo(name) => {
+            SequenceAct::Fifo(name) => {
                 disk.put_fifo(root, &path(name), 0o600, 0, 0);
             }
-            Act::Remove(name) => {
+            SequenceAct::Remove(name) => {
                 let gone = disk.remove(root, &path(name));
                 if gone.is_empty() {
                     return Err(NOENT);
                 }
                 gone.into_iter().for_each(|node| disk.release_node(node));
             }
-            Act::Chmod(name, mode) => {
+            SequenceAct::Chmod(name, mode) => {
                 let node = at(disk, &path(name)).ok_or(NOENT)?;
                 disk.set_status_durably(node, *mode, 0, 0);
             }
@@ -234,11 +234,11 @@ impl Fake {
         Ok(())
     }
 
-    fn rename(&mut self, from: &Path, to: &Path) -> Outcome {
+    fn rename(&mut self, from: &Path, to: &Path) -> ActOutcome {
         let (from, to) = (Place::from(from), Place::from(to));
         let effect = Effect::Rename { from, to, over: Over::Replace };
         match kernel::perform(&mut self.machine.world, self.me, &effect) {
-            Reply::Done(outcome) => Outcome::Done(outcome.map(drop).map_err(|errno| errno.0)),
+            Reply::Done(outcome) => ActOutcome::Done(outcome.map(drop).map_err(|errno| errno.0)),
             other => panic!("a rename is done at once: {other:?}"),
         }
     }
@@ -253,14 +253,14 @@ impl Fake {
             .expect("the image has s6-svscan");
     }
 
-    fn tool(&mut self, who: ProcessId, words: &[String]) -> Outcome {
+    fn tool(&mut self, who: ProcessId, words: &[String]) -> ActOutcome {
         let args: Vec<OsString> = words[1..].iter().map(OsString::from).collect();
         let finished = tools::run(&mut self.machine.world, who, &words[0], &args)
             .unwrap_or_else(|| panic!("no such tool is simulated: {words:?}"));
         let Status::Exited(code) = finished.status else { panic!("a tool exits") };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&finished.stdout), text(&finished.stderr));
-        Outcome::Tool { code: i32::from(code), out, err }
+        ActOutcome::Tool { code: i32::from(code), out, err }
     }
 
     fn alive(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
@@ -269,7 +269,7 @@ impl Fake {
         everybody.filter(move |(who, it)| it.is_alive() && !others.contains(who))
     }
 
-    fn find(&self, whom: &Whom) -> Option<ProcessId> {
+    fn find(&self, whom: &SignalTarget) -> Option<ProcessId> {
         let supervisor = |name: &String| {
             let is_it = |it: &Process| {
                 matches!(it.body, ProcessBody::Supervise(_))
@@ -278,9 +278,9 @@ impl Fake {
             self.alive().find(|(_, it)| is_it(it)).map(|(who, _)| who)
         };
         match whom {
-            Whom::Svscan => self.alive().find(|(who, _)| who.pid == 1).map(|(who, _)| who),
-            Whom::Supervisor(name) => supervisor(name),
-            Whom::Child(name) => {
+            SignalTarget::Svscan => self.alive().find(|(who, _)| who.pid == 1).map(|(who, _)| who),
+            SignalTarget::Supervisor(name) => supervisor(name),
+            SignalTarget::Child(name) => {
                 let parent = supervisor(name)?.pid;
                 self.alive().find(|(_, it)| it.parent == parent).map(|(who, _)| who)
             }
@@ -318,16 +318,16 @@ impl Fake {
         }
         self.turns += 1;
         let who = match self.order {
-            Order::Oldest => ready[0],
-            Order::Youngest => ready[ready.len() - 1],
-            Order::Round => ready[self.turns % ready.len()],
+            TurnOrder::Oldest => ready[0],
+            TurnOrder::Youngest => ready[ready.len() - 1],
+            TurnOrder::Round => ready[self.turns % ready.len()],
         };
         self.machine.step(who);
         true
     }
 
     /// The world now.
-    pub(super) fn view(&self) -> View {
+    pub(super) fn view(&self) -> ComparedWorld {
         let world = &self.machine.world;
         let ended = match world.container(ID).phase {
             ContainerPhase::Exited(code) => Some(i32::from(code)),
@@ -349,7 +349,7 @@ impl Fake {
         if let (Some(top), None) = (top, ended) {
             self.walk(top, "", &mut tree);
         }
-        View { ended, tree, processes }
+        ComparedWorld { ended, tree, processes }
     }
 
     fn walk(&self, dir: NodeId, above: &str, tree: &mut BTreeMap<String, String>) {
@@ -358,12 +358,12 @@ impl Fake {
         for (name, id) in &names.names {
             let Some(node) = disk.node(*id) else { continue };
             let path = format!("{above}{}", name.to_string_lossy());
-            tree.insert(path.clone(), self.told(&path, node));
+            tree.insert(path.clone(), self.describe_node(&path, node));
             self.walk(*id, &format!("{path}/"), tree);
         }
     }
 
-    fn told(&self, path: &str, node: &disk::Node) -> String {
+    fn describe_node(&self, path: &str, node: &disk::Node) -> String {
         let (kind, bytes) = match &node.body {
             NodeBody::File(bytes) => ("file", bytes.clone()),
             NodeBody::Directory(_) => ("dir", Vec::new()),
@@ -373,14 +373,14 @@ impl Fake {
         };
         let disk::NodeStatus { mode, uid, gid } = node.status;
         let lives = |pid: u64| self.alive().any(|(who, _)| u64::try_from(who.pid) == Ok(pid));
-        Node { kind, mode, uid, gid, bytes }.told(path, lives)
+        ComparedNode { kind, mode, uid, gid, bytes }.describe(path, lives)
     }
 }
 
 /// Of several in one order that nothing tells apart, one is enough.
-pub(super) fn forget_equals(fakes: &mut Vec<Fake>) {
+pub(super) fn forget_equals(fakes: &mut Vec<FakeS6>) {
     let mut seen = Vec::new();
-    fakes.iter_mut().for_each(|fake| *fake = fake.with(Programs::Quick));
+    fakes.iter_mut().for_each(|fake| *fake = fake.with(ProgramPace::Quick));
     fakes.retain(|fake| {
         let state = (fake.machine.state_digest(), fake.order);
         let is_new = !seen.contains(&state);

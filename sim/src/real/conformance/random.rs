@@ -5,7 +5,7 @@
 //! the lower number first, and the fake is always stopped first. So is the death of a hidden directory's supervisor:
 //! 2.13.1 sometimes does not start another when the directory is back, and the fake always does.
 
-use super::sequence::{Act, SCAN_DIR, Sequence, Step, Whom};
+use super::sequence::{SCAN_DIR, Sequence, SequenceAct, SequenceStep, SignalTarget};
 
 /// How many steps follow the boot.
 const STEPS: u64 = 12;
@@ -40,25 +40,27 @@ impl Dice {
 /// The sequence of a seed.
 pub fn sequence(seed: u64) -> Sequence {
     let mut dice = Dice(seed);
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<SequenceStep> = Vec::new();
     let before = 1 + dice.roll(3);
     for name in &NAMES[..usize::try_from(before).unwrap_or(1)] {
-        steps.push(Step::One(service(&mut dice, name)));
+        steps.push(SequenceStep::One(service(&mut dice, name)));
     }
-    steps.push(Step::One(Act::Boot));
+    steps.push(SequenceStep::One(SequenceAct::Boot));
     let mut hidden: Vec<String> = Vec::new();
     while (steps.len() as u64) < before + 1 + STEPS {
         let act = act(&mut dice);
         match &act {
-            Act::Rename(from, to) if *to == format!(".{from}") => hidden.push(from.clone()),
-            Act::Rename(_, to) => hidden.retain(|name| name != to),
-            Act::Signal(_, Whom::Supervisor(name)) if hidden.contains(name) => continue,
+            SequenceAct::Rename(from, to) if *to == format!(".{from}") => hidden.push(from.clone()),
+            SequenceAct::Rename(_, to) => hidden.retain(|name| name != to),
+            SequenceAct::Signal(_, SignalTarget::Supervisor(name)) if hidden.contains(name) => {
+                continue;
+            }
             _ => {}
         }
         // Now and then two come so close that nothing has happened between them.
         steps.push(match dice.roll(5) {
-            0 => Step::Several(vec![act, told(&mut dice)]),
-            _ => Step::One(act),
+            0 => SequenceStep::Several(vec![act, random_control(&mut dice)]),
+            _ => SequenceStep::One(act),
         });
     }
     Sequence { name: format!("random {seed}"), found: None, steps }
@@ -68,7 +70,7 @@ fn file(name: &str, text: &str) -> (String, String) {
     (name.to_owned(), text.to_owned())
 }
 
-fn service(dice: &mut Dice, name: &str) -> Act {
+fn service(dice: &mut Dice, name: &str) -> SequenceAct {
     let program = dice.pick(&["agent", "agent", "ready", "stubborn", "three", "usr1"]);
     let mut files = match program {
         "ready" => vec![file("notification-fd", "3\n")],
@@ -81,50 +83,52 @@ fn service(dice: &mut Dice, name: &str) -> Act {
         files.push(file("finish", "#!/bin/sh\nexit 0\n"));
     }
     let (down, log) = (dice.roll(4) == 0, dice.roll(4) == 0);
-    Act::Service { name: name.to_owned(), program: program.to_owned(), down, log, files }
+    SequenceAct::Service { name: name.to_owned(), program: program.to_owned(), down, log, files }
 }
 
 /// A word to a supervisor or to the scanner: it answers before anything has happened.
-fn told(dice: &mut Dice) -> Act {
+fn random_control(dice: &mut Dice) -> SequenceAct {
     let name = dice.pick(&NAMES);
     let words = match dice.roll(3) {
         0 => vec!["s6-svscanctl".to_owned(), dice.pick(&SCANCTL).to_owned(), SCAN_DIR.to_owned()],
         _ => vec!["s6-svc".to_owned(), dice.pick(&SVC).to_owned(), format!("{SCAN_DIR}/{name}")],
     };
-    Act::Tool(words)
+    SequenceAct::Tool(words)
 }
 
-fn act(dice: &mut Dice) -> Act {
+fn act(dice: &mut Dice) -> SequenceAct {
     let name = dice.pick(&NAMES);
     let dir = format!("{SCAN_DIR}/{name}");
     match dice.roll(20) {
-        0..=7 => told(dice),
-        8 => Act::Tool(vec!["s6-svstat".to_owned(), "-o".to_owned(), FIELDS.to_owned(), dir]),
-        9 => Act::Tool(vec!["s6-svok".to_owned(), dir]),
+        0..=7 => random_control(dice),
+        8 => {
+            SequenceAct::Tool(vec!["s6-svstat".to_owned(), "-o".to_owned(), FIELDS.to_owned(), dir])
+        }
+        9 => SequenceAct::Tool(vec!["s6-svok".to_owned(), dir]),
         10 => {
             let tool = dice.pick(&["s6-svc", "s6-svscanctl", "s6-svok"]);
             match tool {
-                "s6-svc" => Act::ToolAsHermes(vec![tool.to_owned(), "-d".to_owned(), dir]),
-                "s6-svok" => Act::ToolAsHermes(vec![tool.to_owned(), dir]),
+                "s6-svc" => SequenceAct::ToolAsHermes(vec![tool.to_owned(), "-d".to_owned(), dir]),
+                "s6-svok" => SequenceAct::ToolAsHermes(vec![tool.to_owned(), dir]),
                 _ => {
                     let words = [tool, "-a", SCAN_DIR].map(str::to_owned);
-                    Act::ToolAsHermes(words.to_vec())
+                    SequenceAct::ToolAsHermes(words.to_vec())
                 }
             }
         }
         11 => service(dice, &format!(".{name}")),
-        12 | 13 => Act::Rename(name.to_owned(), format!(".{name}")),
-        14 => Act::Rename(format!(".{name}"), name.to_owned()),
-        15 => Act::Signal(
+        12 | 13 => SequenceAct::Rename(name.to_owned(), format!(".{name}")),
+        14 => SequenceAct::Rename(format!(".{name}"), name.to_owned()),
+        15 => SequenceAct::Signal(
             dice.pick(&["KILL", "TERM", "HUP", "QUIT"]).to_owned(),
-            Whom::Supervisor(name.to_owned()),
+            SignalTarget::Supervisor(name.to_owned()),
         ),
-        16 | 17 => Act::Signal(
+        16 | 17 => SequenceAct::Signal(
             dice.pick(&["KILL", "TERM", "USR1"]).to_owned(),
-            Whom::Child(name.to_owned()),
+            SignalTarget::Child(name.to_owned()),
         ),
-        18 => Act::Write(format!("{name}/down"), String::new()),
-        _ => Act::Remove(format!("{name}/down")),
+        18 => SequenceAct::Write(format!("{name}/down"), String::new()),
+        _ => SequenceAct::Remove(format!("{name}/down")),
     }
 }
 

@@ -7,42 +7,42 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::sequence::{self, Act, PROGRAMS, SCAN_DIR, Whom, service_files};
-use super::view::{Node, Outcome, View, role};
-use crate::real::Parts;
+use super::sequence::{self, PROGRAMS, SCAN_DIR, SequenceAct, SignalTarget, service_files};
+use super::view::{ActOutcome, ComparedNode, ComparedWorld, role};
+use crate::real::MachinePaths;
 use crate::real::inside;
-use crate::real::life::{Layers, Life};
-use crate::real::namespaces::Namespaces;
-use crate::real::processes::Process;
+use crate::real::life::{NamespaceSet, OverlayLayers};
+use crate::real::namespaces::NamespaceContainer;
+use crate::real::processes::HostProcess;
 use crate::real::setup;
 use crate::real::wait;
 use crate::scenario::words::User;
-use crate::scenario::world::S6;
-use crate::scenario::world::{Content, Node as Told};
+use crate::scenario::world::S6Spec;
+use crate::scenario::world::{FileContent, FileSpec as Told};
 
 /// A real s6-svscan, or one that is to come.
 #[derive(Debug)]
-pub(super) struct Real {
-    life: Life,
+pub(super) struct RealS6 {
+    life: NamespaceSet,
     scratch: PathBuf,
     env: BTreeMap<String, String>,
 }
 
-impl Real {
+impl RealS6 {
     /// Mounted, not booted.
-    pub(super) fn new(parts: &Parts, version: S6) -> Result<Self, String> {
+    pub(super) fn new(parts: &MachinePaths, version: S6Spec) -> Result<Self, String> {
         let volume = parts.scratch.join("volume");
-        let layers = Layers {
+        let layers = OverlayLayers {
             lower: parts.root(version),
             scratch: parts.scratch.join("c1"),
             volume: volume.clone(),
             program: parts.program.clone(),
         };
         std::fs::create_dir_all(&volume).map_err(|error| error.to_string())?;
-        let vessel = Namespaces::new(layers.clone())?;
+        let vessel = NamespaceContainer::new(layers.clone())?;
         for (name, lines) in PROGRAMS {
             let lines = serde_json::from_str(lines).map_err(|error| error.to_string())?;
-            let content = Content::Program(lines);
+            let content = FileContent::Program(lines);
             let node = Told { content, owner: User::Root, mode: None };
             setup::put(&vessel, &format!("/usr/bin/{name}"), &node)?;
         }
@@ -68,41 +68,43 @@ impl Real {
     }
 
     /// One act. `Err`: this machine could not do it.
-    pub(super) fn act(&mut self, act: &Act) -> Result<Outcome, String> {
+    pub(super) fn act(&mut self, act: &SequenceAct) -> Result<ActOutcome, String> {
         let done = match act {
-            Act::Service { name, .. } => self.service(name, act),
-            Act::Mkdir(name) => std::fs::DirBuilder::new().mode(0o755).create(self.path(name)),
-            Act::Write(name, text) => self.write(name, text, sequence::mode_of(text)),
-            Act::Link(name, target) => symlink(target, self.path(name)),
-            Act::Fifo(name) => {
+            SequenceAct::Service { name, .. } => self.service(name, act),
+            SequenceAct::Mkdir(name) => {
+                std::fs::DirBuilder::new().mode(0o755).create(self.path(name))
+            }
+            SequenceAct::Write(name, text) => self.write(name, text, sequence::mode_of(text)),
+            SequenceAct::Link(name, target) => symlink(target, self.path(name)),
+            SequenceAct::Fifo(name) => {
                 let mode = rustix::fs::Mode::from_raw_mode(0o600);
                 let kind = rustix::fs::FileType::Fifo;
                 rustix::fs::mknodat(rustix::fs::CWD, self.path(name), kind, mode, 0)
                     .map_err(std::io::Error::from)
             }
-            Act::Remove(name) => remove(&self.path(name)),
-            Act::Rename(from, to) => std::fs::rename(self.path(from), self.path(to)),
-            Act::Chmod(name, mode) => {
+            SequenceAct::Remove(name) => remove(&self.path(name)),
+            SequenceAct::Rename(from, to) => std::fs::rename(self.path(from), self.path(to)),
+            SequenceAct::Chmod(name, mode) => {
                 let mode = std::fs::Permissions::from_mode(*mode);
                 std::fs::set_permissions(self.path(name), mode)
             }
-            Act::Boot => return self.boot().map(|()| Outcome::Done(Ok(()))),
-            Act::Tool(words) => return self.tool(User::Root, words),
-            Act::ToolAsHermes(words) => return self.tool(User::Hermes, words),
-            Act::Signal(name, whom) => {
-                let Some(process) = self.find(whom) else { return Ok(Outcome::Nobody) };
+            SequenceAct::Boot => return self.boot().map(|()| ActOutcome::Done(Ok(()))),
+            SequenceAct::Tool(words) => return self.tool(User::Root, words),
+            SequenceAct::ToolAsHermes(words) => return self.tool(User::Hermes, words),
+            SequenceAct::Signal(name, whom) => {
+                let Some(process) = self.find(whom) else { return Ok(ActOutcome::Nobody) };
                 let number = sequence::signal(name)?;
                 let signal = rustix::process::Signal::from_named_raw(number);
                 process.signal(signal.ok_or_else(|| format!("no signal {number}"))?);
-                return Ok(Outcome::Done(Ok(())));
+                return Ok(ActOutcome::Done(Ok(())));
             }
         };
         let errno = |error: std::io::Error| error.raw_os_error().unwrap_or_default();
-        Ok(Outcome::Done(done.map_err(errno)))
+        Ok(ActOutcome::Done(done.map_err(errno)))
     }
 
     /// Under a hidden name first: nobody sees it half made.
-    fn service(&self, name: &str, act: &Act) -> std::io::Result<()> {
+    fn service(&self, name: &str, act: &SequenceAct) -> std::io::Result<()> {
         let stage = self.path(".stage");
         for (file, text, mode) in service_files(act) {
             let file = stage.join(file);
@@ -134,39 +136,39 @@ impl Real {
         );
         self.life.start(&line)?;
         // From here on its root is the process's own.
-        let is_svscan = |it: &Process| it.pid == 1 && it.program() == "s6-svscan";
+        let is_svscan = |it: &HostProcess| it.pid == 1 && it.program() == "s6-svscan";
         wait::within(wait::PATIENCE, || match self.life.processes().iter().any(is_svscan) {
             true => Ok(()),
             false => Err("PID 1 is not s6-svscan".to_owned()),
         })
     }
 
-    fn tool(&self, user: User, words: &[String]) -> Result<Outcome, String> {
+    fn tool(&self, user: User, words: &[String]) -> Result<ActOutcome, String> {
         let argv: Vec<&str> = words.iter().map(String::as_str).collect();
         let ended = inside::beside(&self.life, user, &self.env, &argv)?;
         let code = ended.code.ok_or_else(|| format!("{words:?} does not end"))?;
-        Ok(Outcome::Tool { code, out: ended.out, err: ended.err })
+        Ok(ActOutcome::Tool { code, out: ended.out, err: ended.err })
     }
 
-    fn find(&self, whom: &Whom) -> Option<Process> {
+    fn find(&self, whom: &SignalTarget) -> Option<HostProcess> {
         let all = self.life.processes();
         let supervisor = |name: &String| {
             let is_it =
-                |it: &&Process| it.program() == "s6-supervise" && it.words.last() == Some(name);
+                |it: &&HostProcess| it.program() == "s6-supervise" && it.words.last() == Some(name);
             all.iter().find(is_it).cloned()
         };
         match whom {
-            Whom::Svscan => all.iter().find(|it| it.pid == 1).cloned(),
-            Whom::Supervisor(name) => supervisor(name),
-            Whom::Child(name) => {
+            SignalTarget::Svscan => all.iter().find(|it| it.pid == 1).cloned(),
+            SignalTarget::Supervisor(name) => supervisor(name),
+            SignalTarget::Child(name) => {
                 let parent = supervisor(name)?;
-                all.iter().find(|it| it.parent == parent.outer).cloned()
+                all.iter().find(|it| it.parent == parent.host_pid).cloned()
             }
         }
     }
 
     /// The world now.
-    pub(super) fn view(&mut self) -> View {
+    pub(super) fn view(&mut self) -> ComparedWorld {
         let ended = self.life.ended().map(|status| status.code().unwrap_or(-1));
         let all = self.life.processes();
         let mut processes = BTreeMap::new();
@@ -179,7 +181,7 @@ impl Real {
         if ended.is_none() {
             walk(&self.path(""), "", &all, &mut tree);
         }
-        View { ended, tree, processes }
+        ComparedWorld { ended, tree, processes }
     }
 }
 
@@ -191,7 +193,7 @@ fn remove(path: &Path) -> std::io::Result<()> {
 }
 
 /// What vanishes meanwhile was not there.
-fn walk(dir: &Path, above: &str, all: &[Process], tree: &mut BTreeMap<String, String>) {
+fn walk(dir: &Path, above: &str, all: &[HostProcess], tree: &mut BTreeMap<String, String>) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
         let path = format!("{above}{}", entry.file_name().to_string_lossy());
@@ -210,9 +212,9 @@ fn walk(dir: &Path, above: &str, all: &[Process], tree: &mut BTreeMap<String, St
             _ => Vec::new(),
         };
         let mode = meta.mode() & 0o7777;
-        let node = Node { kind, mode, uid: meta.uid(), gid: meta.gid(), bytes };
+        let node = ComparedNode { kind, mode, uid: meta.uid(), gid: meta.gid(), bytes };
         let lives = |pid: u64| all.iter().any(|it| u64::from(it.pid) == pid);
-        tree.insert(path.clone(), node.told(&path, lives));
+        tree.insert(path.clone(), node.describe(&path, lives));
         if kind == "dir" {
             walk(&entry.path(), &format!("{path}/"), all, tree);
         }

@@ -12,22 +12,22 @@ pub struct Sequence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
     /// What is done.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SequenceStep>,
 }
 
 /// What is done before the worlds are compared at rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Step {
+pub enum SequenceStep {
     /// One act.
-    One(Act),
+    One(SequenceAct),
     /// Several, one right after the other.
-    Several(Vec<Act>),
+    Several(Vec<SequenceAct>),
 }
 
-impl Step {
+impl SequenceStep {
     /// Its acts.
-    pub fn acts(&self) -> &[Act] {
+    pub fn acts(&self) -> &[SequenceAct] {
         match self {
             Self::One(act) => std::slice::from_ref(act),
             Self::Several(acts) => acts,
@@ -35,7 +35,7 @@ impl Step {
     }
 
     /// For people.
-    pub fn told(&self) -> String {
+    pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
@@ -43,7 +43,7 @@ impl Step {
 /// One act. Names of files are below the scan directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Act {
+pub enum SequenceAct {
     /// A service directory appears, whole, under this name.
     Service {
         /// Its name.
@@ -81,13 +81,13 @@ pub enum Act {
     /// The same as user 10000.
     ToolAsHermes(Vec<String>),
     /// A signal, by its name without SIG, for one of [`Whom`].
-    Signal(String, Whom),
+    Signal(String, SignalTarget),
 }
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Whom {
+pub enum SignalTarget {
     /// PID 1.
     Svscan,
     /// The oldest s6-supervise of this name.
@@ -129,13 +129,15 @@ pub fn signal(name: &str) -> Result<i32, String> {
 pub fn load(path: &str, text: &str) -> Result<Sequence, String> {
     let read: Result<Sequence, _> = serde_json::from_str(text);
     let sequence = read.map_err(|error| format!("{path}: {error}"))?;
-    let acts = || sequence.steps.iter().flat_map(Step::acts);
+    let acts = || sequence.steps.iter().flat_map(SequenceStep::acts);
     for act in acts() {
         let fault = match act {
-            Act::Service { program, .. } => (!PROGRAMS.iter().any(|(name, _)| name == program))
-                .then(|| format!("no program {program:?}")),
-            Act::Signal(name, _) => signal(name).err(),
-            Act::Tool(words) | Act::ToolAsHermes(words) => {
+            SequenceAct::Service { program, .. } => {
+                (!PROGRAMS.iter().any(|(name, _)| name == program))
+                    .then(|| format!("no program {program:?}"))
+            }
+            SequenceAct::Signal(name, _) => signal(name).err(),
+            SequenceAct::Tool(words) | SequenceAct::ToolAsHermes(words) => {
                 words.is_empty().then(|| "a tool without a name".to_owned())
             }
             _ => None,
@@ -144,15 +146,15 @@ pub fn load(path: &str, text: &str) -> Result<Sequence, String> {
             return Err(format!("{path}: {fault}"));
         }
     }
-    if !acts().any(|act| *act == Act::Boot) {
+    if !acts().any(|act| *act == SequenceAct::Boot) {
         return Err(format!("{path}: nothing boots"));
     }
     Ok(sequence)
 }
 
 /// The files of a service directory: path below it, text, mode.
-pub fn service_files(act: &Act) -> Vec<(String, String, u32)> {
-    let Act::Service { program, down, log, files, .. } = act else { return Vec::new() };
+pub fn service_files(act: &SequenceAct) -> Vec<(String, String, u32)> {
+    let SequenceAct::Service { program, down, log, files, .. } = act else { return Vec::new() };
     let script = |program: &str| format!("#!/bin/sh\nexec /usr/bin/{program}\n");
     let mut made = vec![("run".to_owned(), script(program), 0o755)];
     if *down {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// What an act answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ActOutcome {
     /// It was done, or the kernel refused it with this errno.
     Done(Result<(), i32>),
     /// A tool ended so.
@@ -15,7 +15,7 @@ pub(super) enum Outcome {
 
 /// A world at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct View {
+pub(super) struct ComparedWorld {
     /// PID 1's end, if it has ended.
     pub(super) ended: Option<i32>,
     /// What lies in the scan directory, by path.
@@ -26,7 +26,7 @@ pub(super) struct View {
 
 /// A node, in words.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(super) struct ComparedNode {
     pub(super) kind: &'static str,
     pub(super) mode: u32,
     pub(super) uid: u32,
@@ -35,9 +35,9 @@ pub(super) struct Node {
     pub(super) bytes: Vec<u8>,
 }
 
-impl Node {
+impl ComparedNode {
     /// What is compared of it. Status records are decoded; of other files only s6's own are told by their length.
-    pub(super) fn told(&self, path: &str, lives: impl Fn(u64) -> bool) -> String {
+    pub(super) fn describe(&self, path: &str, lives: impl Fn(u64) -> bool) -> String {
         let Self { kind, mode, uid, gid, bytes } = self;
         let status = match *kind {
             "link" => return format!("link to {}", String::from_utf8_lossy(bytes)),
@@ -74,7 +74,7 @@ fn record(bytes: &[u8], lives: impl Fn(u64) -> bool) -> String {
     format!("{} bytes, {flags}, {pid}, last end {ended:#06x}", bytes.len())
 }
 
-impl View {
+impl ComparedWorld {
     /// Each difference from another, in a line.
     pub(super) fn differs(&self, other: &Self) -> Vec<String> {
         let mut lines = Vec::new();

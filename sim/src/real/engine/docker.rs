@@ -13,38 +13,38 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use super::exec::{self, Program};
-use super::keeper::Keeper;
-use super::near::Near;
-use super::watcher::Watcher;
+use super::exec::{self, ExecRequest};
+use super::keeper::VolumeHolder;
+use super::near::HostPid;
+use super::watcher::ExecObserver;
 use crate::machine::image::HOME;
-use crate::real::inside::Outcome;
-use crate::real::processes::{self, Process};
-use crate::real::vessel::{End, Seen, Start, Vessel, holders_in};
+use crate::real::inside::ExecOutput;
+use crate::real::processes::{self, HostProcess};
+use crate::real::vessel::{AwaitExit, ContainerHandle, ObservedFile, StartOptions, holders_in};
 use crate::real::{behaviour, outside};
-use crate::scenario::words::{Signal, User};
+use crate::scenario::words::{SignalName, User};
 
 /// One container. It is made when it is first started: only then everything of it is known.
-pub(super) struct Docked {
-    keeper: Rc<Keeper>,
+pub(super) struct EngineContainer {
+    keeper: Rc<VolumeHolder>,
     number: u8,
     id: Option<String>,
     is_frozen: bool,
     /// What is laid over the image's files once it is made.
     layers: RefCell<Vec<Vec<u8>>>,
-    watcher: RefCell<Option<Watcher>>,
+    watcher: RefCell<Option<ExecObserver>>,
     /// Its present life, where it can be seen from outside.
-    near: RefCell<Option<Near>>,
+    near: RefCell<Option<HostPid>>,
 }
 
-impl std::fmt::Debug for Docked {
+impl std::fmt::Debug for EngineContainer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "container {} of {}", self.number, self.keeper.name)
     }
 }
 
-impl Docked {
-    pub(super) fn new(keeper: Rc<Keeper>, number: u8) -> Self {
+impl EngineContainer {
+    pub(super) fn new(keeper: Rc<VolumeHolder>, number: u8) -> Self {
         let (layers, watcher, near) = (RefCell::default(), RefCell::default(), RefCell::default());
         Self { keeper, number, id: None, is_frozen: false, layers, watcher, near }
     }
@@ -53,7 +53,7 @@ impl Docked {
         self.id.as_deref().ok_or_else(|| format!("{self:?} was not started yet"))
     }
 
-    fn make(&mut self, start: &Start) -> Result<String, String> {
+    fn make(&mut self, start: &StartOptions) -> Result<String, String> {
         let env = start.env.iter().map(|(name, value)| format!("{name}={value}"));
         let tmpfs = start.noexec_run.then(|| [("/run".to_owned(), String::new())].into());
         let host_config =
@@ -83,7 +83,7 @@ impl Docked {
     /// Asks the one that looks; another one if that is no more.
     fn watch<T>(
         &self,
-        mut ask: impl FnMut(&mut Watcher) -> Result<T, String>,
+        mut ask: impl FnMut(&mut ExecObserver) -> Result<T, String>,
     ) -> Result<T, String> {
         let mut watcher = self.watcher.borrow_mut();
         if let Some(found) = watcher.as_mut() {
@@ -96,14 +96,14 @@ impl Docked {
         if self.is_frozen || !self.is_alive() {
             return Err(format!("{self:?} does not run"));
         }
-        let mut begun = Watcher::begin(&self.keeper.engine, self.id()?)?;
+        let mut begun = ExecObserver::begin(&self.keeper.engine, self.id()?)?;
         let answer = ask(&mut begun)?;
         *watcher = Some(begun);
         Ok(answer)
     }
 
     /// Looks from outside, where that can be.
-    fn near<T>(&self, look: impl FnOnce(&Near) -> T) -> Result<T, String> {
+    fn near<T>(&self, look: impl FnOnce(&HostPid) -> T) -> Result<T, String> {
         if !self.keeper.is_near() {
             return Err(format!("{self:?} can be seen from inside alone"));
         }
@@ -113,7 +113,7 @@ impl Docked {
         }
         match near.as_ref() {
             Some(near) => Ok(look(near)),
-            None => Ok(look(near.insert(Near::of(&self.keeper.engine, self.id()?)?))),
+            None => Ok(look(near.insert(HostPid::of(&self.keeper.engine, self.id()?)?))),
         }
     }
 
@@ -126,8 +126,8 @@ fn seconds(grace: Duration) -> Option<i32> {
     i32::try_from(grace.as_millis().div_ceil(1000)).ok()
 }
 
-impl Vessel for Docked {
-    fn start(&mut self, start: &Start) -> Result<(), String> {
+impl ContainerHandle for EngineContainer {
+    fn start(&mut self, start: &StartOptions) -> Result<(), String> {
         let id = match &self.id {
             Some(id) => id.clone(),
             None => self.make(start)?,
@@ -142,7 +142,7 @@ impl Vessel for Docked {
         engine.does(engine.docker.stop_container(self.id()?, Some(how)))
     }
 
-    fn restart(&mut self, grace: Duration, _: &Start) -> Result<(), String> {
+    fn restart(&mut self, grace: Duration, _: &StartOptions) -> Result<(), String> {
         self.watcher.take();
         let how = RestartContainerOptions { t: seconds(grace), ..Default::default() };
         let engine = &self.keeper.engine;
@@ -188,68 +188,73 @@ impl Vessel for Docked {
         Ok(())
     }
 
-    fn runs(&mut self) -> bool {
+    fn is_running(&mut self) -> bool {
         self.is_alive()
     }
 
-    fn begin(
+    fn begin_exec(
         &self,
         user: User,
         env: &BTreeMap<String, String>,
         argv: &[&str],
         stdin: &[u8],
-    ) -> Result<End, String> {
-        let program = Program { user, env, argv };
+    ) -> Result<AwaitExit, String> {
+        let program = ExecRequest { user, env, argv };
         let ended = exec::begin(&self.keeper.engine, self.id()?, &program, stdin)?;
-        Ok(Box::new(move || Ok(ended()?.told())))
+        Ok(Box::new(move || Ok(ended()?.into_text())))
     }
 
-    fn change(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<Outcome, String> {
+    fn run_script(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<ExecOutput, String> {
         if words.first().is_some_and(|path| Self::is_on_volume(path)) {
-            return Ok(self.keeper.change(script, words, stdin)?.told());
+            return Ok(self.keeper.change(script, words, stdin)?.into_text());
         }
         if self.is_alive() {
             let argv = [&["sh", "-ec", script, "sh"], words].concat();
-            return self.begin(User::Root, &BTreeMap::new(), &argv, stdin)?();
+            return self.begin_exec(User::Root, &BTreeMap::new(), &argv, stdin)?();
         }
         match self.keeper.prepare(script, words, stdin)? {
-            Err(ended) => return Ok(ended.told()),
+            Err(ended) => return Ok(ended.into_text()),
             Ok(layer) => match &self.id {
                 Some(id) => self.keeper.lay(id, &layer)?,
                 None => self.layers.borrow_mut().push(layer),
             },
         }
-        Ok(Outcome { code: Some(0), out: String::new(), err: String::new(), took: Duration::ZERO })
+        Ok(ExecOutput {
+            code: Some(0),
+            out: String::new(),
+            err: String::new(),
+            took: Duration::ZERO,
+        })
     }
 
-    fn see(&self, path: &str) -> Option<Seen> {
+    fn observe_file(&self, path: &str) -> Option<ObservedFile> {
         if self.keeper.is_near() {
-            return outside::see(&self.outside(path).ok()?);
+            return outside::observe_file(&self.procfs_path(path).ok()?);
         }
         if Self::is_on_volume(path) {
-            return self.keeper.see(path);
+            return self.keeper.observe_file(path);
         }
         let engine = &self.keeper.engine;
-        self.watch(|watcher| watcher.see(engine, path)).ok().flatten()
+        self.watch(|watcher| watcher.observe_file(engine, path)).ok().flatten()
     }
 
-    fn outside(&self, path: &str) -> Result<PathBuf, String> {
+    fn procfs_path(&self, path: &str) -> Result<PathBuf, String> {
         match Self::is_on_volume(path) {
             true => self.keeper.outside(path),
             false => self.near(|near| near.path(path)),
         }
     }
 
-    fn listens(&self, fifo: &str) -> Result<(), String> {
+    fn check_fifo_reader(&self, fifo: &str) -> Result<(), String> {
         if self.keeper.is_near() {
-            return outside::listens(&self.outside(fifo)?);
+            return outside::listens(&self.procfs_path(fifo)?);
         }
         let engine = &self.keeper.engine;
         // That nobody reads is an answer, too.
         self.watch(|watcher| Ok(watcher.listens(engine, fifo)))?
     }
 
-    fn processes(&self) -> Vec<Process> {
+    fn processes(&self) -> Vec<HostProcess> {
         if self.keeper.is_near() {
             return self.near(|near| processes::of_namespace(near.init)).unwrap_or_default();
         }
@@ -257,7 +262,7 @@ impl Vessel for Docked {
         self.watch(|watcher| watcher.processes(engine)).unwrap_or_default()
     }
 
-    fn signal(&self, to: &Process, signal: Signal) -> Result<(), String> {
+    fn signal(&self, to: &HostProcess, signal: SignalName) -> Result<(), String> {
         let name = behaviour::name(signal);
         let engine = &self.keeper.engine;
         if to.pid == 1 {
@@ -267,11 +272,11 @@ impl Vessel for Docked {
         self.watch(|watcher| watcher.signal(engine, to.pid, name))
     }
 
-    fn holders(&self, inode: u64) -> Vec<u32> {
+    fn lock_holders(&self, inode: u64) -> Vec<u32> {
         if self.keeper.is_near() {
             return outside::holders(inode);
         }
-        let locks = self.see("/proc/locks").map(|it| it.text());
+        let locks = self.observe_file("/proc/locks").map(|it| it.text());
         holders_in(&locks.unwrap_or_default(), inode)
     }
 

@@ -11,10 +11,10 @@ use bollard::exec::{CreateExecOptions, StartExecResults};
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use crate::real::inside::{Outcome, uid};
+use crate::real::inside::{ExecOutput, uid};
 use crate::scenario::words::User;
 
-use super::{Engine, said};
+use super::{Engine, engine_error};
 
 /// A command that takes longer than this hangs.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
@@ -23,14 +23,14 @@ const COMMAND_MAX: Duration = Duration::from_secs(120);
 const STEP: Duration = Duration::from_millis(5);
 
 /// Whose program it is, and what it is.
-pub(super) struct Program<'a> {
+pub(super) struct ExecRequest<'a> {
     pub(super) user: User,
     pub(super) env: &'a BTreeMap<String, String>,
     pub(super) argv: &'a [&'a str],
 }
 
 /// What a program prints as it comes, and where it reads from.
-pub(super) struct Streams {
+pub(super) struct ExecStreams {
     id: String,
     pub(super) output: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>,
     pub(super) input: Pin<Box<dyn AsyncWrite + Send>>,
@@ -40,8 +40,8 @@ pub(super) struct Streams {
 pub(super) async fn start(
     docker: &Docker,
     container: &str,
-    program: &Program<'_>,
-) -> Result<Streams, Error> {
+    program: &ExecRequest<'_>,
+) -> Result<ExecStreams, Error> {
     let env = program.env.iter().map(|(name, value)| format!("{name}={value}"));
     let options = CreateExecOptions {
         attach_stdin: Some(true),
@@ -54,7 +54,7 @@ pub(super) async fn start(
     };
     let id = docker.create_exec(container, options).await?.id;
     match docker.start_exec(&id, None).await? {
-        StartExecResults::Attached { output, input } => Ok(Streams { id, output, input }),
+        StartExecResults::Attached { output, input } => Ok(ExecStreams { id, output, input }),
         StartExecResults::Detached => {
             unreachable!("only `detach` starts a program that nobody listens to")
         }
@@ -62,7 +62,7 @@ pub(super) async fn start(
 }
 
 /// What it came to, byte by byte.
-pub(super) struct Ended {
+pub(super) struct RawExecOutput {
     /// `None`: SIGKILL, as when its container ends.
     pub(super) code: Option<i32>,
     pub(super) out: Vec<u8>,
@@ -70,12 +70,12 @@ pub(super) struct Ended {
     took: Duration,
 }
 
-impl Ended {
+impl RawExecOutput {
     /// As text.
-    pub(super) fn told(self) -> Outcome {
+    pub(super) fn into_text(self) -> ExecOutput {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let Self { code, out, err, took } = self;
-        Outcome { code, out: text(out), err: text(err), took }
+        ExecOutput { code, out: text(out), err: text(err), took }
     }
 }
 
@@ -83,9 +83,9 @@ impl Ended {
 pub(super) fn begin(
     engine: &Engine,
     container: &str,
-    program: &Program<'_>,
+    program: &ExecRequest<'_>,
     stdin: &[u8],
-) -> Result<impl FnOnce() -> Result<Ended, String> + use<>, String> {
+) -> Result<impl FnOnce() -> Result<RawExecOutput, String> + use<>, String> {
     let since = Instant::now();
     let mut streams = engine.does(start(&engine.docker, container, program))?;
     let (docker, stdin) = (engine.docker.clone(), stdin.to_vec());
@@ -101,11 +101,15 @@ pub(super) fn begin(
         let ended = ended.map_err(|_| format!("a command took longer than {COMMAND_MAX:?}"))?;
         let ended =
             ended.map_err(|error| format!("a command was not heard to its end: {error}"))?;
-        ended.map_err(|error| said(&error))
+        ended.map_err(|error| engine_error(&error))
     })
 }
 
-async fn end(docker: &Docker, streams: Streams, since: Instant) -> Result<Ended, Error> {
+async fn end(
+    docker: &Docker,
+    streams: ExecStreams,
+    since: Instant,
+) -> Result<RawExecOutput, Error> {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut output = streams.output;
     while let Some(Ok(part)) = output.next().await {
@@ -123,5 +127,5 @@ async fn end(docker: &Docker, streams: Streams, since: Instant) -> Result<Ended,
         tokio::time::sleep(STEP).await;
     };
     let code = code.and_then(|code| i32::try_from(code).ok()).filter(|code| *code != 137);
-    Ok(Ended { code, out, err, took: since.elapsed() })
+    Ok(RawExecOutput { code, out, err, took: since.elapsed() })
 }

@@ -10,11 +10,11 @@ use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{CreateContainerOptions, UploadToContainerOptions};
 
 use super::Engine;
-use super::exec::{self, Ended, Program};
-use super::near::Near;
-use super::watcher::Watcher;
+use super::exec::{self, ExecRequest, RawExecOutput};
+use super::near::HostPid;
+use super::watcher::ExecObserver;
 use crate::machine::image::HOME;
-use crate::real::vessel::Seen;
+use crate::real::vessel::ObservedFile;
 use crate::scenario::words::User;
 
 /// Where files for a container's own layer are prepared.
@@ -23,25 +23,25 @@ const LAYER: &str = "/layer";
 const PATH: &str = "PATH=/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The story's.
-pub(super) struct Keeper {
+pub(super) struct VolumeHolder {
     pub(super) engine: Arc<Engine>,
     pub(super) image: String,
     /// Also the volume's.
     pub(super) name: String,
     /// Places of this machine that are shown in every container: `OUTSIDE:INSIDE`.
     shown: Vec<String>,
-    container: RefCell<Option<Kept>>,
+    container: RefCell<Option<HolderContainer>>,
 }
 
 /// A container that does nothing, as long as the story lasts.
-struct Kept {
+struct HolderContainer {
     id: String,
-    watcher: Watcher,
+    watcher: ExecObserver,
     /// Where it can be seen from outside.
-    near: Option<Near>,
+    near: Option<HostPid>,
 }
 
-impl Keeper {
+impl VolumeHolder {
     pub(super) fn new(engine: Arc<Engine>, image: &str, name: &str, shown: Vec<String>) -> Self {
         let (image, name) = (image.to_owned(), name.to_owned());
         Self { engine, image, name, shown, container: RefCell::new(None) }
@@ -77,7 +77,10 @@ impl Keeper {
     }
 
     /// Its container runs from when it is first needed.
-    fn with<T>(&self, act: impl FnOnce(&mut Kept) -> Result<T, String>) -> Result<T, String> {
+    fn with<T>(
+        &self,
+        act: impl FnOnce(&mut HolderContainer) -> Result<T, String>,
+    ) -> Result<T, String> {
         let mut kept = self.container.borrow_mut();
         if kept.is_none() {
             let words = |words: &[&str]| Some(words.iter().map(|&it| it.to_owned()).collect());
@@ -88,9 +91,9 @@ impl Keeper {
             };
             let id = self.create("keeper", config)?;
             self.engine.does(self.engine.docker.start_container(&id, None))?;
-            let watcher = Watcher::begin(&self.engine, &id)?;
-            let near = self.is_near().then(|| Near::of(&self.engine, &id)).transpose()?;
-            *kept = Some(Kept { id, watcher, near });
+            let watcher = ExecObserver::begin(&self.engine, &id)?;
+            let near = self.is_near().then(|| HostPid::of(&self.engine, &id)).transpose()?;
+            *kept = Some(HolderContainer { id, watcher, near });
         }
         match kept.as_mut() {
             Some(kept) => act(kept),
@@ -107,8 +110,8 @@ impl Keeper {
     }
 
     /// A file of the volume.
-    pub(super) fn see(&self, path: &str) -> Option<Seen> {
-        self.with(|kept| kept.watcher.see(&self.engine, path)).ok().flatten()
+    pub(super) fn observe_file(&self, path: &str) -> Option<ObservedFile> {
+        self.with(|kept| kept.watcher.observe_file(&self.engine, path)).ok().flatten()
     }
 
     /// A shell's words on files of the volume.
@@ -117,10 +120,10 @@ impl Keeper {
         script: &str,
         words: &[&str],
         stdin: &[u8],
-    ) -> Result<Ended, String> {
+    ) -> Result<RawExecOutput, String> {
         let argv = [&["sh", "-ec", script, "sh"], words].concat();
         let env = BTreeMap::new();
-        let program = Program { user: User::Root, env: &env, argv: &argv };
+        let program = ExecRequest { user: User::Root, env: &env, argv: &argv };
         self.with(|kept| exec::begin(&self.engine, &kept.id, &program, stdin)?())
     }
 
@@ -130,7 +133,7 @@ impl Keeper {
         script: &str,
         words: &[&str],
         stdin: &[u8],
-    ) -> Result<Result<Vec<u8>, Ended>, String> {
+    ) -> Result<Result<Vec<u8>, RawExecOutput>, String> {
         let path = words.first().copied().unwrap_or_default();
         let staged = format!("{LAYER}{path}");
         let mut moved = words.to_vec();

@@ -9,12 +9,12 @@ use super::Engine;
 
 /// One life of a container. Its number may be somebody else's once it is over; the open directory is never.
 #[derive(Debug)]
-pub(super) struct Near {
+pub(super) struct HostPid {
     pub(super) init: u32,
     proc: File,
 }
 
-impl Near {
+impl HostPid {
     /// Of a container that runs.
     pub(super) fn of(engine: &Engine, container: &str) -> Result<Self, String> {
         let init = first_process(engine, container)?;

@@ -8,10 +8,10 @@ use futures_util::StreamExt;
 use tokio::io::AsyncWriteExt;
 
 use super::Engine;
-use super::exec::{self, Program, Streams};
-use crate::real::processes::Process;
-use crate::real::vessel::Seen;
-use crate::scenario::expect::Kind;
+use super::exec::{self, ExecRequest, ExecStreams};
+use crate::real::processes::HostProcess;
+use crate::real::vessel::ObservedFile;
+use crate::scenario::expect::FileKindSpec;
 use crate::scenario::words::User;
 
 const PROGRAM: &str = include_str!("watcher.pl");
@@ -20,17 +20,17 @@ const PROGRAM: &str = include_str!("watcher.pl");
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// It lives as long as the container's PID 1.
-pub(super) struct Watcher {
-    streams: Streams,
+pub(super) struct ExecObserver {
+    streams: ExecStreams,
     heard: Vec<u8>,
 }
 
-impl Watcher {
+impl ExecObserver {
     /// In a running container.
     pub(super) fn begin(engine: &Engine, container: &str) -> Result<Self, String> {
         let env = BTreeMap::new();
         let argv = ["perl", "-e", PROGRAM];
-        let program = Program { user: User::Root, env: &env, argv: &argv };
+        let program = ExecRequest { user: User::Root, env: &env, argv: &argv };
         let streams = engine.does(exec::start(&engine.docker, container, &program))?;
         Ok(Self { streams, heard: Vec::new() })
     }
@@ -46,7 +46,7 @@ impl Watcher {
         };
         match engine.runtime.block_on(asked) {
             Ok(Ok(answer)) => items(&answer).ok_or(format!("an odd answer: {answer:?}")),
-            Ok(Err(error)) => Err(super::said(&error)),
+            Ok(Err(error)) => Err(super::engine_error(&error)),
             Err(_) => Err(format!("no answer to `{question}` in {PATIENCE:?}")),
         }
     }
@@ -64,15 +64,19 @@ impl Watcher {
     }
 
     /// What a name is; `None`: nothing.
-    pub(super) fn see(&mut self, engine: &Engine, path: &str) -> Result<Option<Seen>, String> {
+    pub(super) fn observe_file(
+        &mut self,
+        engine: &Engine,
+        path: &str,
+    ) -> Result<Option<ObservedFile>, String> {
         let items = self.ask(engine, &format!("see {path}"))?;
         let [kind, uid, inode, bytes, names @ ..] = items.as_slice() else { return Ok(None) };
         let kind = match kind.as_slice() {
-            b"dir" => Kind::Dir,
-            b"link" => Kind::Link,
-            _ => Kind::File,
+            b"dir" => FileKindSpec::Dir,
+            b"link" => FileKindSpec::Link,
+            _ => FileKindSpec::File,
         };
-        Ok(Some(Seen {
+        Ok(Some(ObservedFile {
             kind,
             uid: number(uid)?,
             inode: number(inode)?,
@@ -91,13 +95,13 @@ impl Watcher {
     }
 
     /// What lives beside it.
-    pub(super) fn processes(&mut self, engine: &Engine) -> Result<Vec<Process>, String> {
+    pub(super) fn processes(&mut self, engine: &Engine) -> Result<Vec<HostProcess>, String> {
         let items = self.ask(engine, "processes")?;
         let one = |four: &[Vec<u8>]| {
             let line = text(&four[3]);
             let words = line.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
             let is_stopped = four[2] == b"T";
-            Ok(Process::inside(number(&four[0])?, number(&four[1])?, is_stopped, words))
+            Ok(HostProcess::inside(number(&four[0])?, number(&four[1])?, is_stopped, words))
         };
         items.chunks_exact(4).map(one).collect()
     }

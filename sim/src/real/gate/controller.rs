@@ -23,25 +23,25 @@ use std::time::{Duration, Instant};
 use hermes::host::Effect;
 use hermes::host::os::gate::{Question, Word};
 
-use crate::execution::is_about;
+use crate::execution::matches_effect;
 use crate::observe::process::gateway_of;
-use crate::scenario::{Container, Deed, Kind, Name, Surprise, Task};
+use crate::scenario::{ContainerName, EffectKind, FaultKind, FaultSpec, ProfileName, TaskAddress};
 
 /// Nobody is held for longer.
 const HELD_MAX: Duration = Duration::from_secs(60);
 
 /// What was asked, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestedEffect {
     /// Whose effect.
-    pub task: Task,
+    pub task: TaskAddress,
     /// Which.
     pub effect: Effect,
 }
 
 /// How far a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stand {
+pub enum TaskProgress {
     /// It acts.
     Acts,
     /// It lets time pass.
@@ -54,55 +54,55 @@ pub enum Stand {
 
 /// What is known and what is to come.
 #[derive(Debug, Default)]
-struct State {
-    surprises: Vec<Surprise>,
+struct GateState {
+    surprises: Vec<FaultSpec>,
     /// How often the address of each came up.
     counts: Vec<u32>,
     /// Which of them befell.
-    befell: Vec<bool>,
+    injected: Vec<bool>,
     /// Which of them let go whom they hold.
-    let_go: Vec<bool>,
+    released: Vec<bool>,
     /// Those that held somebody for too long.
     overdue: Vec<usize>,
-    asked: Vec<Asked>,
-    stands: BTreeMap<String, Stand>,
+    asked: Vec<RequestedEffect>,
+    stands: BTreeMap<String, TaskProgress>,
     is_over: bool,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedGate {
+    state: Mutex<GateState>,
     changed: Condvar,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl SharedGate {
+    fn state(&self) -> MutexGuard<'_, GateState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The other side of a gate. It ends with its last question answered by `go`.
 #[derive(Debug)]
-pub struct Controller {
-    shared: Arc<Shared>,
+pub struct GateController {
+    shared: Arc<SharedGate>,
     dir: PathBuf,
     listeners: Vec<(String, JoinHandle<()>)>,
 }
 
-impl Controller {
+impl GateController {
     /// Listens in this directory, which is made, at a socket for each of these names.
-    pub fn open(dir: &Path, names: &[String], surprises: &[Surprise]) -> Result<Self, String> {
+    pub fn open(dir: &Path, names: &[String], surprises: &[FaultSpec]) -> Result<Self, String> {
         std::fs::create_dir_all(dir)
             .map_err(|error| format!("failed to make `{}`: {error}", dir.display()))?;
         let count = surprises.len();
-        let state = State {
+        let state = GateState {
             surprises: surprises.to_vec(),
             counts: vec![0; count],
-            befell: vec![false; count],
-            let_go: vec![false; count],
-            ..State::default()
+            injected: vec![false; count],
+            released: vec![false; count],
+            ..GateState::default()
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let shared = Arc::new(SharedGate { state: Mutex::new(state), changed: Condvar::new() });
         let mut controller = Self { shared, dir: dir.to_owned(), listeners: Vec::new() };
         for name in names {
             controller.listen(name)?;
@@ -138,18 +138,18 @@ impl Controller {
     }
 
     /// What was asked so far.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<RequestedEffect> {
         self.shared.state().asked.clone()
     }
 
     /// Did the surprise of this number befall?
-    pub fn befell(&self, index: usize) -> bool {
-        self.shared.state().befell.get(index).copied().unwrap_or_default()
+    pub fn was_injected(&self, index: usize) -> bool {
+        self.shared.state().injected.get(index).copied().unwrap_or_default()
     }
 
     /// Was whom the surprise of this number holds told to go on?
     pub fn was_let_go(&self, index: usize) -> bool {
-        self.shared.state().let_go.get(index).copied().unwrap_or_default()
+        self.shared.state().released.get(index).copied().unwrap_or_default()
     }
 
     /// Waits until the surprise of this number befalls, at most so long.
@@ -158,8 +158,8 @@ impl Controller {
         let mut state = self.shared.state();
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            if state.befell[index] || left.is_zero() {
-                return state.befell[index];
+            if state.injected[index] || left.is_zero() {
+                return state.injected[index];
             }
             let waited = self.shared.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -169,20 +169,20 @@ impl Controller {
     /// The first surprise that did not come up, or that held somebody while nobody else went on.
     pub fn unmet(&self) -> Option<usize> {
         let state = self.shared.state();
-        let never = state.befell.iter().position(|befell| !befell);
+        let never = state.injected.iter().position(|befell| !befell);
         never.or_else(|| state.overdue.first().copied())
     }
 
     /// Lets whom the surprise of this number holds go on.
-    pub fn let_go(&self, index: usize) {
-        if let Some(let_go) = self.shared.state().let_go.get_mut(index) {
+    pub fn release(&self, index: usize) {
+        if let Some(let_go) = self.shared.state().released.get_mut(index) {
             *let_go = true;
         }
         self.shared.changed.notify_all();
     }
 }
 
-impl Drop for Controller {
+impl Drop for GateController {
     fn drop(&mut self) {
         self.shared.state().is_over = true;
         self.shared.changed.notify_all();
@@ -197,7 +197,7 @@ impl Drop for Controller {
 }
 
 /// One process, from its first question to its end.
-fn converse(shared: &Shared, name: &str, stream: &UnixStream) {
+fn converse(shared: &SharedGate, name: &str, stream: &UnixStream) {
     let mut lines = BufReader::new(stream);
     let mut task = None;
     let mut refused: Vec<usize> = Vec::new();
@@ -217,53 +217,58 @@ fn converse(shared: &Shared, name: &str, stream: &UnixStream) {
         line.clear();
     }
     if let Some(task) = task {
-        shared.state().stands.insert(task.to_string(), Stand::Over);
+        shared.state().stands.insert(task.to_string(), TaskProgress::Over);
         shared.changed.notify_all();
     }
 }
 
 /// What the story calls whoever came to this socket.
-fn task_of(name: &str, question: &Question) -> Task {
+fn task_of(name: &str, question: &Question) -> TaskAddress {
     let Some(container) = name.strip_prefix('c').and_then(|number| number.parse().ok()) else {
-        return Task::Run(name.to_owned());
+        return TaskAddress::Run(name.to_owned());
     };
     let has = |word: &str| question.argv.iter().any(|it| it == word);
     let words: Vec<_> = question.argv.iter().map(Into::into).collect();
     match gateway_of(&words) {
-        Some(profile) => Task::Gateway(Name(profile)),
-        None if has("boot") && has("init") => Task::Init(Container(container)),
-        None if has("boot") && has("tree") => Task::Tree(Container(container)),
-        None => Task::Run(name.to_owned()),
+        Some(profile) => TaskAddress::Gateway(ProfileName(profile)),
+        None if has("boot") && has("init") => TaskAddress::Init(ContainerName(container)),
+        None if has("boot") && has("tree") => TaskAddress::Tree(ContainerName(container)),
+        None => TaskAddress::Run(name.to_owned()),
     }
 }
 
-fn answer(shared: &Shared, task: &Task, effect: &Effect, refused: &mut Vec<usize>) -> Word {
+fn answer(
+    shared: &SharedGate,
+    task: &TaskAddress,
+    effect: &Effect,
+    refused: &mut Vec<usize>,
+) -> Word {
     let mut state = hold_back(shared, task);
     if state.is_over {
         return Word::Go;
     }
-    state.asked.push(Asked { task: task.clone(), effect: effect.clone() });
+    state.asked.push(RequestedEffect { task: task.clone(), effect: effect.clone() });
     let due = state.meet(task, effect);
-    let lets_time_pass = matches!(Kind::of(effect), Kind::Sleep | Kind::Wait);
-    let stand = if lets_time_pass { Stand::Waits } else { Stand::Acts };
+    let lets_time_pass = matches!(EffectKind::of(effect), EffectKind::Sleep | EffectKind::Wait);
+    let stand = if lets_time_pass { TaskProgress::Waits } else { TaskProgress::Acts };
     let mut word = Word::Go;
     for index in due {
-        state.befell[index] = true;
+        state.injected[index] = true;
         if state.surprises[index].sticky {
             refused.push(index);
         }
-        match state.surprises[index].deed {
-            Deed::Kill => word = Word::Die,
-            Deed::KillAfter => word = Word::DieAfter,
-            Deed::Fail(errno) => word = Word::Errno(errno.0),
+        match state.surprises[index].kind {
+            FaultKind::Kill => word = Word::Die,
+            FaultKind::KillAfter => word = Word::DieAfter,
+            FaultKind::Errno(errno) => word = Word::Errno(errno.0),
             _ => state = hold(shared, state, task, index),
         }
     }
     for &index in refused.iter() {
-        if let (Surprise { at, deed: Deed::Fail(errno), .. }, Word::Go) =
+        if let (FaultSpec { at, kind: FaultKind::Errno(errno), .. }, Word::Go) =
             (&state.surprises[index], word)
         {
-            if is_about(effect, at.effect, at.touches.as_deref()) {
+            if matches_effect(effect, at.effect, at.object.as_deref()) {
                 word = Word::Errno(errno.0);
             }
         }
@@ -274,7 +279,7 @@ fn answer(shared: &Shared, task: &Task, effect: &Effect, refused: &mut Vec<usize
 }
 
 /// Until the surprise befalls at which it is to go on, if it would be too early.
-fn hold_back<'a>(shared: &'a Shared, task: &Task) -> MutexGuard<'a, State> {
+fn hold_back<'a>(shared: &'a SharedGate, task: &TaskAddress) -> MutexGuard<'a, GateState> {
     let end = Instant::now() + HELD_MAX;
     let mut state = shared.state();
     while let Some(index) = state.too_early_for(task) {
@@ -282,7 +287,7 @@ fn hold_back<'a>(shared: &'a Shared, task: &Task) -> MutexGuard<'a, State> {
         if left.is_zero() {
             break;
         }
-        state.stands.insert(task.to_string(), Stand::Held(index));
+        state.stands.insert(task.to_string(), TaskProgress::Held(index));
         let waited = shared.changed.wait_timeout(state, left);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
@@ -291,13 +296,13 @@ fn hold_back<'a>(shared: &'a Shared, task: &Task) -> MutexGuard<'a, State> {
 
 /// Until somebody lets it go, or whoever was to go on instead has ended or lets time pass.
 fn hold<'a>(
-    shared: &'a Shared,
-    mut state: MutexGuard<'a, State>,
-    task: &Task,
+    shared: &'a SharedGate,
+    mut state: MutexGuard<'a, GateState>,
+    task: &TaskAddress,
     index: usize,
-) -> MutexGuard<'a, State> {
+) -> MutexGuard<'a, GateState> {
     let end = Instant::now() + HELD_MAX;
-    state.stands.insert(task.to_string(), Stand::Held(index));
+    state.stands.insert(task.to_string(), TaskProgress::Held(index));
     shared.changed.notify_all();
     while !state.may_go(index) {
         let left = end.saturating_duration_since(Instant::now());
@@ -311,32 +316,33 @@ fn hold<'a>(
     state
 }
 
-impl State {
+impl GateState {
     /// A gateway that is to go on at one surprise does nothing after the one before: real s6 has told it to end by then,
     /// and it would be gone.
-    fn too_early_for(&self, task: &Task) -> Option<usize> {
-        let goes_on = |it: &Surprise| it.deed == Deed::Preempt && it.to.as_ref() == Some(task);
-        let is_gateway = matches!(task, Task::Gateway(_)) && !self.is_over;
+    fn too_early_for(&self, task: &TaskAddress) -> Option<usize> {
+        let goes_on =
+            |it: &FaultSpec| it.kind == FaultKind::Preempt && it.next.as_ref() == Some(task);
+        let is_gateway = matches!(task, TaskAddress::Gateway(_)) && !self.is_over;
         let next = self.surprises.iter().position(goes_on).filter(|_| is_gateway)?;
-        let is_between = self.befell[..next].contains(&true) && !self.befell[next];
+        let is_between = self.injected[..next].contains(&true) && !self.injected[next];
         is_between.then_some(next)
     }
 
     fn may_go(&self, index: usize) -> bool {
         let surprise = &self.surprises[index];
-        let other = surprise.to.as_ref().filter(|_| surprise.deed == Deed::Preempt);
+        let other = surprise.next.as_ref().filter(|_| surprise.kind == FaultKind::Preempt);
         let stand = other.and_then(|other| self.stands.get(&other.to_string()));
-        let went_on = matches!(stand, Some(Stand::Waits | Stand::Over));
-        went_on || self.let_go[index] || self.is_over
+        let went_on = matches!(stand, Some(TaskProgress::Waits | TaskProgress::Over));
+        went_on || self.released[index] || self.is_over
     }
 
     /// Counts an effect that is about to be performed; which surprises befall it.
-    fn meet(&mut self, task: &Task, effect: &Effect) -> Vec<usize> {
+    fn meet(&mut self, task: &TaskAddress, effect: &Effect) -> Vec<usize> {
         let mut due = Vec::new();
-        for (index, Surprise { at, .. }) in self.surprises.iter().enumerate() {
-            if at.task == *task && is_about(effect, at.effect, at.touches.as_deref()) {
+        for (index, FaultSpec { at, .. }) in self.surprises.iter().enumerate() {
+            if at.task == *task && matches_effect(effect, at.effect, at.object.as_deref()) {
                 self.counts[index] += 1;
-                if self.counts[index] == at.nth && !self.befell[index] {
+                if self.counts[index] == at.nth && !self.injected[index] {
                     due.push(index);
                 }
             }
@@ -348,13 +354,20 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::At;
+    use crate::scenario::EffectAddress;
     use rstest::rstest;
 
-    fn surprise(deed: Deed, to: Option<&Task>) -> Surprise {
-        let task = Task::Run("A".to_owned());
-        let at = At { task, effect: Kind::Open, touches: None, nth: 1 };
-        Surprise { at, deed, sticky: false, to: to.cloned(), lasts: None, keeps: None }
+    fn surprise(deed: FaultKind, to: Option<&TaskAddress>) -> FaultSpec {
+        let task = TaskAddress::Run("A".to_owned());
+        let at = EffectAddress { task, effect: EffectKind::Open, object: None, nth: 1 };
+        FaultSpec {
+            at,
+            kind: deed,
+            sticky: false,
+            next: to.cloned(),
+            duration: None,
+            outcome: None,
+        }
     }
 
     #[rstest]
@@ -366,10 +379,13 @@ mod tests {
         #[case] expected: Option<usize>,
     ) {
         let coder = hermes::name::Profile::parse("coder").expect("legal");
-        let gateway = Task::Gateway(Name(coder));
-        let surprises = vec![surprise(Deed::Begin, None), surprise(Deed::Preempt, Some(&gateway))];
-        let state = State { surprises, befell: befell.to_vec(), ..State::default() };
+        let gateway = TaskAddress::Gateway(ProfileName(coder));
+        let surprises = vec![
+            surprise(FaultKind::BeginStep, None),
+            surprise(FaultKind::Preempt, Some(&gateway)),
+        ];
+        let state = GateState { surprises, injected: befell.to_vec(), ..GateState::default() };
         assert_eq!(state.too_early_for(&gateway), expected);
-        assert_eq!(state.too_early_for(&Task::Run("A".to_owned())), None);
+        assert_eq!(state.too_early_for(&TaskAddress::Run("A".to_owned())), None);
     }
 }

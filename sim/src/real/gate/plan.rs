@@ -5,16 +5,16 @@
 
 use hermes::host::Effect;
 
-use super::controller::Asked;
+use super::controller::RequestedEffect;
 use super::trace;
-use crate::check::report::address::{program, telling};
+use crate::check::report::address::{program, stable_part};
 use crate::check::search::faults;
-use crate::execution::{is_about, objects};
-use crate::scenario::{At, Deed, Kind, Surprise, Task};
+use crate::execution::{effect_objects, matches_effect};
+use crate::scenario::{EffectAddress, EffectKind, FaultKind, FaultSpec, TaskAddress};
 
 /// Everything that is tried of a task, in order, for each effect first the kill. What was asked before the effect of this
 /// number counts for ordinals, and is left alone.
-pub fn cells(asked: &[Asked], task: &Task, from: usize) -> Vec<Vec<Surprise>> {
+pub fn cells(asked: &[RequestedEffect], task: &TaskAddress, from: usize) -> Vec<Vec<FaultSpec>> {
     let own: Vec<(usize, &Effect)> = asked
         .iter()
         .enumerate()
@@ -25,35 +25,44 @@ pub fn cells(asked: &[Asked], task: &Task, from: usize) -> Vec<Vec<Surprise>> {
     let repeats = trace::repeats(&effects);
     let mut cells = Vec::new();
     for (index, (at, effect)) in own.iter().enumerate() {
-        if *at < from || repeats[index] || faults::is_private(effect) {
+        if *at < from || repeats[index] || faults::is_invisible_to_crash(effect) {
             continue;
         }
         let at = address(task, effect, &effects[..index]);
-        let cell = |deed| Surprise {
+        let cell = |deed| FaultSpec {
             at: at.clone(),
-            deed,
+            kind: deed,
             sticky: false,
-            to: None,
-            lasts: None,
-            keeps: None,
+            next: None,
+            duration: None,
+            outcome: None,
         };
-        let mut here = vec![cell(Deed::Kill)];
-        here.extend(faults::errnos(effect).iter().map(|errno| cell(Deed::Fail(*errno))));
+        let mut here = vec![cell(FaultKind::Kill)];
+        here.extend(faults::errnos(effect).iter().map(|errno| cell(FaultKind::Errno(*errno))));
         cells.push(here);
     }
     // Right before the exit; nobody comes back from an `exec`.
-    let last = own.iter().rposition(|(at, effect)| *at >= from && Kind::of(effect) != Kind::Exec);
+    let last = own
+        .iter()
+        .rposition(|(at, effect)| *at >= from && EffectKind::of(effect) != EffectKind::Exec);
     if let Some(index) = last.filter(|index| index + 1 == own.len()) {
         let at = address(task, own[index].1, &effects[..index]);
-        let deed = Deed::KillAfter;
-        cells.push(vec![Surprise { at, deed, sticky: false, to: None, lasts: None, keeps: None }]);
+        let kind = FaultKind::KillAfter;
+        cells.push(vec![FaultSpec {
+            at,
+            kind,
+            sticky: false,
+            next: None,
+            duration: None,
+            outcome: None,
+        }]);
     }
     cells
 }
 
 /// Of the cells of each effect the kill, and one of the errnos.
-pub fn once_each(cells: Vec<Vec<Surprise>>, seed: usize) -> Vec<Vec<Surprise>> {
-    let one = |(index, mut here): (usize, Vec<Surprise>)| {
+pub fn once_each(cells: Vec<Vec<FaultSpec>>, seed: usize) -> Vec<Vec<FaultSpec>> {
+    let one = |(index, mut here): (usize, Vec<FaultSpec>)| {
         if here.len() > 2 {
             let chosen = 1 + (index + seed) % (here.len() - 1);
             here.swap(1, chosen);
@@ -65,25 +74,28 @@ pub fn once_each(cells: Vec<Vec<Surprise>>, seed: usize) -> Vec<Vec<Surprise>> {
 }
 
 /// Does this address come up in another calm run, too? Waits look more or less often.
-pub fn comes_up(at: &At, asked: &[Asked]) -> bool {
-    let is_there =
-        |it: &&Asked| it.task == at.task && is_about(&it.effect, at.effect, at.touches.as_deref());
+pub fn comes_up(at: &EffectAddress, asked: &[RequestedEffect]) -> bool {
+    let is_there = |it: &&RequestedEffect| {
+        it.task == at.task && matches_effect(&it.effect, at.effect, at.object.as_deref())
+    };
     asked.iter().filter(is_there).count() >= usize::try_from(at.nth).unwrap_or(usize::MAX)
 }
 
 /// Where an effect is, by what came before it.
-fn address(task: &Task, effect: &Effect, before: &[Effect]) -> At {
-    let kind = Kind::of(effect);
+fn address(task: &TaskAddress, effect: &Effect, before: &[Effect]) -> EffectAddress {
+    let kind = EffectKind::of(effect);
     let touches = match kind {
         // Bytes may hold anything.
-        Kind::Write | Kind::Print => None,
-        Kind::Run | Kind::Spawn | Kind::Exec => objects(effect).first().map(|it| program(it)),
-        _ => objects(effect).last().map(|path| stays(path)),
+        EffectKind::Write | EffectKind::Print => None,
+        EffectKind::Run | EffectKind::Spawn | EffectKind::Exec => {
+            effect_objects(effect).first().map(|it| program(it))
+        }
+        _ => effect_objects(effect).last().map(|path| stays(path)),
     };
     let touches = touches.filter(|text| !text.is_empty());
-    let earlier = before.iter().filter(|it| is_about(it, kind, touches.as_deref())).count();
+    let earlier = before.iter().filter(|it| matches_effect(it, kind, touches.as_deref())).count();
     let nth = u32::try_from(earlier).map_or(u32::MAX, |count| count + 1);
-    At { task: task.clone(), effect: kind, touches, nth }
+    EffectAddress { task: task.clone(), effect: kind, object: touches, nth }
 }
 
 /// What of a file's name is the same in each run.
@@ -91,7 +103,7 @@ fn stays(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or_default();
     match trace::same_each_time(name) {
         same if same.len() < name.len() => same.to_owned(),
-        _ => telling(path),
+        _ => stable_part(path),
     }
 }
 
@@ -100,20 +112,20 @@ mod tests {
     use super::*;
     use hermes::host::effect::{How, Links, Place};
 
-    fn asked(task: &str, path: &str) -> Asked {
+    fn asked(task: &str, path: &str) -> RequestedEffect {
         let effect =
             Effect::Open { place: Place::from(path), how: How::Read, links: Links::Follow };
-        Asked { task: Task::Run(task.to_owned()), effect }
+        RequestedEffect { task: TaskAddress::Run(task.to_owned()), effect }
     }
 
     #[test]
     fn each_effect_is_addressed_by_what_it_touches_and_its_ordinal() {
         let all = [asked("A", "/x/a"), asked("B", "/x/a"), asked("A", "/y/b"), asked("A", "/x/a")];
-        let cells = cells(&all, &Task::Run("A".to_owned()), 0).concat();
-        let kills = cells.iter().filter(|cell| cell.deed == Deed::Kill);
-        let told: Vec<_> = kills.map(|it| (it.at.touches.as_deref(), it.at.nth)).collect();
+        let cells = cells(&all, &TaskAddress::Run("A".to_owned()), 0).concat();
+        let kills = cells.iter().filter(|cell| cell.kind == FaultKind::Kill);
+        let told: Vec<_> = kills.map(|it| (it.at.object.as_deref(), it.at.nth)).collect();
         assert_eq!(told, [(Some("a"), 1), (Some("b"), 1), (Some("a"), 2)]);
-        assert_eq!(cells.iter().filter(|cell| cell.deed == Deed::KillAfter).count(), 1);
+        assert_eq!(cells.iter().filter(|cell| cell.kind == FaultKind::KillAfter).count(), 1);
         assert_eq!(cells.len(), 3 + 3 * 3 + 1, "an open may fail in three ways");
     }
 
@@ -121,8 +133,8 @@ mod tests {
     fn each_errno_has_its_turn_with_another_seed() {
         let all = [asked("A", "/x/a")];
         let chosen = |seed| {
-            let cells = cells(&all, &Task::Run("A".to_owned()), 0);
-            once_each(cells, seed).concat()[1].deed
+            let cells = cells(&all, &TaskAddress::Run("A".to_owned()), 0);
+            once_each(cells, seed).concat()[1].kind
         };
         let three = [chosen(0), chosen(1), chosen(2)];
         assert!(three[0] != three[1] && three[1] != three[2] && three[0] != three[2], "{three:?}");
@@ -131,7 +143,7 @@ mod tests {
     #[test]
     fn an_address_comes_up_as_often_as_it_was_asked_for() {
         let all = [asked("A", "/x/a"), asked("B", "/x/a"), asked("A", "/x/a")];
-        let cells = cells(&all, &Task::Run("A".to_owned()), 0).concat();
+        let cells = cells(&all, &TaskAddress::Run("A".to_owned()), 0).concat();
         assert!(cells.iter().all(|cell| comes_up(&cell.at, &all)));
         assert!(!comes_up(&cells.last().expect("some").at, &all[..2]));
     }
@@ -147,7 +159,7 @@ mod tests {
     #[test]
     fn what_came_before_the_story_only_counts() {
         let all = [asked("A", "/x/a"), asked("A", "/x/a")];
-        let cells = cells(&all, &Task::Run("A".to_owned()), 1).concat();
+        let cells = cells(&all, &TaskAddress::Run("A".to_owned()), 1).concat();
         assert!(cells.iter().all(|cell| cell.at.nth == 2), "{cells:?}");
     }
 }

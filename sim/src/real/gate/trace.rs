@@ -8,16 +8,16 @@ use std::sync::Arc;
 use hermes::host::Effect;
 
 use crate::check::search::Schedule;
-use crate::execution::{Failure, Move, Play, objects};
-use crate::scenario::{Kind, Scenario, Task};
+use crate::execution::{Execution, Failure, Transition, effect_objects};
+use crate::scenario::{EffectKind, Scenario, TaskAddress};
 
 /// What a task asks for while the story is played on the simulated machine, calmly.
-pub fn simulated(scenario: &Arc<Scenario>, task: &Task) -> Result<Vec<Effect>, Failure> {
+pub fn simulated(scenario: &Arc<Scenario>, task: &TaskAddress) -> Result<Vec<Effect>, Failure> {
     let mut effects = Vec::new();
-    let mut play = Play::new(scenario)?;
-    Schedule::default().play(&mut play, false, &mut |play, next| {
-        let Move::Step(who) = next else { return };
-        if play.task(*who).as_ref() == Some(task) {
+    let mut play = Execution::new(scenario)?;
+    Schedule::default().run(&mut play, false, &mut |play, next| {
+        let Transition::Process(who) = next else { return };
+        if play.task_address(*who).as_ref() == Some(task) {
             effects.extend(play.next_effect(*who).cloned());
         }
     })?;
@@ -26,10 +26,10 @@ pub fn simulated(scenario: &Arc<Scenario>, task: &Task) -> Result<Vec<Effect>, F
 
 /// An effect in words that are the same in each run.
 pub fn line(effect: &Effect) -> String {
-    let kind = format!("{:?}", Kind::of(effect)).to_lowercase();
-    let about = match Kind::of(effect) {
-        Kind::Write | Kind::Print => Vec::new(),
-        _ => objects(effect),
+    let kind = format!("{:?}", EffectKind::of(effect)).to_lowercase();
+    let about = match EffectKind::of(effect) {
+        EffectKind::Write | EffectKind::Print => Vec::new(),
+        _ => effect_objects(effect),
     };
     let about: Vec<String> = about
         .iter()

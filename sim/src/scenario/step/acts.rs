@@ -4,55 +4,55 @@ use super::*;
 
 step! {
     /// `s6-svc` on a slot, as the user who owns the tree.
-    Svc {
+    SvcStep {
         /// Its options, as in `-d`.
         #[serde(rename = "s6-svc")]
         options: String,
         /// Whose slot.
-        profile: Name,
+        profile: ProfileName,
         /// In which container.
         #[serde(default, rename = "in", skip_serializing_if = "is_default")]
-        container: Container,
+        container: ContainerName,
     }
 }
 
 step! {
     /// `s6-svscanctl` on the scan directory, as the user who owns the tree.
-    Svscanctl {
+    SvscanctlStep {
         /// Its options, as in `-an`.
         #[serde(rename = "s6-svscanctl")]
         options: String,
         /// In which container.
         #[serde(default, rename = "in", skip_serializing_if = "is_default")]
-        container: Container,
+        container: ContainerName,
     }
 }
 
 step! {
     /// The host's own tool, as the user whose gateway it is.
-    HostStop {
+    HostStopStep {
         /// Whose gateway it ends and keeps down.
         #[serde(rename = "host-stop")]
-        profile: Name,
+        profile: ProfileName,
         /// On which host.
         #[serde(default, rename = "in", skip_serializing_if = "is_default")]
-        container: Container,
+        container: ContainerName,
     }
 }
 
 step! {
     /// A file is made or replaced, with the directories above it.
-    Write {
+    WriteStep {
         /// Where: absolute, or below the home.
         write: String,
         /// What.
-        file: Node,
+        file: FileSpec,
     }
 }
 
 step! {
     /// A file goes, or a directory with all below it.
-    Remove {
+    RemoveStep {
         /// Which.
         remove: String,
     }
@@ -60,7 +60,7 @@ step! {
 
 step! {
     /// A file or directory gets another name.
-    Move {
+    MoveStep {
         /// The name it has.
         #[serde(rename = "move")]
         from: String,
@@ -71,7 +71,7 @@ step! {
 
 step! {
     /// A file or directory is copied, with its owners and modes.
-    Copy {
+    CopyStep {
         /// Which.
         copy: String,
         /// Under which name.
@@ -81,7 +81,7 @@ step! {
 
 step! {
     /// Permission bits change.
-    Chmod {
+    ChmodStep {
         /// Of what.
         chmod: String,
         /// To which.
@@ -91,7 +91,7 @@ step! {
 
 step! {
     /// A file changes hands.
-    Chown {
+    ChownStep {
         /// Which.
         chown: String,
         /// Whose it is now.
@@ -101,19 +101,19 @@ step! {
 
 step! {
     /// The volume changes its mood.
-    Disk {
+    DiskStep {
         /// To which.
-        disk: Mood,
+        disk: DiskCondition,
     }
 }
 
 /// How the volume answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mood {
+pub enum DiskCondition {
     /// As it should.
     #[default]
-    Well,
+    Healthy,
     /// `ENOSPC` for whatever needs room.
     Full,
     /// `EROFS` for whatever changes it.
@@ -122,15 +122,15 @@ pub enum Mood {
 
 step! {
     /// The wall clock is put forward or back; the monotonic one goes on as before.
-    Clock {
+    ClockStep {
         /// By how much.
-        clock: Shift,
+        clock: ClockShift,
     }
 }
 
 step! {
     /// The machine sleeps so long by the wall clock.
-    Suspend {
+    SuspendStep {
         /// How long.
         suspend: Span,
     }
@@ -138,7 +138,7 @@ step! {
 
 step! {
     /// So much time passes, whatever moves in it.
-    Pass {
+    PassStep {
         /// How much.
         pass: Span,
     }
@@ -146,7 +146,7 @@ step! {
 
 step! {
     /// Time passes fairly until nothing moves; it is an error if something still does in the end.
-    Settle {
+    SettleStep {
         /// At most so long.
         settle: Span,
     }

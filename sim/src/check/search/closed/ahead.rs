@@ -19,31 +19,31 @@ use std::sync::Arc;
 use fixedbitset::FixedBitSet;
 use hermes::host::Effect;
 
-use crate::execution::{Play, objects};
+use crate::execution::{Execution, effect_objects};
 use crate::hash;
 use crate::machine::process::ProcessBody;
 use crate::machine::touched::Footprint;
 use crate::machine::world::ProcessId;
 use crate::replay::Request;
-use crate::scenario::Kind;
+use crate::scenario::EffectKind;
 
 /// Nobody's number.
 const STORY: u64 = 0;
 
 /// A place, by its number.
-pub(super) type Place = usize;
+pub(super) type LocalStateId = usize;
 
 /// All that is known.
 #[derive(Debug, Default)]
-pub(super) struct Ahead {
+pub(super) struct PartialOrderReduction {
     /// Where a task is, by all that decides what it does next.
-    tasks: BTreeMap<u128, Place>,
-    by_key: BTreeMap<u128, Place>,
+    tasks: BTreeMap<u128, LocalStateId>,
+    by_key: BTreeMap<u128, LocalStateId>,
     places: Vec<At>,
     /// Things, by their hash.
     things: BTreeMap<u128, usize>,
     /// What may come from some places, but for one process, as it was known when it was first asked.
-    reaches: BTreeMap<(u64, Vec<Place>), Reach>,
+    reaches: BTreeMap<(u64, Vec<LocalStateId>), Reach>,
     /// So much has been learned since.
     news: u64,
 }
@@ -55,7 +55,7 @@ struct At {
     /// The acts by which its task has changed anything so far.
     acts: Arc<BTreeSet<u128>>,
     touches: Reach,
-    next: BTreeSet<Place>,
+    next: BTreeSet<LocalStateId>,
 }
 
 /// A set of things.
@@ -88,31 +88,31 @@ impl Reach {
     }
 }
 
-impl Ahead {
+impl PartialOrderReduction {
     /// So many things have been learned since the last look.
-    pub fn news(&self) -> u64 {
+    pub fn learned_count(&self) -> u64 {
         self.news
     }
 
     /// Forgets what was worked out: more is known now.
-    pub fn look(&mut self) {
+    pub fn clear_cache(&mut self) {
         self.news = 0;
         self.reaches.clear();
     }
 
     /// Where the story is.
-    pub fn story(&mut self, play: &Play) -> Place {
-        self.place_of(STORY, hash::digest(&("story", play.place())), &Arc::default())
+    pub fn steps_state(&mut self, play: &Execution) -> LocalStateId {
+        self.place_of(STORY, hash::digest(&("story", play.step_index())), &Arc::default())
     }
 
     /// Where a process is. `was` is where its own last move began, and what that was, if that is known.
-    pub fn process(
+    pub fn process_state(
         &mut self,
-        play: &Play,
+        play: &Execution,
         who: ProcessId,
         crashes_left: u8,
-        was: Option<(Place, Option<&Effect>)>,
-    ) -> Option<Place> {
+        was: Option<(LocalStateId, Option<&Effect>)>,
+    ) -> Option<LocalStateId> {
         let process = play.machine.world.process(who).filter(|process| process.is_alive())?;
         let owner = process.serial;
         let class = hash::digest(&(owner, &process.comm, &process.argv, crashes_left));
@@ -138,11 +138,11 @@ impl Ahead {
     }
 
     /// Whose place it is.
-    pub fn owner(&self, place: Place) -> u64 {
+    pub fn owner(&self, place: LocalStateId) -> u64 {
         self.places[place].owner
     }
 
-    fn place_of(&mut self, owner: u64, key: u128, acts: &Arc<BTreeSet<u128>>) -> Place {
+    fn place_of(&mut self, owner: u64, key: u128, acts: &Arc<BTreeSet<u128>>) -> LocalStateId {
         if let Some(known) = self.by_key.get(&key) {
             return *known;
         }
@@ -155,7 +155,7 @@ impl Ahead {
     }
 
     /// A move from this place touched this.
-    pub fn touches(&mut self, place: Place, touched: &Footprint) {
+    pub fn record_footprint(&mut self, place: LocalStateId, touched: &Footprint) {
         for (thing, is_change) in &touched.accesses {
             let known = self.things.len();
             let thing = *self.things.entry(*thing).or_insert(known);
@@ -167,13 +167,18 @@ impl Ahead {
     }
 
     /// It led there, or woke whoever is there.
-    pub fn leads(&mut self, from: Place, to: Place) {
+    pub fn record_successor(&mut self, from: LocalStateId, to: LocalStateId) {
         self.news += u64::from(self.places[from].next.insert(to));
     }
 
     /// Can none of those who are there, nor whoever they wake but the mover itself, ever get in the way of a move that
     /// touches this?
-    pub fn is_alone(&mut self, mover: u64, touched: &Footprint, others: Vec<Place>) -> bool {
+    pub fn is_persistent_singleton(
+        &mut self,
+        mover: u64,
+        touched: &Footprint,
+        others: Vec<LocalStateId>,
+    ) -> bool {
         let places = &self.places;
         let reach = self
             .reaches
@@ -190,10 +195,10 @@ impl Ahead {
 }
 
 /// All that may be touched from these places on, by anybody but one.
-fn reach(places: &[At], but: u64, from: &[Place]) -> Reach {
+fn reach(places: &[At], but: u64, from: &[LocalStateId]) -> Reach {
     let mut all = Reach::default();
-    let mut met: BTreeSet<Place> = from.iter().copied().collect();
-    let mut ways: Vec<Place> = from.to_vec();
+    let mut met: BTreeSet<LocalStateId> = from.iter().copied().collect();
+    let mut ways: Vec<LocalStateId> = from.to_vec();
     while let Some(place) = ways.pop() {
         all.unite(&places[place].touches);
         let next = places[place].next.iter().copied();
@@ -230,10 +235,10 @@ fn changes(effect: &Effect) -> bool {
 fn key(effect: &Effect) -> u128 {
     let about = match effect {
         Effect::Write { .. } | Effect::Print { .. } => Vec::new(),
-        other => objects(other),
+        other => effect_objects(other),
     };
     let about: Vec<String> = about.iter().map(|text| without_numbers(text)).collect();
-    hash::digest(&(Kind::of(effect), about))
+    hash::digest(&(EffectKind::of(effect), about))
 }
 
 /// A made-up name has a long hexadecimal number.
@@ -255,37 +260,37 @@ mod tests {
     }
 
     /// Two places of the other one, the second after the first; it changes 7 in the second.
-    fn ahead() -> (Ahead, Place, Place) {
-        let mut ahead = Ahead::default();
+    fn ahead() -> (PartialOrderReduction, LocalStateId, LocalStateId) {
+        let mut ahead = PartialOrderReduction::default();
         let acts = Arc::default();
         let first = ahead.place_of(OTHER, 1, &acts);
         let second = ahead.place_of(OTHER, 2, &acts);
-        ahead.leads(first, second);
-        ahead.touches(second, &touches(&[(7, true)]));
+        ahead.record_successor(first, second);
+        ahead.record_footprint(second, &touches(&[(7, true)]));
         (ahead, first, second)
     }
 
     #[test]
     fn what_somebody_may_still_change_is_not_looked_at_alone() {
         let (mut ahead, first, _) = ahead();
-        assert!(!ahead.is_alone(ME, &touches(&[(7, false)]), vec![first]));
-        assert!(ahead.is_alone(ME, &touches(&[(8, true)]), vec![first]));
+        assert!(!ahead.is_persistent_singleton(ME, &touches(&[(7, false)]), vec![first]));
+        assert!(ahead.is_persistent_singleton(ME, &touches(&[(8, true)]), vec![first]));
     }
 
     #[test]
     fn what_lies_behind_everybody_is_free() {
         let (mut ahead, _, second) = ahead();
         let third = ahead.place_of(OTHER, 3, &Arc::default());
-        ahead.leads(second, third);
-        assert!(ahead.is_alone(ME, &touches(&[(7, true)]), vec![third]));
+        ahead.record_successor(second, third);
+        assert!(ahead.is_persistent_singleton(ME, &touches(&[(7, true)]), vec![third]));
     }
 
     #[test]
     fn what_all_only_look_at_is_free() {
         let (mut ahead, first, second) = ahead();
-        ahead.touches(second, &touches(&[(9, false)]));
-        assert!(ahead.is_alone(ME, &touches(&[(9, false)]), vec![first]));
-        assert!(!ahead.is_alone(ME, &touches(&[(9, true)]), vec![first]));
+        ahead.record_footprint(second, &touches(&[(9, false)]));
+        assert!(ahead.is_persistent_singleton(ME, &touches(&[(9, false)]), vec![first]));
+        assert!(!ahead.is_persistent_singleton(ME, &touches(&[(9, true)]), vec![first]));
     }
 
     #[test]
@@ -293,19 +298,19 @@ mod tests {
         let (mut ahead, _, second) = ahead();
         let woken = ahead.place_of(3, 4, &Arc::default());
         let own = ahead.place_of(ME, 5, &Arc::default());
-        ahead.leads(second, woken);
-        ahead.leads(second, own);
-        ahead.touches(woken, &touches(&[(10, true)]));
-        ahead.touches(own, &touches(&[(11, true)]));
-        assert!(!ahead.is_alone(ME, &touches(&[(10, false)]), vec![second]));
-        assert!(ahead.is_alone(ME, &touches(&[(11, false)]), vec![second]));
+        ahead.record_successor(second, woken);
+        ahead.record_successor(second, own);
+        ahead.record_footprint(woken, &touches(&[(10, true)]));
+        ahead.record_footprint(own, &touches(&[(11, true)]));
+        assert!(!ahead.is_persistent_singleton(ME, &touches(&[(10, false)]), vec![second]));
+        assert!(ahead.is_persistent_singleton(ME, &touches(&[(11, false)]), vec![second]));
     }
 
     #[test]
     fn who_touches_everything_is_alone_only_when_nothing_is_ahead() {
         let (mut ahead, first, _) = ahead();
         let all = Footprint { accesses: Vec::new(), is_everything: true };
-        assert!(!ahead.is_alone(ME, &all, vec![first]));
-        assert!(ahead.is_alone(ME, &all, Vec::new()));
+        assert!(!ahead.is_persistent_singleton(ME, &all, vec![first]));
+        assert!(ahead.is_persistent_singleton(ME, &all, Vec::new()));
     }
 }

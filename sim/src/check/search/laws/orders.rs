@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::swarm::Die;
-use super::super::{Schedule, Search, conclude};
-use crate::execution::{Failure, Play};
+use super::super::{Explorer, Schedule, conclude};
+use crate::execution::{Execution, Failure};
 use crate::invariants::command::{ParsedCommand, Scope};
 use crate::invariants::{Fingerprint, check_commute, check_serializable, fingerprint};
-use crate::scenario::step::Together;
-use crate::scenario::{Run, Scenario, Step};
+use crate::scenario::step::GroupStep;
+use crate::scenario::{RunStep, Scenario, Step};
 
 /// Longer groups have too many orders.
 const GROUP_MAX: usize = 3;
@@ -17,24 +17,24 @@ const GROUP_MAX: usize = 3;
 /// One in so many moves of a group is not the calm one.
 const CALM: u64 = 3;
 
-impl Search {
+impl Explorer {
     pub(super) fn in_every_order(&mut self, story: &Arc<Scenario>) {
         let few = (self.budget.runs / 16).max(2);
-        let groups: Vec<(usize, Vec<Run>)> = groups(story).collect();
+        let groups: Vec<(usize, Vec<RunStep>)> = groups(story).collect();
         for (at, runs) in &groups {
             self.beside_its_orders(story, *at, runs);
         }
-        let writers: Vec<usize> = (0..story.story.len()).filter(|&at| writes(story, at)).collect();
+        let writers: Vec<usize> = (0..story.steps.len()).filter(|&at| writes(story, at)).collect();
         let pairs: Vec<usize> =
             writers.iter().copied().filter(|&at| are_strangers(story, at)).collect();
         for &at in self.spread(&pairs, few, 0) {
             let mut swapped = up_to(story, at + 1);
-            swapped.story.swap(at, at + 1);
+            swapped.steps.swap(at, at + 1);
             self.both(up_to(story, at + 1), swapped);
         }
         for &at in self.spread(&writers, few, 0) {
             let mut twice = up_to(story, at);
-            twice.story.push(unnamed(&story.story[at]));
+            twice.steps.push(unnamed(&story.steps[at]));
             self.both(up_to(story, at), twice);
         }
     }
@@ -48,12 +48,12 @@ impl Search {
     }
 
     /// Whatever the commands of a group do between each other, it ends as if they had come one after the other.
-    fn beside_its_orders(&mut self, story: &Arc<Scenario>, at: usize, runs: &[Run]) {
+    fn beside_its_orders(&mut self, story: &Arc<Scenario>, at: usize, runs: &[RunStep]) {
         let mut ends = BTreeMap::new();
         for order in orders(runs.len()) {
             let mut told = up_to(story, at);
-            told.story.pop();
-            told.story.extend(order.iter().map(|&which| Step::Run(runs[which].clone())));
+            told.steps.pop();
+            told.steps.extend(order.iter().map(|&which| Step::Run(runs[which].clone())));
             if let Some(play) = self.end(told) {
                 ends.insert(order, fingerprint(&play.machine.world));
             }
@@ -78,14 +78,14 @@ impl Search {
     }
 
     /// The story with the steps of its last group mixed up by a die.
-    fn mixed(&mut self, story: &Arc<Scenario>, mut die: Die) -> Option<(Play, Schedule)> {
-        let mut play = Play::new(story).ok()?;
+    fn mixed(&mut self, story: &Arc<Scenario>, mut die: Die) -> Option<(Execution, Schedule)> {
+        let mut play = Execution::new(story).ok()?;
         let mut schedule = Schedule::default();
         let walked = walk(&mut play, &mut die, &mut schedule);
         let ended = walked.and_then(|()| conclude::settle_calmly(&mut play));
         self.tally.runs += 1;
-        self.tally.effects += play.effects;
-        self.tally.transitions += play.moves;
+        self.tally.effects += play.effect_count;
+        self.tally.transitions += play.transition_count;
         self.tally.mix(play.digest);
         match ended {
             Ok(()) => Some((play, schedule)),
@@ -97,9 +97,9 @@ impl Search {
     }
 }
 
-fn walk(play: &mut Play, die: &mut Die, schedule: &mut Schedule) -> Result<(), Failure> {
-    while !play.is_over() {
-        let moves = play.moves();
+fn walk(play: &mut Execution, die: &mut Die, schedule: &mut Schedule) -> Result<(), Failure> {
+    while !play.is_finished() {
+        let moves = play.enabled_transitions();
         let Some(calm) = moves.first() else { break };
         let mut next = calm;
         if play.is_in_group() && die.below(CALM) == 0 {
@@ -107,15 +107,15 @@ fn walk(play: &mut Play, die: &mut Die, schedule: &mut Schedule) -> Result<(), F
             next = &moves[index];
         }
         if next != calm {
-            schedule.0.push((play.moves, next.clone()));
+            schedule.0.push((play.transition_count, next.clone()));
         }
-        play.take(next)?;
+        play.step(next)?;
     }
     Ok(())
 }
 
 /// Which of these commands did not exit 0.
-fn failed(play: &Play, runs: &[Run]) -> Vec<bool> {
+fn failed(play: &Execution, runs: &[RunStep]) -> Vec<bool> {
     let failed = runs.iter().map(|run| {
         let name = run.name.as_ref().unwrap_or(&run.run);
         play.commands().any(|it| it.name == *name && it.exit != Some(0))
@@ -124,15 +124,15 @@ fn failed(play: &Play, runs: &[Run]) -> Vec<bool> {
 }
 
 /// Groups of nothing but commands.
-fn groups(story: &Scenario) -> impl Iterator<Item = (usize, Vec<Run>)> {
-    let all = story.story.iter().enumerate();
+fn groups(story: &Scenario) -> impl Iterator<Item = (usize, Vec<RunStep>)> {
+    let all = story.steps.iter().enumerate();
     all.filter_map(|(at, step)| {
-        let Step::Together(Together { together }) = step else { return None };
+        let Step::Together(GroupStep { steps: together }) = step else { return None };
         let runs = together.iter().map(|step| match step {
             Step::Run(run) => Some(run.clone()),
             _ => None,
         });
-        let runs: Vec<Run> = runs.collect::<Option<_>>()?;
+        let runs: Vec<RunStep> = runs.collect::<Option<_>>()?;
         (2..=GROUP_MAX).contains(&runs.len()).then_some((at, runs))
     })
 }
@@ -155,20 +155,20 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
 /// The story up to this step, and with it.
 fn up_to(story: &Scenario, at: usize) -> Scenario {
     let mut told = story.clone();
-    told.story.truncate(at + 1);
+    told.steps.truncate(at + 1);
     told
 }
 
 /// The step again: two commands cannot have one name.
 fn unnamed(step: &Step) -> Step {
     match step {
-        Step::Run(run) => Step::Run(Run { name: None, ..run.clone() }),
+        Step::Run(run) => Step::Run(RunStep { name: None, ..run.clone() }),
         other => other.clone(),
     }
 }
 
 fn asked(story: &Scenario, at: usize) -> Option<ParsedCommand> {
-    match story.story.get(at)? {
+    match story.steps.get(at)? {
         Step::Run(run) => Some(ParsedCommand::parse(&run.words())),
         _ => None,
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use hermes::name::Profile;
 
-use super::super::{Schedule, Search};
+use super::super::{Explorer, Schedule};
 use crate::invariants::{Violation, check_backoff, check_recovers};
 use crate::machine::Machine;
 use crate::machine::world::ContainerId;
-use crate::scenario::step::{Pass, Write};
-use crate::scenario::words::{Signal, User};
-use crate::scenario::world::{Act, Behaviour, Content, Node};
-use crate::scenario::{Name, Scenario, Span, Step};
+use crate::scenario::step::{PassStep, WriteStep};
+use crate::scenario::words::{SignalName, User};
+use crate::scenario::world::{ActionSpec, BehaviourSpec, FileContent, FileSpec};
+use crate::scenario::{ProfileName, Scenario, Span, Step};
 
 /// What a profile waits at most between two tries, unless it says otherwise.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -24,12 +24,12 @@ type Life = (ContainerId, u64, Profile);
 
 /// The starts of gateways since anybody interfered.
 #[derive(Debug, Default)]
-pub(super) struct Starts {
+pub(super) struct StartTimes {
     counted: Arc<BTreeMap<Life, u8>>,
     moments: BTreeMap<Life, Vec<Duration>>,
 }
 
-impl Starts {
+impl StartTimes {
     /// Notes who was started since the last look.
     pub(super) fn look(&mut self, machine: &Machine) {
         if Arc::ptr_eq(&self.counted, &machine.gateway_starts) {
@@ -56,13 +56,13 @@ fn unbroken(moments: &[Duration]) -> impl Iterator<Item = &[Duration]> {
     moments.chunk_by(|one, next| next.saturating_sub(*one) <= 2 * LONGEST)
 }
 
-impl Search {
+impl Explorer {
     /// The story with a sound program in place of the failing one in the end: the gateway comes back.
     pub(super) fn without_the_cause(&mut self, story: &Arc<Scenario>) {
         for (profile, program) in failing(story) {
             let mut told = Scenario::clone(story);
-            told.story.push(Step::Write(Write { write: program, file: sound() }));
-            told.story.push(Step::Pass(Pass { pass: Span(3 * LONGEST) }));
+            told.steps.push(Step::Write(WriteStep { write: program, file: sound() }));
+            told.steps.push(Step::Pass(PassStep { pass: Span(3 * LONGEST) }));
             if let Some(play) = self.end(told) {
                 let held = check_recovers(&play.machine.world, &profile);
                 self.compared("L5", held, &Schedule::default());
@@ -74,11 +74,11 @@ impl Search {
 /// Profiles whose program ends by itself, and where it is.
 fn failing(story: &Scenario) -> Vec<(Profile, String)> {
     let mut failing = Vec::new();
-    for (Name(profile), told) in &story.world.profiles {
+    for (ProfileName(profile), told) in &story.world.profiles {
         let config = told.config.as_deref().unwrap_or_default();
         let named = story.world.programs.iter().find(|(path, lines)| {
-            let ends = |line: &Behaviour| {
-                line.on.is_none() && matches!(line.act, Act::Exit(code) if code != 78)
+            let ends = |line: &BehaviourSpec| {
+                line.on.is_none() && matches!(line.act, ActionSpec::Exit(code) if code != 78)
             };
             config.contains(&format!("\"{path}\"")) && lines.iter().any(ends)
         });
@@ -91,7 +91,11 @@ fn failing(story: &Scenario) -> Vec<(Profile, String)> {
 }
 
 /// A program that runs until it is told to end.
-fn sound() -> Node {
-    let line = Behaviour { on: Some(Signal::Term), after: Span(Duration::ZERO), act: Act::Exit(0) };
-    Node { content: Content::Program(vec![line]), owner: User::default(), mode: None }
+fn sound() -> FileSpec {
+    let line = BehaviourSpec {
+        on: Some(SignalName::Term),
+        after: Span(Duration::ZERO),
+        act: ActionSpec::Exit(0),
+    };
+    FileSpec { content: FileContent::Program(vec![line]), owner: User::default(), mode: None }
 }

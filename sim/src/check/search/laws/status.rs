@@ -1,28 +1,28 @@
 //! L7: `hermes gateway status --all --json` is asked of a copy of the machine wherever nobody moves, and laid beside it.
 
-use super::super::{Schedule, Search};
-use super::starts::Starts;
-use crate::execution::{Failure, Move, Play, ask};
+use super::super::{Explorer, Schedule};
+use super::starts::StartTimes;
+use crate::execution::{Execution, Failure, Transition, run_in_copy};
 use crate::invariants::rest::supervised_scan_dir;
 use crate::invariants::{Violation, check_status};
 use crate::machine::world::ContainerId;
 use crate::scenario::Step;
 
-impl Search {
+impl Explorer {
     /// The story as it is, looked at between its steps.
     pub(super) fn watched(&mut self) {
         let mut play = self.start.clone();
-        let mut starts = Starts::default();
-        while let Some(next) = play.calm().filter(|_| !play.is_over()) {
+        let mut starts = StartTimes::default();
+        while let Some(next) = play.baseline_transition().filter(|_| !play.is_finished()) {
             starts.look(&play.machine);
-            if let Move::Begin(index) = next {
+            if let Transition::BeginStep(index) = next {
                 self.status_is_so(&play);
-                if interferes(play.present_step(index)) {
+                if interferes(play.current_step(index)) {
                     self.judged(&mut starts);
                 }
             }
             // What breaks here is the calm run's to tell.
-            if play.take(&next).is_err() {
+            if play.step(&next).is_err() {
                 break;
             }
         }
@@ -31,17 +31,17 @@ impl Search {
             self.status_is_so(&play);
         }
         self.tally.runs += 1;
-        self.tally.effects += play.effects;
+        self.tally.effects += play.effect_count;
         self.tally.mix(play.digest);
     }
 
-    fn judged(&mut self, starts: &mut Starts) {
+    fn judged(&mut self, starts: &mut StartTimes) {
         for held in starts.judge() {
             self.compared("L5", held, &Schedule::default());
         }
     }
 
-    fn status_is_so(&mut self, play: &Play) {
+    fn status_is_so(&mut self, play: &Execution) {
         if let Some(held) = told(play) {
             self.compared("L7", held, &Schedule::default());
         }
@@ -54,7 +54,7 @@ fn interferes(step: Option<&Step>) -> bool {
 }
 
 /// What status says, if somebody moves, or nobody is there to be asked: nothing.
-fn told(play: &Play) -> Option<Result<(), Violation>> {
+fn told(play: &Execution) -> Option<Result<(), Violation>> {
     let world = &play.machine.world;
     let first = ContainerId(1);
     let is_asked = supervised_scan_dir(world).is_some_and(|(id, _)| id == first)
@@ -62,14 +62,14 @@ fn told(play: &Play) -> Option<Result<(), Violation>> {
     if !is_asked || play.commands().any(|command| command.is_running) {
         return None;
     }
-    let said = ask(&play.machine, &["gateway", "status", "--all", "--json"]).ok()?;
+    let said = run_in_copy(&play.machine, &["gateway", "status", "--all", "--json"]).ok()?;
     Some(check_status(world, &said))
 }
 
 /// L7 while a run is concluded: asked of each that is told to people, and of one in so many others.
-pub(in crate::check::search) fn is_told(play: &Play) -> Result<(), Failure> {
+pub(in crate::check::search) fn is_told(play: &Execution) -> Result<(), Failure> {
     const ONE_IN: u128 = 16;
-    let is_asked = play.heard.is_some() || play.digest % ONE_IN == 0;
+    let is_asked = play.recorded.is_some() || play.digest % ONE_IN == 0;
     match is_asked.then(|| told(play)).flatten() {
         Some(held) => Ok(held?),
         None => Ok(()),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use hermes::name::Profile;
 
-use super::super::{Schedule, Search};
+use super::super::{Explorer, Schedule};
 use crate::invariants::check_isolation;
 use crate::invariants::command::{ParsedCommand, Scope};
-use crate::scenario::step::Target;
-use crate::scenario::{Name, Scenario, Step};
+use crate::scenario::step::ProcessAddress;
+use crate::scenario::{ProfileName, Scenario, Step};
 
-impl Search {
+impl Explorer {
     /// Each profile of the story is left out once.
     pub(super) fn without_each(&mut self, story: &Arc<Scenario>) {
         let told: Vec<(Profile, Scenario)> = profiles(story)
@@ -31,7 +31,7 @@ impl Search {
 /// Those that can be left out: the world's own, and those that the story makes.
 fn profiles(story: &Scenario) -> Vec<Profile> {
     let own = story.world.profiles.keys().map(|name| name.0.clone());
-    let made = story.runs().filter_map(|run| match ParsedCommand::parse(&run.words()) {
+    let made = story.run_steps().filter_map(|run| match ParsedCommand::parse(&run.words()) {
         ParsedCommand::Create(profile) => Some(profile),
         _ => None,
     });
@@ -44,19 +44,19 @@ fn profiles(story: &Scenario) -> Vec<Profile> {
 /// The story without this profile; `None` if what is left would be another story.
 fn without(story: &Scenario, profile: &Profile) -> Option<Scenario> {
     let mut told = story.clone();
-    told.world.profiles.remove(&Name(profile.clone()));
+    told.world.profiles.remove(&ProfileName(profile.clone()));
     told.world.files.retain(|address, _| !is_below(address, profile));
-    told.story = Vec::new();
-    for step in &story.story {
+    told.steps = Vec::new();
+    for step in &story.steps {
         match step {
             Step::Together(group) => {
                 let mut group = group.clone();
-                group.together = kept(&group.together, profile)?;
-                if !group.together.is_empty() {
-                    told.story.push(Step::Together(group));
+                group.steps = kept(&group.steps, profile)?;
+                if !group.steps.is_empty() {
+                    told.steps.push(Step::Together(group));
                 }
             }
-            step => told.story.extend(kept(std::slice::from_ref(step), profile)?),
+            step => told.steps.extend(kept(std::slice::from_ref(step), profile)?),
         }
     }
     Some(told)
@@ -90,9 +90,9 @@ fn is_about(step: &Step, profile: &Profile) -> Option<bool> {
             }
         }
         Step::Signal(it) => match &it.to {
-            Target::Gateway(name) | Target::Child(name) => name.0 == *profile,
-            Target::Supervisor(name) | Target::Logger(name) => name.0 == *profile,
-            Target::Svscan | Target::Main | Target::Init => false,
+            ProcessAddress::Gateway(name) | ProcessAddress::Child(name) => name.0 == *profile,
+            ProcessAddress::Supervisor(name) | ProcessAddress::Logger(name) => name.0 == *profile,
+            ProcessAddress::Svscan | ProcessAddress::Main | ProcessAddress::Init => false,
         },
         Step::S6Svc(it) => it.profile.0 == *profile,
         Step::HostStop(it) => it.profile.0 == *profile,
