@@ -67,7 +67,7 @@ sim-long *words:
 
 # The closed stories to their end, every interleaving: states and transitions. About an hour
 sim-closed *words:
-    cargo run --profile sim --quiet --locked -p hermes-sim -- run --size long --search closed {{ words }} fixtures/scenarios/closed-*.json
+    cargo run --profile sim --quiet --locked -p hermes-sim -- run --size long --search exhaustive {{ words }} fixtures/scenarios/exhaustive-*.json
 
 # Is every planted bug found, by which search, after how many runs
 planted *words:

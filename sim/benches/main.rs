@@ -16,7 +16,7 @@ use hermes_sim::check::search::{Budget, Explorer, SearchResult};
 use hermes_sim::execution::Execution;
 use hermes_sim::scenario::{Scenario, load};
 
-const SCENARIOS: [&str; 3] = ["r1-container-restart", "verb-stop", "closed-start-stop-crash"];
+const SCENARIOS: [&str; 3] = ["r1-container-restart", "verb-stop", "exhaustive-start-stop-crash"];
 
 /// Each number is measured for so long.
 const MEASURED: Duration = Duration::from_secs(3);

@@ -102,7 +102,7 @@ impl From<Violation> for Failure {
 
 /// A refusal that stays.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Sticky {
+struct StickyError {
     serial: u64,
     kind: EffectKind,
     /// A text in what the effect is about; any, if there is none.
@@ -117,14 +117,14 @@ pub struct Execution {
     /// The machine.
     pub machine: Machine,
     /// How far the story is.
-    at: usize,
-    doing: Vec<StepProgress>,
-    current: Option<ProcessId>,
+    step_index: usize,
+    step_progress: Vec<StepProgress>,
+    last_process: Option<ProcessId>,
     /// Commands by serial: their step's name, and their end.
     commands: Arc<LazilyHashed<BTreeMap<u64, CommandRun>>>,
-    sticky: Option<Sticky>,
+    sticky_error: Option<StickyError>,
     /// How far the story's own surprises are.
-    met: surprise::ScriptedFaultProgress,
+    fault_progress: surprise::ScriptedFaultProgress,
     /// Containers to be started as soon as they have ended.
     restarting: Vec<ContainerId>,
     /// What is promised.
@@ -132,7 +132,7 @@ pub struct Execution {
     /// No fault was added: the story's own expectations must hold.
     pub is_fault_free: bool,
     /// The first of the story's own expectations that did not hold. The run goes on, so that a promise may speak, too.
-    missed: Option<Failure>,
+    missed_expectation: Option<Failure>,
     /// How many moves there were.
     pub transition_count: u64,
     /// How many effects of tasks.
@@ -161,8 +161,14 @@ impl Execution {
     pub fn state_hash(&self) -> u128 {
         hash::digest(&(
             self.machine.state_digest(),
-            (self.at, &self.doing, &self.sticky, &self.met, &self.restarting),
-            (&self.monitor, &self.commands, self.is_fault_free, &self.missed),
+            (
+                self.step_index,
+                &self.step_progress,
+                &self.sticky_error,
+                &self.fault_progress,
+                &self.restarting,
+            ),
+            (&self.monitor, &self.commands, self.is_fault_free, &self.missed_expectation),
         ))
     }
 
@@ -183,57 +189,57 @@ impl Execution {
 
     /// Is the story at its end?
     pub fn is_finished(&self) -> bool {
-        self.at >= self.scenario.steps.len() && self.doing.is_empty()
+        self.step_index >= self.scenario.steps.len() && self.step_progress.is_empty()
     }
 
     /// The first of the story's own expectations that did not hold: what the run failed by if no promise broke.
     pub fn missed_expectation(&self) -> Option<&Failure> {
-        self.missed.as_ref()
+        self.missed_expectation.as_ref()
     }
 
     /// Notes that an expectation does not hold. What the story expects after that is no longer of this run.
-    fn miss(&mut self, failure: Failure) {
-        self.missed.get_or_insert(failure);
+    fn record_missed_expectation(&mut self, failure: Failure) {
+        self.missed_expectation.get_or_insert(failure);
         self.is_fault_free = false;
     }
 
     /// Leaves out the rest of the story.
     pub fn skip_remaining_steps(&mut self) {
-        self.at = self.scenario.steps.len();
-        self.doing.clear();
+        self.step_index = self.scenario.steps.len();
+        self.step_progress.clear();
     }
 
     /// What can come next without a fault, the calm move first. Nothing: the machine is at rest for good.
     pub fn enabled_transitions(&self) -> Vec<Transition> {
         let ready = self.machine.ready_processes();
         let mut moves = Vec::new();
-        moves.extend(self.current.filter(|who| ready.contains(who)).map(Transition::Process));
+        moves.extend(self.last_process.filter(|who| ready.contains(who)).map(Transition::Process));
         // Whoever comes after the one that moved last, so that nobody waits for ever.
         let (later, earlier): (Vec<ProcessId>, Vec<ProcessId>) =
-            ready.into_iter().partition(|who| Some(*who) > self.current);
+            ready.into_iter().partition(|who| Some(*who) > self.last_process);
         let others = later.into_iter().chain(earlier).map(Transition::Process);
         moves.extend(others.filter(|step| moves.first() != Some(step)).collect::<Vec<_>>());
-        moves.extend(self.to_begin().map(Transition::BeginStep));
+        moves.extend(self.startable_steps().map(Transition::BeginStep));
         if moves.is_empty() && self.next_moment().is_some() {
             moves.push(Transition::AdvanceTime);
         }
         if !self.scenario.faults.is_empty() {
-            moves = moves.into_iter().map(|next| self.or_told(next)).collect();
+            moves = moves.into_iter().map(|next| self.with_scripted_fault(next)).collect();
         }
         moves
     }
 
     /// What comes next if nobody interferes.
     pub fn baseline_transition(&self) -> Option<Transition> {
-        match self.current.filter(|&who| self.machine.is_ready(who)) {
-            Some(who) => Some(self.or_told(Transition::Process(who))),
+        match self.last_process.filter(|&who| self.machine.is_ready(who)) {
+            Some(who) => Some(self.with_scripted_fault(Transition::Process(who))),
             None => self.enabled_transitions().into_iter().next(),
         }
     }
 
     /// When time lets anything happen.
     pub fn next_moment(&self) -> Option<Duration> {
-        self.machine.next_wake().into_iter().chain(self.story_moment()).min()
+        self.machine.next_wake().into_iter().chain(self.next_deadline()).min()
     }
 
     /// One move.
@@ -242,35 +248,35 @@ impl Execution {
         self.digest = hash::digest(&(self.digest, next));
         match next {
             Transition::Process(who) => self.step_process(*who)?,
-            Transition::BeginStep(index) => self.begin(*index)?,
+            Transition::BeginStep(index) => self.begin_step(*index)?,
             Transition::AdvanceTime => {
                 if let Some(moment) = self.next_moment() {
                     self.machine.advance_to(moment);
                 }
             }
-            Transition::Inject(who, deed) => self.befall(*who, deed)?,
-            Transition::InjectScripted(who, index) => self.befall_told(*who, *index)?,
+            Transition::Inject(who, deed) => self.inject(*who, deed)?,
+            Transition::InjectScripted(who, index) => self.inject_scripted(*who, *index)?,
         }
-        self.notice_ends();
-        self.progress();
+        self.record_cut_short_commands();
+        self.advance_steps();
         Ok(())
     }
 
     fn step_process(&mut self, who: ProcessId) -> Result<(), Failure> {
-        self.current = Some(who);
+        self.last_process = Some(who);
         if !self.scenario.faults.is_empty() {
-            self.meet(who);
+            self.count_occurrence(who);
         }
-        let moved = match self.refusal(who) {
+        let moved = match self.sticky_errno(who) {
             Some(errno) => self.machine.refuse(who, errno),
             None => self.machine.step(who),
         };
-        self.moved(&moved)
+        self.record_moved(&moved)
     }
 
     /// The refusal that stays, if this is what it is about.
-    fn refusal(&self, who: ProcessId) -> Option<Errno> {
-        let sticky = self.sticky.as_ref()?;
+    fn sticky_errno(&self, who: ProcessId) -> Option<Errno> {
+        let sticky = self.sticky_error.as_ref()?;
         let Some(Request::Effect(effect)) = self.machine.request(who) else { return None };
         let serial = self.machine.world.process(who)?.serial;
         let is_meant = serial == sticky.serial
@@ -278,7 +284,7 @@ impl Execution {
         is_meant.then_some(sticky.errno)
     }
 
-    fn moved(&mut self, moved: &StepOutcome) -> Result<(), Failure> {
+    fn record_moved(&mut self, moved: &StepOutcome) -> Result<(), Failure> {
         if let Some(heard) = &mut self.recorded {
             heard.push(moved.clone());
         }
@@ -304,7 +310,7 @@ impl Execution {
     }
 
     /// Commands whose process is gone without an exit code were cut short.
-    fn notice_ends(&mut self) {
+    fn record_cut_short_commands(&mut self) {
         let world = &self.machine.world;
         if !self.commands.values().any(|command| command.is_running) {
             return;

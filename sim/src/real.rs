@@ -45,7 +45,7 @@ use crate::scenario::world::S6Spec;
 
 use machine::RealMachine;
 
-pub use skip::why_not;
+pub use skip::skip_reason;
 
 /// Where the parts of a machine lie outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,11 @@ pub fn version_name(version: S6Spec) -> &'static str {
 }
 
 /// Plays a story on real s6. `Err` says what did not hold, and what there was.
-pub fn play(parts: &MachinePaths, version: S6Spec, scenario: &Scenario) -> Result<(), String> {
+pub fn run_scenario(
+    parts: &MachinePaths,
+    version: S6Spec,
+    scenario: &Scenario,
+) -> Result<(), String> {
     let mut machine = RealMachine::new(parts, version, &scenario.world)?;
-    story::play(&mut machine, scenario).map_err(|what| format!("{what}\n{}", machine.dump()))
+    story::run_steps(&mut machine, scenario).map_err(|what| format!("{what}\n{}", machine.dump()))
 }

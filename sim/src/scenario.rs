@@ -92,24 +92,19 @@ pub struct Provenance {
 
 /// A search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FoundBy {
     /// The crash matrix.
-    #[serde(rename = "crash matrix")]
     CrashMatrix,
     /// The search for few surprises.
-    #[serde(rename = "surprises")]
     Bounded,
     /// The exhaustive search.
-    #[serde(rename = "closed")]
     Exhaustive,
     /// Whole runs laid beside each other.
-    #[serde(rename = "laws")]
     Relations,
     /// The seeded swarm.
-    #[serde(rename = "swarm")]
     Random,
     /// The comparison of the fake s6 with the real one.
-    #[serde(rename = "conformance")]
     Conformance,
 }
 

@@ -17,7 +17,7 @@ fn scenario(name: &str) -> Arc<Scenario> {
 }
 
 /// Does nothing that one of them touches matter to the other?
-fn are_apart(one: &Footprint, other: &Footprint) -> bool {
+fn are_independent(one: &Footprint, other: &Footprint) -> bool {
     let mut by_one: BTreeMap<u128, bool> = BTreeMap::new();
     for (thing, is_change) in &one.accesses {
         *by_one.entry(*thing).or_default() |= is_change;
@@ -58,7 +58,7 @@ fn walk(start: &Execution, walk: u64) -> usize {
             .collect();
         for (index, (one, by_one)) in steps.iter().enumerate() {
             for (other, by_other) in &steps[index + 1..] {
-                if !are_apart(by_one, by_other) {
+                if !are_independent(by_one, by_other) {
                     continue;
                 }
                 count += 1;
@@ -76,11 +76,11 @@ fn walk(start: &Execution, walk: u64) -> usize {
 }
 
 #[rstest]
-#[case("closed-create-reconcile")]
-#[case("closed-delete-start")]
-#[case("closed-start-stop-crash")]
-#[case("closed-stop-state-container-stop")]
-#[case("closed-two-containers")]
+#[case("exhaustive-create-reconcile")]
+#[case("exhaustive-delete-start")]
+#[case("exhaustive-start-stop-crash")]
+#[case("exhaustive-stop-state-container-stop")]
+#[case("exhaustive-two-containers")]
 fn moves_that_touch_nothing_in_common_can_change_places(#[case] name: &str) {
     let mut start = Execution::new(&scenario(name)).expect("it boots");
     // As in the search that depends on it: the power stays on, and nobody asks what is synced.

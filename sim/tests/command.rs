@@ -46,17 +46,17 @@ fn write(folder: &Path, name: &str, rest: &str) -> String {
 }
 
 /// Holds, whatever supervises.
-const HOLDS: &str = r#"  "story": [{ "run": "hermes --version", "name": "A", "expect": { "exit": 0 } }],
-  "search": { "crash": ["A"], "crash_kinds": ["kill"], "surprises": 0 }"#;
+const HOLDS: &str = r#"  "steps": [{ "run": "hermes --version", "name": "A", "expect": { "exit": 0 } }],
+  "search": { "crash_matrix": ["A"], "crash_kinds": ["kill"], "faults_max": 0 }"#;
 
 /// Cannot hold: the version is printed with exit 0.
 const BREAKS: &str = r#"  "world": { "profiles": { "coder": {} }, "files": { "note.txt": { "text": "x" } } },
-  "story": [
+  "steps": [
     { "pass": "1s" },
     { "run": "hermes --version", "expect": { "exit": 7 } },
     { "pass": "1s" }
   ],
-  "search": { "surprises": 0 }"#;
+  "search": { "faults_max": 0 }"#;
 
 #[test]
 fn run_ends_with_0_when_everything_held() {
@@ -127,7 +127,7 @@ fn run_made_twice_has_the_same_digests() {
     assert_eq!(twice.status.code(), Some(0), "{}", out(&twice));
     let value: serde_json::Value = serde_json::from_str(&out(&twice)).expect("JSON");
     assert_eq!(value["units"].as_array().map(Vec::len), Some(4));
-    assert_eq!(value["units"][0]["search"], "calm");
+    assert_eq!(value["units"][0]["search"], "baseline");
 }
 
 #[test]
@@ -153,16 +153,16 @@ fn shrink_leaves_only_what_the_failure_needs() {
 
 /// The stop holds, and what is expected after it cannot.
 const BREAKS_AFTER_A_STOP: &str = r#"  "world": { "profiles": { "coder": { "intent": "running" } } },
-  "story": [
+  "steps": [
     { "expect": { "up": ["coder"] } },
     { "run": "hermes -p coder gateway stop", "expect": { "exit": 0 } },
     { "expect": { "within": "0s", "up": ["coder"] } }
   ],
-  "search": { "surprises": 0 }"#;
+  "search": { "faults_max": 0 }"#;
 
 /// The delete ends with 0.
 const BREAKS_WITH_A_DELETE: &str = r#"  "world": { "profiles": { "coder": {} } },
-  "story": [{ "run": "hermes profile delete coder -y", "expect": { "exit": 7 } }]"#;
+  "steps": [{ "run": "hermes profile delete coder -y", "expect": { "exit": 7 } }]"#;
 
 #[test]
 fn shrink_never_trades_one_expectation_for_another() {
@@ -215,8 +215,8 @@ fn help_has_examples() {
 }
 
 const CREATES: &str = r#"{
-  "name": "creates", "fact": "A test.", "runs_on": ["simulated"],
-  "story": [
+  "name": "creates", "summary": "A test.", "runs_on": ["simulated"],
+  "steps": [
     { "run": "hermes profile create writer" },
     { "together": [{ "run": "hermes profile create coder", "name": "A" }, { "run": "hermes --version" }] }
   ]
@@ -238,11 +238,11 @@ fn calm_path(scenario: &Arc<Scenario>) -> Vec<(u64, Transition)> {
 }
 
 #[rstest]
-#[case(Deed::Kill)]
-#[case(Deed::ContainerKill)]
-#[case(Deed::PowerCut(1))]
-#[case(Deed::Refuse(Errno::IO))]
-#[case(Deed::RefuseForGood(Errno::NOSPC))]
+#[case(Fault::Kill)]
+#[case(Fault::ContainerKill)]
+#[case(Fault::PowerCut(1))]
+#[case(Fault::FailEffect(Errno::IO))]
+#[case(Fault::FailEffectForGood(Errno::NOSPC))]
 fn what_befalls_at_a_move_comes_up_again_by_its_address(#[case] deed: Fault) {
     let scenario = Arc::new(load("creates", CREATES).expect("a scenario"));
     let path = calm_path(&scenario);

@@ -17,7 +17,7 @@ use hermes::host::os::gate::Gated;
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Host, Outcome};
 use hermes_sim::real::gate::GateController;
-use hermes_sim::scenario::{EffectAddress, FaultKind, FaultSpec, Kind, TaskAddress};
+use hermes_sim::scenario::{EffectAddress, EffectKind, FaultKind, FaultSpec, TaskAddress};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -28,7 +28,7 @@ fn task(name: &str) -> TaskAddress {
 fn surprise(of: &str, touches: &str, deed: FaultKind) -> FaultSpec {
     let at = EffectAddress {
         task: task(of),
-        effect: Kind::Mkdir,
+        effect: EffectKind::Mkdir,
         object: Some(touches.to_owned()),
         nth: 1,
     };
@@ -61,10 +61,13 @@ fn a_refused_effect_fails_so_and_is_not_performed() {
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
     let is_there = |name| dir.path().join(name).is_dir();
     assert!(is_there("one") && !is_there("two") && is_there("three"));
-    let asked: Vec<_> =
-        gate.asked().into_iter().map(|it| (it.task, Kind::of(&it.effect))).collect();
-    assert_eq!(asked, vec![(task("A"), Kind::Mkdir); 3]);
-    assert_eq!(gate.unmet(), None);
+    let asked: Vec<_> = gate
+        .requested_effects()
+        .into_iter()
+        .map(|it| (it.task, EffectKind::of(&it.effect)))
+        .collect();
+    assert_eq!(asked, vec![(task("A"), EffectKind::Mkdir); 3]);
+    assert_eq!(gate.first_unmet_fault(), None);
 }
 
 #[test]
@@ -85,7 +88,7 @@ fn whoever_is_held_waits_until_it_is_let_go() {
     let gate = open(dir.path(), &["A"], &[surprise("A", "held", FaultKind::BeginStep)]);
     let (path, (tell, told)) = (dir.path().to_owned(), mpsc::channel());
     let held = thread::spawn(move || tell.send(make(&path, "A", &["held"])));
-    assert!(gate.wait_for(0, PATIENCE), "it comes to the gate");
+    assert!(gate.wait_for_fault(0, PATIENCE), "it comes to the gate");
     assert!(told.try_recv().is_err() && !dir.path().join("held").is_dir(), "it is held");
     gate.release(0);
     assert!(told.recv_timeout(PATIENCE).expect("it goes on")[0].is_ok());
@@ -99,11 +102,11 @@ fn a_preempted_task_goes_on_when_the_other_has_ended() {
     let gate = open(dir.path(), &["A", "B"], &[preempt]);
     let path = dir.path().to_owned();
     let held = thread::spawn(move || make(&path, "A", &["first"]));
-    assert!(gate.wait_for(0, PATIENCE), "it comes to the gate");
+    assert!(gate.wait_for_fault(0, PATIENCE), "it comes to the gate");
     // Whoever comes second makes what the first was about to.
     assert!(make(dir.path(), "B", &["first"])[0].is_ok());
     assert_eq!(held.join().expect("it goes on"), [Err(Errno::EXIST)]);
-    assert_eq!(gate.unmet(), None);
+    assert_eq!(gate.first_unmet_fault(), None);
 }
 
 #[test]
@@ -111,7 +114,7 @@ fn what_never_came_up_is_told() {
     let dir = tempfile::tempdir().expect("a folder");
     let gate = open(dir.path(), &["A"], &[surprise("A", "elsewhere", FaultKind::Kill)]);
     assert!(make(dir.path(), "A", &["one"])[0].is_ok());
-    assert_eq!(gate.unmet(), Some(0));
+    assert_eq!(gate.first_unmet_fault(), Some(0));
 }
 
 #[test]

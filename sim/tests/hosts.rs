@@ -25,7 +25,7 @@ const UNIT: &str = "hermes-gateway-bot.service";
 
 /// A host of systemd, booted.
 fn host() -> Execution {
-    let text = r#"{"name": "x", "fact": "x.", "runs_on": ["simulated"], "world": {"tree": "systemd"}, "story": [{"settle": "1s"}], "promises": []}"#;
+    let text = r#"{"name": "x", "summary": "x.", "runs_on": ["simulated"], "world": {"tree": "systemd"}, "steps": [{"settle": "1s"}], "invariants": []}"#;
     let scenario = load("x.json", text).expect("a scenario");
     let mut play = Execution::new(&Arc::new(scenario)).expect("it boots");
     play.skip_remaining_steps();

@@ -60,10 +60,10 @@ fn status_is_asked_wherever_nobody_moves() {
 }
 
 const DELETES: &str = r#"{
-  "name": "deletes", "fact": "A test.", "runs_on": ["simulated"],
+  "name": "deletes", "summary": "A test.", "runs_on": ["simulated"],
   "world": { "profiles": { "coder": { "intent": "stopped" } } },
-  "story": [{ "run": "hermes profile delete coder -y", "name": "A" }],
-  "search": { "crash": ["A"], "crash_kinds": ["kill"] }
+  "steps": [{ "run": "hermes profile delete coder -y", "name": "A" }],
+  "search": { "crash_matrix": ["A"], "crash_kinds": ["kill"] }
 }"#;
 
 fn deletes() -> Arc<Scenario> {

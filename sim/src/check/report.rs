@@ -64,7 +64,7 @@ pub fn report(case: &ReportInput<'_>, effort: ReportLimits) -> Report {
     let scenario = case.finding.changed_scenario.as_deref().unwrap_or(case.scenario);
     let told = address::to_scenario(scenario, case.finding, case.found_by);
     let shrunk = told.and_then(|told| {
-        let told = christen(case, told);
+        let told = as_regression(case, told);
         let shrunk = shrink::shrink(&told, found, effort.runs);
         let shrunk = shrunk.ok_or("told by its addresses it does not break")?;
         verify(&shrunk.scenario, found)?;
@@ -133,17 +133,17 @@ pub fn retrace_with_source(
         trace.record_outcome(play);
     }
     let source = match (&ended, telling) {
-        (ReplayOutcome::Violated(_), Some(moves)) => source::of(scenario, moves),
+        (ReplayOutcome::Violated(_), Some(moves)) => source::requesting_lines(scenario, moves),
         _ => Vec::new(),
     };
     (ended, source)
 }
 
 /// Its name, and who found it.
-fn christen(case: &ReportInput<'_>, mut told: Scenario) -> Scenario {
+fn as_regression(case: &ReportInput<'_>, mut told: Scenario) -> Scenario {
     let Some(by) = case.found_by else { return told };
     let promise = case.finding.failure.invariant.to_lowercase();
-    let finder = search_name(by).replace(' ', "-");
+    let finder = search_name(by);
     told.name = format!("{}-{promise}-{finder}", case.scenario.name);
     told.found_by = Some(scenario::Provenance {
         search: by,
@@ -156,11 +156,11 @@ fn christen(case: &ReportInput<'_>, mut told: Scenario) -> Scenario {
 /// A search by its name.
 pub fn search_name(by: FoundBy) -> &'static str {
     match by {
-        FoundBy::CrashMatrix => "crash matrix",
-        FoundBy::Bounded => "surprises",
-        FoundBy::Exhaustive => "closed",
-        FoundBy::Relations => "laws",
-        FoundBy::Random => "swarm",
+        FoundBy::CrashMatrix => "crash-matrix",
+        FoundBy::Bounded => "bounded",
+        FoundBy::Exhaustive => "exhaustive",
+        FoundBy::Relations => "relations",
+        FoundBy::Random => "random",
         FoundBy::Conformance => "conformance",
     }
 }
@@ -199,15 +199,15 @@ fn replay_command(case: &ReportInput<'_>, minimal: &Scenario) -> String {
 }
 
 /// Is it of the crashes inside the recovery?
-fn is_twofold(found: &Finding) -> bool {
+fn is_double_crash(found: &Finding) -> bool {
     found.changed_scenario.is_some() || found.schedule.0.len() > 1
 }
 
 fn explore_command(case: &ReportInput<'_>) -> String {
     let search = match case.found_by {
-        None => "calm",
-        Some(FoundBy::CrashMatrix) if is_twofold(case.finding) => "recovery",
-        Some(FoundBy::CrashMatrix) => "matrix",
+        None => "baseline",
+        Some(FoundBy::CrashMatrix) if is_double_crash(case.finding) => "recovery",
+        Some(FoundBy::CrashMatrix) => "crash-matrix",
         Some(by) => search_name(by),
     };
     let folder = if case.scenario.found_by.is_some() { "regressions" } else { "scenarios" };

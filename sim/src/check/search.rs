@@ -19,6 +19,7 @@ pub mod calm;
 pub mod closed;
 mod conclude;
 pub mod faults;
+mod kind;
 mod laws;
 pub mod matrix;
 pub mod outages;
@@ -31,6 +32,8 @@ use std::sync::Arc;
 
 use crate::execution::{Execution, Failure, Transition};
 use crate::scenario::Scenario;
+
+pub use kind::SearchKind;
 
 /// Where a run leaves the calm path: at these numbers of moves, these moves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -91,7 +94,7 @@ impl SearchResult {
         Self { is_complete: true, ..Self::default() }
     }
 
-    fn note(&mut self, found: Finding) {
+    fn record(&mut self, found: Finding) {
         if !self.findings.iter().any(|other| other.failure.invariant == found.failure.invariant) {
             self.findings.push(found);
         }
@@ -106,9 +109,9 @@ impl SearchResult {
 #[derive(Debug)]
 pub struct Explorer {
     /// At the beginning of the story.
-    start: Execution,
+    initial: Execution,
     /// States that were concluded, and held.
-    concluded: BTreeSet<u128>,
+    settled_states: BTreeSet<u128>,
     budget: Budget,
     tally: SearchResult,
 }
@@ -119,30 +122,35 @@ impl Explorer {
         // Another bug may be planted now.
         crate::replay::clear_replay_cache();
         let start = Execution::new(scenario)?;
-        Ok(Self { start, concluded: BTreeSet::new(), budget, tally: SearchResult::new() })
+        Ok(Self {
+            initial: start,
+            settled_states: BTreeSet::new(),
+            budget,
+            tally: SearchResult::new(),
+        })
     }
 
     /// Concludes a run whose story is cut off here, unless that was done from this very state before.
-    fn conclude(&mut self, mut play: Execution, schedule: &Schedule) {
+    fn settle_and_check(&mut self, mut play: Execution, schedule: &Schedule) {
         self.tally.runs += 1;
         play.skip_remaining_steps();
-        if !self.concluded.insert(play.state_hash()) {
+        if !self.settled_states.insert(play.state_hash()) {
             self.tally.deduplicated += 1;
             return;
         }
         let before = play.effect_count;
-        let concluded = conclude::conclude(&mut play);
+        let concluded = conclude::settle_and_check(&mut play);
         self.tally.effects += play.effect_count - before;
         self.tally.mix(play.digest);
         if let Err(failure) = concluded {
-            self.broken(schedule, failure, true);
+            self.record_failure(schedule, failure, true);
         }
-        self.missed(schedule, &play);
+        self.record_missed_expectation(schedule, &play);
     }
 
-    fn broken(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
+    fn record_failure(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
         let (schedule, repeated) = (schedule.clone(), None);
-        self.tally.note(Finding {
+        self.tally.record(Finding {
             schedule,
             failure,
             is_during_settle: is_concluding,
@@ -151,13 +159,13 @@ impl Explorer {
     }
 
     /// What the story expected and did not get, if anything.
-    fn missed(&mut self, schedule: &Schedule, play: &Execution) {
+    fn record_missed_expectation(&mut self, schedule: &Schedule, play: &Execution) {
         if let Some(failure) = play.missed_expectation() {
-            self.broken(schedule, failure.clone(), false);
+            self.record_failure(schedule, failure.clone(), false);
         }
     }
 
-    fn is_spent(&mut self) -> bool {
+    fn is_budget_spent(&mut self) -> bool {
         let spent = self.tally.runs >= self.budget.runs;
         if spent {
             self.tally.is_complete = false;
@@ -168,7 +176,7 @@ impl Explorer {
 
 impl Schedule {
     /// This one, and one more surprise.
-    fn with(&self, at: u64, next: Transition) -> Self {
+    fn with_fault(&self, at: u64, next: Transition) -> Self {
         let mut longer = self.clone();
         longer.0.push((at, next));
         longer
@@ -196,7 +204,7 @@ impl Schedule {
             play.step(&next)?;
         }
         if concludes {
-            conclude::conclude_with(play, &[], see)?;
+            conclude::settle_and_check_with(play, &[], see)?;
         }
         Ok(())
     }

@@ -26,17 +26,17 @@ pub struct Shrunk {
 pub fn shrink(scenario: &Scenario, found: &Failure, runs_max: u64) -> Option<Shrunk> {
     let failure = reproduces(scenario, found)?;
     let mut shrunk = Shrunk { scenario: scenario.clone(), failure, runs: 1 };
-    while pass(&mut shrunk, found, runs_max) {}
+    while shrink_once(&mut shrunk, found, runs_max) {}
     Some(shrunk)
 }
 
 /// Takes the first candidate that still fails like that. False: there is none, or no more runs.
-fn pass(shrunk: &mut Shrunk, found: &Failure, runs_max: u64) -> bool {
-    for candidate in candidates::of(&shrunk.scenario) {
+fn shrink_once(shrunk: &mut Shrunk, found: &Failure, runs_max: u64) -> bool {
+    for candidate in candidates::smaller(&shrunk.scenario) {
         if shrunk.runs >= runs_max {
             return false;
         }
-        let Some(candidate) = readable(&candidate) else { continue };
+        let Some(candidate) = reread(&candidate) else { continue };
         shrunk.runs += 1;
         if let Some(failure) = reproduces(&candidate, found) {
             shrunk.scenario = candidate;
@@ -48,7 +48,7 @@ fn pass(shrunk: &mut Shrunk, found: &Failure, runs_max: u64) -> bool {
 }
 
 /// As its own text is read; `None` if the format does not allow it.
-fn readable(scenario: &Scenario) -> Option<Scenario> {
+fn reread(scenario: &Scenario) -> Option<Scenario> {
     load(&scenario.name, &scenario.to_json()).ok()
 }
 

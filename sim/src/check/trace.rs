@@ -20,28 +20,28 @@ use crate::replay::Request;
 #[derive(Clone, Debug)]
 pub struct Trace {
     lines: VecDeque<String>,
-    keeps: usize,
+    lines_max: usize,
     dropped: u64,
     /// What has begun, and is not known to its end.
-    begun: Option<Begun>,
+    begun: Option<PendingLine>,
     /// What each handle of a process was opened on, by serial.
     names: BTreeMap<(u64, u32), String>,
     /// How much of what the play heard is in the lines.
-    heard: usize,
+    recorded_count: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Begun {
+struct PendingLine {
     head: String,
-    what: String,
+    description: String,
 }
 
 impl Trace {
     /// Keeps the last so many lines; `None` all.
     pub fn new(keeps: Option<usize>) -> Self {
-        let keeps = keeps.unwrap_or(usize::MAX);
+        let lines_max = keeps.unwrap_or(usize::MAX);
         let (lines, names) = (VecDeque::new(), BTreeMap::new());
-        Self { lines, keeps, dropped: 0, begun: None, names, heard: 0 }
+        Self { lines, lines_max, dropped: 0, begun: None, names, recorded_count: 0 }
     }
 
     /// Notes a move that is about to be taken; `play` must listen (`heard`) for outcomes to be known.
@@ -50,25 +50,25 @@ impl Trace {
         let who = actor(next);
         let serial = who.and_then(|who| play.machine.world.process(who)).map_or(0, |it| it.serial);
         let clock = play.machine.world.clock.boot;
-        let mark = if is_surprise(next) { '!' } else { ' ' };
+        let mark = if is_fault(next) { '!' } else { ' ' };
         let name = who.map_or_else(|| "-".to_owned(), |who| process_name(play, who));
         let (seconds, millis) = (clock.as_secs(), clock.subsec_millis());
         let head =
             format!("{:>6} {seconds:>5}.{millis:03} {mark} {name:<18}", play.transition_count + 1);
-        let what = self.what(play, next, serial);
-        self.begun = Some(Begun { head, what });
+        let what = self.describe(play, next, serial);
+        self.begun = Some(PendingLine { head, description: what });
     }
 
     /// Notes how the last move ended. Call it once more when the run is over.
     pub fn record_outcome(&mut self, play: &Execution) {
         let heard = play.recorded.as_deref().unwrap_or_default();
-        let moved = heard.get(self.heard..).unwrap_or_default().last();
-        self.heard = heard.len();
-        let Some(Begun { head, what }) = self.begun.take() else { return };
+        let moved = heard.get(self.recorded_count..).unwrap_or_default().last();
+        self.recorded_count = heard.len();
+        let Some(PendingLine { head, description: what }) = self.begun.take() else { return };
         let mut line = format!("{head} {what}");
         if let Some(StepOutcome::Performed { who, effect, outcome }) = moved {
             let serial = play.machine.world.process(*who).map_or(0, |process| process.serial);
-            self.learn(serial, effect, outcome.as_ref());
+            self.record_handle(serial, effect, outcome.as_ref());
             let end = outcome.as_ref().map_or_else(|| "became it".to_owned(), words::outcome);
             line.push_str(&format!(" = {end}"));
         }
@@ -82,7 +82,7 @@ impl Trace {
 
     fn push(&mut self, line: String) {
         self.lines.push_back(line);
-        if self.lines.len() > self.keeps {
+        if self.lines.len() > self.lines_max {
             self.lines.pop_front();
             self.dropped += 1;
         }
@@ -101,9 +101,9 @@ impl Trace {
         text
     }
 
-    fn what(&self, play: &Execution, next: &Transition, serial: u64) -> String {
+    fn describe(&self, play: &Execution, next: &Transition, serial: u64) -> String {
         match next {
-            Transition::Process(who) => self.wants(play, *who, serial),
+            Transition::Process(who) => self.describe_wanted(play, *who, serial),
             Transition::BeginStep(index) => {
                 let step = play.current_step(*index).map(serde_json::to_string);
                 format!("story: {}", step.and_then(Result::ok).unwrap_or_default())
@@ -113,17 +113,17 @@ impl Trace {
                 format!("time passes until {}.{:03}", until.as_secs(), until.subsec_millis())
             }
             Transition::Inject(who, deed) => {
-                format!("{} at {}", describe_fault(deed), self.wants(play, *who, serial))
+                format!("{} at {}", describe_fault(deed), self.describe_wanted(play, *who, serial))
             }
             Transition::InjectScripted(who, index) => {
                 let surprise = play.scenario().faults.get(*index);
                 let deed = surprise.map(|it| it.kind.to_string()).unwrap_or_default();
-                format!("{deed} (as told) at {}", self.wants(play, *who, serial))
+                format!("{deed} (as told) at {}", self.describe_wanted(play, *who, serial))
             }
         }
     }
 
-    fn wants(&self, play: &Execution, who: ProcessId, serial: u64) -> String {
+    fn describe_wanted(&self, play: &Execution, who: ProcessId, serial: u64) -> String {
         match play.machine.request(who) {
             Some(Request::Effect(effect)) => {
                 let name = |handle: u32| self.names.get(&(serial, handle)).cloned();
@@ -135,7 +135,7 @@ impl Trace {
         }
     }
 
-    fn learn(&mut self, serial: u64, effect: &Effect, outcome: Option<&Outcome>) {
+    fn record_handle(&mut self, serial: u64, effect: &Effect, outcome: Option<&Outcome>) {
         let (Effect::Open { place, .. }, Some(Ok(Answer::Handle(handle)))) = (effect, outcome)
         else {
             return;
@@ -160,7 +160,7 @@ fn actor(next: &Transition) -> Option<ProcessId> {
     }
 }
 
-fn is_surprise(next: &Transition) -> bool {
+fn is_fault(next: &Transition) -> bool {
     matches!(next, Transition::Inject(..) | Transition::InjectScripted(..))
 }
 

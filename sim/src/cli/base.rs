@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use hermes_sim::real::engine::Engine;
 use hermes_sim::scenario::world::S6Spec;
 
-use super::Usage;
+use super::UsageError;
 
 /// A Debian that the image is built on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,10 +41,10 @@ impl DebianBase {
 pub type Images = BTreeMap<&'static str, String>;
 
 /// The image of each.
-pub fn images(engine: &Engine, bases: &[DebianBase]) -> Result<Images, Usage> {
+pub fn images(engine: &Engine, bases: &[DebianBase]) -> Result<Images, UsageError> {
     let find = |base: &DebianBase| {
         let name = format!("hermes-test:{}", base.name());
-        let lacking = || Usage(format!("no image `{name}`: `./x docker-e2e` makes it"));
+        let lacking = || UsageError(format!("no image `{name}`: `./x docker-e2e` makes it"));
         engine.image(&name).map(|id| (base.name(), id)).ok_or_else(lacking)
     };
     bases.iter().map(find).collect()

@@ -14,7 +14,7 @@ use hermes_sim::scenario::{FaultSpec, Scenario, TaskAddress};
 
 use super::grounds::{self, Testbeds};
 use super::side_by_side::run_parallel;
-use super::{Usage, Verdict, files};
+use super::{UsageError, Verdict, files};
 
 /// Has a command crash, or be refused something, before each of its effects on real s6, or in real containers, and looks
 /// whether every promise holds afterwards.
@@ -102,12 +102,12 @@ struct CrashPointRun {
 
 /// One line of the table.
 struct CrashMatrixRow {
-    ground: String,
+    testbed: String,
     verb: CrashedCommand,
     effects: usize,
     planned: usize,
     /// Left out: a wait that looks more or less often leads past them.
-    unsure: usize,
+    unstable: usize,
     played: Vec<CrashPointRun>,
     seconds: f64,
 }
@@ -119,8 +119,8 @@ impl CrashMatrixRow {
 }
 
 /// Runs it.
-pub fn run(args: &CrashMatrixArgs) -> Result<Verdict, Usage> {
-    let grounds = Testbeds::take(&args.grounds, "cells")?;
+pub fn run(args: &CrashMatrixArgs) -> Result<Verdict, UsageError> {
+    let grounds = Testbeds::prepare(&args.grounds, "cells")?;
     let _ = std::fs::remove_dir_all(BROKEN); // of another run; there may be none
     let verbs = if args.verbs.is_empty() { CrashedCommand::value_variants() } else { &args.verbs };
     let mut lines = Vec::new();
@@ -132,17 +132,17 @@ pub fn run(args: &CrashMatrixArgs) -> Result<Verdict, Usage> {
             lines.push(line);
         }
     }
-    grounds.end(table(&lines))
+    grounds.finish(table(&lines))
 }
 
 /// What is found broken counts for nothing if nothing could be found.
-fn self_test_observer(ground: &Testbed) -> Result<(), Usage> {
+fn self_test_observer(ground: &Testbed) -> Result<(), UsageError> {
     let mut scenario = files::read_scenario(&CrashedCommand::Start.story())?;
     scenario.world.s6 = ground.s6();
-    let own = ground.part(&format!("{ground}-eyes"));
+    let own = ground.with_scratch(&format!("{ground}-eyes"));
     let seen = cells::self_test_observer(&own, &scenario, &CrashedCommand::Start.task());
-    grounds::clear(&own);
-    let seen = seen.map_err(|what| Usage(format!("the observer is blind: {what}")))?;
+    grounds::remove_leftovers(&own);
+    let seen = seen.map_err(|what| UsageError(format!("the observer is blind: {what}")))?;
     println!("{ground}: of {seen} kinds of damage done on purpose the observer saw all");
     Ok(())
 }
@@ -151,7 +151,7 @@ fn one_verb(
     args: &CrashMatrixArgs,
     ground: &Testbed,
     verb: CrashedCommand,
-) -> Result<CrashMatrixRow, Usage> {
+) -> Result<CrashMatrixRow, UsageError> {
     let began = Instant::now();
     let mut scenario = files::read_scenario(&verb.story())?;
     scenario.world.s6 = ground.s6();
@@ -161,16 +161,17 @@ fn one_verb(
     let calm = run_baseline(ground, &name, &scenario, &task)?;
     compare_with_simulation(&name, &scenario, &task, &calm)?;
     let other = self::run_baseline(ground, &name, &scenario, &task)?;
-    let pairs = pairs(args, verb, plan::cells(&calm.asked, &task, calm.scenario_start));
+    let pairs =
+        plan_crash_points(args, verb, plan::crash_points(&calm.asked, &task, calm.scenario_start));
     let (pairs, unsure): (Vec<_>, Vec<_>) =
-        pairs.into_iter().partition(|(it, _)| plan::comes_up(&it.at, &other.asked));
+        pairs.into_iter().partition(|(it, _)| plan::recurs(&it.at, &other.asked));
     let chosen =
         |index: &usize| hash::digest(&(args.seed, *index)) % u128::from(args.every.max(1)) == 0;
     let units: Vec<_> = pairs.iter().enumerate().filter(|(index, _)| chosen(index)).collect();
     let play = |(index, (surprise, after)): &(usize, &(FaultSpec, RecoveryAction))| {
-        let own = ground.part(&format!("{name}-{index}"));
+        let own = ground.with_scratch(&format!("{name}-{index}"));
         let ended = cells::run_crash_point(&own, &scenario, surprise, *after, &calm);
-        grounds::clear(&own);
+        grounds::remove_leftovers(&own);
         let cell = CrashPointRun { surprise: FaultSpec::clone(surprise), after: *after, ended };
         report_crash_point(args.full, &format!("{name}-{index}"), &cell);
         cell
@@ -182,7 +183,15 @@ fn one_verb(
     let seconds = began.elapsed().as_secs_f64();
     let (planned, unsure) = (pairs.len(), unsure.len());
     let ground = ground.to_string();
-    Ok(CrashMatrixRow { ground, verb, effects, planned, unsure, played, seconds })
+    Ok(CrashMatrixRow {
+        testbed: ground,
+        verb,
+        effects,
+        planned,
+        unstable: unsure,
+        played,
+        seconds,
+    })
 }
 
 fn run_baseline(
@@ -190,21 +199,21 @@ fn run_baseline(
     name: &str,
     scenario: &Scenario,
     task: &TaskAddress,
-) -> Result<BaselineRun, Usage> {
-    let own = ground.part(&format!("{name}-calm"));
+) -> Result<BaselineRun, UsageError> {
+    let own = ground.with_scratch(&format!("{name}-calm"));
     let calm = cells::run_baseline(&own, scenario, task);
-    grounds::clear(&own);
-    calm.map_err(|what| Usage(format!("{name}: the calm run does not hold: {what}")))
+    grounds::remove_leftovers(&own);
+    calm.map_err(|what| UsageError(format!("{name}: the calm run does not hold: {what}")))
 }
 
 /// What is tried, each with what comes after it.
-fn pairs(
+fn plan_crash_points(
     args: &CrashMatrixArgs,
     verb: CrashedCommand,
     cells: Vec<Vec<FaultSpec>>,
 ) -> Vec<(FaultSpec, RecoveryAction)> {
     let seed = usize::try_from(args.seed).unwrap_or_default();
-    let cells = if args.all { cells } else { plan::once_each(cells, seed) };
+    let cells = if args.all { cells } else { plan::one_errno_each(cells, seed) };
     let mut pairs = Vec::new();
     for (index, here) in cells.into_iter().enumerate() {
         for (number, surprise) in here.into_iter().enumerate() {
@@ -214,7 +223,7 @@ fn pairs(
             pairs.extend(afters.iter().map(|after| (surprise.clone(), *after)));
         }
     }
-    pairs.retain(|(it, after)| place(it, *after).contains(&args.only));
+    pairs.retain(|(it, after)| describe_crash_point(it, *after).contains(&args.only));
     pairs
 }
 
@@ -224,9 +233,9 @@ fn compare_with_simulation(
     scenario: &Arc<Scenario>,
     task: &TaskAddress,
     calm: &BaselineRun,
-) -> Result<(), Usage> {
-    let simulated = trace::simulated(scenario, task)
-        .map_err(|failure| Usage(format!("{name}, simulated: {}", failure.detail)))?;
+) -> Result<(), UsageError> {
+    let simulated = trace::simulated_effects(scenario, task)
+        .map_err(|failure| UsageError(format!("{name}, simulated: {}", failure.detail)))?;
     let story = &calm.asked[calm.scenario_start..];
     let real: Vec<_> =
         story.iter().filter(|it| it.task == *task).map(|it| it.effect.clone()).collect();
@@ -240,13 +249,13 @@ fn compare_with_simulation(
 }
 
 /// Where it befell, in the words of a scenario.
-fn place(surprise: &FaultSpec, after: RecoveryAction) -> String {
+fn describe_crash_point(surprise: &FaultSpec, after: RecoveryAction) -> String {
     let text = serde_json::to_string(surprise).unwrap_or_default();
     format!("{text}, then {}", format!("{after:?}").to_lowercase())
 }
 
 fn report_crash_point(full: bool, name: &str, cell: &CrashPointRun) {
-    let place = place(&cell.surprise, cell.after);
+    let place = describe_crash_point(&cell.surprise, cell.after);
     match &cell.ended {
         CrashPointOutcome::Broken(what) => {
             println!("\n{name} {place}: BROKEN: {what}\n");
@@ -265,7 +274,7 @@ fn report_crash_point(full: bool, name: &str, cell: &CrashPointRun) {
 fn table(lines: &[CrashMatrixRow]) -> Verdict {
     println!("\n on        verb       effects  cells  played   held  broken  skipped  seconds");
     lines.iter().for_each(|line| println!("{}", row(line)));
-    let unsure: usize = lines.iter().map(|it| it.unsure).sum();
+    let unsure: usize = lines.iter().map(|it| it.unstable).sum();
     println!(
         "\nSkipped: {unsure} that come up in one calm run and not in the other, and these, which did not in theirs:"
     );
@@ -282,8 +291,8 @@ fn table(lines: &[CrashMatrixRow]) -> Verdict {
 fn list(lines: &[CrashMatrixRow], is: impl Fn(&CrashPointOutcome) -> bool) {
     for line in lines {
         for cell in line.played.iter().filter(|it| is(&it.ended)) {
-            let place = place(&cell.surprise, cell.after);
-            println!("  {} {}: {place}", line.ground, line.verb.word());
+            let place = describe_crash_point(&cell.surprise, cell.after);
+            println!("  {} {}: {place}", line.testbed, line.verb.word());
         }
     }
 }
@@ -295,14 +304,14 @@ fn is_broken(ended: &CrashPointOutcome) -> bool {
 fn row(line: &CrashMatrixRow) -> String {
     format!(
         " {:<9} {:<10} {:>7} {:>6} {:>7} {:>6} {:>7} {:>8} {:>8.0}",
-        line.ground,
+        line.testbed,
         line.verb.word(),
         line.effects,
-        line.planned + line.unsure,
+        line.planned + line.unstable,
         line.played.len(),
         line.count(|it| *it == CrashPointOutcome::Held),
         line.count(is_broken),
-        line.unsure + line.count(|it| *it == CrashPointOutcome::NotReached),
+        line.unstable + line.count(|it| *it == CrashPointOutcome::NotReached),
         line.seconds
     )
 }

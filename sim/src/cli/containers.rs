@@ -8,13 +8,13 @@ use std::time::Instant;
 use clap::ValueEnum;
 use hermes_sim::check::search::{Budget, Explorer};
 use hermes_sim::real::engine::{self, Engine, ScenarioFailure};
-use hermes_sim::real::{wait, why_not};
+use hermes_sim::real::{skip_reason, wait};
 use hermes_sim::scenario::world::S6Spec;
 use hermes_sim::scenario::{CrashKind, MachineKind, Scenario};
 
 use super::base::{self, DebianBase, Images};
 use super::side_by_side::run_parallel;
-use super::{Usage, Verdict, files, outcome, rows};
+use super::{UsageError, Verdict, files, outcome, rows};
 
 /// Plays the scenarios in containers of the real image, on each Debian that it is built on.
 ///
@@ -42,7 +42,7 @@ pub struct ContainersArgs {
 /// What only a container shows, and the verbs: restarts, stops, signals from outside, two on one home, other people's
 /// files.
 const CI: [&str; 17] = [
-    "closed-two-containers",
+    "exhaustive-two-containers",
     "h16-gateway-ignores-term",
     "h17-container-made-anew",
     "h17-container-paused",
@@ -69,18 +69,18 @@ struct ContainerRun {
 }
 
 /// Runs it.
-pub fn run(args: &ContainersArgs) -> Result<Verdict, Usage> {
+pub fn run(args: &ContainersArgs) -> Result<Verdict, UsageError> {
     let began = Instant::now();
     let scenarios = chosen(args)?;
     let bases = if args.bases.is_empty() { DebianBase::value_variants() } else { &args.bases };
     let engine = Engine::connect(&std::process::id().to_string())?;
     let images = base::images(&engine, bases)?;
-    engine.heed_signals()?;
+    engine.interrupt_on_signals()?;
     let mut skipped = BTreeMap::new();
     let mut units = Vec::new();
     for base in bases {
         for scenario in &scenarios {
-            match why_not(scenario, MachineKind::Container) {
+            match skip_reason(scenario, MachineKind::Container) {
                 Some(why) => drop(skipped.insert(scenario.name.clone(), why)),
                 None if is_about(scenario, *base) => units.push((*base, scenario)),
                 None => {}
@@ -94,7 +94,7 @@ pub fn run(args: &ContainersArgs) -> Result<Verdict, Usage> {
     });
     engine.remove_run()?;
     if units.is_empty() {
-        return Err(Usage("none of these scenarios can be played here".to_owned()));
+        return Err(UsageError("none of these scenarios can be played here".to_owned()));
     }
     print_failures(&played, &skipped);
     if args.power_cuts.is_none() && !wait::is_interrupted() {
@@ -130,12 +130,14 @@ fn is_about(scenario: &Scenario, base: DebianBase) -> bool {
     scenario.world.s6 == S6Spec::default() || scenario.world.s6 == base.s6()
 }
 
-fn chosen(args: &ContainersArgs) -> Result<Vec<Scenario>, Usage> {
+fn chosen(args: &ContainersArgs) -> Result<Vec<Scenario>, UsageError> {
     let mut all = files::read_all(&args.files)?;
     if args.ci {
         all.retain(|scenario| CI.contains(&scenario.name.as_str()));
         if all.len() != CI.len() {
-            return Err(Usage("a story of the CI's list is not among the fixtures".to_owned()));
+            return Err(UsageError(
+                "a story of the CI's list is not among the fixtures".to_owned(),
+            ));
         }
     }
     match args.power_cuts {
@@ -162,7 +164,7 @@ fn print_failures(played: &[ContainerRun], skipped: &BTreeMap<String, String>) {
     for ContainerRun { name, base, held } in played {
         if let Err(broken) = held {
             println!("\n{name} on {}: {}", base.name(), broken.what);
-            println!("  more in {}", place(*base, name).display());
+            println!("  more in {}", failure_dir(*base, name).display());
         }
     }
     if !skipped.is_empty() {
@@ -180,13 +182,13 @@ fn play(
     scenario: &Scenario,
 ) -> ContainerRun {
     let name = scenario.name.clone();
-    let place = place(base, &name);
+    let place = failure_dir(base, &name);
     let _ = std::fs::remove_dir_all(&place); // of another run; there may be none
     let began = Instant::now();
     let held = engine::run_scenario(engine, &images[base.name()], base.name(), scenario);
     let took = began.elapsed();
     if let Err(broken) = &held {
-        if let Err(error) = keep(&place, scenario, broken) {
+        if let Err(error) = write_evidence(&place, scenario, broken) {
             eprintln!("hermes-sim: failed to write `{}`: {error}", place.display());
         }
     }
@@ -196,11 +198,15 @@ fn play(
 }
 
 /// Where it is told why a story did not hold.
-fn place(base: DebianBase, name: &str) -> PathBuf {
+fn failure_dir(base: DebianBase, name: &str) -> PathBuf {
     Path::new("target/docker-e2e").join(format!("{}-{name}", base.name()))
 }
 
-fn keep(place: &Path, scenario: &Scenario, broken: &ScenarioFailure) -> std::io::Result<()> {
+fn write_evidence(
+    place: &Path,
+    scenario: &Scenario,
+    broken: &ScenarioFailure,
+) -> std::io::Result<()> {
     std::fs::create_dir_all(place)?;
     std::fs::write(place.join("what"), format!("{}\n", broken.what))?;
     std::fs::write(place.join("story.json"), scenario.to_json())?;

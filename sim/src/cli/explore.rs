@@ -7,8 +7,9 @@ use hermes_sim::check::report::{self, ReportInput, ReportLimits};
 use hermes_sim::check::search::Budget;
 
 use super::budget::{SHRINK_RUNS, Size, TRACE_LINES};
-use super::unit::{SearchKind, SearchUnit, UnitResult};
-use super::{Usage, Verdict, files, run, table};
+use super::unit::{SearchUnit, UnitResult};
+use super::{UsageError, Verdict, files, run, table};
+use hermes_sim::check::search::SearchKind;
 
 /// Makes one search of one scenario, or all that it asks for.
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,7 @@ pub struct SearchArgs {
 }
 
 impl SearchArgs {
-    fn make(&self) -> Result<Vec<UnitResult>, Usage> {
+    fn run_searches(&self) -> Result<Vec<UnitResult>, UsageError> {
         let scenario = Arc::new(files::read_scenario(&self.file)?);
         let kinds =
             self.search.map_or_else(|| SearchKind::requested_by(&scenario), |kind| vec![kind]);
@@ -71,8 +72,8 @@ impl SearchArgs {
 }
 
 /// Runs `explore`.
-pub fn run(args: &ExploreArgs) -> Result<Verdict, Usage> {
-    let made = args.search_args.make()?;
+pub fn run(args: &ExploreArgs) -> Result<Verdict, UsageError> {
+    let made = args.search_args.run_searches()?;
     print!("{}", table::render(&made, 0));
     let lines = (!args.full).then_some(TRACE_LINES);
     let date = files::today();
@@ -96,8 +97,8 @@ pub fn run(args: &ExploreArgs) -> Result<Verdict, Usage> {
 }
 
 /// Runs `shrink`.
-pub fn shrink(args: &ShrinkArgs) -> Result<Verdict, Usage> {
-    let made = args.search_args.make()?;
+pub fn shrink(args: &ShrinkArgs) -> Result<Verdict, UsageError> {
+    let made = args.search_args.run_searches()?;
     let date = files::today();
     let first = made.iter().find_map(|made| Some((made, made.tally.findings.first()?)));
     let Some((made, found)) = first else {

@@ -8,7 +8,7 @@ use hermes_sim::real::wait;
 
 use super::base::{self, DebianBase};
 use super::real_s6::{self, ProgramBuild, RealMachineLease};
-use super::{Usage, Verdict};
+use super::{UsageError, Verdict};
 
 /// Which.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,17 +32,17 @@ pub struct Testbeds {
 
 impl Testbeds {
     /// Takes the place below `target` of this name.
-    pub fn take(args: &TestbedArgs, name: &str) -> Result<Self, Usage> {
+    pub fn prepare(args: &TestbedArgs, name: &str) -> Result<Self, UsageError> {
         if args.bases.is_empty() {
-            let seat = real_s6::take_for(ProgramBuild::Gated, &args.real, name)?;
+            let seat = real_s6::prepare(ProgramBuild::Gated, &args.real, name)?;
             let of =
                 seat.versions.iter().map(|version| TestbedKind::Namespaces(*version)).collect();
             return Ok(Self::new(seat, None, of));
         }
-        let seat = real_s6::take_bare(ProgramBuild::Gated, &args.real, name)?;
+        let seat = real_s6::prepare_without_roots(ProgramBuild::Gated, &args.real, name)?;
         let engine = Engine::connect(&std::process::id().to_string())?;
         let images = base::images(&engine, &args.bases)?;
-        engine.heed_signals()?;
+        engine.interrupt_on_signals()?;
         let image = |base: &DebianBase| {
             let id = images[base.name()].clone();
             TestbedKind::Containers(
@@ -66,20 +66,20 @@ impl Testbeds {
     }
 
     /// Takes away what is left; a run that was interrupted has shown nothing.
-    pub fn end(&self, verdict: Verdict) -> Result<Verdict, Usage> {
+    pub fn finish(&self, verdict: Verdict) -> Result<Verdict, UsageError> {
         if let Some(engine) = &self.engine {
             engine.remove_run()?;
         }
         match wait::is_interrupted() {
-            true => Err(Usage("interrupted".to_owned())),
+            true => Err(UsageError("interrupted".to_owned())),
             false => Ok(verdict),
         }
     }
 }
 
 /// Takes away what a machine left.
-pub fn clear(ground: &Testbed) {
-    if let Err(what) = ground.clear() {
+pub fn remove_leftovers(ground: &Testbed) {
+    if let Err(what) = ground.remove_leftovers() {
         eprintln!("hermes-sim: {what}");
     }
 }

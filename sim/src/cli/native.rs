@@ -9,7 +9,7 @@ use hermes_sim::scenario::world::S6Spec;
 use hermes_sim::scenario::{MachineKind, Scenario};
 
 use super::side_by_side::run_parallel;
-use super::{Usage, Verdict, files, outcome, real_s6};
+use super::{UsageError, Verdict, files, outcome, real_s6};
 
 /// Plays the scenarios on real s6, each in namespaces of its own, on the Debian of each version.
 ///
@@ -34,14 +34,14 @@ struct NativeRun {
 }
 
 /// Runs it.
-pub fn run(args: &NativeArgs) -> Result<Verdict, Usage> {
+pub fn run(args: &NativeArgs) -> Result<Verdict, UsageError> {
     let began = Instant::now();
     let scenarios = files::read_all(&args.files)?;
-    let seat = real_s6::take(&args.real, "native")?;
+    let seat = real_s6::prepare_shipped(&args.real, "native")?;
     let mut skipped = BTreeMap::new();
     let mut units = Vec::new();
     for scenario in &scenarios {
-        match real::why_not(scenario, MachineKind::S6) {
+        match real::skip_reason(scenario, MachineKind::S6) {
             Some(why) => drop(skipped.insert(scenario.name.clone(), why)),
             None => units.extend(versions(&seat.versions, scenario).map(|it| (it, scenario))),
         }
@@ -76,7 +76,7 @@ pub fn run(args: &NativeArgs) -> Result<Verdict, Usage> {
         began.elapsed().as_secs_f64()
     );
     if played.is_empty() {
-        return Err(Usage("none of these scenarios can be played here".to_owned()));
+        return Err(UsageError("none of these scenarios can be played here".to_owned()));
     }
     Ok(if broken == 0 { Verdict::Held } else { Verdict::Broken })
 }
@@ -92,7 +92,7 @@ fn play(parts: &MachinePaths, version: S6Spec, scenario: &Scenario) -> NativeRun
     let scratch = parts.scratch.join(format!("{}-{name}", real::version_name(version)));
     let own = MachinePaths { scratch: scratch.clone(), ..parts.clone() };
     let began = Instant::now();
-    let held = real::play(&own, version, scenario);
+    let held = real::run_scenario(&own, version, scenario);
     let took = began.elapsed();
     remove(&scratch);
     let verdict = if held.is_ok() { "held" } else { "BROKEN" };

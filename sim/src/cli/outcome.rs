@@ -7,7 +7,7 @@ use hermes_sim::real;
 use hermes_sim::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
-use super::Usage;
+use super::UsageError;
 
 const FOLDER: &str = "target/outcomes";
 
@@ -33,14 +33,14 @@ impl ScenarioOutcome {
 /// Of one machine, by the stories' names.
 pub type ScenarioOutcomes = BTreeMap<String, ScenarioOutcome>;
 
-fn place(machine: &str) -> PathBuf {
+fn outcome_file(machine: &str) -> PathBuf {
     Path::new(FOLDER).join(format!("{}.json", machine.replace(' ', "-")))
 }
 
 /// What is kept of a machine; nothing if nobody has played on it.
-pub fn read_outcomes(machine: &str) -> Result<ScenarioOutcomes, Usage> {
-    let path = place(machine);
-    let said = |error: &dyn std::fmt::Display| Usage(format!("`{}`: {error}", path.display()));
+pub fn read_outcomes(machine: &str) -> Result<ScenarioOutcomes, UsageError> {
+    let path = outcome_file(machine);
+    let said = |error: &dyn std::fmt::Display| UsageError(format!("`{}`: {error}", path.display()));
     match std::fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| said(&error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(ScenarioOutcomes::new()),
@@ -49,14 +49,14 @@ pub fn read_outcomes(machine: &str) -> Result<ScenarioOutcomes, Usage> {
 }
 
 /// Keeps these; what is known of other stories stays.
-pub fn store_outcomes(machine: &str, new: ScenarioOutcomes) -> Result<(), Usage> {
+pub fn store_outcomes(machine: &str, new: ScenarioOutcomes) -> Result<(), UsageError> {
     let mut all = read_outcomes(machine)?;
     all.extend(new);
-    let path = place(machine);
-    let text = serde_json::to_string_pretty(&all).map_err(|error| Usage(error.to_string()))?;
+    let path = outcome_file(machine);
+    let text = serde_json::to_string_pretty(&all).map_err(|error| UsageError(error.to_string()))?;
     std::fs::create_dir_all(FOLDER)
         .and_then(|()| std::fs::write(&path, text + "\n"))
-        .map_err(|error| Usage(format!("failed to write `{}`: {error}", path.display())))
+        .map_err(|error| UsageError(format!("failed to write `{}`: {error}", path.display())))
 }
 
 /// Keeps what came of all these: of those that were played whether they held, of the others why they were not.
@@ -65,7 +65,7 @@ pub fn store_all(
     scenarios: &[Scenario],
     played: &BTreeMap<&str, bool>,
     skipped: &BTreeMap<String, String>,
-) -> Result<(), Usage> {
+) -> Result<(), UsageError> {
     let of = |scenario: &Scenario| {
         let name = &scenario.name;
         let outcome = match (played.get(name.as_str()), skipped.get(name)) {

@@ -7,7 +7,7 @@ use hermes_sim::hash;
 use hermes_sim::scenario::Scenario;
 
 use super::outcome::{self, ScenarioOutcome, ScenarioOutcomes};
-use super::{Usage, Verdict, files};
+use super::{UsageError, Verdict, files};
 
 /// Writes the page that says of every story what came of it on every machine.
 ///
@@ -25,13 +25,13 @@ const MACHINES: [&str; 7] =
     ["simulated", "s6 2.11", "s6 2.13", "s6 2.15", "bookworm", "trixie", "sid"];
 
 /// Runs it. A story that did not hold, or was not run, is on the page, and in the exit code.
-pub fn run(args: &TableArgs) -> Result<Verdict, Usage> {
+pub fn run(args: &TableArgs) -> Result<Verdict, UsageError> {
     let scenarios = files::read_all(&[])?;
     let all = MACHINES.map(outcome::read_outcomes).into_iter().collect::<Result<Vec<_>, _>>()?;
     let text = page(&scenarios, &all);
     let path = args.page.display();
     std::fs::write(&args.page, &text)
-        .map_err(|error| Usage(format!("failed to write `{path}`: {error}")))?;
+        .map_err(|error| UsageError(format!("failed to write `{path}`: {error}")))?;
     let lacks = scenarios.iter().any(|it| all.iter().any(|of| is_lacking(of.get(&it.name))));
     println!("{path}: {} stories on {} machines", scenarios.len(), MACHINES.len());
     Ok(if lacks { Verdict::Broken } else { Verdict::Held })
@@ -98,8 +98,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_told_once_and_a_story_that_nobody_played_is_not_run() {
-        let text =
-            r#"{"name": "x", "fact": "x.", "runs_on": ["simulated"], "story": [{"settle": "1s"}]}"#;
+        let text = r#"{"name": "x", "summary": "x.", "runs_on": ["simulated"], "steps": [{"settle": "1s"}]}"#;
         let story = hermes_sim::scenario::load("x.json", text).expect("a scenario");
         let skipped = ScenarioOutcomes::from([(
             "x".to_owned(),

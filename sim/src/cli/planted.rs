@@ -15,7 +15,7 @@ use hermes_sim::scenario::Scenario;
 use self::hunt::{ControlRuns, HuntResult};
 use super::side_by_side::run_parallel;
 use super::unit::SearchUnit;
-use super::{Usage, Verdict, files, table};
+use super::{UsageError, Verdict, files, table};
 
 const HEAD: [&str; 8] =
     ["bug", "scenario", "search", "runs", "ms", "surprises", "promise", "takes out"];
@@ -43,13 +43,13 @@ pub struct PlantedArgs {
 }
 
 /// Runs it.
-pub fn run(args: &PlantedArgs) -> Result<Verdict, Usage> {
+pub fn run(args: &PlantedArgs) -> Result<Verdict, UsageError> {
     let (scenarios, _) = files::read_simulated(&[])?;
     if args.jobs == Some(0) {
-        return Err(Usage("--jobs must be at least 1".to_owned()));
+        return Err(UsageError("--jobs must be at least 1".to_owned()));
     }
     let asked: Vec<&PlantedBug> =
-        PLANTED_BUGS.iter().filter(|planted| is_asked(args, planted)).collect();
+        PLANTED_BUGS.iter().filter(|planted| is_selected(args, planted)).collect();
     let start = Instant::now();
     let control = ControlRuns::default();
     let rows = hunt_all(&asked, &scenarios, args, &control);
@@ -67,7 +67,7 @@ pub fn run(args: &PlantedArgs) -> Result<Verdict, Usage> {
     Ok(if is_blind || !broke.is_empty() { Verdict::Broken } else { Verdict::Held })
 }
 
-fn is_asked(args: &PlantedArgs, planted: &PlantedBug) -> bool {
+fn is_selected(args: &PlantedArgs, planted: &PlantedBug) -> bool {
     args.only.as_ref().is_none_or(|only| {
         planted.hazard.eq_ignore_ascii_case(only) || format!("{:?}", planted.bug).contains(only)
     })

@@ -7,7 +7,7 @@ use hermes_sim::real::{MachinePaths, version_name};
 use hermes_sim::scenario::world::S6Spec;
 use rustix::fs::{FlockOperation, flock};
 
-use super::Usage;
+use super::UsageError;
 
 /// Which real s6, and where its parts are.
 #[derive(Clone, Debug, clap::Args)]
@@ -49,7 +49,7 @@ pub enum ProgramBuild {
     Gated,
 }
 
-fn built(build: ProgramBuild) -> PathBuf {
+fn default_program(build: ProgramBuild) -> PathBuf {
     let folder = match build {
         ProgramBuild::Shipped => "static",
         ProgramBuild::Gated => "gate",
@@ -74,63 +74,66 @@ impl RealMachineLease {
 }
 
 /// Takes the place below `target` of this name, empty, for the program that is shipped.
-pub fn take(args: &RealS6Args, name: &str) -> Result<RealMachineLease, Usage> {
-    take_for(ProgramBuild::Shipped, args, name)
+pub fn prepare_shipped(args: &RealS6Args, name: &str) -> Result<RealMachineLease, UsageError> {
+    prepare(ProgramBuild::Shipped, args, name)
 }
 
 /// The same for a program of this build.
-pub fn take_for(
+pub fn prepare(
     build: ProgramBuild,
     args: &RealS6Args,
     name: &str,
-) -> Result<RealMachineLease, Usage> {
+) -> Result<RealMachineLease, UsageError> {
     let search = std::env::var_os("PATH").unwrap_or_default();
     for program in PROGRAMS {
         if !std::env::split_paths(&search).any(|dir| dir.join(program).is_file()) {
-            return Err(Usage(format!("no {program} here (Debian: util-linux, mount, perl-base)")));
+            return Err(UsageError(format!(
+                "no {program} here (Debian: util-linux, mount, perl-base)"
+            )));
         }
     }
-    let seat = take_bare(build, args, name)?;
+    let seat = prepare_without_roots(build, args, name)?;
     let mut roots = seat.versions.iter().map(|it| seat.parts.root(*it));
     match roots.find(|it| !it.is_dir()) {
         Some(missing) => {
             let missing = missing.display();
-            Err(Usage(format!("no `{missing}`: tests/roots.sh makes it (./x {name})")))
+            Err(UsageError(format!("no `{missing}`: tests/roots.sh makes it (./x {name})")))
         }
         None => Ok(seat),
     }
 }
 
 /// The same where no root of a version is needed.
-pub fn take_bare(
+pub fn prepare_without_roots(
     build: ProgramBuild,
     args: &RealS6Args,
     name: &str,
-) -> Result<RealMachineLease, Usage> {
+) -> Result<RealMachineLease, UsageError> {
     if !rustix::process::geteuid().is_root() {
-        return Err(Usage("needs root, to make namespaces and to look into them".to_owned()));
+        return Err(UsageError("needs root, to make namespaces and to look into them".to_owned()));
     }
     let versions = if args.versions.is_empty() { ALL.to_vec() } else { args.versions.clone() };
     let absolute = |path: &PathBuf| {
-        std::path::absolute(path).map_err(|error| Usage(format!("{}: {error}", path.display())))
+        std::path::absolute(path)
+            .map_err(|error| UsageError(format!("{}: {error}", path.display())))
     };
     let parts = MachinePaths {
         roots: absolute(&args.roots)?,
-        program: absolute(&args.program.clone().unwrap_or_else(|| built(build)))?,
+        program: absolute(&args.program.clone().unwrap_or_else(|| default_program(build)))?,
         scratch: absolute(&PathBuf::from("target").join(name))?,
     };
     if !parts.program.is_file() {
         let missing = parts.program.display();
-        return Err(Usage(format!("no program `{missing}` (./x {name} builds it)")));
+        return Err(UsageError(format!("no program `{missing}` (./x {name} builds it)")));
     }
-    is_as_wanted(&parts.program, build)?;
+    check_build(&parts.program, build)?;
     let lock = empty(&parts)?;
     Ok(RealMachineLease { parts, versions, _lock: lock })
 }
 
 /// A program of another build is not what is asked about.
-fn is_as_wanted(program: &Path, build: ProgramBuild) -> Result<(), Usage> {
-    let text = std::fs::read(program).map_err(|error| Usage(error.to_string()))?;
+fn check_build(program: &Path, build: ProgramBuild) -> Result<(), UsageError> {
+    let text = std::fs::read(program).map_err(|error| UsageError(error.to_string()))?;
     let holds = |witness: &[u8]| text.windows(witness.len()).any(|it| it == witness);
     let why = match (holds(PLANTED), holds(GATE), build) {
         (true, ..) => "was built with planted bugs: it is not the shipped one",
@@ -138,17 +141,17 @@ fn is_as_wanted(program: &Path, build: ProgramBuild) -> Result<(), Usage> {
         (_, false, ProgramBuild::Gated) => "was built without a gate: nobody can be asked",
         _ => return Ok(()),
     };
-    Err(Usage(format!("the program {why}")))
+    Err(UsageError(format!("the program {why}")))
 }
 
 /// Empties the scratch directory, under a lock that is held as long as the file is open.
-fn empty(parts: &MachinePaths) -> Result<File, Usage> {
+fn empty(parts: &MachinePaths) -> Result<File, UsageError> {
     let scratch = &parts.scratch;
-    let usage = |error: std::io::Error| Usage(format!("`{}`: {error}", scratch.display()));
+    let usage = |error: std::io::Error| UsageError(format!("`{}`: {error}", scratch.display()));
     std::fs::create_dir_all(scratch).map_err(usage)?;
     let lock = File::create(scratch.with_extension("lock")).map_err(usage)?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| Usage(format!("another run is at work in `{}`", scratch.display())))?;
+        .map_err(|_| UsageError(format!("another run is at work in `{}`", scratch.display())))?;
     std::fs::remove_dir_all(scratch).map_err(usage)?;
     std::fs::create_dir_all(scratch).map_err(usage)?;
     Ok(lock)

@@ -8,7 +8,7 @@ use hermes_sim::check::report::{promises, retrace_with_source};
 use hermes_sim::check::trace::Trace;
 use hermes_sim::scenario::MachineKind;
 
-use super::{Usage, Verdict, files};
+use super::{UsageError, Verdict, files};
 
 /// Plays a scenario or a regression with its own surprises, and prints what happens, one line an event.
 ///
@@ -26,10 +26,10 @@ pub struct ReplayArgs {
 }
 
 /// Runs it.
-pub fn run(args: &ReplayArgs) -> Result<Verdict, Usage> {
+pub fn run(args: &ReplayArgs) -> Result<Verdict, UsageError> {
     let scenario = Arc::new(files::read_scenario(&args.file)?);
     if !scenario.runs_on.contains(&MachineKind::Simulated) {
-        return Err(Usage(format!("`{}` is not for the simulated machine", scenario.name)));
+        return Err(UsageError(format!("`{}` is not for the simulated machine", scenario.name)));
     }
     let mut trace = Trace::new(args.last);
     let (ended, source) = retrace_with_source(&scenario, &mut trace);

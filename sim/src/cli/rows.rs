@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 /// Each of them is to be seen in a container.
-const ROWS: [&str; 36] = [
+const CONTAINER_HAZARDS: [&str; 36] = [
     "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15",
     "H1", "H2", "H12", "H14", "H16", "H17", "H18", "H20", "H24", "H25", "H30", "H32", "H34", "H35",
     "H36", "H42", "H43", "H44", "H48", "H49", "H50",
 ];
 
 /// What a story cannot say is a test of its own.
-const TESTS: [(&str, &str); 2] =
+const TESTED_ELSEWHERE: [(&str, &str); 2] =
     [("H25", "safety::hermes_cannot_make_root_run_anything"), ("R15", "machine::eventually")];
 
 /// What is asked of the image, and of no row: `docker run` with other words.
-const FACTS: [(&str, &str); 5] = [
+const IMAGE_FACTS: [(&str, &str); 5] = [
     ("--read-only", "run::a_read_only_container_works"),
     ("--init", "run::under_an_init_of_the_engines_it_says_what_is_wrong"),
     ("--user", "command::a_container_started_as_hermes_works_too"),
@@ -24,14 +24,17 @@ const FACTS: [(&str, &str); 5] = [
 
 /// In words, for the end of a run of all stories: `played` are the rows of those that were played.
 pub fn render_coverage(played: &BTreeSet<&str>) -> String {
-    let by_test = |row: &str| TESTS.iter().any(|(it, _)| *it == row);
-    let by_story = ROWS.iter().filter(|row| played.contains(*row)).count();
-    let lacking: Vec<&str> =
-        ROWS.into_iter().filter(|row| !played.contains(row) && !by_test(row)).collect();
-    let mut text = format!("Rows for a container: {}; {by_story} have a story here", ROWS.len());
+    let by_test = |row: &str| TESTED_ELSEWHERE.iter().any(|(it, _)| *it == row);
+    let by_story = CONTAINER_HAZARDS.iter().filter(|row| played.contains(*row)).count();
+    let lacking: Vec<&str> = CONTAINER_HAZARDS
+        .into_iter()
+        .filter(|row| !played.contains(row) && !by_test(row))
+        .collect();
+    let mut text =
+        format!("Rows for a container: {}; {by_story} have a story here", CONTAINER_HAZARDS.len());
     text += &format!("; nothing shows {}\n", or_none(&lacking));
     text += "In tests/docker:\n";
-    for (what, test) in TESTS.iter().chain(&FACTS) {
+    for (what, test) in TESTED_ELSEWHERE.iter().chain(&IMAGE_FACTS) {
         text += &format!("  {what}: {test}\n");
     }
     text
@@ -48,7 +51,7 @@ mod tests {
     #[test]
     fn every_test_that_is_named_exists() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/docker");
-        for (what, test) in TESTS.iter().chain(&FACTS) {
+        for (what, test) in TESTED_ELSEWHERE.iter().chain(&IMAGE_FACTS) {
             let (file, name) = test.split_once("::").expect("a file and a name");
             let text = std::fs::read_to_string(format!("{folder}/{file}.rs")).expect("the file");
             assert!(text.contains(&format!("fn {name}(")), "{what}: no {test}");
@@ -57,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_row_that_nothing_shows_is_named() {
-        let all = BTreeSet::from(ROWS);
+        let all = BTreeSet::from(CONTAINER_HAZARDS);
         assert!(render_coverage(&all).contains("36 have a story here; nothing shows none"));
         let some = all.iter().copied().filter(|row| *row != "H25" && *row != "H43").collect();
         assert!(render_coverage(&some).contains("34 have a story here; nothing shows H43"));

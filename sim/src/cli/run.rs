@@ -13,8 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::budget::{REPORTS, SHRINK_RUNS, Size, TRACE_LINES};
 use super::outcome::{self, ScenarioOutcome};
-use super::unit::{SearchKind, SearchUnit, UnitResult};
-use super::{Usage, Verdict, files, table};
+use super::unit::{SearchUnit, UnitResult};
+use super::{UsageError, Verdict, files, table};
+use hermes_sim::check::search::SearchKind;
 
 /// Makes every search that the scenarios ask for: calm and laws always; crash matrix and recovery, surprises and closed as
 /// `search` says.
@@ -52,10 +53,10 @@ pub struct RunArgs {
 }
 
 /// Runs it.
-pub fn run(args: &RunArgs) -> Result<Verdict, Usage> {
+pub fn run(args: &RunArgs) -> Result<Verdict, UsageError> {
     let (scenarios, others) = files::read_simulated(&args.files)?;
     if args.jobs == Some(0) {
-        return Err(Usage("--jobs must be at least 1".to_owned()));
+        return Err(UsageError("--jobs must be at least 1".to_owned()));
     }
     let units = units(args, &scenarios);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -63,7 +64,7 @@ pub fn run(args: &RunArgs) -> Result<Verdict, Usage> {
     let lines = (!args.full).then_some(TRACE_LINES);
     // One search of many does not say what came of a story.
     if args.search.is_none() {
-        keep(&scenarios, &made)?;
+        store_outcomes(&scenarios, &made)?;
     }
     let reports = reports(&made, args.reports, args.seed, lines);
     match args.json {
@@ -73,13 +74,13 @@ pub fn run(args: &RunArgs) -> Result<Verdict, Usage> {
             print!("{}", table::failures(&made, &reports));
         }
     }
-    let is_all_reached = marks(args, &made);
+    let is_all_reached = report_marks(args, &made);
     let is_green = made.iter().all(UnitResult::holds) && is_all_reached;
     Ok(if is_green { Verdict::Held } else { Verdict::Broken })
 }
 
 /// A story held if all of its searches did.
-fn keep(scenarios: &[Arc<Scenario>], made: &[UnitResult]) -> Result<(), Usage> {
+fn store_outcomes(scenarios: &[Arc<Scenario>], made: &[UnitResult]) -> Result<(), UsageError> {
     let of = |scenario: &Arc<Scenario>| {
         let mut searches = made.iter().filter(|it| it.unit.scenario.name == scenario.name);
         (scenario.name.clone(), ScenarioOutcome::from_held(searches.all(UnitResult::holds)))
@@ -88,7 +89,7 @@ fn keep(scenarios: &[Arc<Scenario>], made: &[UnitResult]) -> Result<(), Usage> {
 }
 
 /// Says which protections no search reached; where every scenario was searched, there must be none.
-fn marks(args: &RunArgs, made: &[UnitResult]) -> bool {
+fn report_marks(args: &RunArgs, made: &[UnitResult]) -> bool {
     let reached: BTreeSet<&str> = made.iter().flat_map(|made| made.marks.iter().copied()).collect();
     let never: Vec<&str> =
         probe::MARKS.into_iter().filter(|mark| !reached.contains(mark)).collect();
@@ -130,7 +131,7 @@ pub fn run_units(units: Vec<SearchUnit>, jobs: usize) -> Vec<UnitResult> {
                 while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let (unit, slot) = (&units[index], &slots[index]);
                     let made = unit.clone().run();
-                    say(progress.as_ref(), &made);
+                    report_progress(progress.as_ref(), &made);
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
                 }
             });
@@ -156,7 +157,7 @@ fn progress(units: usize) -> Option<ProgressBar> {
     Some(bar)
 }
 
-fn say(progress: Option<&ProgressBar>, made: &UnitResult) {
+fn report_progress(progress: Option<&ProgressBar>, made: &UnitResult) {
     let (name, search) = (&made.unit.scenario.name, made.unit.kind.name());
     match progress {
         Some(bar) => {

@@ -8,7 +8,7 @@ use hermes_sim::scenario::MachineKind;
 
 use super::grounds::{self, Testbeds};
 use super::side_by_side::run_parallel;
-use super::{Usage, Verdict, files};
+use super::{UsageError, Verdict, files};
 
 /// Replays stories with surprises on real s6, or in real containers: kills, refusals and interleavings, each at its
 /// address.
@@ -23,15 +23,15 @@ pub struct FaultReplayArgs {
 }
 
 /// Runs it.
-pub fn run(args: &FaultReplayArgs) -> Result<Verdict, Usage> {
+pub fn run(args: &FaultReplayArgs) -> Result<Verdict, UsageError> {
     let began = Instant::now();
     let scenarios = files::read_all(&args.files)?;
     let with = scenarios.iter().filter(|it| !it.faults.is_empty());
-    let grounds = Testbeds::take(&args.grounds, "surprises")?;
+    let grounds = Testbeds::prepare(&args.grounds, "surprises")?;
     let machine = if grounds.are_containers() { MachineKind::Container } else { MachineKind::S6 };
     let (mut units, mut skipped) = (Vec::new(), 0);
     for scenario in with {
-        match cells::why_not(scenario, machine) {
+        match cells::skip_reason(scenario, machine) {
             None => units.extend(grounds.all.iter().map(|ground| (ground, scenario))),
             Some(why) => {
                 skipped += 1;
@@ -44,9 +44,9 @@ pub fn run(args: &FaultReplayArgs) -> Result<Verdict, Usage> {
             return None;
         }
         let name = format!("{ground} {}", scenario.name);
-        let own = ground.part(&name.replace(' ', "-"));
-        let held = cells::replay(&own, scenario);
-        grounds::clear(&own);
+        let own = ground.with_scratch(&name.replace(' ', "-"));
+        let held = cells::replay_faults(&own, scenario);
+        grounds::remove_leftovers(&own);
         match held {
             Ok(()) => println!("{name}: held"),
             Err(ref what) => println!("\n{name}: BROKEN: {what}\n"),
@@ -61,7 +61,7 @@ pub fn run(args: &FaultReplayArgs) -> Result<Verdict, Usage> {
         began.elapsed().as_secs_f64()
     );
     if units.is_empty() {
-        return Err(Usage("none of these stories can be replayed here".to_owned()));
+        return Err(UsageError("none of these stories can be replayed here".to_owned()));
     }
-    grounds.end(if broken == 0 { Verdict::Held } else { Verdict::Broken })
+    grounds.finish(if broken == 0 { Verdict::Held } else { Verdict::Broken })
 }

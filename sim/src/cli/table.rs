@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use hermes_sim::check::report::Report;
 use serde_json::{Value, json};
 
-use super::unit::{SearchKind, UnitResult};
+use super::unit::UnitResult;
+use hermes_sim::check::search::SearchKind;
 
 const HEAD: [&str; 10] = [
     "scenario",
@@ -91,7 +92,7 @@ fn totals(made: &[UnitResult], others: usize) -> Vec<String> {
             lines.push(format!("{what} of {name}: {cells} cells tried, {state}"));
         }
     }
-    lines.extend(compared(made));
+    lines.extend(relation_rows(made));
     let sum = |of: fn(&UnitResult) -> u64| made.iter().map(of).sum::<u64>();
     let green = made.iter().filter(|made| made.holds()).count();
     let scenarios: BTreeSet<&str> =
@@ -117,7 +118,7 @@ fn totals(made: &[UnitResult], others: usize) -> Vec<String> {
 }
 
 /// How often each promise about several runs was looked at, and in how many scenarios.
-fn compared(made: &[UnitResult]) -> Vec<String> {
+fn relation_rows(made: &[UnitResult]) -> Vec<String> {
     let asked =
         |promise: &str, made: &UnitResult| made.tally.relations_checked.get(promise).copied();
     let told = [

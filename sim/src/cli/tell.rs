@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use hermes_sim::check::report::promises;
 use hermes_sim::scenario::{Invariant, Scenario};
 
-use super::unit::SearchKind;
-use super::{Usage, Verdict, files, table};
+use super::{UsageError, Verdict, files, table};
+use hermes_sim::check::search::SearchKind;
 
 /// Lists the scenarios of the simulated machine: name, hazard, searches, and the first sentence of the fact.
 #[derive(Debug, clap::Args)]
@@ -23,13 +23,13 @@ pub struct ExplainArgs {
 }
 
 /// Runs `list`.
-pub fn list(args: &ListArgs) -> Result<Verdict, Usage> {
+pub fn list(args: &ListArgs) -> Result<Verdict, UsageError> {
     let (scenarios, others) = files::read_simulated(&args.files)?;
     let rows: Vec<Vec<String>> = scenarios
         .iter()
         .map(|scenario| {
             let hazard = scenario.hazard.clone().unwrap_or_else(|| "-".to_owned());
-            vec![format!("{:<46}", scenario.name), format!("{hazard:<4} {}", said(scenario))]
+            vec![format!("{:<46}", scenario.name), format!("{hazard:<4} {}", one_line(scenario))]
         })
         .collect();
     print!("{}", table::align(&["scenario", "hazard, searches, fact"], &rows));
@@ -37,7 +37,7 @@ pub fn list(args: &ListArgs) -> Result<Verdict, Usage> {
     Ok(Verdict::Held)
 }
 
-fn said(scenario: &Scenario) -> String {
+fn one_line(scenario: &Scenario) -> String {
     let kinds: Vec<&str> =
         SearchKind::requested_by(scenario).into_iter().map(SearchKind::name).collect();
     let sentence = scenario.summary.split_inclusive(". ").next().unwrap_or_default();
@@ -45,7 +45,7 @@ fn said(scenario: &Scenario) -> String {
 }
 
 /// Runs `explain`.
-pub fn explain(args: &ExplainArgs) -> Result<Verdict, Usage> {
+pub fn explain(args: &ExplainArgs) -> Result<Verdict, UsageError> {
     let asked = args.name.to_uppercase();
     if let Some(promise) = Invariant::ALL.into_iter().find(|promise| promise.to_string() == asked) {
         let (text, reason) = promises::explain(promise);
@@ -61,7 +61,7 @@ pub fn explain(args: &ExplainArgs) -> Result<Verdict, Usage> {
     }
     match is_known {
         true => Ok(Verdict::Held),
-        false => Err(Usage(format!(
+        false => Err(UsageError(format!(
             "`{}` is no promise (S1 to S14, L1 to L7), and no scenario tells of such a hazard",
             args.name
         ))),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hermes::host::effect::Signal as RawSignal;
 
-use super::tasks::{profile_of, words};
+use super::tasks::{arguments, profile_of};
 use super::{Failure, expect};
 use crate::machine::Machine;
 use crate::machine::disk::{NodeBody, NodeId};
@@ -33,53 +33,56 @@ pub(super) fn uid(user: User) -> u32 {
 }
 
 /// Carries a step out.
-pub(super) fn act(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
+pub(super) fn perform_step(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
     let world = &mut machine.world;
     match step {
         Step::Signal(it) => {
             let container = ContainerId(it.container.0);
-            let Some(who) = find(world, container, &it.to) else {
-                return Err(expect::failure("a step", format!("no process is `{}`", it.to)));
+            let Some(who) = find_process(world, container, &it.to) else {
+                return Err(expect::expectation_failure(
+                    "a step",
+                    format!("no process is `{}`", it.to),
+                ));
             };
             machine.send_signal(who, signal(it.signal));
         }
         Step::S6Svc(it) => {
             let container = ContainerId(it.container.0);
             let dir = format!("/run/service/gateway-{}", it.profile);
-            behind_our_back(world, container, "s6-svc", [it.options.clone(), dir])?;
+            run_s6_tool(world, container, "s6-svc", [it.options.clone(), dir])?;
         }
         Step::S6Svscanctl(it) => {
             let container = ContainerId(it.container.0);
             let words = [it.options.clone(), "/run/service".to_owned()];
-            behind_our_back(world, container, "s6-svscanctl", words)?;
+            run_s6_tool(world, container, "s6-svscanctl", words)?;
         }
         Step::HostStop(it) => {
             if !hosts::tools::stop_service(world, ContainerId(it.container.0), &it.profile.0) {
                 let what = format!("no host's tool could stop {}", it.profile);
-                return Err(expect::failure("a step", what));
+                return Err(expect::expectation_failure("a step", what));
             }
         }
-        Step::Write(it) => put(world, &it.write, &it.file),
+        Step::Write(it) => put_file(world, &it.write, &it.file),
         Step::Remove(it) => {
-            let (root, path) = place(&it.remove);
+            let (root, path) = disk_path(&it.remove);
             for node in world.disk.remove(root, &path) {
                 world.disk.release_node(node);
             }
         }
         Step::Move(it) => {
             copy(world, &it.from, &it.to)?;
-            let (root, path) = place(&it.from);
+            let (root, path) = disk_path(&it.from);
             for node in world.disk.remove(root, &path) {
                 world.disk.release_node(node);
             }
         }
         Step::Copy(it) => copy(world, &it.copy, &it.to)?,
         Step::Chmod(it) => {
-            let (node, status) = status(world, &it.chmod)?;
+            let (node, status) = node_status(world, &it.chmod)?;
             world.disk.set_status_durably(node, it.mode.0, status.uid, status.gid);
         }
         Step::Chown(it) => {
-            let (node, status) = status(world, &it.chown)?;
+            let (node, status) = node_status(world, &it.chown)?;
             world.disk.set_status_durably(node, status.mode, uid(it.owner), uid(it.owner));
         }
         Step::Disk(it) => {
@@ -116,7 +119,7 @@ pub(super) fn signal(signal: SignalName) -> RawSignal {
 }
 
 /// The device root and path of an address: absolute ones are the first container's own.
-fn place(address: &str) -> (NodeId, PathBuf) {
+fn disk_path(address: &str) -> (NodeId, PathBuf) {
     let home = format!("{HOME}/");
     let below = address.strip_prefix(&home).unwrap_or(address);
     match below.strip_prefix('/') {
@@ -131,8 +134,8 @@ fn place(address: &str) -> (NodeId, PathBuf) {
 }
 
 /// Puts a file of the scenario where it says.
-pub(super) fn put(world: &mut World, address: &str, node: &FileSpec) {
-    let (root, path) = place(address);
+pub(super) fn put_file(world: &mut World, address: &str, node: &FileSpec) {
+    let (root, path) = disk_path(address);
     let owner = uid(node.owner);
     let mode = |usual| node.mode.map_or(usual, |mode| mode.0);
     let disk = &mut world.disk;
@@ -140,7 +143,7 @@ pub(super) fn put(world: &mut World, address: &str, node: &FileSpec) {
         FileContent::File(bytes) => disk.put_file(root, &path, bytes, mode(0o644), owner, owner),
         FileContent::Link(target) => disk.put_link(root, &path, target, owner, owner),
         FileContent::HardLink(other) => {
-            let (root, other) = place(other);
+            let (root, other) = disk_path(other);
             disk.put_hard_link(root, &other, &path)
         }
         FileContent::Dir => disk.put_dir(root, &path, mode(0o755), owner, owner),
@@ -173,23 +176,23 @@ pub fn to_behaviour(lines: &ProgramSpec) -> user_program::Behaviour {
 
 /// What lies at an address.
 pub(super) fn find_node(world: &World, address: &str) -> Option<NodeId> {
-    let (root, path) = place(address);
+    let (root, path) = disk_path(address);
     let none = std::collections::BTreeMap::new();
     world.disk.peek(root, &none, &Path::new("/").join(path))
 }
 
-fn status(
+fn node_status(
     world: &World,
     address: &str,
 ) -> Result<(NodeId, crate::machine::disk::NodeStatus), Failure> {
     let node = find_node(world, address);
     let found = node.and_then(|id| Some((id, world.disk.node(id)?.status)));
-    found.ok_or_else(|| expect::failure("a step", format!("there is no `{address}`")))
+    found.ok_or_else(|| expect::expectation_failure("a step", format!("there is no `{address}`")))
 }
 
 fn copy(world: &mut World, from: &str, to: &str) -> Result<(), Failure> {
-    let (node, _) = status(world, from)?;
-    let (root, path) = place(to);
+    let (node, _) = node_status(world, from)?;
+    let (root, path) = disk_path(to);
     copy_node(world, node, root, &path);
     Ok(())
 }
@@ -212,19 +215,23 @@ fn copy_node(world: &mut World, node: NodeId, root: NodeId, to: &Path) {
 }
 
 /// Whom a step means.
-fn find(world: &World, container: ContainerId, target: &ProcessAddress) -> Option<ProcessId> {
+fn find_process(
+    world: &World,
+    container: ContainerId,
+    target: &ProcessAddress,
+) -> Option<ProcessId> {
     let inside = world.container(container).processes.iter();
     let mut alive = inside.filter(|(_, process)| process.is_alive());
     let found = match target {
         ProcessAddress::Init => Some((&1, world.container(container).processes.get(&1)?)),
         ProcessAddress::Gateway(name) => alive.find(|(_, process)| {
-            let words = words(process);
+            let words = arguments(process);
             matches!(process.body, ProcessBody::Task(_))
                 && words.windows(2).any(|two| two == ["gateway", "run"])
                 && profile_of(&words).as_ref() == Some(&name.0)
         }),
         ProcessAddress::Child(name) => {
-            let gateway = find(world, container, &ProcessAddress::Gateway(name.clone()))?;
+            let gateway = find_process(world, container, &ProcessAddress::Gateway(name.clone()))?;
             alive.find(|(_, process)| process.parent == gateway.pid)
         }
         ProcessAddress::Supervisor(name) => {
@@ -245,7 +252,7 @@ fn find(world: &World, container: ContainerId, target: &ProcessAddress) -> Optio
             let mut all = world.container(container).processes.iter();
             let (&supervisor, _) = all.find(|(_, process)| {
                 matches!(process.body, ProcessBody::Supervise(_))
-                    && words(process).contains(&"main")
+                    && arguments(process).contains(&"main")
             })?;
             alive.find(|(_, process)| process.parent == supervisor)
         }
@@ -255,22 +262,22 @@ fn find(world: &World, container: ContainerId, target: &ProcessAddress) -> Optio
 
 fn supervises(process: &crate::machine::process::Process, name: &ProfileName, log: &str) -> bool {
     let own = format!("gateway-{name}{log}");
-    matches!(process.body, ProcessBody::Supervise(_)) && words(process).contains(&own.as_str())
+    matches!(process.body, ProcessBody::Supervise(_)) && arguments(process).contains(&own.as_str())
 }
 
 /// One of s6's tools, as whoever owns the tree.
-fn behind_our_back(
+fn run_s6_tool(
     world: &mut World,
     container: ContainerId,
     tool: &str,
     args: [String; 2],
 ) -> Result<(), Failure> {
-    let Some(who) = find(world, container, &ProcessAddress::Svscan) else {
-        return Err(expect::failure("a step", "no s6-svscan runs"));
+    let Some(who) = find_process(world, container, &ProcessAddress::Svscan) else {
+        return Err(expect::expectation_failure("a step", "no s6-svscan runs"));
     };
     let args = args.map(OsString::from);
     match tools::run(world, who, tool, &args) {
         Some(_) => Ok(()),
-        None => Err(expect::failure("a step", format!("no such tool: {tool}"))),
+        None => Err(expect::expectation_failure("a step", format!("no such tool: {tool}"))),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hermes::host::effect::Signal;
 
-use super::{Execution, Failure, Fault, Sticky};
+use super::{Execution, Failure, Fault, StickyError};
 use crate::machine::runtime;
 use crate::machine::touched;
 use crate::machine::world::{ContainerId, ContainerPhase, ProcessId};
@@ -13,7 +13,7 @@ use crate::replay::Request;
 use crate::scenario::{EffectKind, Span, TaskAddress};
 
 impl Execution {
-    pub(super) fn befall(&mut self, who: ProcessId, deed: &Fault) -> Result<(), Failure> {
+    pub(super) fn inject(&mut self, who: ProcessId, deed: &Fault) -> Result<(), Failure> {
         self.is_fault_free = false;
         match (deed, self.machine.world.process(who)) {
             (Fault::FailEffect(_) | Fault::FailEffectForGood(_), Some(process)) => {
@@ -36,7 +36,7 @@ impl Execution {
             Fault::Suspend(time) => self.suspend(*time),
             Fault::FailEffect(errno) => {
                 let moved = self.machine.refuse(who, *errno);
-                self.moved(&moved)?;
+                self.record_moved(&moved)?;
             }
             Fault::FailEffectForGood(errno) => {
                 let serial = self.machine.world.process(who).map(|process| process.serial);
@@ -50,10 +50,11 @@ impl Execution {
                     ) {
                         self.monitor.boot_was_refused(&self.machine.world);
                     }
-                    self.sticky = Some(Sticky { serial, kind, touches: None, errno: *errno });
+                    self.sticky_error =
+                        Some(StickyError { serial, kind, touches: None, errno: *errno });
                 }
                 let moved = self.machine.refuse(who, *errno);
-                self.moved(&moved)?;
+                self.record_moved(&moved)?;
             }
         }
         Ok(())
@@ -62,8 +63,8 @@ impl Execution {
     /// The machine sleeps. Both its clocks count that; whoever watches the story sleeps, too.
     fn suspend(&mut self, time: Duration) {
         self.machine.advance_to(self.machine.world.clock.boot + time);
-        for doing in &mut self.doing {
-            doing.put_off(time);
+        for doing in &mut self.step_progress {
+            doing.extend_deadline(time);
         }
     }
 

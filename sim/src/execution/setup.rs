@@ -26,16 +26,16 @@ impl Execution {
         let mut play = Self {
             scenario: Arc::clone(scenario),
             machine: Machine::new(world),
-            at: scenario.steps.len(),
-            doing: Vec::new(),
-            current: None,
+            step_index: scenario.steps.len(),
+            step_progress: Vec::new(),
+            last_process: None,
             commands: Arc::default(),
-            sticky: None,
-            met: ScriptedFaultProgress::of(&scenario.faults),
+            sticky_error: None,
+            fault_progress: ScriptedFaultProgress::new(&scenario.faults),
             restarting: Vec::new(),
             monitor: watch,
             is_fault_free: true,
-            missed: None,
+            missed_expectation: None,
             transition_count: 0,
             effect_count: 0,
             digest: 0,
@@ -46,7 +46,7 @@ impl Execution {
             play.settle(words::Span::seconds(60).0)?;
             play.monitor.check_after_boot(&play.machine.world)?;
         }
-        play.at = 0;
+        play.step_index = 0;
         Ok(play)
     }
 
@@ -139,7 +139,7 @@ fn volume(world: &mut World, scenario: &Scenario) {
             put("gateway.toml", config);
         }
         for (path, node) in &profile.files {
-            acts::put(world, &dir.join(path).to_string_lossy(), node);
+            acts::put_file(world, &dir.join(path).to_string_lossy(), node);
         }
     }
     // A file before its other names.
@@ -147,7 +147,7 @@ fn volume(world: &mut World, scenario: &Scenario) {
     let (names, files): (Vec<_>, Vec<_>) =
         scenario.world.files.iter().partition(|(_, node)| is_name(node));
     for (address, node) in files.into_iter().chain(names) {
-        acts::put(world, address, node);
+        acts::put_file(world, address, node);
     }
 }
 

@@ -30,7 +30,7 @@ pub enum StepProgress {
 
 impl StepProgress {
     /// So much of the time does not count.
-    pub(super) fn put_off(&mut self, time: Duration) {
+    pub(super) fn extend_deadline(&mut self, time: Duration) {
         match self {
             Self::RunningCommand(_, at)
             | Self::WaitingForExit(_, _, at)
@@ -46,8 +46,8 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Execution {
     /// The steps of the present: one, or those of a group.
-    fn present(&self) -> Vec<&Step> {
-        match self.scenario.steps.get(self.at) {
+    fn current_steps(&self) -> Vec<&Step> {
+        match self.scenario.steps.get(self.step_index) {
             Some(Step::Together(group)) => group.steps.iter().collect(),
             Some(step) => vec![step],
             None => Vec::new(),
@@ -56,30 +56,30 @@ impl Execution {
 
     /// The place of the present step in the story.
     pub fn step_index(&self) -> usize {
-        self.at
+        self.step_index
     }
 
     /// The step of the present with this number in its group.
     pub fn current_step(&self, index: usize) -> Option<&Step> {
-        self.present().get(index).copied()
+        self.current_steps().get(index).copied()
     }
 
     /// Do several steps overlap now?
     pub fn is_in_group(&self) -> bool {
-        matches!(self.scenario.steps.get(self.at), Some(Step::Together(_)))
+        matches!(self.scenario.steps.get(self.step_index), Some(Step::Together(_)))
     }
 
     /// The steps that can begin now.
-    pub(super) fn to_begin(&self) -> impl Iterator<Item = usize> {
-        let count = if self.doing.is_empty() { self.present().len() } else { 0 };
-        let begun = self.doing.iter().enumerate();
+    pub(super) fn startable_steps(&self) -> impl Iterator<Item = usize> {
+        let count = if self.step_progress.is_empty() { self.current_steps().len() } else { 0 };
+        let begun = self.step_progress.iter().enumerate();
         let waiting =
             begun.filter(|(_, doing)| **doing == StepProgress::NotStarted).map(|(index, _)| index);
         waiting.chain(0..count).collect::<Vec<_>>().into_iter()
     }
 
-    pub(super) fn story_moment(&self) -> Option<Duration> {
-        let moments = self.doing.iter().filter_map(|doing| match doing {
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
+        let moments = self.step_progress.iter().filter_map(|doing| match doing {
             StepProgress::RunningCommand(_, at)
             | StepProgress::WaitingForTime(at, _)
             | StepProgress::WaitingForExpectation(at) => Some(*at),
@@ -88,17 +88,17 @@ impl Execution {
         moments.filter(|&at| at > self.machine.world.clock.boot).min()
     }
 
-    pub(super) fn begin(&mut self, index: usize) -> Result<(), Failure> {
-        let steps: Vec<Step> = self.present().into_iter().cloned().collect();
-        if self.doing.is_empty() {
-            self.doing = vec![StepProgress::NotStarted; steps.len()];
+    pub(super) fn begin_step(&mut self, index: usize) -> Result<(), Failure> {
+        let steps: Vec<Step> = self.current_steps().into_iter().cloned().collect();
+        if self.step_progress.is_empty() {
+            self.step_progress = vec![StepProgress::NotStarted; steps.len()];
         }
         let now = self.machine.world.clock.boot;
         let doing = match &steps[index] {
             Step::Run(run) => self.begin_command(run),
             Step::Container(act) => {
                 let id = ContainerId(act.container.0);
-                self.runtime(act.action, id, act.grace.0)
+                self.begin_container_action(act.action, id, act.grace.0)
             }
             Step::Pass(pass) => StepProgress::WaitingForTime(now + pass.pass.0, false),
             Step::Settle(settle) => StepProgress::WaitingForTime(now + settle.settle.0, true),
@@ -119,18 +119,18 @@ impl Execution {
             }
             other => {
                 // What a fault took away cannot be signalled or changed any more.
-                acts::act(&mut self.machine, other)
-                    .unwrap_or_else(|failure| self.miss_if_clean(failure));
-                self.hand(other);
+                acts::perform_step(&mut self.machine, other)
+                    .unwrap_or_else(|failure| self.record_missed_if_fault_free(failure));
+                self.notify_monitor(other);
                 StepProgress::Done
             }
         };
-        self.doing[index] = doing;
+        self.step_progress[index] = doing;
         Ok(())
     }
 
     /// Tells the watch what somebody outside did.
-    fn hand(&mut self, step: &Step) {
+    fn notify_monitor(&mut self, step: &Step) {
         match step {
             Step::Signal(it) if matches!(it.signal, SignalName::Term | SignalName::Kill) => {
                 self.monitor.process_signalled(it.signal == SignalName::Kill);
@@ -143,9 +143,9 @@ impl Execution {
     }
 
     /// What is expected of a run to which nothing was done.
-    fn miss_if_clean(&mut self, failure: Failure) {
+    fn record_missed_if_fault_free(&mut self, failure: Failure) {
         if self.is_fault_free {
-            self.miss(failure);
+            self.record_missed_expectation(failure);
         }
     }
 
@@ -172,14 +172,22 @@ impl Execution {
             Err(errno) => {
                 if !self.is_in_group() {
                     let what = format!("`{}` cannot be run: {errno}", run.run);
-                    self.miss_if_clean(expect::failure(format!("start of {}", run.run), what));
+                    self.record_missed_if_fault_free(expect::expectation_failure(
+                        format!("start of {}", run.run),
+                        what,
+                    ));
                 }
                 StepProgress::Done
             }
         }
     }
 
-    fn runtime(&mut self, act: ContainerAction, id: ContainerId, grace: Duration) -> StepProgress {
+    fn begin_container_action(
+        &mut self,
+        act: ContainerAction,
+        id: ContainerId,
+        grace: Duration,
+    ) -> StepProgress {
         // Whoever does not end in time is killed.
         self.monitor.process_signalled(true);
         let world = &mut self.machine.world;
@@ -207,22 +215,24 @@ impl Execution {
     }
 
     /// Looks what has come to its end, and goes on to the next step when all has.
-    pub(super) fn progress(&mut self) {
-        self.start_again();
-        for index in 0..self.doing.len() {
-            let doing = self.doing[index].clone();
+    pub(super) fn advance_steps(&mut self) {
+        self.restart_ended();
+        for index in 0..self.step_progress.len() {
+            let doing = self.step_progress[index].clone();
             if self.has_ended(index, &doing) {
-                self.doing[index] = StepProgress::Done;
+                self.step_progress[index] = StepProgress::Done;
             }
         }
-        if !self.doing.is_empty() && self.doing.iter().all(|doing| *doing == StepProgress::Done) {
-            self.doing.clear();
-            self.at += 1;
+        if !self.step_progress.is_empty()
+            && self.step_progress.iter().all(|doing| *doing == StepProgress::Done)
+        {
+            self.step_progress.clear();
+            self.step_index += 1;
         }
     }
 
     /// Containers that a fault ended, and that somebody starts again.
-    fn start_again(&mut self) {
+    fn restart_ended(&mut self) {
         let world = &mut self.machine.world;
         let (ended, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.restarting)
             .into_iter()
@@ -242,23 +252,30 @@ impl Execution {
                 let Some(command) = self.commands.get(serial) else { return true };
                 if command.is_running && now >= *until {
                     let what = format!("`{}` does not end", command.words.join(" "));
-                    self.miss(expect::failure(format!("end of {}", command.name), what));
+                    self.record_missed_expectation(expect::expectation_failure(
+                        format!("end of {}", command.name),
+                        what,
+                    ));
                     return true;
                 }
                 let ended = !command.is_running;
                 if ended {
                     let checked = self.check_command(index, *serial);
-                    checked.unwrap_or_else(|failure| self.miss(failure));
+                    checked.unwrap_or_else(|failure| self.record_missed_expectation(failure));
                 }
                 ended
             }
             StepProgress::WaitingForExit(id, starts, begun) => {
                 let ended =
                     matches!(self.machine.world.container(*id).phase, ContainerPhase::Exited(_));
-                if let (true, Some(Step::Container(act))) = (ended, self.present().get(index)) {
-                    let in_time =
-                        self.in_time(&format!("container {}", act.container), act.within, *begun);
-                    in_time.unwrap_or_else(|failure| self.miss(failure));
+                if let (true, Some(Step::Container(act))) = (ended, self.current_steps().get(index))
+                {
+                    let in_time = self.check_deadline(
+                        &format!("container {}", act.container),
+                        act.within,
+                        *begun,
+                    );
+                    in_time.unwrap_or_else(|failure| self.record_missed_expectation(failure));
                 }
                 if ended && *starts {
                     runtime::start(&mut self.machine.world, *id);
@@ -271,50 +288,64 @@ impl Execution {
                         && self.machine.next_wake().is_none()
                         && self.machine.ready_processes().is_empty())
             }
-            StepProgress::WaitingForExpectation(until) => self.expectation(index, now >= *until),
+            StepProgress::WaitingForExpectation(until) => {
+                self.check_expectation(index, now >= *until)
+            }
         }
     }
 
     fn check_command(&self, index: usize, serial: u64) -> Result<(), Failure> {
-        let steps = self.present();
+        let steps = self.current_steps();
         let Some(Step::Run(run)) = steps.get(index).copied() else { return Ok(()) };
         let command = &self.commands[&serial];
         let asks_nothing = run.expect == RunExpect::default();
         if !self.is_fault_free || (asks_nothing && command.exit.is_none()) {
             return Ok(());
         }
-        expect::command(run, command, self.machine.outputs.get(&serial).map(|it| &**it))?;
-        match self.doing.get(index) {
+        expect::check_command_end(run, command, self.machine.outputs.get(&serial).map(|it| &**it))?;
+        match self.step_progress.get(index) {
             Some(StepProgress::RunningCommand(_, until)) => {
-                self.in_time(&run.run, run.expect.within, *until - COMMAND_TIMEOUT)
+                self.check_deadline(&run.run, run.expect.within, *until - COMMAND_TIMEOUT)
             }
             _ => Ok(()),
         }
     }
 
     /// What began then had to be over in this time.
-    fn in_time(&self, what: &str, within: Option<Span>, begun: Duration) -> Result<(), Failure> {
+    fn check_deadline(
+        &self,
+        what: &str,
+        within: Option<Span>,
+        begun: Duration,
+    ) -> Result<(), Failure> {
         let took = self.machine.world.clock.boot.saturating_sub(begun);
         match within {
-            Some(within) if took > within.0 && self.is_fault_free => Err(expect::failure(
-                format!("time of {what}"),
-                format!("`{what}` took {} s, over {within}", took.as_secs_f32()),
-            )),
+            Some(within) if took > within.0 && self.is_fault_free => {
+                Err(expect::expectation_failure(
+                    format!("time of {what}"),
+                    format!("`{what}` took {} s, over {within}", took.as_secs_f32()),
+                ))
+            }
             _ => Ok(()),
         }
     }
 
     /// Is it over? What does not hold in time is noted.
-    fn expectation(&mut self, index: usize, is_late: bool) -> bool {
-        let steps = self.present();
+    fn check_expectation(&mut self, index: usize, is_late: bool) -> bool {
+        let steps = self.current_steps();
         let Some(Step::Expect(step)) = steps.get(index).copied() else { return true };
         if !self.is_fault_free && !step.expect.always {
             return true;
         }
-        let Err((part, what)) = expect::holds(&self.machine, &step.expect) else { return true };
+        let Err((part, what)) = expect::check_expect(&self.machine, &step.expect) else {
+            return true;
+        };
         if is_late {
             let step = serde_json::to_string(step).unwrap_or_default();
-            self.miss(expect::failure(format!("{part} of {step}"), what));
+            self.record_missed_expectation(expect::expectation_failure(
+                format!("{part} of {step}"),
+                what,
+            ));
         }
         is_late
     }

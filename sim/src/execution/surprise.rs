@@ -12,53 +12,53 @@ use crate::scenario::{EffectAddress, EffectKind, FaultKind as Told, FaultSpec};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ScriptedFaultProgress {
     /// How often each address came up.
-    counts: Vec<u32>,
+    occurrences: Vec<u32>,
     /// Which of them befell.
-    used: Vec<bool>,
+    injected: Vec<bool>,
 }
 
 impl ScriptedFaultProgress {
-    pub(super) fn of(surprises: &[FaultSpec]) -> Self {
-        Self { counts: vec![0; surprises.len()], used: vec![false; surprises.len()] }
+    pub(super) fn new(surprises: &[FaultSpec]) -> Self {
+        Self { occurrences: vec![0; surprises.len()], injected: vec![false; surprises.len()] }
     }
 }
 
 impl Execution {
     /// What the story has befall this task at what it is about to do.
-    pub(super) fn told(&self, who: ProcessId) -> Option<usize> {
+    pub(super) fn due_fault(&self, who: ProcessId) -> Option<usize> {
         let effect = self.next_effect(who)?;
         let task = self.task_address(who)?;
         let all = self.scenario.faults.iter().enumerate();
         let mut due = all.filter(|(index, surprise)| {
-            let count = self.met.counts[*index] + 1;
-            !self.met.used[*index]
+            let count = self.fault_progress.occurrences[*index] + 1;
+            !self.fault_progress.injected[*index]
                 && surprise.at.task == task
-                && touches(&surprise.at, effect)
+                && matches_address(&surprise.at, effect)
                 && count == surprise.at.nth
         });
         due.next().map(|(index, _)| index)
     }
 
     /// Counts an effect that is about to be performed.
-    pub(super) fn meet(&mut self, who: ProcessId) {
+    pub(super) fn count_occurrence(&mut self, who: ProcessId) {
         let (Some(effect), Some(task)) = (self.next_effect(who).cloned(), self.task_address(who))
         else {
             return;
         };
         for (index, surprise) in self.scenario.faults.iter().enumerate() {
-            if surprise.at.task == task && touches(&surprise.at, &effect) {
-                self.met.counts[index] += 1;
+            if surprise.at.task == task && matches_address(&surprise.at, &effect) {
+                self.fault_progress.occurrences[index] += 1;
             }
         }
     }
 
     /// Has it befall.
-    pub(super) fn befall_told(&mut self, who: ProcessId, index: usize) -> Result<(), Failure> {
-        self.met.used[index] = true;
+    pub(super) fn inject_scripted(&mut self, who: ProcessId, index: usize) -> Result<(), Failure> {
+        self.fault_progress.injected[index] = true;
         let surprise = self.scenario.faults[index].clone();
         let was_clean = self.is_fault_free;
         let befell = match surprise.kind {
-            Told::Kill => self.befall(who, &Fault::Kill),
+            Told::Kill => self.inject(who, &Fault::Kill),
             Told::KillAfter => {
                 self.step_process(who)?;
                 self.machine.send_signal(who, Signal::KILL);
@@ -66,10 +66,10 @@ impl Execution {
             }
             Told::Preempt => return self.preempt(who, &surprise),
             Told::BeginStep => {
-                let begins = self.to_begin().next();
+                let begins = self.startable_steps().next();
                 return match begins {
-                    Some(index) => self.begin(index),
-                    None => Err(expect::failure(
+                    Some(index) => self.begin_step(index),
+                    None => Err(expect::expectation_failure(
                         "a surprise",
                         "nothing of the story can begin at a surprise",
                     )),
@@ -81,26 +81,27 @@ impl Execution {
                         self.machine.advance_to(moment);
                         Ok(())
                     }
-                    None => {
-                        Err(expect::failure("a surprise", "nobody waits for time at a surprise"))
-                    }
+                    None => Err(expect::expectation_failure(
+                        "a surprise",
+                        "nobody waits for time at a surprise",
+                    )),
                 };
             }
-            Told::ContainerKill => self.befall(who, &Fault::ContainerKill),
-            Told::ContainerRestart => self.befall(who, &Fault::ContainerRestart),
-            Told::PowerCut => self.befall(who, &Fault::PowerCut(surprise.outcome.unwrap_or(0))),
+            Told::ContainerKill => self.inject(who, &Fault::ContainerKill),
+            Told::ContainerRestart => self.inject(who, &Fault::ContainerRestart),
+            Told::PowerCut => self.inject(who, &Fault::PowerCut(surprise.outcome.unwrap_or(0))),
             Told::Suspend => {
                 let lasts = surprise.duration.map(|span| span.0).unwrap_or_default();
-                self.befall(who, &Fault::Suspend(lasts))
+                self.inject(who, &Fault::Suspend(lasts))
             }
             Told::Errno(errno) if surprise.sticky => {
-                let befell = self.befall(who, &Fault::FailEffectForGood(errno));
-                if let Some(sticky) = &mut self.sticky {
+                let befell = self.inject(who, &Fault::FailEffectForGood(errno));
+                if let Some(sticky) = &mut self.sticky_error {
                     sticky.touches = surprise.at.object;
                 }
                 befell
             }
-            Told::Errno(errno) => self.befall(who, &Fault::FailEffect(errno)),
+            Told::Errno(errno) => self.inject(who, &Fault::FailEffect(errno)),
         };
         self.is_fault_free = was_clean;
         befell
@@ -117,27 +118,28 @@ impl Execution {
             None => others.first(),
             Some(_) => None,
         });
-        let begins = self.to_begin().next();
+        let begins = self.startable_steps().next();
         match (next, begins) {
             (Some(&other), _) => self.step_process(other),
-            (None, Some(index)) => self.begin(index),
-            (None, None) => {
-                Err(expect::failure("a surprise", "nobody else can go on at a preemption"))
-            }
+            (None, Some(index)) => self.begin_step(index),
+            (None, None) => Err(expect::expectation_failure(
+                "a surprise",
+                "nobody else can go on at a preemption",
+            )),
         }
     }
 
     /// How often the address of the story's surprise of this number came up.
     pub fn occurrences_of(&self, index: usize) -> u32 {
-        self.met.counts.get(index).copied().unwrap_or_default()
+        self.fault_progress.occurrences.get(index).copied().unwrap_or_default()
     }
 
     /// The story's surprises whose address never came up: a replay that leaves one out is none.
     pub fn unreached_fault(&self) -> Option<Failure> {
-        let index = self.met.used.iter().position(|used| !used)?;
+        let index = self.fault_progress.injected.iter().position(|used| !used)?;
         let EffectAddress { task, effect, object: touches, nth } = &self.scenario.faults[index].at;
         let place = touches.as_deref().unwrap_or("anything");
-        Some(expect::failure(
+        Some(expect::expectation_failure(
             "a surprise",
             format!(
                 "surprise {index} never came up: {task} made no {effect:?} number {nth} of {place}"
@@ -146,10 +148,10 @@ impl Execution {
     }
 
     /// The calm move, or what the story has befall instead.
-    pub(super) fn or_told(&self, calm: Transition) -> Transition {
+    pub(super) fn with_scripted_fault(&self, calm: Transition) -> Transition {
         match calm {
             Transition::Process(who) => self
-                .told(who)
+                .due_fault(who)
                 .map_or(Transition::Process(who), |it| Transition::InjectScripted(who, it)),
             other => other,
         }
@@ -157,7 +159,7 @@ impl Execution {
 }
 
 /// Is this effect at the address, its ordinal aside?
-fn touches(at: &EffectAddress, effect: &Effect) -> bool {
+fn matches_address(at: &EffectAddress, effect: &Effect) -> bool {
     matches_effect(effect, at.effect, at.object.as_deref())
 }
 

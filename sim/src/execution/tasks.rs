@@ -18,7 +18,7 @@ impl Execution {
             return Some(TaskAddress::Run(command.name.clone()));
         }
         let container = ContainerName(who.container.0);
-        let words = words(process);
+        let words = arguments(process);
         let has = |first: &str, second: &str| words.windows(2).any(|two| two == [first, second]);
         if has("boot", "init") {
             Some(TaskAddress::Init(container))
@@ -32,7 +32,7 @@ impl Execution {
     }
 }
 
-pub(super) fn words(process: &Process) -> Vec<&str> {
+pub(super) fn arguments(process: &Process) -> Vec<&str> {
     process.argv.iter().filter_map(|word| word.to_str()).collect()
 }
 

@@ -24,4 +24,4 @@ pub use cell::{
 };
 pub use eyes::self_test_observer;
 pub use ground::{ImageId, Testbed, TestbedKind};
-pub use replay::{replay, why_not};
+pub use replay::{replay_faults, skip_reason};

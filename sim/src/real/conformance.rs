@@ -50,7 +50,7 @@ pub struct ConformanceCount {
 }
 
 /// Plays a sequence on both. `Err` tells the first difference.
-pub fn play(
+pub fn run_sequence(
     parts: &MachinePaths,
     version: S6Spec,
     sequence: &Sequence,
@@ -62,14 +62,14 @@ pub fn play(
         tally.steps += step.acts().len();
         let place =
             format!("{} on s6 {}, step {}", sequence.name, version_name(version), index + 1);
-        lockstep(&mut allowed, &mut real, step)
+        compare_step(&mut allowed, &mut real, step)
             .map_err(|what| format!("{place}, {}: {what}", step.to_json()))?;
     }
     Ok(tally)
 }
 
 /// One step on both; the fakes that answered otherwise than the real one are dropped.
-fn lockstep(
+fn compare_step(
     allowed: &mut Vec<FakeS6>,
     real: &mut RealS6,
     step: &SequenceStep,
@@ -88,28 +88,28 @@ fn lockstep(
     }
     let same = branches.into_iter().filter(|(_, answers)| *answers == found);
     allowed.extend(same.map(|(fake, _)| fake));
-    allowed.iter_mut().for_each(|fake| fake.rest(REST));
-    fake::forget_equals(allowed);
-    at_rest(allowed, real)
+    allowed.iter_mut().for_each(|fake| fake.run_for(REST));
+    fake::drop_duplicates(allowed);
+    await_allowed_world(allowed, real)
 }
 
 /// Waits until the real world is one that the fake allows, and stays it.
-fn at_rest(allowed: &mut Vec<FakeS6>, real: &mut RealS6) -> Result<(), String> {
+fn await_allowed_world(allowed: &mut Vec<FakeS6>, real: &mut RealS6) -> Result<(), String> {
     let views: Vec<_> = allowed.iter().map(FakeS6::view).collect();
     let mut look = || {
         let now = real.view();
         if views.contains(&now) {
             return Ok(now);
         }
-        let nearest = views.iter().map(|view| now.differs(view)).min_by_key(Vec::len);
+        let nearest = views.iter().map(|view| now.differences(view)).min_by_key(Vec::len);
         wait::pass(Duration::from_millis(15));
         Err(nearest.unwrap_or_default().join("\n  "))
     };
-    let mut reached = wait::within(PATIENCE, &mut look);
+    let mut reached = wait::poll_within(PATIENCE, &mut look);
     if reached.is_ok() {
         wait::pass(CONFIRM);
         // A start that was still to come may have come meanwhile: once more, to the end of the patience.
-        reached = wait::within(PATIENCE, &mut look);
+        reached = wait::poll_within(PATIENCE, &mut look);
     }
     let reached = reached.map_err(|what| format!("worlds at rest (real / fake)\n  {what}"))?;
     let mut views = views.into_iter();

@@ -41,9 +41,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// On everything that a test makes.
 const LABEL: &str = "hermes.test";
 /// On everything of one run.
-const OF_RUN: &str = "hermes.test.run";
+const RUN_LABEL: &str = "hermes.test.run";
 /// On everything of one story.
-const OF_STORY: &str = "hermes.test.story";
+const SCENARIO_LABEL: &str = "hermes.test.story";
 
 /// A container engine, for one run.
 #[derive(Debug)]
@@ -85,11 +85,11 @@ impl Engine {
 
     /// What an image of this name is now: a build meanwhile changes nothing for whoever uses that.
     pub fn image(&self, name: &str) -> Option<String> {
-        self.does(self.docker.inspect_image(name)).ok()?.id
+        self.block_on(self.docker.inspect_image(name)).ok()?.id
     }
 
     /// Waits for an answer of the engine.
-    fn does<T>(
+    fn block_on<T>(
         &self,
         ask: impl Future<Output = Result<T, bollard::errors::Error>>,
     ) -> Result<T, String> {
@@ -99,7 +99,7 @@ impl Engine {
     }
 
     fn labels(&self, story: &str) -> BTreeMap<String, String> {
-        [(LABEL, "1"), (OF_RUN, &self.run), (OF_STORY, story)]
+        [(LABEL, "1"), (RUN_LABEL, &self.run), (SCENARIO_LABEL, story)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into()
     }
@@ -108,12 +108,12 @@ impl Engine {
         let labels = Some(self.labels(story).into_iter().collect());
         let name = Some(name.to_owned());
         let made = VolumeCreateRequest { name, labels, ..Default::default() };
-        self.does(self.docker.create_volume(made)).map(drop)
+        self.block_on(self.docker.create_volume(made)).map(drop)
     }
 
     /// Removes what this run has made so far and not removed.
     pub fn remove_run(&self) -> Result<(), String> {
-        self.remove(&format!("{OF_RUN}={}", self.run))
+        self.remove(&format!("{RUN_LABEL}={}", self.run))
     }
 
     /// What a story of this run is called.
@@ -122,30 +122,30 @@ impl Engine {
     }
 
     /// Removes what was made for the story of this name.
-    pub(super) fn forget(&self, name: &str) -> Result<(), String> {
-        self.remove(&format!("{OF_STORY}={name}"))
+    pub(super) fn remove_scenario(&self, name: &str) -> Result<(), String> {
+        self.remove(&format!("{SCENARIO_LABEL}={name}"))
     }
 
     fn remove(&self, label: &str) -> Result<(), String> {
         let filters = || Some([("label".to_owned(), vec![label.to_owned()])].into());
         let all = ListContainersOptions { all: true, filters: filters(), ..Default::default() };
-        for container in self.does(self.docker.list_containers(Some(all)))? {
+        for container in self.block_on(self.docker.list_containers(Some(all)))? {
             let Some(id) = container.id else { continue };
             let how = RemoveContainerOptions { force: true, v: true, ..Default::default() };
             // Two may come to remove the same; what is left after this is named by the volume that is in use.
-            let _ = self.does(self.docker.remove_container(&id, Some(how)));
+            let _ = self.block_on(self.docker.remove_container(&id, Some(how)));
         }
         let volumes = ListVolumesOptions { filters: filters() };
-        let found = self.does(self.docker.list_volumes(Some(volumes)))?;
+        let found = self.block_on(self.docker.list_volumes(Some(volumes)))?;
         for volume in found.volumes.unwrap_or_default() {
             let how = RemoveVolumeOptions { force: true };
-            self.does(self.docker.remove_volume(&volume.name, Some(how)))?;
+            self.block_on(self.docker.remove_volume(&volume.name, Some(how)))?;
         }
         Ok(())
     }
 
     /// Waits, in the background, for somebody who wants the run to end: then nothing is waited for any more.
-    pub fn heed_signals(self: &Arc<Self>) -> Result<(), String> {
+    pub fn interrupt_on_signals(self: &Arc<Self>) -> Result<(), String> {
         use tokio::signal::unix::{SignalKind, signal};
         let _inside = self.runtime.enter();
         let heed = |kind| signal(kind).map_err(|error| format!("no handler: {error}"));
@@ -167,18 +167,18 @@ pub fn run_scenario(
     scenario: &Scenario,
 ) -> Result<(), ScenarioFailure> {
     let name = engine.name_of(&format!("{base}-{}", scenario.name));
-    let played = machine(engine, image, &name, Vec::new(), &scenario.world)
+    let played = create_machine(engine, image, &name, Vec::new(), &scenario.world)
         .map_err(ScenarioFailure::from)
         .and_then(|mut machine| {
-            story::play(&mut machine, scenario)
+            story::run_steps(&mut machine, scenario)
                 .map_err(|what| ScenarioFailure { what, evidence: machine.evidence() })
         });
-    played.and(engine.forget(&name).map_err(ScenarioFailure::from))
+    played.and(engine.remove_scenario(&name).map_err(ScenarioFailure::from))
 }
 
 /// Containers of this image for the story of this name. `shown` are places of this machine, each as `OUTSIDE:INSIDE`;
 /// where there are any, the containers can be looked at from outside.
-pub(super) fn machine(
+pub(super) fn create_machine(
     engine: &Arc<Engine>,
     image: &str,
     name: &str,

@@ -5,7 +5,7 @@ use hermes::name::Profile;
 use super::inside::{ExecOutput, uid};
 use super::look;
 use super::machine::RealMachine;
-use super::setup::place;
+use super::setup::absolute_path;
 use super::vessel::ObservedFile;
 use crate::observe::word::ObservedIntent;
 use crate::scenario::expect::{FileExpect, FileKindSpec, StatusExpect};
@@ -64,7 +64,7 @@ pub(super) fn holds(machine: &mut RealMachine, expect: &Expect) -> CheckResult {
 fn is_up(machine: &RealMachine, profile: &Profile) -> CheckResult {
     let found = look::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
     must(found.is_supervised, || format!("nobody looks after the slot of {profile}"))?;
-    let live = look::live(machine, profile);
+    let live = look::count_live_gateways(machine, profile);
     must(live == 1, || format!("{live} gateways of {profile} live, not 1"))?;
     let is_ready = found.record.is_some_and(|it| it.pid > 0 && it.is_ready && it.wants_up);
     must(is_ready, || format!("{profile} is not up, ready and wanted up: {:?}", found.record))
@@ -72,14 +72,14 @@ fn is_up(machine: &RealMachine, profile: &Profile) -> CheckResult {
 
 fn is_down(machine: &RealMachine, profile: &Profile) -> CheckResult {
     let found = look::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
-    let live = look::live(machine, profile);
+    let live = look::count_live_gateways(machine, profile);
     must(live == 0, || format!("a gateway of {profile} lives"))?;
     let is_down = found.is_supervised && found.record.is_some_and(|it| it.pid == 0 && !it.wants_up);
     must(is_down, || format!("{profile} is not down and wanted down: {:?}", found.record))
 }
 
 fn slots(machine: &RealMachine, expect: &Expect) -> CheckResult {
-    let names = look::slot_names(machine, &look::scanned(machine));
+    let names = look::slot_names(machine, &look::supervised_containers(machine));
     if let Some(wanted) = &expect.slots {
         let mut wanted: Vec<String> = wanted.iter().map(|it| format!("gateway-{it}")).collect();
         wanted.sort();
@@ -93,15 +93,15 @@ fn slots(machine: &RealMachine, expect: &Expect) -> CheckResult {
 
 fn counts(machine: &RealMachine, expect: &Expect) -> CheckResult {
     for (name, wanted) in &expect.gateways {
-        let found = look::live(machine, &name.0);
+        let found = look::count_live_gateways(machine, &name.0);
         must(found == usize::from(*wanted), || format!("{found} gateways of {name} live"))?;
     }
     for (name, wanted) in &expect.starts {
-        let found = look::starts(machine, &name.0);
+        let found = look::count_starts(machine, &name.0);
         must(found == usize::from(*wanted), || format!("{name} was started {found} times"))?;
     }
     for (name, most) in &expect.starts_at_most {
-        let found = look::starts(machine, &name.0);
+        let found = look::count_starts(machine, &name.0);
         must(found <= usize::from(*most), || format!("{name} was started {found} times"))?;
     }
     for (name, wanted) in &expect.supervisors {
@@ -112,7 +112,7 @@ fn counts(machine: &RealMachine, expect: &Expect) -> CheckResult {
     for (name, wanted) in &expect.loggers {
         let dir = format!("/logs/gateways/{name}");
         let found = look::count(machine, |it| {
-            it.program() == "s6-log" && it.words.iter().any(|word| word.ends_with(&dir))
+            it.program() == "s6-log" && it.argv.iter().any(|word| word.ends_with(&dir))
         });
         must(found == usize::from(*wanted), || format!("{found} loggers of {name} live"))?;
     }
@@ -143,16 +143,16 @@ fn printed(machine: &RealMachine, expect: &Expect) -> CheckResult {
 
 fn containers(machine: &mut RealMachine, expect: &Expect) -> CheckResult {
     for container in &expect.running {
-        must(machine.runs(*container), || format!("{container} does not run"))?;
+        must(machine.is_running(*container), || format!("{container} does not run"))?;
     }
     for container in &expect.ended {
-        must(!machine.runs(*container), || format!("{container} has not ended"))?;
+        must(!machine.is_running(*container), || format!("{container} has not ended"))?;
     }
     Ok(())
 }
 
 fn is_file(machine: &RealMachine, address: &str, wanted: &FileExpect) -> CheckResult {
-    let seen = machine.observe_file(ContainerName(1), &place(address));
+    let seen = machine.observe_file(ContainerName(1), &absolute_path(address));
     let kind = seen.as_ref().map_or(FileKindSpec::Absent, |it| it.kind);
     must(kind == wanted.is, || format!("`{address}` is {kind:?}, not {:?}", wanted.is))?;
     let text = seen.as_ref().map(ObservedFile::text).unwrap_or_default();

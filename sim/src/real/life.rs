@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::processes::{self, HostProcess, first_child, raw};
+use super::processes::{self, HostProcess, first_child, signalable_pid};
 use super::wait;
 
 const INIT: &str = include_str!("init.sh");
@@ -41,13 +41,13 @@ impl OverlayLayers {
         let _ = std::fs::remove_dir_all(&self.scratch); // there may be none yet
         for dir in ["upper", "work", "merged"] {
             let dir = self.scratch.join(dir);
-            std::fs::create_dir_all(&dir).map_err(|error| failed("make", &dir, &error))?;
+            std::fs::create_dir_all(&dir).map_err(|error| io_error("make", &dir, &error))?;
         }
         Ok(())
     }
 }
 
-pub(crate) fn failed(verb: &str, path: &Path, error: &std::io::Error) -> String {
+pub(crate) fn io_error(verb: &str, path: &Path, error: &std::io::Error) -> String {
     format!("failed to {verb} `{}`: {error}", path.display())
 }
 
@@ -68,8 +68,8 @@ impl NamespaceSet {
         let _ = std::fs::remove_file(&mounted); // of the life before, if there was one
         let console = layers.console();
         let log = File::options().append(true).create(true).open(&console);
-        let log = log.map_err(|error| failed("open", &console, &error))?;
-        let second = log.try_clone().map_err(|error| failed("open", &console, &error))?;
+        let log = log.map_err(|error| io_error("open", &console, &error))?;
+        let second = log.try_clone().map_err(|error| io_error("open", &console, &error))?;
         let mut outer = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--mount", "--net"])
             .args(["--ipc", "--mount-proc", "--kill-child", "sh", "-c", INIT, "init"])
@@ -82,9 +82,10 @@ impl NamespaceSet {
             .stderr(second)
             .spawn()
             .map_err(|error| format!("failed to start setpriv and unshare: {error}"))?;
-        let found = wait::within(wait::PATIENCE, || first_child(outer.id()));
+        let found = wait::poll_within(wait::PATIENCE, || first_child(outer.id()));
         let handle = found.and_then(|init| {
-            let pid = raw(init).ok_or(format!("process {init} is not ours to signal"))?;
+            let pid =
+                signalable_pid(init).ok_or(format!("process {init} is not ours to signal"))?;
             let handle = pidfd_open(pid, PidfdFlags::empty());
             Ok((init, handle.map_err(|error| format!("no handle on our own child: {error}"))?))
         });
@@ -98,7 +99,7 @@ impl NamespaceSet {
         };
         let scratch = layers.scratch.clone();
         let mut life = Self { outer, init, handle, scratch, is_started: false };
-        wait::within(wait::PATIENCE, || match (mounted.exists(), life.ended()) {
+        wait::poll_within(wait::PATIENCE, || match (mounted.exists(), life.ended()) {
             (true, _) => Ok(Ok(())),
             (false, None) => Err("its root is not mounted".to_owned()),
             (false, Some(status)) => Ok(Err(format!("{status} before its root was mounted"))),
@@ -111,7 +112,7 @@ impl NamespaceSet {
     /// Lets the first process become what the shell's line says; it is PID 1 with the container's root mounted.
     pub(crate) fn start(&mut self, line: &str) -> Result<(), String> {
         let start = self.scratch.join("start");
-        std::fs::write(&start, line).map_err(|error| failed("write", &start, &error))?;
+        std::fs::write(&start, line).map_err(|error| io_error("write", &start, &error))?;
         let told = self.outer.stdin.take().map(|mut stdin| stdin.write_all(b"go\n"));
         self.is_started = true;
         match told {
@@ -148,7 +149,7 @@ impl NamespaceSet {
 
     /// All that lives in it.
     pub(crate) fn processes(&self) -> Vec<HostProcess> {
-        if self.is_started { processes::of_namespace(self.init) } else { Vec::new() }
+        if self.is_started { processes::list_namespace(self.init) } else { Vec::new() }
     }
 
     /// A signal for the first process.
@@ -160,7 +161,7 @@ impl NamespaceSet {
     /// SIGTERM to the first process, and SIGKILL after the grace.
     pub(crate) fn stop(&mut self, grace: Duration) {
         self.signal(Signal::TERM);
-        let ended = wait::within(grace, || self.ended().ok_or_else(String::new));
+        let ended = wait::poll_within(grace, || self.ended().ok_or_else(String::new));
         if ended.is_err() {
             self.kill();
         }

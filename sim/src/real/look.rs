@@ -68,9 +68,9 @@ pub(super) fn log(machine: &RealMachine, profile: &Profile) -> String {
 }
 
 /// The containers in which an s6-svscan looks after the scan directory.
-pub(super) fn scanned(machine: &RealMachine) -> Vec<ContainerName> {
+pub(super) fn supervised_containers(machine: &RealMachine) -> Vec<ContainerName> {
     let dir = machine.scan_dir();
-    let is_it = |it: &HostProcess| it.program() == "s6-svscan" && it.words.last() == Some(&dir);
+    let is_it = |it: &HostProcess| it.program() == "s6-svscan" && it.argv.last() == Some(&dir);
     machine.all().filter(|it| machine.processes(*it).iter().any(is_it)).collect()
 }
 
@@ -91,7 +91,7 @@ pub(super) struct ObservedSlot {
 /// The slot of a profile.
 pub(super) fn slot(machine: &RealMachine, profile: &Profile) -> Option<ObservedSlot> {
     let name = format!("gateway-{profile}");
-    scanned(machine).into_iter().find_map(|container| {
+    supervised_containers(machine).into_iter().find_map(|container| {
         let dir = format!("{}/{name}", machine.scan_dir());
         machine.observe_file(container, &dir)?;
         let record = record(machine, container, &dir);
@@ -108,24 +108,24 @@ fn record(machine: &RealMachine, container: ContainerName, dir: &str) -> Option<
 
 /// Is it the s6-supervise of this service?
 pub(super) fn supervises(process: &HostProcess, service: &str) -> bool {
-    process.program() == "s6-supervise" && process.words.last().is_some_and(|word| word == service)
+    process.program() == "s6-supervise" && process.argv.last().is_some_and(|word| word == service)
 }
 
 /// The processes that are a profile's gateway, or wait to be it.
 pub(super) fn gateways(all: &[HostProcess], of: &Profile) -> Vec<HostProcess> {
     let is_it = |it: &HostProcess| {
-        let words: Vec<_> = it.words.iter().map(Into::into).collect();
+        let words: Vec<_> = it.argv.iter().map(Into::into).collect();
         gateway_of(&words).as_ref() == Some(of)
     };
     all.iter().filter(|it| is_it(it)).cloned().collect()
 }
 
 /// How many of them do a gateway's work: hold the profile's lock, or have a child.
-pub(super) fn live(machine: &RealMachine, profile: &Profile) -> usize {
+pub(super) fn count_live_gateways(machine: &RealMachine, profile: &Profile) -> usize {
     let lock = format!("{}/.gateway.lock", profile_dir(machine, profile));
     let lock = machine.observe_file(FIRST, &lock).map(|it| it.inode);
     let in_one = |container| {
-        let vessel = machine.vessel(container).ok();
+        let vessel = machine.container(container).ok();
         let holders =
             vessel.zip(lock).map(|(it, inode)| it.lock_holders(inode)).unwrap_or_default();
         let all = machine.processes(container);
@@ -145,7 +145,7 @@ pub(super) fn count(machine: &RealMachine, is: impl Fn(&HostProcess) -> bool) ->
 /// How many gateways of a profile its supervisor started in `c1`: those that died, and the one that lives.
 ///
 /// It counts from its own start; one that was killed takes its count with it.
-pub(super) fn starts(machine: &RealMachine, profile: &Profile) -> usize {
+pub(super) fn count_starts(machine: &RealMachine, profile: &Profile) -> usize {
     let Some(found) = slot(machine, profile) else { return 0 };
     let tally = format!("{}/gateway-{profile}/supervise/death_tally", machine.scan_dir());
     // Twelve bytes of time, the exit code, the signal.
@@ -157,7 +157,7 @@ pub(super) fn starts(machine: &RealMachine, profile: &Profile) -> usize {
 /// Everything that moves when something does: processes, and the records of all slots.
 pub(super) type MachineSnapshot = (Vec<(u32, String)>, BTreeMap<String, Vec<u8>>);
 
-pub(super) fn picture(machine: &RealMachine) -> MachineSnapshot {
+pub(super) fn take_snapshot(machine: &RealMachine) -> MachineSnapshot {
     let all = machine.all().flat_map(|it| machine.processes(it));
     let processes = all.map(|it| (it.host_pid, it.line())).collect();
     let mut records = BTreeMap::new();
@@ -176,7 +176,7 @@ const WAITING: &str = "/run/hermes/state/waiting";
 
 /// Is every gateway as its supervisor wants it?
 pub(super) fn is_at_rest(machine: &RealMachine) -> bool {
-    let scanned = scanned(machine);
+    let scanned = supervised_containers(machine);
     let profiles = slot_names(machine, &scanned)
         .into_iter()
         .filter_map(|name| Profile::parse(name.trim_start_matches("gateway-")).ok());
@@ -187,7 +187,7 @@ pub(super) fn is_at_rest(machine: &RealMachine) -> bool {
         },
         None => false,
     };
-    let boots = |it: &HostProcess| it.words.iter().any(|word| word == "boot");
+    let boots = |it: &HostProcess| it.argv.iter().any(|word| word == "boot");
     // A container that runs has its scanner, unless nobody supervises there, or it waits for another one's end.
     let is_booting = |it: ContainerName| {
         machine.processes(it).iter().any(boots) && machine.observe_file(it, WAITING).is_none()
@@ -200,20 +200,24 @@ const QUIET: Duration = Duration::from_millis(400);
 
 /// Waits until nothing moves, at most so long. What still moves then may go on: the next step says what is wrong with it.
 pub(super) fn settle(machine: &RealMachine, at_most: Duration) {
-    be_quiet(machine, at_most, is_at_rest);
+    wait_until_quiet(machine, at_most, is_at_rest);
 }
 
 /// Waits until nothing moves, whatever it waits for.
 pub(super) fn wait_for_quiet(machine: &RealMachine) {
-    be_quiet(machine, wait::PATIENCE, |_| true);
+    wait_until_quiet(machine, wait::PATIENCE, |_| true);
 }
 
-fn be_quiet(machine: &RealMachine, at_most: Duration, rests: impl Fn(&RealMachine) -> bool) {
-    let mut last = picture(machine);
+fn wait_until_quiet(
+    machine: &RealMachine,
+    at_most: Duration,
+    rests: impl Fn(&RealMachine) -> bool,
+) {
+    let mut last = take_snapshot(machine);
     let mut since = std::time::Instant::now();
     // What still moves at the deadline is no error here, nor on the simulated machine.
-    let _ = wait::within(at_most, || {
-        let now = picture(machine);
+    let _ = wait::poll_within(at_most, || {
+        let now = take_snapshot(machine);
         if now != last || !rests(machine) {
             last = now;
             since = std::time::Instant::now();
@@ -228,8 +232,8 @@ pub(super) fn wait_for_svscan(
     container: ContainerName,
 ) -> Result<(), String> {
     let control = format!("{}/.s6-svscan/control", machine.scan_dir());
-    let vessel = machine.vessel(container)?;
-    wait::within(wait::PATIENCE, || {
+    let vessel = machine.container(container)?;
+    wait::poll_within(wait::PATIENCE, || {
         vessel
             .check_fifo_reader(&control)
             .map_err(|why| format!("s6-svscan does not listen: {why}"))

@@ -23,7 +23,7 @@ const HAND_OVER: &str = include_str!("../../../docker/hand-over");
 /// One container.
 #[derive(Debug)]
 struct MachineContainer {
-    vessel: Box<dyn ContainerHandle>,
+    handle: Box<dyn ContainerHandle>,
     command: Vec<String>,
 }
 
@@ -42,10 +42,11 @@ impl RealMachine {
         world: &WorldSpec,
     ) -> Result<Self, String> {
         let volume = parts.scratch.join("volume");
-        std::fs::create_dir_all(&volume).map_err(|error| life::failed("make", &volume, &error))?;
+        std::fs::create_dir_all(&volume)
+            .map_err(|error| life::io_error("make", &volume, &error))?;
         let own = Some(crate::machine::image::HERMES_UID);
         std::os::unix::fs::chown(&volume, own, own)
-            .map_err(|error| life::failed("give away", &volume, &error))?;
+            .map_err(|error| life::io_error("give away", &volume, &error))?;
         let vessel = |number| -> Result<Box<dyn ContainerHandle>, String> {
             Ok(Box::new(NamespaceContainer::new(OverlayLayers {
                 lower: parts.root(version),
@@ -63,9 +64,9 @@ impl RealMachine {
         world: &WorldSpec,
     ) -> Result<Self, String> {
         for vessel in &vessels {
-            setup::lay(vessel.as_ref(), world)?;
+            setup::install_world(vessel.as_ref(), world)?;
         }
-        let one = |vessel| MachineContainer { vessel, command: world.command.clone() };
+        let one = |vessel| MachineContainer { handle: vessel, command: world.command.clone() };
         let containers = vessels.into_iter().map(one).collect();
         Ok(Self { containers, world: world.clone() })
     }
@@ -86,13 +87,16 @@ impl RealMachine {
     }
 
     /// A container as it is made, to work in.
-    pub(super) fn vessel(&self, container: ContainerName) -> Result<&dyn ContainerHandle, String> {
-        self.one(container).map(|one| one.vessel.as_ref())
+    pub(super) fn container(
+        &self,
+        container: ContainerName,
+    ) -> Result<&dyn ContainerHandle, String> {
+        self.one(container).map(|one| one.handle.as_ref())
     }
 
     /// Does it run?
-    pub(super) fn runs(&mut self, container: ContainerName) -> bool {
-        self.one_mut(container).is_ok_and(|one| one.vessel.is_running())
+    pub(super) fn is_running(&mut self, container: ContainerName) -> bool {
+        self.one_mut(container).is_ok_and(|one| one.handle.is_running())
     }
 
     /// The container's environment.
@@ -143,11 +147,11 @@ impl RealMachine {
 
     /// Starts a container that does not run.
     pub(super) fn start(&mut self, container: ContainerName) -> Result<(), String> {
-        if self.runs(container) {
+        if self.is_running(container) {
             return Ok(());
         }
         let how = self.start_options(container)?;
-        self.one_mut(container)?.vessel.start(&how)?;
+        self.one_mut(container)?.handle.start(&how)?;
         self.after_start(container)
     }
 
@@ -168,12 +172,12 @@ impl RealMachine {
 
     /// Containers that ended by themselves can be looked into again.
     pub(super) fn refresh(&mut self) -> Result<(), String> {
-        self.containers.iter_mut().try_for_each(|one| one.vessel.refresh())
+        self.containers.iter_mut().try_for_each(|one| one.handle.refresh())
     }
 
     /// SIGTERM, and SIGKILL after the grace.
     pub(super) fn stop(&mut self, container: ContainerName, grace: Duration) -> Result<(), String> {
-        self.one_mut(container)?.vessel.stop(grace)
+        self.one_mut(container)?.handle.stop(grace)
     }
 
     /// Stopped, and started again.
@@ -183,36 +187,36 @@ impl RealMachine {
         grace: Duration,
     ) -> Result<(), String> {
         let how = self.start_options(container)?;
-        self.one_mut(container)?.vessel.restart(grace, &how)?;
+        self.one_mut(container)?.handle.restart(grace, &how)?;
         self.after_start(container)
     }
 
     /// SIGKILL.
     pub(super) fn kill(&mut self, container: ContainerName) -> Result<(), String> {
-        self.one_mut(container)?.vessel.kill()
+        self.one_mut(container)?.handle.kill()
     }
 
     /// Freezes all that lives in it.
     pub(super) fn pause(&mut self, container: ContainerName) -> Result<(), String> {
-        self.one_mut(container)?.vessel.pause()
+        self.one_mut(container)?.handle.pause()
     }
 
     /// Lets it go on.
     pub(super) fn unpause(&mut self, container: ContainerName) -> Result<(), String> {
-        self.one_mut(container)?.vessel.unpause()
+        self.one_mut(container)?.handle.unpause()
     }
 
     /// A new container on the same volume, not started.
     pub(super) fn recreate(&mut self, container: ContainerName) -> Result<(), String> {
         let world = WorldSpec { profiles: BTreeMap::new(), ..self.world.clone() };
-        let vessel = &mut self.one_mut(container)?.vessel;
+        let vessel = &mut self.one_mut(container)?.handle;
         vessel.recreate()?;
         // What the image had is there again; what lies on the volume is as the story left it.
         let own = world
             .files
             .into_iter()
             .filter(|(path, _)| path.starts_with('/') && !path.starts_with(&format!("{HOME}/")));
-        setup::lay(vessel.as_ref(), &WorldSpec { files: own.collect(), ..world })
+        setup::install_world(vessel.as_ref(), &WorldSpec { files: own.collect(), ..world })
     }
 
     /// Begins a program as somebody.
@@ -223,7 +227,7 @@ impl RealMachine {
         env: &BTreeMap<String, String>,
         argv: &[&str],
     ) -> Result<AwaitExit, String> {
-        self.vessel(container)?.begin_exec(user, env, argv, b"")
+        self.container(container)?.begin_exec(user, env, argv, b"")
     }
 
     /// Runs a program as somebody.
@@ -243,17 +247,17 @@ impl RealMachine {
         container: ContainerName,
         inside: &str,
     ) -> Option<ObservedFile> {
-        self.vessel(container).ok()?.observe_file(inside)
+        self.container(container).ok()?.observe_file(inside)
     }
 
     /// What lives in a container.
     pub(super) fn processes(&self, container: ContainerName) -> Vec<HostProcess> {
-        self.vessel(container).map(ContainerHandle::processes).unwrap_or_default()
+        self.container(container).map(ContainerHandle::processes).unwrap_or_default()
     }
 
     /// What a container printed, in all its lives.
     pub(super) fn console(&self, container: ContainerName) -> String {
-        self.vessel(container).map(ContainerHandle::console).unwrap_or_default()
+        self.container(container).map(ContainerHandle::console).unwrap_or_default()
     }
 
     /// For a story that did not hold: what could say why, each with a name.

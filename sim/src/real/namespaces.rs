@@ -135,7 +135,7 @@ impl ContainerHandle for NamespaceContainer {
     }
 
     fn check_fifo_reader(&self, fifo: &str) -> Result<(), String> {
-        outside::listens(&self.path(fifo))
+        outside::check_fifo_reader(&self.path(fifo))
     }
 
     fn processes(&self) -> Vec<HostProcess> {
@@ -148,7 +148,7 @@ impl ContainerHandle for NamespaceContainer {
     }
 
     fn lock_holders(&self, inode: u64) -> Vec<u32> {
-        outside::holders(inode)
+        outside::lock_holders(inode)
     }
 
     fn console(&self) -> String {

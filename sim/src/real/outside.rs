@@ -4,7 +4,7 @@ use std::fs::DirEntry;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::vessel::{ObservedFile, holders_in};
+use super::vessel::{ObservedFile, lock_holders_in};
 use crate::scenario::expect::FileKindSpec;
 
 /// What a path is, links not followed at its end.
@@ -28,13 +28,13 @@ pub(super) fn observe_file(path: &Path) -> Option<ObservedFile> {
 }
 
 /// Does somebody read from this FIFO?
-pub(super) fn listens(fifo: &Path) -> Result<(), String> {
+pub(super) fn check_fifo_reader(fifo: &Path) -> Result<(), String> {
     use rustix::fs::{Mode, OFlags, open};
     let opened = open(fifo, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty());
     opened.map(drop).map_err(|errno| errno.to_string())
 }
 
 /// Who holds a record lock on a file, as this machine counts.
-pub(super) fn holders(inode: u64) -> Vec<u32> {
-    holders_in(&std::fs::read_to_string("/proc/locks").unwrap_or_default(), inode)
+pub(super) fn lock_holders(inode: u64) -> Vec<u32> {
+    lock_holders_in(&std::fs::read_to_string("/proc/locks").unwrap_or_default(), inode)
 }

@@ -17,18 +17,18 @@ pub struct HostProcess {
     /// A signal stopped it.
     pub is_stopped: bool,
     /// Its words.
-    pub words: Vec<String>,
+    pub argv: Vec<String>,
 }
 
 impl HostProcess {
     /// One that is seen from inside its namespace alone.
-    pub(super) fn inside(pid: u32, parent: u32, is_stopped: bool, words: Vec<String>) -> Self {
-        Self { pid, host_pid: pid, parent, namespace: PathBuf::new(), is_stopped, words }
+    pub(super) fn inside(pid: u32, parent: u32, is_stopped: bool, argv: Vec<String>) -> Self {
+        Self { pid, host_pid: pid, parent, namespace: PathBuf::new(), is_stopped, argv }
     }
 
     /// Sends it a signal; one that has ended meanwhile gets none, and nobody else does.
     pub fn signal(&self, signal: Signal) {
-        let Some(pid) = raw(self.host_pid) else { return };
+        let Some(pid) = signalable_pid(self.host_pid) else { return };
         let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return };
         // With the handle in hand: is it still a process of that namespace?
         if namespace_of(self.host_pid).as_ref() == Some(&self.namespace) {
@@ -39,18 +39,18 @@ impl HostProcess {
 
     /// Its command line.
     pub fn line(&self) -> String {
-        self.words.join(" ")
+        self.argv.join(" ")
     }
 
     /// The last part of its program's path.
     pub fn program(&self) -> &str {
-        let first = self.words.first().map(String::as_str).unwrap_or_default();
+        let first = self.argv.first().map(String::as_str).unwrap_or_default();
         first.rsplit('/').next().unwrap_or_default()
     }
 }
 
 /// A process number that may be signalled.
-pub fn raw(pid: u32) -> Option<Pid> {
+pub fn signalable_pid(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().filter(|&pid| pid > 1).and_then(Pid::from_raw)
 }
 
@@ -59,7 +59,7 @@ fn namespace_of(pid: u32) -> Option<PathBuf> {
 }
 
 /// All processes of the namespace whose first process is `init`, that one included; zombies are none.
-pub fn of_namespace(init: u32) -> Vec<HostProcess> {
+pub fn list_namespace(init: u32) -> Vec<HostProcess> {
     let Some(namespace) = namespace_of(init) else { return Vec::new() };
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let mut found: Vec<HostProcess> = entries
@@ -88,7 +88,7 @@ fn read(outer: u32) -> Option<HostProcess> {
         parent,
         namespace,
         is_stopped,
-        words,
+        argv: words,
     })
 }
 

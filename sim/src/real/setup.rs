@@ -12,12 +12,12 @@ use crate::scenario::words::User;
 use crate::scenario::world::{FileContent, FileSpec};
 
 /// Where a file of the scenario is: absolute, or below the home.
-pub(crate) fn place(address: &str) -> String {
+pub(crate) fn absolute_path(address: &str) -> String {
     if address.starts_with('/') { address.to_owned() } else { format!("{HOME}/{address}") }
 }
 
 /// A shell's words on paths inside, as root. What it says on stderr is the error.
-pub(crate) fn sh(
+pub(crate) fn run_script(
     vessel: &dyn ContainerHandle,
     script: &str,
     words: &[&str],
@@ -42,12 +42,12 @@ mkdirs "$(dirname "$1")" "$2"
 "#;
 
 /// Puts a file of the scenario where it says.
-pub(crate) fn put(
+pub(crate) fn write_node(
     vessel: &dyn ContainerHandle,
     address: &str,
     node: &FileSpec,
 ) -> Result<(), String> {
-    let path = place(address);
+    let path = absolute_path(address);
     let owner = uid(node.owner).to_string();
     let mode = |usual: u32| format!("{:04o}", node.mode.map_or(usual, |mode| mode.0));
     let (program, named);
@@ -56,7 +56,7 @@ pub(crate) fn put(
         FileContent::Dir => ("test -d \"$1\" || mkdir \"$1\"; new=$1", mode(0o755), b""),
         FileContent::Fifo => ("mkfifo \"$1.new\"", mode(0o600), b""),
         FileContent::HardLink(other) => {
-            named = place(other);
+            named = absolute_path(other);
             ("ln \"$(head -c \"$4\")\" \"$1.new\"", String::new(), named.as_bytes())
         }
         FileContent::Link(target) => {
@@ -75,11 +75,11 @@ pub(crate) fn put(
          test \"$new\" = \"$1\" || mv -fT \"$new\" \"$1\""
     );
     // An engine may forget to say that its standard input has ended: so many bytes are read, and no end is waited for.
-    sh(vessel, &script, &[&path, &owner, &mode, &bytes.len().to_string()], bytes)
+    run_script(vessel, &script, &[&path, &owner, &mode, &bytes.len().to_string()], bytes)
 }
 
 /// Everything that the world has besides the image.
-pub(crate) fn lay(vessel: &dyn ContainerHandle, world: &WorldSpec) -> Result<(), String> {
+pub(crate) fn install_world(vessel: &dyn ContainerHandle, world: &WorldSpec) -> Result<(), String> {
     for (name, profile) in &world.profiles {
         let dir = match name.0.is_default() {
             true => String::new(),
@@ -90,30 +90,30 @@ pub(crate) fn lay(vessel: &dyn ContainerHandle, world: &WorldSpec) -> Result<(),
             owner: User::Hermes,
             mode: None,
         };
-        put(vessel, &format!("{dir}SOUL.md"), &text(""))?;
+        write_node(vessel, &format!("{dir}SOUL.md"), &text(""))?;
         if let Some(intent) = profile.intent {
-            put(vessel, &format!("{dir}gateway_intent.json"), &text(&intent_text(intent)))?;
+            write_node(vessel, &format!("{dir}gateway_intent.json"), &text(&intent_text(intent)))?;
         }
         if let Some(state) = &profile.state {
             let record = format!("{{\"gateway_state\":\"{state}\"}}\n");
-            put(vessel, &format!("{dir}gateway_state.json"), &text(&record))?;
+            write_node(vessel, &format!("{dir}gateway_state.json"), &text(&record))?;
         }
         if let Some(config) = &profile.config {
-            put(vessel, &format!("{dir}gateway.toml"), &text(config))?;
+            write_node(vessel, &format!("{dir}gateway.toml"), &text(config))?;
         }
         for (path, node) in &profile.files {
-            put(vessel, &format!("{dir}{path}"), node)?;
+            write_node(vessel, &format!("{dir}{path}"), node)?;
         }
     }
     // Another name needs the file that it names.
     let is_name = |node: &FileSpec| matches!(node.content, FileContent::HardLink(_));
     let (names, files): (Vec<_>, Vec<_>) = world.files.iter().partition(|(_, it)| is_name(it));
     for (address, node) in files.into_iter().chain(names) {
-        put(vessel, address, node)?;
+        write_node(vessel, address, node)?;
     }
     for (path, program) in &world.programs {
         let content = FileContent::Program(program.clone());
-        put(vessel, path, &FileSpec { content, owner: User::Root, mode: None })?;
+        write_node(vessel, path, &FileSpec { content, owner: User::Root, mode: None })?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::scenario::{MachineKind, Scenario, Step};
 const PASS_MAX: Duration = Duration::from_secs(30);
 
 /// Why a story is not played here; `None` if it can be.
-pub fn why_not(scenario: &Scenario, machine: MachineKind) -> Option<String> {
+pub fn skip_reason(scenario: &Scenario, machine: MachineKind) -> Option<String> {
     if let Some(surprise) = scenario.faults.first() {
         let effect = surprise.at.effect;
         return Some(format!("a surprise at an address ({effect:?}) needs a gate in the program"));
@@ -46,16 +46,16 @@ mod tests {
     use crate::scenario::load;
 
     fn told(rest: &str, machine: MachineKind) -> Option<String> {
-        let text = format!(r#"{{"name": "x", "fact": "x.", "runs_on": ["simulated"], {rest}}}"#);
-        why_not(&load("x.json", &text).expect("a scenario"), machine)
+        let text = format!(r#"{{"name": "x", "summary": "x.", "runs_on": ["simulated"], {rest}}}"#);
+        skip_reason(&load("x.json", &text).expect("a scenario"), machine)
     }
 
     #[test]
     fn what_only_a_simulated_machine_can_do_is_said() {
         let (s6, container) = (MachineKind::S6, MachineKind::Container);
-        assert_eq!(told(r#""story": [{"settle": "1s"}, {"pass": "1s"}]"#, s6), None);
-        assert_eq!(told(r#""story": [{"container": "kill"}, {"container": "start"}]"#, s6), None);
-        assert_eq!(told(r#""story": [{"container": "pause"}]"#, container), None);
+        assert_eq!(told(r#""steps": [{"settle": "1s"}, {"pass": "1s"}]"#, s6), None);
+        assert_eq!(told(r#""steps": [{"container": "kill"}, {"container": "start"}]"#, s6), None);
+        assert_eq!(told(r#""steps": [{"container": "pause"}]"#, container), None);
         for (story, machine, word) in [
             (r#"{"power": "cut"}"#, s6, "power"),
             (r#"{"power": "cut"}"#, container, "power"),
@@ -65,11 +65,11 @@ mod tests {
             (r#"{"container": "pause"}"#, s6, "freeze"),
             (r#"{"pass": "10m"}"#, container, "would pass"),
         ] {
-            let why = told(&format!(r#""story": [{story}]"#), machine).unwrap_or_default();
+            let why = told(&format!(r#""steps": [{story}]"#), machine).unwrap_or_default();
             assert!(why.contains(word), "{story}: {why:?}");
         }
-        let surprise = r#"{"at": {"task": "init", "effect": "mkdir", "nth": 1}, "do": "kill"}"#;
-        let story = format!(r#""story": [{{"settle": "1s"}}], "surprises": [{surprise}]"#);
+        let surprise = r#"{"at": {"task": "init", "effect": "mkdir", "nth": 1}, "inject": "kill"}"#;
+        let story = format!(r#""steps": [{{"settle": "1s"}}], "faults": [{surprise}]"#);
         assert!(told(&story, container).is_some_and(|why| why.contains("gate")));
     }
 }

@@ -16,7 +16,7 @@ use crate::scenario::{ContainerName, RunStep, Scenario, Step};
 pub(super) const BOOT_MAX: Duration = Duration::from_secs(10);
 
 /// Plays it from the beginning: `c1` is booted and settled, unless the story boots by itself.
-pub(super) fn play(machine: &mut RealMachine, scenario: &Scenario) -> Result<(), String> {
+pub(super) fn run_steps(machine: &mut RealMachine, scenario: &Scenario) -> Result<(), String> {
     if !scenario.has_boot_step() {
         machine.start(ContainerName(1))?;
         wait_for_scanner(machine, scenario)?;
@@ -25,7 +25,7 @@ pub(super) fn play(machine: &mut RealMachine, scenario: &Scenario) -> Result<(),
     for (index, step) in scenario.steps.iter().enumerate() {
         machine.refresh()?;
         let held = match step {
-            Step::Together(group) if is_calm(scenario) => in_order(machine, &group.steps),
+            Step::Together(group) if is_baseline_only(scenario) => in_order(machine, &group.steps),
             Step::Together(group) => together(machine, &group.steps),
             one => together(machine, std::slice::from_ref(one)),
         };
@@ -57,7 +57,7 @@ fn describe_step(step: &Step) -> String {
 }
 
 /// Does it tell of the calm run alone, and of no other order?
-fn is_calm(scenario: &Scenario) -> bool {
+fn is_baseline_only(scenario: &Scenario) -> bool {
     !scenario.search.exhaustive && scenario.search.faults_max == 0
 }
 
@@ -67,7 +67,7 @@ fn in_order(machine: &mut RealMachine, steps: &[Step]) -> Result<(), String> {
     for step in steps {
         match step {
             Step::Run(run) => begun.push((run, begin(machine, run)?)),
-            other => act(machine, other)?,
+            other => perform_step(machine, other)?,
         }
         look::wait_for_quiet(machine);
     }
@@ -84,7 +84,7 @@ pub(super) fn together(machine: &mut RealMachine, steps: &[Step]) -> Result<(), 
     }
     for step in steps {
         if !matches!(step, Step::Run(_)) {
-            act(machine, step)?;
+            perform_step(machine, step)?;
         }
     }
     let mut held = Ok(());
@@ -103,7 +103,7 @@ pub(super) fn begin(machine: &RealMachine, run: &RunStep) -> Result<AwaitExit, S
     machine.begin(run.container, run.user, &env, &argv)
 }
 
-pub(super) fn act(machine: &mut RealMachine, step: &Step) -> Result<(), String> {
+pub(super) fn perform_step(machine: &mut RealMachine, step: &Step) -> Result<(), String> {
     match step {
         Step::Boot(it) => {
             if let Some(command) = &it.command {
@@ -123,7 +123,7 @@ pub(super) fn act(machine: &mut RealMachine, step: &Step) -> Result<(), String> 
         Step::Signal(it) => {
             let process = find(machine, it.container, &it.to)
                 .ok_or_else(|| format!("no process is `{}`", it.to))?;
-            machine.vessel(it.container)?.signal(&process, it.signal)
+            machine.container(it.container)?.signal(&process, it.signal)
         }
         Step::Pass(it) => {
             wait::pass(it.pass.0);
@@ -133,17 +133,17 @@ pub(super) fn act(machine: &mut RealMachine, step: &Step) -> Result<(), String> 
             look::settle(machine, it.settle.0);
             Ok(())
         }
-        Step::Expect(it) => wait::within(it.expect.within.0, || {
+        Step::Expect(it) => wait::poll_within(it.expect.within.0, || {
             machine.refresh()?;
             expect::holds(machine, &it.expect)
         }),
         Step::S6Svc(it) => {
             let slot = format!("{}/gateway-{}", machine.scan_dir(), it.profile);
-            behind_our_back(machine, it.container, &["s6-svc", &it.options, &slot])
+            run_s6_tool(machine, it.container, &["s6-svc", &it.options, &slot])
         }
         Step::S6Svscanctl(it) => {
             let dir = machine.scan_dir();
-            behind_our_back(machine, it.container, &["s6-svscanctl", &it.options, &dir])
+            run_s6_tool(machine, it.container, &["s6-svscanctl", &it.options, &dir])
         }
         other => files(machine, other),
     }
@@ -168,31 +168,44 @@ fn runtime(
 
 /// Files are changed as root, from the host.
 fn files(machine: &RealMachine, step: &Step) -> Result<(), String> {
-    let vessel: &dyn ContainerHandle = machine.vessel(ContainerName(1))?;
-    let place = setup::place;
+    let vessel: &dyn ContainerHandle = machine.container(ContainerName(1))?;
+    let place = setup::absolute_path;
     match step {
-        Step::Write(it) => setup::put(vessel, &it.write, &it.file),
-        Step::Remove(it) => setup::sh(vessel, "rm -rf -- \"$1\"", &[&place(&it.remove)], b""),
-        Step::Move(it) => {
-            setup::sh(vessel, "mv -T -- \"$1\" \"$2\"", &[&place(&it.from), &place(&it.to)], b"")
+        Step::Write(it) => setup::write_node(vessel, &it.write, &it.file),
+        Step::Remove(it) => {
+            setup::run_script(vessel, "rm -rf -- \"$1\"", &[&place(&it.remove)], b"")
         }
-        Step::Copy(it) => {
-            setup::sh(vessel, "cp -aT -- \"$1\" \"$2\"", &[&place(&it.copy), &place(&it.to)], b"")
-        }
+        Step::Move(it) => setup::run_script(
+            vessel,
+            "mv -T -- \"$1\" \"$2\"",
+            &[&place(&it.from), &place(&it.to)],
+            b"",
+        ),
+        Step::Copy(it) => setup::run_script(
+            vessel,
+            "cp -aT -- \"$1\" \"$2\"",
+            &[&place(&it.copy), &place(&it.to)],
+            b"",
+        ),
         Step::Chmod(it) => {
             let mode = format!("{:04o}", it.mode.0);
-            setup::sh(vessel, "chmod -- \"$2\" \"$1\"", &[&place(&it.chmod), &mode], b"")
+            setup::run_script(vessel, "chmod -- \"$2\" \"$1\"", &[&place(&it.chmod), &mode], b"")
         }
         Step::Chown(it) => {
             let owner = uid(it.owner).to_string();
-            setup::sh(vessel, "chown -h -- \"$2:$2\" \"$1\"", &[&place(&it.chown), &owner], b"")
+            setup::run_script(
+                vessel,
+                "chown -h -- \"$2:$2\" \"$1\"",
+                &[&place(&it.chown), &owner],
+                b"",
+            )
         }
         other => Err(format!("this machine cannot `{}`", other.key())),
     }
 }
 
 /// One of s6's tools, as whoever owns the tree.
-fn behind_our_back(
+fn run_s6_tool(
     machine: &RealMachine,
     container: ContainerName,
     argv: &[&str],

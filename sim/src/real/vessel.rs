@@ -150,7 +150,7 @@ pub(crate) trait ContainerHandle: std::fmt::Debug {
 }
 
 /// The holders of record locks on a file, in the text of `/proc/locks`.
-pub(crate) fn holders_in(locks: &str, inode: u64) -> Vec<u32> {
+pub(crate) fn lock_holders_in(locks: &str, inode: u64) -> Vec<u32> {
     let end = format!(":{inode}");
     let of = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();

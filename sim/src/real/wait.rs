@@ -8,20 +8,20 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const STEP: Duration = Duration::from_millis(5);
 
-static IS_OVER: AtomicBool = AtomicBool::new(false);
+static IS_INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Somebody wants the run to end: nothing is waited for any more.
 pub fn interrupt() {
-    IS_OVER.store(true, Ordering::Relaxed);
+    IS_INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
 /// Does somebody?
 pub fn is_interrupted() -> bool {
-    IS_OVER.load(Ordering::Relaxed)
+    IS_INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// Looks until `look` finds what it wants, at least once; `Err` is what the last look said.
-pub fn within<T>(
+pub fn poll_within<T>(
     patience: Duration,
     mut look: impl FnMut() -> Result<T, String>,
 ) -> Result<T, String> {
@@ -39,5 +39,5 @@ pub fn within<T>(
 
 /// Lets so much time pass, because a story says so.
 pub fn pass(time: Duration) {
-    let _ = within(time, || Err::<(), _>(String::new())); // nothing comes of it but the time
+    let _ = poll_within(time, || Err::<(), _>(String::new())); // nothing comes of it but the time
 }

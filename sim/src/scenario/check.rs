@@ -11,26 +11,26 @@ use super::{MachineKind, RunStep, Scenario, Step};
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) path: String,
-    pub(super) what: String,
+    pub(super) message: String,
 }
 
 type Checked = Result<(), Problem>;
 
 fn problem(path: impl Into<String>, what: impl Into<String>) -> Checked {
-    Err(Problem { path: path.into(), what: what.into() })
+    Err(Problem { path: path.into(), message: what.into() })
 }
 
 /// Finds the first fault.
 pub(super) fn check(scenario: &Scenario) -> Checked {
-    head(scenario)?;
-    world(&scenario.world)?;
+    check_head(scenario)?;
+    check_world(&scenario.world)?;
     let mut names = BTreeSet::new();
-    steps(scenario, &scenario.steps, "/story", &mut names)?;
-    surprises(scenario, &names)?;
-    search(scenario, &names)
+    check_steps(scenario, &scenario.steps, "/steps", &mut names)?;
+    check_faults(scenario, &names)?;
+    check_search(scenario, &names)
 }
 
-fn head(scenario: &Scenario) -> Checked {
+fn check_head(scenario: &Scenario) -> Checked {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if scenario.name.is_empty() || !scenario.name.bytes().all(plain) {
         return problem("/name", "a name has a-z, 0-9 and `-`, like the file without `.json`");
@@ -39,10 +39,10 @@ fn head(scenario: &Scenario) -> Checked {
         return problem("/hazard", "a hazard is R and 1 to 15, or H and 1 to 52, as in \"H7\"");
     }
     if scenario.summary.trim().is_empty() {
-        return problem("/fact", "an empty fact: say what was seen and what must hold");
+        return problem("/summary", "an empty summary: say what was seen and what must hold");
     }
     if scenario.found_by.as_ref().is_some_and(|found| !is_date(&found.date)) {
-        return problem("/found/date", "a date is year, month and day, as in \"2026-11-21\"");
+        return problem("/found_by/date", "a date is year, month and day, as in \"2026-11-21\"");
     }
     if scenario.runs_on.is_empty() {
         return problem("/runs_on", "no machine: some of simulated, s6, container");
@@ -52,7 +52,7 @@ fn head(scenario: &Scenario) -> Checked {
         return problem("/runs_on", "a host is played by the simulated machine alone");
     }
     if scenario.steps.is_empty() {
-        return problem("/story", "an empty story");
+        return problem("/steps", "no steps");
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ fn is_date(date: &str) -> bool {
     lengths == [4, 2, 2] && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn world(world: &WorldSpec) -> Checked {
+fn check_world(world: &WorldSpec) -> Checked {
     if !(1..=3).contains(&world.containers) {
         return problem("/world/containers", "1 to 3 containers");
     }
@@ -162,16 +162,21 @@ fn program(at: &str, lines: &ProgramSpec) -> Checked {
     Ok(())
 }
 
-fn steps(scenario: &Scenario, list: &[Step], above: &str, names: &mut BTreeSet<String>) -> Checked {
+fn check_steps(
+    scenario: &Scenario,
+    list: &[Step],
+    above: &str,
+    names: &mut BTreeSet<String>,
+) -> Checked {
     for (index, step) in list.iter().enumerate() {
         let at = format!("{above}/{index}");
         containers(scenario, step, &at)?;
         addresses(step, &at)?;
         match step {
-            Step::Run(run) => command(run, &at, names)?,
+            Step::Run(run) => check_run(run, &at, names)?,
             Step::Together(group) => {
-                together(&group.steps, &at)?;
-                steps(scenario, &group.steps, &format!("{at}/together"), names)?;
+                check_group(&group.steps, &at)?;
+                check_steps(scenario, &group.steps, &format!("{at}/together"), names)?;
             }
             Step::Write(write) => node(&format!("{at}/file"), &write.file)?,
             _ => {}
@@ -212,7 +217,7 @@ fn addresses(step: &Step, at: &str) -> Checked {
     }
 }
 
-fn command(run: &RunStep, at: &str, names: &mut BTreeSet<String>) -> Checked {
+fn check_run(run: &RunStep, at: &str, names: &mut BTreeSet<String>) -> Checked {
     if run.words().first().map(String::as_str) != Some("hermes") {
         return problem(format!("{at}/run"), "a command begins with `hermes`");
     }
@@ -234,7 +239,7 @@ fn command(run: &RunStep, at: &str, names: &mut BTreeSet<String>) -> Checked {
     Ok(())
 }
 
-fn together(list: &[Step], at: &str) -> Checked {
+fn check_group(list: &[Step], at: &str) -> Checked {
     if list.len() < 2 {
         return problem(format!("{at}/together"), "at least two steps can be together");
     }
@@ -247,10 +252,10 @@ fn together(list: &[Step], at: &str) -> Checked {
     Ok(())
 }
 
-fn surprises(scenario: &Scenario, names: &BTreeSet<String>) -> Checked {
+fn check_faults(scenario: &Scenario, names: &BTreeSet<String>) -> Checked {
     for (index, surprise) in scenario.faults.iter().enumerate() {
-        let at = format!("/surprises/{index}");
-        task(scenario, &format!("{at}/at/task"), &surprise.at.task, names)?;
+        let at = format!("/faults/{index}");
+        check_task_address(scenario, &format!("{at}/at/task"), &surprise.at.task, names)?;
         if surprise.at.nth == 0 {
             return problem(format!("{at}/at/nth"), "`nth` counts from 1");
         }
@@ -258,28 +263,34 @@ fn surprises(scenario: &Scenario, names: &BTreeSet<String>) -> Checked {
             return problem(format!("{at}/sticky"), "only an errno can be sticky");
         }
         if surprise.duration.is_some() != (surprise.kind == FaultKind::Suspend) {
-            return problem(format!("{at}/lasts"), "`lasts` goes with `suspend`, and only with it");
+            return problem(
+                format!("{at}/duration"),
+                "`duration` goes with `suspend`, and only with it",
+            );
         }
         if surprise.outcome.is_some() && surprise.kind != FaultKind::PowerCut {
-            return problem(format!("{at}/keeps"), "`keeps` goes with `power-cut` only");
+            return problem(format!("{at}/outcome"), "`outcome` goes with `power-cut` only");
         }
         if let Some(to) = &surprise.next {
             if surprise.kind != FaultKind::Preempt {
-                return problem(format!("{at}/to"), "`to` goes with `preempt` only");
+                return problem(format!("{at}/next"), "`next` goes with `preempt` only");
             }
-            task(scenario, &format!("{at}/to"), to, names)?;
+            check_task_address(scenario, &format!("{at}/next"), to, names)?;
         }
     }
     Ok(())
 }
 
-fn search(scenario: &Scenario, names: &BTreeSet<String>) -> Checked {
+fn check_search(scenario: &Scenario, names: &BTreeSet<String>) -> Checked {
     let search = &scenario.search;
     for (index, name) in search.crash_matrix.iter().enumerate() {
-        task(scenario, &format!("/search/crash/{index}"), name, names)?;
+        check_task_address(scenario, &format!("/search/crash_matrix/{index}"), name, names)?;
     }
     if search.exhaustive_crashes > 0 && !search.exhaustive {
-        return problem("/search/closed_crashes", "`closed_crashes` goes with `closed`");
+        return problem(
+            "/search/exhaustive_crashes",
+            "`exhaustive_crashes` goes with `exhaustive`",
+        );
     }
     let searched = search.exhaustive || !search.crash_matrix.is_empty();
     if searched && !scenario.runs_on.contains(&MachineKind::Simulated) {
@@ -288,7 +299,12 @@ fn search(scenario: &Scenario, names: &BTreeSet<String>) -> Checked {
     Ok(())
 }
 
-fn task(scenario: &Scenario, at: &str, task: &TaskAddress, names: &BTreeSet<String>) -> Checked {
+fn check_task_address(
+    scenario: &Scenario,
+    at: &str,
+    task: &TaskAddress,
+    names: &BTreeSet<String>,
+) -> Checked {
     match task {
         TaskAddress::Run(name) if !names.contains(name) => {
             let known: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -26,15 +26,15 @@ pub fn load(path: &str, text: &str) -> Result<Scenario, LoadError> {
         column: error.column(),
         message: without_position(&error),
     })?;
-    let spans = Positions::of(text);
+    let spans = Positions::read(text);
     let at = |start: usize, what: String| {
         let (line, column) = spans::line_and_column(text, start);
         LoadError { path: path.to_owned(), line, column, message: what }
     };
-    if let Some((key, start)) = &spans.twice {
+    if let Some((key, start)) = &spans.duplicate_key {
         return Err(at(*start, format!("`{key}` stands here twice")));
     }
-    check::check(&scenario).map_err(|fault| at(spans.start(&fault.path), fault.what))?;
+    check::check(&scenario).map_err(|fault| at(spans.start(&fault.path), fault.message))?;
     Ok(scenario)
 }
 

@@ -1,6 +1,6 @@
 //! Where each value of a JSON text begins, by its path: so that whatever is wrong with a value can be said with its line.
 //!
-//! The text has been parsed before: it is JSON. A path is a JSON pointer without escapes: `/story/3/run`.
+//! The text has been parsed before: it is JSON. A path is a JSON pointer without escapes: `/steps/3/run`.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 pub(super) struct Positions {
     starts: BTreeMap<String, usize>,
     /// The first key that occurs twice in one object, and where.
-    pub(super) twice: Option<(String, usize)>,
+    pub(super) duplicate_key: Option<(String, usize)>,
 }
 
 impl Positions {
     /// Reads a whole text.
-    pub(super) fn of(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, spans: Self::default() };
         scanner.value("");
         scanner.spans
@@ -63,8 +63,8 @@ impl Scanner<'_> {
         while self.more(b'}') {
             let key_at = self.at;
             let path = format!("{path}/{}", self.string());
-            if self.spans.starts.contains_key(&path) && self.spans.twice.is_none() {
-                self.spans.twice = Some((path.clone(), key_at));
+            if self.spans.starts.contains_key(&path) && self.spans.duplicate_key.is_none() {
+                self.spans.duplicate_key = Some((path.clone(), key_at));
             }
             self.skip(|byte| byte.is_ascii_whitespace());
             self.at += 1;
@@ -136,14 +136,14 @@ mod tests {
     #[case("/e", (4, 8))]
     #[case("/e/no/such", (4, 8))]
     fn a_value_is_found_by_its_path(#[case] path: &str, #[case] expected: (usize, usize)) {
-        let spans = Positions::of(TEXT);
+        let spans = Positions::read(TEXT);
         assert_eq!(line_and_column(TEXT, spans.start(path)), expected);
-        assert_eq!(spans.twice, None);
+        assert_eq!(spans.duplicate_key, None);
     }
 
     #[test]
     fn a_key_that_stands_twice_is_seen() {
-        let spans = Positions::of("{\"a\": {\"x\": 1, \"x\": 2}}");
-        assert_eq!(spans.twice, Some(("/a/x".to_owned(), 15)));
+        let spans = Positions::read("{\"a\": {\"x\": 1, \"x\": 2}}");
+        assert_eq!(spans.duplicate_key, Some(("/a/x".to_owned(), 15)));
     }
 }

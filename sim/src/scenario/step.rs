@@ -221,6 +221,7 @@ step! {
     /// Steps that may interleave; the next step begins when all have ended.
     GroupStep {
         /// At least two, none of them `together`, `settle`, `pass` or `expect`.
+        #[serde(rename = "together")]
         steps: Vec<Step>,
     }
 }
@@ -229,9 +230,10 @@ step! {
     /// The container's runtime does something.
     ContainerStep {
         /// What.
+        #[serde(rename = "container")]
         action: ContainerAction,
         /// To which container.
-        #[serde(default, skip_serializing_if = "is_default")]
+        #[serde(default, rename = "in", skip_serializing_if = "is_default")]
         container: ContainerName,
         /// From TERM to KILL, for `stop` and `restart`.
         #[serde(default = "docker_grace", skip_serializing_if = "is_docker_grace")]

@@ -19,7 +19,7 @@ pub struct FaultSpec {
     /// Where.
     pub at: EffectAddress,
     /// What.
-    #[serde(rename = "do")]
+    #[serde(rename = "inject")]
     pub kind: FaultKind,
     /// An errno: again at every later effect of the same process and address, whatever its ordinal.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -47,11 +47,11 @@ pub struct EffectAddress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     /// Which of them, counted from 1 and on through further lives of the task.
-    #[serde(default = "first", skip_serializing_if = "is_first")]
+    #[serde(default = "first_occurrence", skip_serializing_if = "is_first")]
     pub nth: u32,
 }
 
-fn first() -> u32 {
+fn first_occurrence() -> u32 {
     1
 }
 
@@ -138,7 +138,7 @@ pub enum FaultKind {
     Errno(Errno),
 }
 
-const DEEDS: [(&str, FaultKind); 9] = [
+const FAULT_KINDS: [(&str, FaultKind); 9] = [
     ("kill", FaultKind::Kill),
     ("kill-after", FaultKind::KillAfter),
     ("preempt", FaultKind::Preempt),
@@ -146,8 +146,8 @@ const DEEDS: [(&str, FaultKind); 9] = [
     ("container-restart", FaultKind::ContainerRestart),
     ("power-cut", FaultKind::PowerCut),
     ("suspend", FaultKind::Suspend),
-    ("begin", FaultKind::BeginStep),
-    ("time", FaultKind::AdvanceTime),
+    ("begin-step", FaultKind::BeginStep),
+    ("advance-time", FaultKind::AdvanceTime),
 ];
 
 /// The errnos that a scenario may name, with Linux' numbers.
@@ -179,10 +179,10 @@ impl FromStr for FaultKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let deed = DEEDS.iter().find(|(word, _)| *word == text).map(|(_, deed)| *deed);
+        let deed = FAULT_KINDS.iter().find(|(word, _)| *word == text).map(|(_, deed)| *deed);
         let errno = ERRNOS.iter().find(|(word, _)| *word == text);
         deed.or(errno.map(|(_, number)| Self::Errno(Errno(*number)))).ok_or_else(|| {
-            let deeds = DEEDS.iter().map(|(word, _)| *word);
+            let deeds = FAULT_KINDS.iter().map(|(word, _)| *word);
             let known: Vec<&str> = deeds.chain(ERRNOS.iter().map(|(word, _)| *word)).collect();
             format!("no such surprise {text:?}: one of {}", known.join(", "))
         })
@@ -195,7 +195,7 @@ impl fmt::Display for FaultKind {
             Self::Errno(errno) => {
                 ERRNOS.iter().find(|(_, number)| *number == errno.0).map(|(word, _)| *word)
             }
-            deed => DEEDS.iter().find(|(_, other)| other == deed).map(|(word, _)| *word),
+            deed => FAULT_KINDS.iter().find(|(_, other)| other == deed).map(|(word, _)| *word),
         };
         // Another errno has no word here, and a scenario that names it is not read back.
         f.write_str(word.unwrap_or("unknown"))
@@ -247,7 +247,7 @@ pub struct SearchSpec {
     #[serde(skip_serializing_if = "is_default")]
     pub exhaustive_crashes: u8,
     /// At most so many surprises in the search for few surprises; 0 leaves it out.
-    #[serde(skip_serializing_if = "is_first_u8")]
+    #[serde(skip_serializing_if = "is_default_faults_max")]
     pub faults_max: u8,
 }
 
@@ -268,7 +268,7 @@ fn is_every_crash(kinds: &Vec<CrashKind>) -> bool {
     *kinds == CrashKind::ALL
 }
 
-fn is_first_u8(surprises: &u8) -> bool {
+fn is_default_faults_max(surprises: &u8) -> bool {
     *surprises == 1
 }
 

@@ -40,7 +40,7 @@ fn s1_an_acknowledged_word_must_be_durable() {
     stage.world.disk.sync(node).expect("synced");
     stage.unscan("gateway-default/down");
     let ended = stage.exit(start, 0);
-    assert_eq!(broken(watch.after_step(&stage.world, &ended, None)), Some(Name::S1));
+    assert_eq!(violated(watch.after_step(&stage.world, &ended, None)), Some(Name::S1));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn s1_a_power_cut_must_not_undo_an_acknowledged_word() {
     watch.power_cut(&stage.world);
     let who = stage.spawn(0, HERMES_UID, "/bin/true");
     let moved = StepOutcome::Automaton { who };
-    assert_eq!(broken(watch.after_step(&stage.world, &moved, None)), Some(Name::S1));
+    assert_eq!(violated(watch.after_step(&stage.world, &moved, None)), Some(Name::S1));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn s2_a_file_that_a_power_cut_would_tear_is_not_whole() {
     let dir = volume::profile_dir(&stage.world, &profile("coder")).expect("there");
     let stopped = b"{\"intent\":\"stopped\"}\n";
     stage.replace_unsynced(dir, "gateway_intent.json", stopped);
-    assert_eq!(broken(watch.after_step(&stage.world, &wrote_intent(who), None)), Some(Name::S2));
+    assert_eq!(violated(watch.after_step(&stage.world, &wrote_intent(who), None)), Some(Name::S2));
 }
 
 #[test]
@@ -88,11 +88,11 @@ fn s3_a_gateway_must_not_change_its_intent() {
     let mut watch = stage.booted();
     let who = stage.spawn(1, HERMES_UID, "/usr/local/bin/hermes gateway status");
     stage.intent("coder", "running");
-    assert_eq!(broken(watch.after_step(&stage.world, &wrote_intent(who), None)), Some(Name::S3));
+    assert_eq!(violated(watch.after_step(&stage.world, &wrote_intent(who), None)), Some(Name::S3));
     let mut watch = stage.booted();
     let run = stage.spawn(1, HERMES_UID, "/usr/local/bin/hermes -p coder gateway run");
     stage.intent("coder", "stopped");
-    assert_eq!(broken(watch.after_step(&stage.world, &wrote_intent(run), None)), Some(Name::S3));
+    assert_eq!(violated(watch.after_step(&stage.world, &wrote_intent(run), None)), Some(Name::S3));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn s4_a_failure_says_why_and_leaves_the_old_word_or_the_new() {
         let start = stage.command(&mut watch, HERMES_UID, "hermes gateway start");
         let ended = stage.exit(start, code);
         let looked = watch.after_step(&stage.world, &ended, Some(&printed(text)));
-        assert_eq!(broken(looked), expected, "{text:?}");
+        assert_eq!(violated(looked), expected, "{text:?}");
     }
     let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
@@ -116,7 +116,7 @@ fn s4_a_failure_says_why_and_leaves_the_old_word_or_the_new() {
     stage.intent("default", "runing");
     let ended = stage.exit(start, 1);
     let looked = watch.after_step(&stage.world, &ended, Some(&printed("✗ no\n")));
-    assert_eq!(broken(looked), Some(Name::S4));
+    assert_eq!(violated(looked), Some(Name::S4));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn s5_two_gateways_of_a_profile_are_one_too_many() {
     watch.after_step(&stage.world, &waits, None).expect("one that waits does no work");
     let process = stage.world.process_mut(second).expect("made");
     process.insert_open_file(OpenFile::new(OpenKind::Listener(9200), true, false));
-    assert_eq!(broken(watch.after_step(&stage.world, &waits, None)), Some(Name::S5));
+    assert_eq!(violated(watch.after_step(&stage.world, &waits, None)), Some(Name::S5));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn s6_a_slot_without_a_file_must_not_be_seen() {
     let (who, _) = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway start");
     stage.unscan("gateway-coder/finish");
     let gone = Effect::Unlink { place: Place::from("/run/service/gateway-coder/finish") };
-    assert_eq!(broken(watch.after_step(&stage.world, &acted(who, gone), None)), Some(Name::S6));
+    assert_eq!(violated(watch.after_step(&stage.world, &acted(who, gone), None)), Some(Name::S6));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn s7_the_down_file_says_the_intent_once_no_command_is_at_work() {
     stage.intent("coder", "stopped");
     watch.after_step(&stage.world, &wrote_intent(stop.0), None).expect("it is still at work");
     let ended = stage.exit(stop, 0);
-    assert_eq!(broken(watch.after_step(&stage.world, &ended, None)), Some(Name::S7));
+    assert_eq!(violated(watch.after_step(&stage.world, &ended, None)), Some(Name::S7));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn s8_a_signal_must_not_meet_a_stranger() {
     let open = OpenFile::new(OpenKind::Process(target, serial), false, false);
     let handle = Handle(stage.world.process_mut(who).expect("made").insert_open_file(open));
     let sent = acted(who, Effect::SignalProcess { process: handle, signal: Signal::TERM });
-    assert_eq!(broken(watch.after_step(&stage.world, &sent, None)), Some(Name::S8));
+    assert_eq!(violated(watch.after_step(&stage.world, &sent, None)), Some(Name::S8));
     let (own, _) = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway stop");
     let open = OpenFile::new(OpenKind::Process(target, serial), false, false);
     let handle = Handle(stage.world.process_mut(own).expect("made").insert_open_file(open));
@@ -183,7 +183,7 @@ fn s3_a_gateway_that_nobody_stopped_must_not_note_that_it_was() {
         let text = format!("{{\"gateway_state\":\"{word}\"}}");
         stage.file("profiles/coder/gateway_state.json", &text);
         let moved = StepOutcome::Exited { who, serial, code: 143 };
-        assert_eq!(broken(watch.after_step(&stage.world, &moved, None)), expected, "{word}");
+        assert_eq!(violated(watch.after_step(&stage.world, &moved, None)), expected, "{word}");
     }
 }
 
@@ -198,7 +198,7 @@ fn s6_a_stage_that_a_scanner_can_see_must_be_complete() {
         how: How::Create { mode: 0o644 },
         links: Links::Refuse,
     };
-    assert_eq!(broken(watch.after_step(&stage.world, &acted(who, made), None)), Some(Name::S6));
+    assert_eq!(violated(watch.after_step(&stage.world, &acted(who, made), None)), Some(Name::S6));
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn s14_whoever_writes_a_word_holds_the_lock_of_that_name() {
         stage.world.process_mut(who).expect("made").open_files.clear();
         stage.lock(who, locked);
         let looked = watch.after_step(&stage.world, &wrote_intent(who), None);
-        assert_eq!(broken(looked), expected, "{locked}");
+        assert_eq!(violated(looked), expected, "{locked}");
     }
     // A lock whose file was swept is nobody's.
     let mut stage = WorldBuilder::healthy();
@@ -220,7 +220,7 @@ fn s14_whoever_writes_a_word_holds_the_lock_of_that_name() {
     let (who, _) = stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway start");
     stage.world.disk.remove(HOME_NODE, std::path::Path::new(".locks/coder"));
     stage.file(".locks/coder", "");
-    assert_eq!(broken(watch.after_step(&stage.world, &wrote_intent(who), None)), Some(Name::S14));
+    assert_eq!(violated(watch.after_step(&stage.world, &wrote_intent(who), None)), Some(Name::S14));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn l3_a_profile_must_not_be_taken_away_under_its_gateway() {
         to: Place::from("/opt/data/profiles/.gone.coder.1"),
         over: Over::Refuse,
     };
-    assert_eq!(broken(watch.after_step(&stage.world, &acted(who, hidden), None)), Some(Name::L3));
+    assert_eq!(violated(watch.after_step(&stage.world, &acted(who, hidden), None)), Some(Name::L3));
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn l4_a_stop_that_was_waited_for_has_ended_the_gateway() {
         stage.intent("coder", "stopped");
         stage.scanned("gateway-coder/down", b"", 0o644);
         let ended = stage.exit(stop, 0);
-        assert_eq!(broken(watch.after_step(&stage.world, &ended, None)), expected, "{line}");
+        assert_eq!(violated(watch.after_step(&stage.world, &ended, None)), expected, "{line}");
     }
 }
 
@@ -265,7 +265,7 @@ fn l5_a_gateway_that_ended_for_good_is_not_started_again() {
         watch.after_step(&stage.world, &moved, None).expect("it may end");
         let again = stage.spawn(2, HERMES_UID, "/usr/local/bin/hermes -p coder gateway run");
         let begins = acted(again, Effect::Trap { signals: vec![Signal::TERM] });
-        assert_eq!(broken(watch.after_step(&stage.world, &begins, None)), expected, "{code}");
+        assert_eq!(violated(watch.after_step(&stage.world, &begins, None)), expected, "{code}");
         stage.command(&mut watch, HERMES_UID, "hermes -p coder gateway start");
         watch.after_step(&stage.world, &begins, None).expect("an operator said so");
     }

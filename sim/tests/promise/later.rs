@@ -16,9 +16,9 @@ fn s9_another_profile_must_not_notice() {
     invariants::check_isolation(&with.world, &without.world, &profile("coder")).expect("the same");
     without.intent("default", "running");
     let compared = invariants::check_isolation(&with.world, &without.world, &profile("coder"));
-    assert_eq!(broken(compared), Some(Name::S9));
+    assert_eq!(violated(compared), Some(Name::S9));
     let compared = invariants::check_isolation(&with.world, &without.world, &profile("default"));
-    assert_eq!(broken(compared), None);
+    assert_eq!(violated(compared), None);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn s10_root_neither_follows_nor_runs_nor_writes_what_is_hermes_s() {
         Effect::Run { program, timeout: Duration::from_secs(1) },
     ] {
         let looked = watch.after_step(&stage.world, &acted(root, effect.clone()), None);
-        assert_eq!(broken(looked), Some(Name::S10), "{effect:?}");
+        assert_eq!(violated(looked), Some(Name::S10), "{effect:?}");
     }
     for effect in [open("/opt/data/tool", How::Read), open("/etc/passwd", How::Read)] {
         watch.after_step(&stage.world, &acted(root, effect), None).expect("only data");
@@ -54,7 +54,7 @@ fn s10_root_supervises_no_slot_of_hermes_s() {
     process.comm = "s6-svscan".to_owned();
     process.cwd = dir;
     let moved = StepOutcome::Automaton { who: scanner };
-    assert_eq!(broken(watch.after_step(&stage.world, &moved, None)), Some(Name::S10));
+    assert_eq!(violated(watch.after_step(&stage.world, &moved, None)), Some(Name::S10));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn s11_a_reader_takes_no_lock_and_removes_nothing() {
             Effect::Unlink { place: Place::from("/opt/data/gateway.pid") },
         ] {
             let looked = watch.after_step(&stage.world, &acted(who, effect), None);
-            assert_eq!(broken(looked), Some(Name::S11), "{line}");
+            assert_eq!(violated(looked), Some(Name::S11), "{line}");
         }
     }
 }
@@ -79,10 +79,10 @@ fn s12_a_panic_and_a_debug_print_are_no_named_errors() {
     let mut watch = stage.booted();
     let (who, serial) = stage.command(&mut watch, HERMES_UID, "hermes gateway start");
     let moved = StepOutcome::Panicked { who, message: "index out of bounds".to_owned() };
-    assert_eq!(broken(watch.after_step(&stage.world, &moved, None)), Some(Name::S12));
+    assert_eq!(violated(watch.after_step(&stage.world, &moved, None)), Some(Name::S12));
     let moved = StepOutcome::Exited { who, serial, code: 1 };
     let printed = printed("✗ HostError { errno: 5 }\n");
-    assert_eq!(broken(watch.after_step(&stage.world, &moved, Some(&printed))), Some(Name::S12));
+    assert_eq!(violated(watch.after_step(&stage.world, &moved, Some(&printed))), Some(Name::S12));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn s10_root_must_not_give_away_a_file_with_another_name() {
     for (path, expected) in [("/opt/data/notes", Some(Name::S10)), ("/opt/data/own", None)] {
         let effect = Effect::SetOwner { place: path.into(), uid: HERMES_UID, gid: HERMES_UID };
         let looked = watch.after_step(&stage.world, &acted(root, effect), None);
-        assert_eq!(broken(looked), expected, "{path}");
+        assert_eq!(violated(looked), expected, "{path}");
     }
 }
 
@@ -144,7 +144,7 @@ fn s14_two_orders_must_end_the_same() {
     invariants::check_commute(&one.world, &other.world).expect("the same");
     other.unscan("gateway-coder/finish");
     let compared = invariants::check_commute(&one.world, &other.world);
-    assert_eq!(broken(compared), Some(Name::S14));
+    assert_eq!(violated(compared), Some(Name::S14));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn l2_each_profile_has_a_slot_and_nobody_else() {
     let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     stage.unscan("gateway-default");
-    assert_eq!(broken(watch.check_at_rest(&stage.world)), Some(Name::L2));
+    assert_eq!(violated(watch.check_at_rest(&stage.world)), Some(Name::L2));
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn l5_failing_starts_come_ever_more_slowly() {
         (at(&[0, 1, 2, 3, 4]), Some(Name::L5)),
         (at(&[0, 8, 12]), Some(Name::L5)),
     ] {
-        assert_eq!(broken(invariants::check_backoff(&starts, longest)), expected, "{starts:?}");
+        assert_eq!(violated(invariants::check_backoff(&starts, longest)), expected, "{starts:?}");
     }
 }
 
@@ -235,7 +235,7 @@ fn l6_half_made_profiles_and_deleted_ones_that_come_back_are_seen() {
     let mut stage = WorldBuilder::healthy();
     let mut watch = stage.booted();
     stage.soul("old");
-    assert_eq!(broken(watch.check_at_rest(&stage.world)), Some(Name::L6));
+    assert_eq!(violated(watch.check_at_rest(&stage.world)), Some(Name::L6));
 }
 
 fn told(presence: &str, fact: &str, drifts: &str) -> String {
@@ -252,7 +252,7 @@ fn told(presence: &str, fact: &str, drifts: &str) -> String {
 #[test]
 fn l7_status_says_what_is_so() {
     let stage = WorldBuilder::healthy();
-    let agrees = |text: &str| broken(invariants::check_status(&stage.world, text.as_bytes()));
+    let agrees = |text: &str| violated(invariants::check_status(&stage.world, text.as_bytes()));
     assert_eq!(agrees(&told("supervised", "up", "")), None);
     assert_eq!(agrees(&told("unregistered", "up", "")), Some(Name::L7));
     assert_eq!(agrees(&told("supervised", "down", "")), Some(Name::L7));

@@ -248,7 +248,7 @@ pub fn wrote_intent(who: ProcessId) -> StepOutcome {
     )
 }
 
-pub fn broken<T>(looked: Result<T, invariants::Violation>) -> Option<Name> {
+pub fn violated<T>(looked: Result<T, invariants::Violation>) -> Option<Name> {
     looked.err().map(|breach| breach.invariant)
 }
 

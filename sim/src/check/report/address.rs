@@ -20,8 +20,8 @@ pub fn to_scenario(
     by: Option<FoundBy>,
 ) -> Result<Scenario, String> {
     let named = with_names(scenario);
-    let (sketches, place) = sketch(&named, found, by)?;
-    let counted = count(&named, found, by, sketches);
+    let (sketches, place) = draft_faults(&named, found, by)?;
+    let counted = with_occurrences(&named, found, by, sketches);
     let mut told = named;
     told.faults.extend(counted);
     told.search = SearchSpec { faults_max: 0, ..SearchSpec::default() };
@@ -83,7 +83,7 @@ fn forget_expectations(told: &mut Scenario, failure: &Failure, has_fault: bool) 
 }
 
 /// Surprises whose ordinals are not known yet, and where in the story the last one came.
-fn sketch(
+fn draft_faults(
     scenario: &Scenario,
     found: &Finding,
     by: Option<FoundBy>,
@@ -96,7 +96,7 @@ fn sketch(
         if is_due(found, sketches.len(), play, next) {
             // One that befalls while the run is concluded comes after the story.
             place = Some(play.step_index()).filter(|&at| at < scenario.steps.len()).or(place);
-            sketches.push(surprise(play, next, &last));
+            sketches.push(addressed_fault(play, next, &last));
         }
         if let Transition::Process(who) = next {
             if let Some(at) = address(play, *who) {
@@ -117,7 +117,7 @@ fn is_due(found: &Finding, index: usize, play: &Execution, next: &Transition) ->
 }
 
 /// Plays once more with all addresses in the story, each to come up never, and reads off how often they did.
-fn count(
+fn with_occurrences(
     scenario: &Scenario,
     found: &Finding,
     by: Option<FoundBy>,
@@ -144,13 +144,13 @@ fn count(
     sketches
 }
 
-fn surprise(
+fn addressed_fault(
     play: &Execution,
     next: &Transition,
     last: &BTreeMap<ProcessId, EffectAddress>,
 ) -> Result<FaultSpec, String> {
-    let who = victim(play, next)?;
-    let mut deed = deed(play, next);
+    let who = addressed_process(play, next)?;
+    let mut deed = fault_spec(play, next);
     let at = match (address(play, who), &deed.kind) {
         (Some(at), _) => at,
         // It was about to exit: right after its last effect is the same place.
@@ -164,7 +164,7 @@ fn surprise(
 }
 
 /// Whose effect the surprise is addressed by.
-fn victim(play: &Execution, next: &Transition) -> Result<ProcessId, String> {
+fn addressed_process(play: &Execution, next: &Transition) -> Result<ProcessId, String> {
     if let Transition::Inject(who, _) | Transition::InjectScripted(who, _) = next {
         return Ok(*who);
     }
@@ -175,7 +175,7 @@ fn victim(play: &Execution, next: &Transition) -> Result<ProcessId, String> {
 }
 
 /// What befalls; the address is filled in later.
-fn deed(play: &Execution, next: &Transition) -> FaultSpec {
+fn fault_spec(play: &Execution, next: &Transition) -> FaultSpec {
     let told = match next {
         Transition::Process(_) => Told::Preempt,
         Transition::BeginStep(_) => Told::BeginStep,

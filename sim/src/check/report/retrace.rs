@@ -8,7 +8,7 @@ use crate::execution::{Execution, Failure, Transition};
 use crate::scenario::{FoundBy, Scenario};
 
 /// A story that makes more moves than this is given up.
-const MOVES_MAX: u64 = 1_000_000;
+const TRANSITIONS_MAX: u64 = 1_000_000;
 
 /// How a scenario that was told came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,17 +36,17 @@ pub fn retrace_scenario(
         Err(failure) => return ReplayOutcome::Violated(failure),
     };
     play.recorded = Some(Vec::new());
-    let ended = tell(&mut play, see);
+    let ended = run_to_outcome(&mut play, see);
     done(&play);
     ended
 }
 
-fn tell(play: &mut Execution, see: TransitionObserver<'_>) -> ReplayOutcome {
-    if let Err(failure) = walk(play, &Schedule::default(), see) {
+fn run_to_outcome(play: &mut Execution, see: TransitionObserver<'_>) -> ReplayOutcome {
+    if let Err(failure) = run_schedule(play, &Schedule::default(), see) {
         return ReplayOutcome::Violated(failure);
     }
     // A surprise may come up in the boots that conclude the run.
-    let concluded = conclude(play, see);
+    let concluded = settle_and_check(play, see);
     if let (Some(failure), None) = (play.unreached_fault(), play.missed_expectation()) {
         return ReplayOutcome::FaultNotReached(failure);
     }
@@ -65,8 +65,8 @@ pub fn retrace_finding(
 ) -> Result<(), Failure> {
     let mut play = Execution::new(scenario)?;
     if by != Some(FoundBy::CrashMatrix) {
-        walk(&mut play, &found.schedule, see)?;
-        return conclude(&mut play, see);
+        run_schedule(&mut play, &found.schedule, see)?;
+        return settle_and_check(&mut play, see);
     }
     let goes_on = if found.changed_scenario.is_some() {
         AfterFirstCrash::Continue
@@ -76,13 +76,13 @@ pub fn retrace_finding(
     matrix::replay_schedule(&mut play, &found.schedule, goes_on, see)
 }
 
-fn walk(
+fn run_schedule(
     play: &mut Execution,
     schedule: &Schedule,
     see: TransitionObserver<'_>,
 ) -> Result<(), Failure> {
     let mut surprises = schedule.0.iter().peekable();
-    while play.transition_count < MOVES_MAX {
+    while play.transition_count < TRANSITIONS_MAX {
         if play.is_finished() && surprises.peek().is_none() {
             break;
         }
@@ -95,7 +95,7 @@ fn walk(
     Ok(())
 }
 
-fn conclude(play: &mut Execution, see: TransitionObserver<'_>) -> Result<(), Failure> {
+fn settle_and_check(play: &mut Execution, see: TransitionObserver<'_>) -> Result<(), Failure> {
     play.skip_remaining_steps();
     Schedule::default().run(play, true, see)
 }

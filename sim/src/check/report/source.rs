@@ -12,7 +12,7 @@ use crate::scenario::Scenario;
 const LINES_MAX: usize = 4;
 
 /// The lines for the task that moves, or whom it befalls, at this number of moves.
-pub(super) fn of(scenario: &Arc<Scenario>, moves: u64) -> Vec<String> {
+pub(super) fn requesting_lines(scenario: &Arc<Scenario>, moves: u64) -> Vec<String> {
     let mut lines = Vec::new();
     let see = &mut |play: &crate::execution::Execution, next: &Transition| {
         let (Transition::Process(who) | Transition::InjectScripted(who, _)) = next else { return };

@@ -31,31 +31,31 @@ struct Fork {
 }
 
 /// So many walks are made to learn.
-const WALKS: u64 = 40;
+const LEARNING_WALKS: u64 = 40;
 
 /// A search that has learned something goes on for so many states before it begins again.
 const STALE_STATES: u64 = 2_000;
 
 /// One move as it was made: by whom, from where, what it touched, and what came of it.
-struct Made {
+struct TransitionOutcome {
     from: LocalStateId,
-    touched: Footprint,
-    after: Option<Fork>,
+    footprint: Footprint,
+    successor: Option<Fork>,
 }
 
 impl Explorer {
     /// Walks all.
     pub fn exhaustive(mut self) -> SearchResult {
-        self.start.machine.world.disk.ignore_power_cuts();
+        self.initial.machine.world.disk.ignore_power_cuts();
         let mut ahead = PartialOrderReduction::default();
-        for walk in 0..WALKS {
-            self.learn(walk, &mut ahead);
+        for walk in 0..LEARNING_WALKS {
+            self.learn_footprints(walk, &mut ahead);
         }
         loop {
             self.tally.states = 0;
             self.tally.transitions = 0;
             ahead.clear_cache();
-            self.pass(&mut ahead);
+            self.search_once(&mut ahead);
             if ahead.learned_count() == 0 || !self.tally.is_complete {
                 return self.tally;
             }
@@ -63,18 +63,18 @@ impl Explorer {
     }
 
     /// One walk at random, to learn before all is searched. What it breaks the search will break.
-    fn learn(&mut self, walk: u64, ahead: &mut PartialOrderReduction) {
-        let crashes_left = self.start.scenario().search.exhaustive_crashes;
-        let (play, schedule) = (self.start.clone(), Schedule::default());
+    fn learn_footprints(&mut self, walk: u64, ahead: &mut PartialOrderReduction) {
+        let crashes_left = self.initial.scenario().search.exhaustive_crashes;
+        let (play, schedule) = (self.initial.clone(), Schedule::default());
         let mut fork = Fork { play, schedule, crashes_left };
         while !fork.play.is_finished() {
-            let moves = choices(&fork.play);
+            let moves = all_transitions(&fork.play);
             if moves.is_empty() {
                 return;
             }
             let any = hash::digest(&(walk, fork.play.transition_count)) % moves.len() as u128;
             let next = &moves[usize::try_from(any).expect("less than their number")];
-            match self.make(&fork, next, true, ahead).after {
+            match self.step_and_learn(&fork, next, true, ahead).successor {
                 Some(after) => fork = after,
                 None => return,
             }
@@ -82,11 +82,11 @@ impl Explorer {
     }
 
     /// Walks all that is left if nothing is ahead of anybody but what is known. Begun again by its caller if there was.
-    fn pass(&mut self, ahead: &mut PartialOrderReduction) {
+    fn search_once(&mut self, ahead: &mut PartialOrderReduction) {
         let mut visited = BTreeSet::new();
-        let crashes_left = self.start.scenario().search.exhaustive_crashes;
+        let crashes_left = self.initial.scenario().search.exhaustive_crashes;
         let schedule = Schedule::default();
-        let mut forks = vec![Fork { play: self.start.clone(), schedule, crashes_left }];
+        let mut forks = vec![Fork { play: self.initial.clone(), schedule, crashes_left }];
         let mut stale_at = u64::MAX;
         while let Some(fork) = forks.pop() {
             if !visited.insert((fork.play.state_hash(), fork.crashes_left)) {
@@ -104,19 +104,19 @@ impl Explorer {
                 return;
             }
             self.tally.effects = self.tally.effects.max(fork.play.effect_count);
-            self.walk(fork, &mut forks, ahead);
+            self.expand(fork, &mut forks, ahead);
         }
     }
 
     /// All that can come next; on a way without forks, as far as the next one.
-    fn walk(&mut self, mut fork: Fork, forks: &mut Vec<Fork>, ahead: &mut PartialOrderReduction) {
+    fn expand(&mut self, mut fork: Fork, forks: &mut Vec<Fork>, ahead: &mut PartialOrderReduction) {
         loop {
-            let moves = choices(&fork.play);
+            let moves = all_transitions(&fork.play);
             if moves.is_empty() || fork.play.is_finished() {
-                self.conclude(fork.play, &fork.schedule);
+                self.settle_and_check(fork.play, &fork.schedule);
                 return;
             }
-            match self.step(&fork, &moves, forks, ahead) {
+            match self.try_transitions(&fork, &moves, forks, ahead) {
                 Some(next) => fork = next,
                 None => return,
             }
@@ -124,7 +124,7 @@ impl Explorer {
     }
 
     /// Tries every move. If one goes alone, that is where it leads.
-    fn step(
+    fn try_transitions(
         &mut self,
         fork: &Fork,
         moves: &[Transition],
@@ -134,40 +134,41 @@ impl Explorer {
         let first = forks.len();
         // The calm move lies on top in the end.
         for (place, next) in moves.iter().enumerate().rev() {
-            let made = self.make(fork, next, place == 0, ahead);
+            let made = self.step_and_learn(fork, next, place == 0, ahead);
             let Transition::Process(who) = next else {
-                forks.extend(made.after);
+                forks.extend(made.successor);
                 continue;
             };
             let others = moves.iter().filter(|other| *other != next);
             let mut others: Vec<LocalStateId> =
-                others.map(|other| place_of(ahead, fork, other)).collect();
+                others.map(|other| local_state_of(ahead, fork, other)).collect();
             others.sort_unstable();
             let mover = ahead.owner(made.from);
-            let goes_alone = ahead.is_persistent_singleton(mover, &made.touched, others);
+            let goes_alone = ahead.is_persistent_singleton(mover, &made.footprint, others);
             if goes_alone {
                 forks.truncate(first);
             }
             if fork.crashes_left > 0 && fork.play.task_address(*who).is_some() {
-                forks.extend(self.crash(fork, *who, made.from, ahead));
+                forks.extend(self.try_crash(fork, *who, made.from, ahead));
             }
             if goes_alone {
-                return made.after;
+                return made.successor;
             }
-            forks.extend(made.after);
+            forks.extend(made.successor);
         }
         None
     }
 
     /// The task that would move is killed before.
-    fn crash(
+    fn try_crash(
         &mut self,
         fork: &Fork,
         who: ProcessId,
         from: LocalStateId,
         ahead: &mut PartialOrderReduction,
     ) -> Option<Fork> {
-        let (crashed, touched) = self.go(fork, &Transition::Inject(who, Fault::Kill), false);
+        let (crashed, touched) =
+            self.step_with_invisible(fork, &Transition::Inject(who, Fault::Kill), false);
         ahead.record_footprint(from, &touched);
         let mut crashed = crashed?;
         crashed.crashes_left -= 1;
@@ -182,38 +183,43 @@ impl Explorer {
     }
 
     /// One move, and what is learned from it.
-    fn make(
+    fn step_and_learn(
         &mut self,
         fork: &Fork,
         next: &Transition,
         is_calm: bool,
         ahead: &mut PartialOrderReduction,
-    ) -> Made {
-        let from = place_of(ahead, fork, next);
-        let (after, mut touched) = self.go(fork, next, is_calm);
+    ) -> TransitionOutcome {
+        let from = local_state_of(ahead, fork, next);
+        let (after, mut touched) = self.step_with_invisible(fork, next, is_calm);
         if let Transition::BeginStep(index) = next {
             touched.is_everything |= !matches!(fork.play.current_step(*index), Some(Step::Run(_)));
         }
         ahead.record_footprint(from, &touched);
         if let Some(after) = &after {
-            note_ways(ahead, fork, next, from, after);
+            record_successors(ahead, fork, next, from, after);
         }
-        Made { from, touched, after }
+        TransitionOutcome { from, footprint: touched, successor: after }
     }
 
     /// One move, and whatever of the same task nobody could tell.
-    fn go(&mut self, fork: &Fork, next: &Transition, is_calm: bool) -> (Option<Fork>, Footprint) {
+    fn step_with_invisible(
+        &mut self,
+        fork: &Fork,
+        next: &Transition,
+        is_calm: bool,
+    ) -> (Option<Fork>, Footprint) {
         self.tally.transitions += 1;
         let mut play = fork.play.clone();
         let schedule = match is_calm {
             true => fork.schedule.clone(),
-            false => fork.schedule.with(play.transition_count, next.clone()),
+            false => fork.schedule.with_fault(play.transition_count, next.clone()),
         };
         let (taken, touched) = touched::collect(|| play.step(next));
-        match taken.and_then(|()| run_unseen(&mut play)) {
+        match taken.and_then(|()| run_invisible(&mut play)) {
             Ok(()) => (Some(Fork { play, schedule, crashes_left: fork.crashes_left }), touched),
             Err(failure) => {
-                self.broken(&schedule, failure, false);
+                self.record_failure(&schedule, failure, false);
                 (None, touched)
             }
         }
@@ -221,7 +227,11 @@ impl Explorer {
 }
 
 /// Where whoever makes this move is.
-fn place_of(ahead: &mut PartialOrderReduction, fork: &Fork, next: &Transition) -> LocalStateId {
+fn local_state_of(
+    ahead: &mut PartialOrderReduction,
+    fork: &Fork,
+    next: &Transition,
+) -> LocalStateId {
     match next {
         Transition::Process(who)
         | Transition::Inject(who, _)
@@ -233,7 +243,7 @@ fn place_of(ahead: &mut PartialOrderReduction, fork: &Fork, next: &Transition) -
 }
 
 /// Where a move led: its own process, all that it woke, and the story if that goes on.
-fn note_ways(
+fn record_successors(
     ahead: &mut PartialOrderReduction,
     fork: &Fork,
     next: &Transition,
@@ -268,7 +278,7 @@ fn note_ways(
 }
 
 /// Every move of anybody, the calm one first.
-fn choices(play: &Execution) -> Vec<Transition> {
+fn all_transitions(play: &Execution) -> Vec<Transition> {
     let mut moves = play.enabled_transitions();
     if !play.is_in_group() {
         // Steps one after the other: nobody types the next command while the last one is at work.
@@ -279,7 +289,7 @@ fn choices(play: &Execution) -> Vec<Transition> {
 }
 
 /// Goes on with the task that moved last as long as nobody could tell.
-fn run_unseen(play: &mut Execution) -> Result<(), Failure> {
+fn run_invisible(play: &mut Execution) -> Result<(), Failure> {
     loop {
         let Some(next @ Transition::Process(who)) = play.baseline_transition() else {
             return Ok(());

@@ -8,20 +8,20 @@ use crate::execution::{Execution, Failure, Transition};
 use crate::invariants::Monitor;
 
 /// Whatever still goes on after a fault ends within this.
-const SETTLES: Duration = Duration::from_secs(90);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A run that makes more moves than this does not come to rest.
-const MOVES_MAX: u64 = 400_000;
+const TRANSITIONS_MAX: u64 = 400_000;
 
-/// At these numbers of moves these befall.
-type Cells<'a> = &'a [(u64, Transition)];
+/// Faults to inject, keyed by the number of the transition.
+type ScheduledFaults<'a> = &'a [(u64, Transition)];
 
-/// Told of each move before it is taken.
-type See<'a> = &'a mut dyn FnMut(&Execution, &Transition);
+/// Called before each transition.
+type OnTransition<'a> = &'a mut dyn FnMut(&Execution, &Transition);
 
 /// What a part of it came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
+enum SettleOutcome {
     /// Nobody moves any more.
     AtRest,
     /// Something befell.
@@ -29,53 +29,61 @@ enum Ended {
 }
 
 /// Settles, looks, boots, settles, looks, boots once more: nothing may change then.
-pub(super) fn conclude(play: &mut Execution) -> Result<(), Failure> {
-    conclude_with(play, &[], &mut |_, _| {})
+pub(super) fn settle_and_check(play: &mut Execution) -> Result<(), Failure> {
+    settle_and_check_with(play, &[], &mut |_, _| {})
 }
 
-/// The same, telling of each move before it is taken. At these numbers of moves these befall.
-pub(super) fn conclude_with(
+/// The same, telling of each move before it is taken. Faults to inject, keyed by the number of the transition.
+pub(super) fn settle_and_check_with(
     play: &mut Execution,
-    mut cells: Cells<'_>,
-    see: See<'_>,
+    mut cells: ScheduledFaults<'_>,
+    see: OnTransition<'_>,
 ) -> Result<(), Failure> {
     play.skip_remaining_steps();
-    while once(play, &mut cells, see)? == Ended::FaultInjected {}
+    while settle_and_check_once(play, &mut cells, see)? == SettleOutcome::FaultInjected {}
     Ok(())
 }
 
-fn once(play: &mut Execution, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended, Failure> {
-    if settle(play, cells, see)? == Ended::FaultInjected {
-        return Ok(Ended::FaultInjected);
+fn settle_and_check_once(
+    play: &mut Execution,
+    cells: &mut ScheduledFaults<'_>,
+    see: OnTransition<'_>,
+) -> Result<SettleOutcome, Failure> {
+    if settle(play, cells, see)? == SettleOutcome::FaultInjected {
+        return Ok(SettleOutcome::FaultInjected);
     }
     play.monitor.check_at_rest(&play.machine.world)?;
-    laws::is_told(play)?;
+    laws::check_status_at_rest(play)?;
     play.restart_containers();
-    if settle(play, cells, see)? == Ended::FaultInjected {
-        return Ok(Ended::FaultInjected);
+    if settle(play, cells, see)? == SettleOutcome::FaultInjected {
+        return Ok(SettleOutcome::FaultInjected);
     }
     play.monitor.check_after_boot(&play.machine.world)?;
-    laws::is_told(play)?;
+    laws::check_status_at_rest(play)?;
     let once = Monitor::fingerprint(&play.machine.world);
     play.restart_containers();
-    if settle(play, cells, see)? == Ended::FaultInjected {
-        return Ok(Ended::FaultInjected);
+    if settle(play, cells, see)? == SettleOutcome::FaultInjected {
+        return Ok(SettleOutcome::FaultInjected);
     }
     if Monitor::fingerprint(&play.machine.world) != once {
         let what = "a second boot changed what the first had brought about".to_owned();
         return Err(Failure::violation("L1", what));
     }
-    Ok(Ended::AtRest)
+    Ok(SettleOutcome::AtRest)
 }
 
 /// Lets everybody move until nobody does.
-pub(super) fn settle_calmly(play: &mut Execution) -> Result<(), Failure> {
+pub(super) fn settle_without_faults(play: &mut Execution) -> Result<(), Failure> {
     settle(play, &mut &[][..], &mut |_, _| {}).map(|_| ())
 }
 
-fn settle(play: &mut Execution, cells: &mut Cells<'_>, see: See<'_>) -> Result<Ended, Failure> {
-    let until = play.machine.world.clock.boot + SETTLES;
-    let moves_max = play.transition_count + MOVES_MAX;
+fn settle(
+    play: &mut Execution,
+    cells: &mut ScheduledFaults<'_>,
+    see: OnTransition<'_>,
+) -> Result<SettleOutcome, Failure> {
+    let until = play.machine.world.clock.boot + SETTLE_TIMEOUT;
+    let moves_max = play.transition_count + TRANSITIONS_MAX;
     loop {
         if let Some(((_, deed), later)) =
             cells.split_first().filter(|(it, _)| it.0 == play.transition_count)
@@ -83,11 +91,11 @@ fn settle(play: &mut Execution, cells: &mut Cells<'_>, see: See<'_>) -> Result<E
             *cells = later;
             see(play, deed);
             play.step(deed)?;
-            return Ok(Ended::FaultInjected);
+            return Ok(SettleOutcome::FaultInjected);
         }
-        let Some(next) = play.baseline_transition() else { return Ok(Ended::AtRest) };
+        let Some(next) = play.baseline_transition() else { return Ok(SettleOutcome::AtRest) };
         if next == Transition::AdvanceTime && play.next_moment().is_some_and(|at| at > until) {
-            return Ok(Ended::AtRest);
+            return Ok(SettleOutcome::AtRest);
         }
         if play.transition_count > moves_max {
             let what = "the machine does not come to rest".to_owned();
@@ -96,7 +104,7 @@ fn settle(play: &mut Execution, cells: &mut Cells<'_>, see: See<'_>) -> Result<E
         see(play, &next);
         play.step(&next)?;
         if matches!(next, Transition::InjectScripted(..)) {
-            return Ok(Ended::FaultInjected);
+            return Ok(SettleOutcome::FaultInjected);
         }
     }
 }

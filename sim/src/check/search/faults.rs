@@ -86,7 +86,7 @@ pub fn is_invisible(world: &World, who: ProcessId, effect: &Effect) -> bool {
         Effect::Open { place, how: How::Read, .. }
         | Effect::Meta { place, .. }
         | Effect::ReadLink { place } => {
-            place.dir.is_none() && NEVER_CHANGES.iter().any(|above| place.path.starts_with(above))
+            place.dir.is_none() && READ_ONLY_DIRS.iter().any(|above| place.path.starts_with(above))
         }
         // Whoever is asked has slept long enough.
         Effect::Sleep { .. } => true,
@@ -99,4 +99,4 @@ pub fn is_invisible(world: &World, who: ProcessId, effect: &Effect) -> bool {
 }
 
 /// Nothing here changes.
-const NEVER_CHANGES: [&str; 6] = ["/command", "/usr", "/bin", "/etc", "/proc/self", "/proc/sys"];
+const READ_ONLY_DIRS: [&str; 6] = ["/command", "/usr", "/bin", "/etc", "/proc/self", "/proc/sys"];

@@ -22,33 +22,33 @@ use crate::execution::{Execution, Failure};
 use crate::invariants::Violation;
 use crate::scenario::{Invariant, Scenario, Step};
 
-pub(super) use status::is_told;
+pub(super) use status::check_status_at_rest;
 
 impl Explorer {
     /// Lays beside each other what the budget has runs for.
     pub fn relations(mut self) -> SearchResult {
-        let story = Arc::new(bare(self.start.scenario()));
+        let story = Arc::new(without_expectations(self.initial.scenario()));
         let promised = story.required_invariants();
         let has = |promise| promised.contains(&promise);
         if has(Invariant::L5) || has(Invariant::L7) {
-            self.watched();
+            self.check_status_between_steps();
         }
         if story.faults.is_empty() {
             if has(Invariant::S9) {
-                self.without_each(&story);
+                self.check_without_each_profile(&story);
             }
             if has(Invariant::S14) {
-                self.in_every_order(&story);
+                self.check_orders(&story);
             }
             if has(Invariant::L5) {
-                self.without_the_cause(&story);
+                self.check_recovery_without_cause(&story);
             }
         }
         self.tally
     }
 
     /// One more comparison, and how it came out. A run that did not come to its end shows nothing.
-    fn compared(
+    fn record_comparison(
         &mut self,
         promise: &'static str,
         held: Result<(), Violation>,
@@ -56,15 +56,15 @@ impl Explorer {
     ) {
         *self.tally.relations_checked.entry(promise).or_default() += 1;
         if let Err(breach) = held {
-            self.broken(schedule, Failure::from(breach), false);
+            self.record_failure(schedule, Failure::from(breach), false);
         }
     }
 
     /// A story to its end, and until nobody moves. `None`: it does not come to an end by itself.
-    fn end(&mut self, story: Scenario) -> Option<Execution> {
+    fn run_to_rest(&mut self, story: Scenario) -> Option<Execution> {
         let mut play = Execution::new(&Arc::new(story)).ok()?;
-        let ended = calm::run(&mut play, &mut |_, _| {});
-        let settled = ended.and_then(|()| conclude::settle_calmly(&mut play));
+        let ended = calm::run_baseline(&mut play, &mut |_, _| {});
+        let settled = ended.and_then(|()| conclude::settle_without_faults(&mut play));
         self.tally.runs += 1;
         self.tally.effects += play.effect_count;
         self.tally.mix(play.digest);
@@ -73,7 +73,7 @@ impl Explorer {
 }
 
 /// The story without what it expects: told otherwise, it may come out otherwise.
-fn bare(scenario: &Scenario) -> Scenario {
+fn without_expectations(scenario: &Scenario) -> Scenario {
     let mut story = scenario.clone();
     story.steps.retain(|step| !matches!(step, Step::Expect(_)));
     for step in &mut story.steps {

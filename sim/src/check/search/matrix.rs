@@ -9,7 +9,7 @@ use crate::replay::Request;
 use crate::scenario::{CrashKind, TaskAddress};
 
 /// So many ways to lose power are tried at one place.
-const CUTS_MAX: usize = 6;
+const POWER_CUTS_MAX: usize = 6;
 
 /// Where something befalls: at so many moves, this.
 pub(super) type CrashPoint = (u64, Transition);
@@ -17,43 +17,43 @@ pub(super) type CrashPoint = (u64, Transition);
 impl Explorer {
     /// Tries every cell.
     pub fn crash_matrix(mut self) -> SearchResult {
-        let cells = self.cells();
-        self.at_each(&cells, self.budget.runs, Self::try_cell);
+        let cells = self.crash_points();
+        self.visit_crash_points(&cells, self.budget.runs, Self::try_crash_point);
         self.tally
     }
 
     /// Every cell of the calm run.
-    pub(super) fn cells(&mut self) -> Vec<CrashPoint> {
-        let tasks = self.start.scenario().search.crash_matrix.clone();
-        let kinds = self.start.scenario().search.crash_kinds.clone();
+    pub(super) fn crash_points(&mut self) -> Vec<CrashPoint> {
+        let tasks = self.initial.scenario().search.crash_matrix.clone();
+        let kinds = self.initial.scenario().search.crash_kinds.clone();
         let mut cells = Vec::new();
-        let mut play = self.start.clone();
-        let walked = calm::run(&mut play, &mut |play, next| {
+        let mut play = self.initial.clone();
+        let walked = calm::run_baseline(&mut play, &mut |play, next| {
             let Transition::Process(who) = next else { return };
             if is_named(play, *who, &tasks) {
-                let deeds = deeds(play, *who, &kinds).into_iter();
+                let deeds = faults_at(play, *who, &kinds).into_iter();
                 cells.extend(
                     deeds.map(|deed| (play.transition_count, Transition::Inject(*who, deed))),
                 );
             }
         });
         if let Err(failure) = walked {
-            self.broken(&Schedule::default(), failure, false);
+            self.record_failure(&Schedule::default(), failure, false);
             return Vec::new();
         }
-        self.missed(&Schedule::default(), &play);
+        self.record_missed_expectation(&Schedule::default(), &play);
         cells
     }
 
     /// Walks the calm path once more, and stops where a cell is, at no more than so many of them.
-    pub(super) fn at_each(
+    pub(super) fn visit_crash_points(
         &mut self,
         cells: &[CrashPoint],
         at_most: u64,
         mut stop: impl FnMut(&mut Self, &Execution, &CrashPoint),
     ) {
-        let mut chosen = self.spread(cells, at_most, 0).peekable();
-        let mut play = self.start.clone();
+        let mut chosen = self.evenly_spread(cells, at_most, 0).peekable();
+        let mut play = self.initial.clone();
         while chosen.peek().is_some() {
             while let Some(cell) = chosen.next_if(|(at, _)| *at == play.transition_count) {
                 stop(self, &play, cell);
@@ -66,7 +66,7 @@ impl Explorer {
     }
 
     /// So many of these, spread evenly; which ones, the seed says, and `shift`.
-    pub(super) fn spread<'a, T>(
+    pub(super) fn evenly_spread<'a, T>(
         &mut self,
         all: &'a [T],
         at_most: u64,
@@ -78,23 +78,23 @@ impl Explorer {
         all.iter().skip(offset).step_by(usize::try_from(stride).unwrap_or(usize::MAX))
     }
 
-    fn try_cell(&mut self, play: &Execution, (_, deed): &CrashPoint) {
-        self.try_deed(play, &Schedule::default(), deed);
+    fn try_crash_point(&mut self, play: &Execution, (_, deed): &CrashPoint) {
+        self.try_fault(play, &Schedule::default(), deed);
     }
 
     /// Has it befall a copy, and concludes that.
-    pub(super) fn try_deed(&mut self, play: &Execution, schedule: &Schedule, deed: &Transition) {
-        let schedule = schedule.with(play.transition_count, deed.clone());
+    pub(super) fn try_fault(&mut self, play: &Execution, schedule: &Schedule, deed: &Transition) {
+        let schedule = schedule.with_fault(play.transition_count, deed.clone());
         let mut fork = play.clone();
         let effects = fork.effect_count;
         self.tally.transitions += 1;
-        if let Err(failure) = befall(&mut fork, deed, &mut |_, _| {}) {
+        if let Err(failure) = inject_and_finish(&mut fork, deed, &mut |_, _| {}) {
             self.tally.runs += 1;
-            self.broken(&schedule, failure, false);
+            self.record_failure(&schedule, failure, false);
             return;
         }
         self.tally.effects += fork.effect_count - effects;
-        self.conclude(fork, &schedule);
+        self.settle_and_check(fork, &schedule);
     }
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn replay_schedule(
         let due = cells.first().map_or(u64::MAX, |(at, _)| *at);
         while play.transition_count != due
             && !play.is_finished()
-            && play.transition_count < calm::MOVES_MAX
+            && play.transition_count < calm::TRANSITIONS_MAX
         {
             let Some(next) = play.baseline_transition() else { break };
             see(play, &next);
@@ -120,9 +120,9 @@ pub(crate) fn replay_schedule(
         }
         let Some(((_, deed), later)) = cells.split_first().filter(|_| play.transition_count == due)
         else {
-            return conclude::conclude_with(play, cells, see);
+            return conclude::settle_and_check_with(play, cells, see);
         };
-        befall(play, deed, see)?;
+        inject_and_finish(play, deed, see)?;
         if is_cut {
             play.skip_remaining_steps();
         }
@@ -139,7 +139,7 @@ pub(crate) enum AfterFirstCrash {
 
 /// It befalls. A task that was refused something goes on to its end: that is part of the cell. `see` is told of each move
 /// before it is taken.
-pub(super) fn befall(
+pub(super) fn inject_and_finish(
     play: &mut Execution,
     deed: &Transition,
     see: &mut dyn FnMut(&Execution, &Transition),
@@ -167,7 +167,7 @@ fn is_named(play: &Execution, who: ProcessId, tasks: &[TaskAddress]) -> bool {
 }
 
 /// What can befall a task at what it is about to do.
-pub(super) fn deeds(play: &Execution, who: ProcessId, kinds: &[CrashKind]) -> Vec<Fault> {
+pub(super) fn faults_at(play: &Execution, who: ProcessId, kinds: &[CrashKind]) -> Vec<Fault> {
     let effect = match play.machine.request(who) {
         Some(Request::Effect(effect)) if !faults::is_invisible_to_crash(effect) => Some(effect),
         Some(Request::Exit(_)) => None,
@@ -179,7 +179,7 @@ pub(super) fn deeds(play: &Execution, who: ProcessId, kinds: &[CrashKind]) -> Ve
             CrashKind::Kill => deeds.push(Fault::Kill),
             CrashKind::Container => deeds.push(Fault::ContainerKill),
             CrashKind::Power => {
-                let cuts = play.machine.world.disk.cut_count_up_to(image::VOLUME, CUTS_MAX);
+                let cuts = play.machine.world.disk.cut_count_up_to(image::VOLUME, POWER_CUTS_MAX);
                 deeds.extend((0..cuts).map(Fault::PowerCut));
             }
             CrashKind::Errno => {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::matrix::befall;
+use super::matrix::inject_and_finish;
 use super::{Explorer, conclude};
 use crate::execution::{Execution, Fault, Transition};
 use crate::machine::disk::{Disk, NodeBody, NodeId};
@@ -20,42 +20,43 @@ use crate::scenario::{
 };
 
 /// A tree below the home, by address.
-type Tree = BTreeMap<String, FileSpec>;
+type VolumeFiles = BTreeMap<String, FileSpec>;
 
 impl Explorer {
     /// As many as this, spread over all the different trees that a cut of power leaves at the effects of the story's
     /// `search.crash`.
     pub fn power_cut_scenarios(mut self, at_most: u64) -> Vec<Scenario> {
         let is_cut = |deed: &Transition| matches!(deed, Transition::Inject(_, Fault::PowerCut(_)));
-        let cells: Vec<_> = self.cells().into_iter().filter(|(_, deed)| is_cut(deed)).collect();
+        let cells: Vec<_> =
+            self.crash_points().into_iter().filter(|(_, deed)| is_cut(deed)).collect();
         let mut known = BTreeSet::new();
-        let mut cut: Vec<(Tree, Execution)> = Vec::new();
-        self.at_each(&cells, u64::MAX, |_, play, (_, deed)| {
+        let mut cut: Vec<(VolumeFiles, Execution)> = Vec::new();
+        self.visit_crash_points(&cells, u64::MAX, |_, play, (_, deed)| {
             let mut fork = play.clone();
-            if befall(&mut fork, deed, &mut |_, _| {}).is_err() {
+            if inject_and_finish(&mut fork, deed, &mut |_, _| {}).is_err() {
                 return;
             }
-            let Some(tree) = tree(&fork.machine.world.disk) else { return };
+            let Some(tree) = volume_files(&fork.machine.world.disk) else { return };
             let text = serde_json::to_string(&tree).unwrap_or_default();
             if known.insert(text) {
                 cut.push((tree, fork));
             }
         });
-        let chosen: Vec<_> = self.spread(&cut, at_most, 0).cloned().collect();
+        let chosen: Vec<_> = self.evenly_spread(&cut, at_most, 0).cloned().collect();
         chosen
             .into_iter()
             .enumerate()
-            .filter_map(|(at, (tree, play))| told(at, tree, play))
+            .filter_map(|(at, (tree, play))| scenario_of_cut(at, tree, play))
             .collect()
     }
 }
 
 /// The story of one: the tree is there, the machine boots, and this comes of it.
-fn told(number: usize, tree: Tree, mut play: Execution) -> Option<Scenario> {
+fn scenario_of_cut(number: usize, tree: VolumeFiles, mut play: Execution) -> Option<Scenario> {
     play.skip_remaining_steps();
-    conclude::settle_calmly(&mut play).ok()?;
+    conclude::settle_without_faults(&mut play).ok()?;
     let of = play.scenario().clone();
-    let expect = outcome(&play.machine.world, &tree)?;
+    let expect = expectation_at_rest(&play.machine.world, &tree)?;
     Some(Scenario {
         name: format!("{}-cut-{}", of.name, number + 1),
         summary: format!("What a power cut left in {}: a boot makes the same of it.", of.name),
@@ -69,7 +70,7 @@ fn told(number: usize, tree: Tree, mut play: Execution) -> Option<Scenario> {
 }
 
 /// What is so at rest, as a story says it.
-fn outcome(world: &world::World, before: &Tree) -> Option<Expect> {
+fn expectation_at_rest(world: &world::World, before: &VolumeFiles) -> Option<Expect> {
     let mut expect = Expect::default();
     let profiles = volume::profiles(world);
     for profile in &profiles {
@@ -82,10 +83,10 @@ fn outcome(world: &world::World, before: &Tree) -> Option<Expect> {
         }
         match volume::intent_file(world, profile) {
             ObservedIntent::Running => {
-                drop(expect.intent.insert(name.clone(), IntentSpec::Running))
+                expect.intent.insert(name.clone(), IntentSpec::Running);
             }
             ObservedIntent::Stopped => {
-                drop(expect.intent.insert(name.clone(), IntentSpec::Stopped))
+                expect.intent.insert(name.clone(), IntentSpec::Stopped);
             }
             _ => {}
         }
@@ -93,7 +94,7 @@ fn outcome(world: &world::World, before: &Tree) -> Option<Expect> {
         expect.loggers.insert(name, 1);
     }
     expect.slots = Some(profiles.into_iter().map(ProfileName).collect());
-    let after = tree(&world.disk)?;
+    let after = volume_files(&world.disk)?;
     let absent = FileExpect { is: FileKindSpec::Absent, ..FileExpect::default() };
     let gone = before.keys().filter(|path| !after.contains_key(*path));
     expect.file = gone.map(|path| (path.clone(), absent.clone())).collect();
@@ -101,13 +102,13 @@ fn outcome(world: &world::World, before: &Tree) -> Option<Expect> {
 }
 
 /// All below the home; `None` if there is what a scenario cannot say.
-fn tree(disk: &Disk) -> Option<Tree> {
-    let mut tree = Tree::new();
-    walk(disk, HOME_NODE, "", &mut tree)?;
+fn volume_files(disk: &Disk) -> Option<VolumeFiles> {
+    let mut tree = VolumeFiles::new();
+    collect_files(disk, HOME_NODE, "", &mut tree)?;
     Some(tree)
 }
 
-fn walk(disk: &Disk, dir: NodeId, above: &str, tree: &mut Tree) -> Option<()> {
+fn collect_files(disk: &Disk, dir: NodeId, above: &str, tree: &mut VolumeFiles) -> Option<()> {
     for (name, id) in &disk.node(dir)?.body.as_directory()?.names {
         let node = disk.node(*id)?;
         let path = format!("{above}{}", name.to_str()?);
@@ -126,7 +127,7 @@ fn walk(disk: &Disk, dir: NodeId, above: &str, tree: &mut Tree) -> Option<()> {
         let mode = (!matches!(node.body, NodeBody::Link(_))).then_some(Mode(node.status.mode));
         tree.insert(path.clone(), FileSpec { content, owner, mode });
         if matches!(node.body, NodeBody::Directory(_)) {
-            walk(disk, *id, &format!("{path}/"), tree)?;
+            collect_files(disk, *id, &format!("{path}/"), tree)?;
         }
     }
     Some(())

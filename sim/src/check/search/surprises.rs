@@ -12,10 +12,10 @@ impl Explorer {
         for _ in 0..self.budget.faults_max {
             let mut next_level = Vec::new();
             for schedule in &level {
-                if self.is_spent() {
+                if self.is_budget_spent() {
                     return self.tally;
                 }
-                next_level.extend(self.longer(schedule));
+                next_level.extend(self.extensions(schedule));
             }
             self.sample(&mut next_level);
             for schedule in &next_level {
@@ -27,19 +27,20 @@ impl Explorer {
     }
 
     /// All schedules with one more surprise, after the last of this one.
-    fn longer(&mut self, schedule: &Schedule) -> Vec<Schedule> {
+    fn extensions(&mut self, schedule: &Schedule) -> Vec<Schedule> {
         let mut longer = Vec::new();
         let last = schedule.0.last().map(|(at, _)| *at);
-        let mut play = self.start.clone();
+        let mut play = self.initial.clone();
         let mut see = |play: &Execution, next: &Transition| {
             if last.is_none_or(|last| play.transition_count > last) {
                 let others = alternatives(play, next).into_iter();
-                longer.extend(others.map(|other| schedule.with(play.transition_count, other)));
+                longer
+                    .extend(others.map(|other| schedule.with_fault(play.transition_count, other)));
             }
         };
         // A schedule that fails was noted when it was run.
         let _ = match schedule.0.is_empty() {
-            true => calm::run(&mut play, &mut see),
+            true => calm::run_baseline(&mut play, &mut see),
             false => schedule.run(&mut play, false, &mut see),
         };
         longer
@@ -61,16 +62,16 @@ impl Explorer {
     }
 
     fn run(&mut self, schedule: &Schedule) {
-        let mut play = self.start.clone();
+        let mut play = self.initial.clone();
         match schedule.run(&mut play, false, &mut |_, _| {}) {
             Err(failure) => {
                 self.tally.runs += 1;
-                self.broken(schedule, failure, false);
+                self.record_failure(schedule, failure, false);
             }
             Ok(()) => {
                 self.tally.effects += play.effect_count;
                 self.tally.transitions += play.transition_count;
-                self.conclude(play, schedule);
+                self.settle_and_check(play, schedule);
             }
         }
     }
@@ -91,7 +92,7 @@ fn alternatives(play: &Execution, next: &Transition) -> Vec<Transition> {
     }
     if let Transition::Process(who) = next {
         let kinds = [CrashKind::Kill, CrashKind::Container, CrashKind::Errno];
-        let mut deeds = matrix::deeds(play, *who, &kinds);
+        let mut deeds = matrix::faults_at(play, *who, &kinds);
         deeds.retain(|deed| !matches!(deed, Fault::FailEffectForGood(_)));
         others.extend(deeds.into_iter().map(|deed| Transition::Inject(*who, deed)));
     }

@@ -5,26 +5,26 @@ use crate::execution::{Execution, Failure, Transition};
 use crate::scenario::CrashKind;
 
 /// One in so many moves is not the calm one.
-const CALM: u64 = 12;
+const DEVIATION_ODDS: u64 = 12;
 /// One in so many moves of a task befalls it.
-const HARM: u64 = 400;
+const FAULT_ODDS: u64 = 400;
 
 impl Explorer {
     /// Walks as often as the budget says.
     pub fn random(mut self) -> SearchResult {
         for number in 0..self.budget.runs {
             let mut die = Die::new(self.budget.seed, number);
-            let mut play = self.start.clone();
+            let mut play = self.initial.clone();
             let mut schedule = Schedule::default();
-            match walk(&mut play, &mut die, &mut schedule) {
+            match random_walk(&mut play, &mut die, &mut schedule) {
                 Ok(()) => {
                     self.tally.effects += play.effect_count;
                     self.tally.transitions += play.transition_count;
-                    self.conclude(play, &schedule);
+                    self.settle_and_check(play, &schedule);
                 }
                 Err(failure) => {
                     self.tally.runs += 1;
-                    self.broken(&schedule, failure, false);
+                    self.record_failure(&schedule, failure, false);
                 }
             }
         }
@@ -53,7 +53,11 @@ impl Die {
     }
 }
 
-fn walk(play: &mut Execution, die: &mut Die, schedule: &mut Schedule) -> Result<(), Failure> {
+fn random_walk(
+    play: &mut Execution,
+    die: &mut Die,
+    schedule: &mut Schedule,
+) -> Result<(), Failure> {
     let mut harms = 2;
     for _ in 0..200_000 {
         let moves = play.enabled_transitions();
@@ -62,12 +66,12 @@ fn walk(play: &mut Execution, die: &mut Die, schedule: &mut Schedule) -> Result<
         }
         let calm = &moves[0];
         let mut next = calm.clone();
-        if die.below(CALM) == 0 {
+        if die.below(DEVIATION_ODDS) == 0 {
             let index = usize::try_from(die.below(moves.len() as u64)).unwrap_or_default();
             next = moves[index].clone();
         }
-        if let (Transition::Process(who), true) = (&next, harms > 0 && die.below(HARM) == 0) {
-            let deeds = matrix::deeds(play, *who, &CrashKind::ALL);
+        if let (Transition::Process(who), true) = (&next, harms > 0 && die.below(FAULT_ODDS) == 0) {
+            let deeds = matrix::faults_at(play, *who, &CrashKind::ALL);
             let index = usize::try_from(die.below(deeds.len() as u64)).unwrap_or_default();
             if let Some(deed) = deeds.get(index) {
                 harms -= 1;

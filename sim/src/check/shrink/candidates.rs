@@ -3,11 +3,11 @@
 use crate::scenario::{FaultKind, FaultSpec, Scenario, SearchSpec, Step};
 
 /// All scenarios that are one thing smaller.
-pub(super) fn of(scenario: &Scenario) -> Vec<Scenario> {
+pub(super) fn smaller(scenario: &Scenario) -> Vec<Scenario> {
     let mut all = Vec::new();
-    surprises(scenario, &mut all);
-    steps(scenario, &mut all);
-    world(scenario, &mut all);
+    without_faults(scenario, &mut all);
+    without_steps(scenario, &mut all);
+    smaller_worlds(scenario, &mut all);
     if scenario.search != (SearchSpec { faults_max: 0, ..SearchSpec::default() }) {
         let mut calm = scenario.clone();
         calm.search = SearchSpec { faults_max: 0, ..SearchSpec::default() };
@@ -16,14 +16,14 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Scenario> {
     all
 }
 
-fn surprises(scenario: &Scenario, all: &mut Vec<Scenario>) {
+fn without_faults(scenario: &Scenario, all: &mut Vec<Scenario>) {
     for index in 0..scenario.faults.len() {
         let mut fewer = scenario.clone();
         fewer.faults.remove(index);
         all.push(fewer);
     }
     for (index, surprise) in scenario.faults.iter().enumerate() {
-        for weaker in weaker(surprise) {
+        for weaker in weaker_faults(surprise) {
             let mut other = scenario.clone();
             other.faults[index] = weaker;
             all.push(other);
@@ -32,7 +32,7 @@ fn surprises(scenario: &Scenario, all: &mut Vec<Scenario>) {
 }
 
 /// For good → once; the power → the container → the process; the first of its kind instead of the fifth.
-fn weaker(surprise: &FaultSpec) -> Vec<FaultSpec> {
+fn weaker_faults(surprise: &FaultSpec) -> Vec<FaultSpec> {
     let mut all = Vec::new();
     let mut change = |change: &dyn Fn(&mut FaultSpec)| {
         let mut other = surprise.clone();
@@ -62,7 +62,7 @@ fn weaker(surprise: &FaultSpec) -> Vec<FaultSpec> {
     all
 }
 
-fn steps(scenario: &Scenario, all: &mut Vec<Scenario>) {
+fn without_steps(scenario: &Scenario, all: &mut Vec<Scenario>) {
     for index in (0..scenario.steps.len()).rev() {
         let mut fewer = scenario.clone();
         fewer.steps.remove(index);
@@ -83,7 +83,7 @@ fn steps(scenario: &Scenario, all: &mut Vec<Scenario>) {
     }
 }
 
-fn world(scenario: &Scenario, all: &mut Vec<Scenario>) {
+fn smaller_worlds(scenario: &Scenario, all: &mut Vec<Scenario>) {
     let mut change = |change: &dyn Fn(&mut Scenario)| {
         let mut other = scenario.clone();
         change(&mut other);

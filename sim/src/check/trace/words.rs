@@ -27,7 +27,7 @@ fn object(effect: &Effect, name: &dyn Fn(Handle) -> String) -> String {
         _ => place.path.display().to_string(),
     };
     match effect {
-        Effect::Open { place, how, .. } => format!("{} {}", at(place), opened(*how)),
+        Effect::Open { place, how, .. } => format!("{} {}", at(place), describe_open_flags(*how)),
         Effect::Read { handle, .. }
         | Effect::Sync { handle }
         | Effect::Close { handle }
@@ -68,7 +68,7 @@ fn object(effect: &Effect, name: &dyn Fn(Handle) -> String) -> String {
         Effect::Listen { port } | Effect::Connect { port } => port.to_string(),
         Effect::ConnectLocal { path } => path.display().to_string(),
         Effect::Accept { listener } => name(*listener),
-        Effect::Wait { interests } => waits(interests),
+        Effect::Wait { interests } => describe_wait(interests),
         Effect::Run { .. } | Effect::Spawn { .. } | Effect::Exec { .. } => {
             cut(&effect_objects(effect).join(" "))
         }
@@ -76,7 +76,7 @@ fn object(effect: &Effect, name: &dyn Fn(Handle) -> String) -> String {
     }
 }
 
-fn opened(how: How) -> String {
+fn describe_open_flags(how: How) -> String {
     let text = match how {
         How::Create { mode } => format!("create {mode:04o}"),
         How::Append { mode } => format!("append {mode:04o}"),
@@ -86,7 +86,7 @@ fn opened(how: How) -> String {
     text.to_lowercase()
 }
 
-fn waits(interests: &Interests) -> String {
+fn describe_wait(interests: &Interests) -> String {
     let mut parts = Vec::new();
     parts.extend(interests.child.map(|child| format!("child {}", child.raw())));
     parts.extend(

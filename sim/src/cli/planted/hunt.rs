@@ -10,22 +10,23 @@ use hermes_sim::check::search::{Budget, Finding};
 use hermes_sim::scenario::Scenario;
 
 use super::PlantedArgs;
-use crate::cli::unit::{SearchKind, SearchUnit};
+use crate::cli::unit::SearchUnit;
+use hermes_sim::check::search::SearchKind;
 
 /// Cells of one crash matrix.
-const MATRIX_CELLS: u64 = 200;
+const CRASH_POINTS_MAX: u64 = 200;
 /// Pairs of crashes.
-const RECOVERY_CELLS: u64 = 1_200;
+const CRASH_PAIRS_MAX: u64 = 1_200;
 /// Runs beside each other.
-const LAW_RUNS: u64 = 32;
+const RELATION_RUNS: u64 = 32;
 /// Runs with one surprise, of the named scenario. Two or three would never be come to within as much.
-const SURPRISE_RUNS: u64 = 160;
+const BOUNDED_RUNS: u64 = 160;
 /// Effects of one search, about.
 const EFFECTS_MAX: u64 = 2_000_000;
 /// A story that a bug made longer than this is played calmly and no more.
 const STORY_EFFECTS_MAX: u64 = 200_000;
 /// States of the named scenario's closed search.
-const CLOSED_STATES: u64 = 4_000;
+const EXHAUSTIVE_STATES_MAX: u64 = 4_000;
 
 /// No hunt goes on after so many effects; what it finds does not depend on how fast the machine is.
 const HUNT_EFFECTS_MAX: u64 = 2_500_000;
@@ -54,9 +55,9 @@ pub fn hunt(
     let (mut runs, mut effects) = (0, 0);
     let mut expected = None;
     let mut calm_effects = 1;
-    for (kind, scenario) in order(planted, scenarios) {
+    for (kind, scenario) in search_order(planted, scenarios) {
         // A bug that makes stories long is not played in all of them once it is found.
-        let is_enough = calm_effects > STORY_EFFECTS_MAX || !may_break_a_promise(planted);
+        let is_enough = calm_effects > STORY_EFFECTS_MAX || !violates_invariant(planted);
         if effects > HUNT_EFFECTS_MAX || (expected.is_some() && is_enough) {
             break;
         }
@@ -72,10 +73,10 @@ pub fn hunt(
             calm_effects = made.tally.effects.max(1);
         }
         if args.verbose {
-            tell(planted, &made.unit, &made.tally.findings);
+            print_findings(planted, &made.unit, &made.tally.findings);
         }
         for found in made.tally.findings {
-            if !is_meant(planted, &made.unit, &found, control) {
+            if !is_expected_failure(planted, &made.unit, &found, control) {
                 continue;
             }
             let is_promise = found.failure.invariant != EXPECT;
@@ -90,21 +91,13 @@ pub fn hunt(
 }
 
 /// Searches in the order in which they are made.
-fn order<'a>(
+fn search_order<'a>(
     planted: &PlantedBug,
     scenarios: &'a [Arc<Scenario>],
 ) -> Vec<(SearchKind, &'a Arc<Scenario>)> {
     let (named, others): (Vec<_>, Vec<_>) =
         scenarios.iter().partition(|scenario| scenario.name == planted.scenario);
-    let cheapest = match planted.search {
-        "matrix" => SearchKind::CrashMatrix,
-        "recovery" => SearchKind::Recovery,
-        "laws" => SearchKind::Relations,
-        "surprises" => SearchKind::Bounded,
-        "closed" => SearchKind::Exhaustive,
-        _ => SearchKind::Baseline,
-    };
-    let mut kinds = vec![SearchKind::Baseline, cheapest];
+    let mut kinds = vec![SearchKind::Baseline, planted.search];
     kinds.dedup();
     let rest = [
         SearchKind::Relations,
@@ -125,7 +118,7 @@ fn order<'a>(
 }
 
 /// Does this failure mean the bug, and is it not there without it?
-fn is_meant(
+fn is_expected_failure(
     planted: &PlantedBug,
     unit: &SearchUnit,
     found: &Finding,
@@ -133,15 +126,15 @@ fn is_meant(
 ) -> bool {
     let promise = found.failure.invariant.as_str();
     // What a story expects is about its own hazard.
-    let is_about = promise != EXPECT || is_its_own(planted, unit);
+    let is_about = promise != EXPECT || is_named_scenario(planted, unit);
     planted.violates.contains(&promise) && is_about && !control.breaks(planted, unit, promise)
 }
 
-fn may_break_a_promise(planted: &PlantedBug) -> bool {
+fn violates_invariant(planted: &PlantedBug) -> bool {
     planted.violates.iter().any(|promise| *promise != EXPECT)
 }
 
-fn is_its_own(planted: &PlantedBug, unit: &SearchUnit) -> bool {
+fn is_named_scenario(planted: &PlantedBug, unit: &SearchUnit) -> bool {
     unit.scenario.name == planted.scenario && unit.kind == SearchKind::Baseline
 }
 
@@ -155,7 +148,7 @@ fn is_for(kind: SearchKind, scenario: &Scenario) -> bool {
 
 fn budget(kind: SearchKind, seed: u64) -> Budget {
     let surprises = u8::from(matches!(kind, SearchKind::Bounded | SearchKind::Random));
-    Budget { runs: 1, states: CLOSED_STATES, faults_max: surprises, seed }
+    Budget { runs: 1, states: EXHAUSTIVE_STATES_MAX, faults_max: surprises, seed }
 }
 
 /// A bug can make a story a thousand times longer; the fewer runs are made of it then.
@@ -163,15 +156,15 @@ fn runs_of(kind: SearchKind, calm_effects: u64) -> u64 {
     let affordable = (EFFECTS_MAX / calm_effects).max(1);
     match kind {
         SearchKind::Baseline => 1,
-        SearchKind::CrashMatrix => MATRIX_CELLS.min(affordable),
-        SearchKind::Recovery => RECOVERY_CELLS.min(affordable),
-        SearchKind::Relations => LAW_RUNS.min(affordable),
-        SearchKind::Bounded | SearchKind::Random => SURPRISE_RUNS.min(affordable),
+        SearchKind::CrashMatrix => CRASH_POINTS_MAX.min(affordable),
+        SearchKind::Recovery => CRASH_PAIRS_MAX.min(affordable),
+        SearchKind::Relations => RELATION_RUNS.min(affordable),
+        SearchKind::Bounded | SearchKind::Random => BOUNDED_RUNS.min(affordable),
         SearchKind::Exhaustive => u64::MAX,
     }
 }
 
-fn tell(planted: &PlantedBug, unit: &SearchUnit, found: &[Finding]) {
+fn print_findings(planted: &PlantedBug, unit: &SearchUnit, found: &[Finding]) {
     for found in found {
         let (name, search) = (&unit.scenario.name, unit.kind.name());
         let failure = &found.failure;
@@ -183,14 +176,14 @@ fn tell(planted: &PlantedBug, unit: &SearchUnit, found: &[Finding]) {
 /// The same searches without a bug: each that found one is made again, once for all.
 #[derive(Debug, Default)]
 pub struct ControlRuns {
-    made: Mutex<BTreeMap<(String, &'static str), Checked>>,
+    results: Mutex<BTreeMap<(String, &'static str), ControlResult>>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Checked {
+struct ControlResult {
     runs: u64,
     millis: u128,
-    promises: Vec<String>,
+    invariants: Vec<String>,
     /// Of these, the ones that a row would have counted.
     counted: Vec<String>,
 }
@@ -199,9 +192,9 @@ impl ControlRuns {
     /// Does this search break this promise without a bug, too?
     fn breaks(&self, planted: &PlantedBug, unit: &SearchUnit, promise: &str) -> bool {
         let key = (unit.scenario.name.clone(), unit.kind.name());
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let checked = made.entry(key).or_insert_with(|| check(planted, unit));
-        let breaks = checked.promises.iter().any(|other| other == promise);
+        let breaks = checked.invariants.iter().any(|other| other == promise);
         if breaks && !checked.counted.iter().any(|other| other == promise) {
             checked.counted.push(promise.to_owned());
         }
@@ -210,7 +203,7 @@ impl ControlRuns {
 
     /// What broke without a bug though a row would have counted it.
     pub fn broke(&self) -> Vec<String> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let broke = made.iter().flat_map(|((name, search), checked)| {
             checked.counted.iter().map(move |promise| format!("{promise} in {name} {search}"))
         });
@@ -219,23 +212,23 @@ impl ControlRuns {
 
     /// Searches, their runs, and milliseconds.
     pub fn effort(&self) -> (usize, u64, u128) {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let runs = made.values().map(|checked| checked.runs).sum();
         (made.len(), runs, made.values().map(|checked| checked.millis).sum())
     }
 }
 
-fn check(planted: &PlantedBug, unit: &SearchUnit) -> Checked {
+fn check(planted: &PlantedBug, unit: &SearchUnit) -> ControlResult {
     probe::plant(None);
     let start = Instant::now();
     let made = unit.clone().run();
     probe::plant(Some(planted.bug));
     // What was remembered meanwhile is of the program without the bug.
     hermes_sim::replay::clear_replay_cache();
-    Checked {
+    ControlResult {
         runs: made.tally.runs.max(made.tally.states).max(1),
         millis: start.elapsed().as_millis(),
-        promises: made.tally.findings.into_iter().map(|found| found.failure.invariant).collect(),
+        invariants: made.tally.findings.into_iter().map(|found| found.failure.invariant).collect(),
         counted: Vec::new(),
     }
 }

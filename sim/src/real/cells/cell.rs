@@ -41,13 +41,13 @@ pub struct BaselineRun {
 }
 
 /// Where the gate is, inside.
-pub(super) const GATE: &str = "/gate";
+pub(super) const GATE_DIR: &str = "/gate";
 
 /// The story with a gate before the processes of the container, where the task is one of them.
 pub fn with_container_gate(scenario: &Scenario, task: &TaskAddress) -> Scenario {
     let mut gated = scenario.clone();
     if !matches!(task, TaskAddress::Run(_)) {
-        let socket = format!("{GATE}/{}", ContainerName(1));
+        let socket = format!("{GATE_DIR}/{}", ContainerName(1));
         gated.world.environment.insert(crate::real::gate::SOCKET.to_owned(), socket);
     }
     gated
@@ -60,12 +60,12 @@ pub fn run_baseline(
     task: &TaskAddress,
 ) -> Result<BaselineRun, String> {
     let mut stage = GatedRun::start(ground, scenario, task, &[])?;
-    let from = stage.gate.asked().len();
-    stage.run_up()?;
+    let from = stage.gate.requested_effects().len();
+    stage.run_preceding_steps()?;
     stage.run_task(None)?;
     stage.monitor.check_in_time(stage.when())?;
     let end = stage.monitor.fingerprint()?;
-    Ok(BaselineRun { asked: stage.gate.asked(), scenario_start: from, end })
+    Ok(BaselineRun { asked: stage.gate.requested_effects(), scenario_start: from, end })
 }
 
 /// Plays one cell.
@@ -103,14 +103,14 @@ impl<'a> GatedRun<'a> {
             TaskAddress::Run(name) => name.clone(),
             _ => ContainerName(1).to_string(),
         };
-        let gate = GateController::open(&ground.gate(), &[door], surprises)?;
+        let gate = GateController::open(&ground.gate_dir(), &[door], surprises)?;
         let run = match task {
             TaskAddress::Run(name) => {
                 Some(find(scenario, name).ok_or("no such command in the story")?)
             }
             _ => None,
         };
-        let mut machine = ground.machine(&scenario.world)?;
+        let mut machine = ground.create_machine(&scenario.world)?;
         machine.start(ContainerName(1))?;
         look::wait_for_svscan(&machine, ContainerName(1))?;
         let mut watched = RealMonitor::new(machine, scenario)?;
@@ -125,12 +125,12 @@ impl<'a> GatedRun<'a> {
     }
 
     /// Plays what comes before the command.
-    fn run_up(&mut self) -> Result<(), String> {
+    fn run_preceding_steps(&mut self) -> Result<(), String> {
         let Some((place, _)) = self.run else { return Ok(()) };
         for step in &self.monitor.scenario.steps[..place] {
             story::together(&mut self.monitor.machine, std::slice::from_ref(step))?;
             if !matches!(step, Step::Expect(_) | Step::Settle(_) | Step::Pass(_)) {
-                self.monitor.meddled()?;
+                self.monitor.record_outside_change()?;
             }
         }
         Ok(())
@@ -140,7 +140,7 @@ impl<'a> GatedRun<'a> {
     fn run_task(&mut self, cell: Option<&FaultSpec>) -> Result<Option<ExecOutput>, String> {
         match self.run {
             Some((_, run)) => self.command(run, cell).map(Some),
-            None => boot(&mut self.monitor).map(|()| None),
+            None => reboot(&mut self.monitor).map(|()| None),
         }
     }
 
@@ -150,21 +150,21 @@ impl<'a> GatedRun<'a> {
         let argv: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut env = self.monitor.machine.env();
         env.extend(run.env.clone());
-        if let Some(name) = run.name.as_ref().filter(|_| !self.gate_is_spent()) {
-            env.insert(crate::real::gate::SOCKET.to_owned(), format!("{GATE}/{name}"));
+        if let Some(name) = run.name.as_ref().filter(|_| !self.is_fault_injected()) {
+            env.insert(crate::real::gate::SOCKET.to_owned(), format!("{GATE_DIR}/{name}"));
         }
         let outcome = self.monitor.machine.run(run.container, run.user, &env, &argv)?;
         if cell.is_some_and(|cell| matches!(cell.kind, FaultKind::Errno(_)))
             && self.gate.was_injected(0)
         {
-            self.monitor.refused(serial);
+            self.monitor.record_refusal(serial);
         }
-        self.monitor.ended(serial, &outcome)?;
+        self.monitor.record_command_end(serial, &outcome)?;
         Ok(outcome)
     }
 
     /// What was to befall has befallen: whoever comes now is not asked.
-    fn gate_is_spent(&self) -> bool {
+    fn is_fault_injected(&self) -> bool {
         self.gate.was_injected(0)
     }
 
@@ -174,10 +174,10 @@ impl<'a> GatedRun<'a> {
         after: RecoveryAction,
         calm: &BaselineRun,
     ) -> Result<CrashPointOutcome, String> {
-        self.run_up()?;
+        self.run_preceding_steps()?;
         let outcome = self.run_task(Some(cell))?;
         if self.run.is_none() {
-            return self.while_it_booted(cell);
+            return self.check_after_boot_fault(cell);
         }
         if !self.gate.was_injected(0) {
             return Ok(CrashPointOutcome::NotReached);
@@ -200,16 +200,16 @@ impl<'a> GatedRun<'a> {
     }
 
     /// What befell a boot is over when it is booted again.
-    fn while_it_booted(&mut self, cell: &FaultSpec) -> Result<CrashPointOutcome, String> {
-        self.monitor.calms_down()?;
+    fn check_after_boot_fault(&mut self, cell: &FaultSpec) -> Result<CrashPointOutcome, String> {
+        self.monitor.settle_after_fault()?;
         if !self.gate.was_injected(0) {
             return Ok(CrashPointOutcome::NotReached);
         }
         if matches!(cell.kind, FaultKind::Errno(_)) {
-            self.monitor.boot_was_refused()?;
+            self.monitor.record_boot_refusal()?;
         }
         // PID 1 takes its container with it.
-        self.monitor.killed();
+        self.monitor.record_kill();
         self.monitor.machine.start(ContainerName(1))?;
         check_two_boots(&mut self.monitor)?;
         Ok(CrashPointOutcome::Held)
@@ -218,13 +218,13 @@ impl<'a> GatedRun<'a> {
     /// A command that was cut short and repeated ends like one that was not; one that fails again leaves it to the boot.
     fn repeat_command(&mut self, once: &Fingerprint) -> Result<(), String> {
         let (_, run) = self.run.ok_or("no command to repeat")?;
-        self.monitor.calms_down()?;
+        self.monitor.settle_after_fault()?;
         let outcome = self.command(run, None).map_err(|what| format!("repeated: {what}"))?;
         if outcome.code != Some(0) {
-            boot(&mut self.monitor)?;
+            reboot(&mut self.monitor)?;
         }
         let said = format!("repeated, it exited {:?}: {}", outcome.code, outcome.err.trim_end());
-        self.monitor.in_time(|watched| {
+        self.monitor.retry_until_settled(|watched| {
             let again = watched.fingerprint()?;
             invariants::check_repeat_converges(once, &again)
                 .map_err(|breach| format!("{breach}; {said}"))
@@ -232,19 +232,19 @@ impl<'a> GatedRun<'a> {
     }
 }
 
-fn boot(watched: &mut RealMonitor<'_>) -> Result<(), String> {
-    watched.killed();
+fn reboot(watched: &mut RealMonitor<'_>) -> Result<(), String> {
+    watched.record_kill();
     watched.machine.stop(ContainerName(1), Span::seconds(10).0)?;
     watched.machine.start(ContainerName(1))
 }
 
 /// A boot mends all, and another one changes nothing.
 pub(super) fn check_two_boots(watched: &mut RealMonitor<'_>) -> Result<(), String> {
-    boot(watched)?;
+    reboot(watched)?;
     watched.check_in_time(Checkpoint::Booted).map_err(|what| format!("booted: {what}"))?;
     let once = watched.fingerprint()?;
-    boot(watched)?;
-    watched.in_time(|watched| match watched.fingerprint()? {
+    reboot(watched)?;
+    watched.retry_until_settled(|watched| match watched.fingerprint()? {
         again if again == once => Ok(()),
         again => Err(format!("L1: a second boot changed it: {again:?}, before {once:?}")),
     })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::engine::{self, Engine};
 use super::super::machine::RealMachine;
 use super::super::{MachinePaths, version_name};
-use super::cell::GATE;
+use super::cell::GATE_DIR;
 use crate::scenario::WorldSpec;
 use crate::scenario::world::S6Spec;
 
@@ -52,7 +52,7 @@ impl fmt::Display for Testbed {
 
 impl Testbed {
     /// A place of its own on it.
-    pub fn part(&self, name: &str) -> Self {
+    pub fn with_scratch(&self, name: &str) -> Self {
         let scratch = self.parts.scratch.join(name);
         Self { parts: MachinePaths { scratch, ..self.parts.clone() }, kind: self.kind.clone() }
     }
@@ -66,36 +66,42 @@ impl Testbed {
     }
 
     /// Where the gate's sockets are; inside it is [`GATE`].
-    pub(super) fn gate(&self) -> PathBuf {
+    pub(super) fn gate_dir(&self) -> PathBuf {
         self.parts.scratch.join("gate")
     }
 
     /// A machine; none of its containers is started. The gate is there already.
-    pub(super) fn machine(&self, world: &WorldSpec) -> Result<RealMachine, String> {
+    pub(super) fn create_machine(&self, world: &WorldSpec) -> Result<RealMachine, String> {
         match &self.kind {
             TestbedKind::Namespaces(version) => RealMachine::new(&self.parts, *version, world),
             TestbedKind::Containers(engine, image) => {
                 let program = self.parts.program.display();
                 let shown = vec![
                     format!("{program}:/usr/local/bin/hermes:ro"),
-                    format!("{}:{GATE}", self.gate().display()),
+                    format!("{}:{GATE_DIR}", self.gate_dir().display()),
                 ];
-                engine::machine(engine, &image.id, &self.story(engine), shown, world)
+                engine::create_machine(
+                    engine,
+                    &image.id,
+                    &self.scenario_label(engine),
+                    shown,
+                    world,
+                )
             }
         }
     }
 
     /// Takes away what a machine left: its mounts and processes went with it, its containers did not.
-    pub fn clear(&self) -> Result<(), String> {
+    pub fn remove_leftovers(&self) -> Result<(), String> {
         if let TestbedKind::Containers(engine, ..) = &self.kind {
-            engine.forget(&self.story(engine))?;
+            engine.remove_scenario(&self.scenario_label(engine))?;
         }
         let scratch = &self.parts.scratch;
         std::fs::remove_dir_all(scratch)
             .map_err(|error| format!("failed to remove `{}`: {error}", scratch.display()))
     }
 
-    fn story(&self, engine: &Engine) -> String {
+    fn scenario_label(&self, engine: &Engine) -> String {
         let name = self.parts.scratch.file_name().unwrap_or_default();
         engine.name_of(&name.to_string_lossy())
     }

@@ -17,16 +17,16 @@ use crate::scenario::{ContainerName, Scenario};
 const QUIET: Duration = Duration::from_millis(250);
 
 /// It is looked at after this time even if something still moves, or hangs between up and down: a crash may leave it so.
-const SETTLES: Duration = Duration::from_secs(2);
+const SETTLE_MAX: Duration = Duration::from_secs(2);
 
 /// Whoever has booted comes to rest, however loaded the machine is.
-const BOOTS: Duration = Duration::from_secs(15);
+const BOOT_SETTLE_MAX: Duration = Duration::from_secs(15);
 
 /// Between two looks: each reads all of `/proc`.
 const STEP: Duration = Duration::from_millis(25);
 
 /// What is said of a boot that has not come so far.
-pub(super) const NOBODY: &str = "nobody supervises yet";
+pub(super) const NOT_SUPERVISED: &str = "nobody supervises yet";
 
 /// The machine that is watched.
 pub(super) struct RealMonitor<'a> {
@@ -59,19 +59,19 @@ impl<'a> RealMonitor<'a> {
     }
 
     /// Somebody outside changed files.
-    pub(super) fn meddled(&mut self) -> Result<(), String> {
+    pub(super) fn record_outside_change(&mut self) -> Result<(), String> {
         let world = self.world()?;
         self.monitor.changed_from_outside(&world);
         Ok(())
     }
 
     /// Something was killed.
-    pub(super) fn killed(&mut self) {
+    pub(super) fn record_kill(&mut self) {
         self.monitor.process_signalled(true);
     }
 
     /// A boot was refused something.
-    pub(super) fn boot_was_refused(&mut self) -> Result<(), String> {
+    pub(super) fn record_boot_refusal(&mut self) -> Result<(), String> {
         let world = self.world()?;
         self.monitor.boot_was_refused(&world);
         Ok(())
@@ -88,12 +88,16 @@ impl<'a> RealMonitor<'a> {
     }
 
     /// An effect of it was refused.
-    pub(super) fn refused(&mut self, serial: u64) {
+    pub(super) fn record_refusal(&mut self, serial: u64) {
         self.monitor.effect_refused(serial);
     }
 
     /// It has ended, by itself or not.
-    pub(super) fn ended(&mut self, serial: u64, outcome: &ExecOutput) -> Result<(), String> {
+    pub(super) fn record_command_end(
+        &mut self,
+        serial: u64,
+        outcome: &ExecOutput,
+    ) -> Result<(), String> {
         let world = self.world()?;
         let Some(code) = outcome.code else {
             self.monitor.process_signalled(true);
@@ -111,7 +115,7 @@ impl<'a> RealMonitor<'a> {
 
     /// It comes to rest, all that is promised then holds, and `status` says what is so.
     pub(super) fn check_in_time(&mut self, when: Checkpoint) -> Result<(), String> {
-        self.in_time(|watched| watched.check_now(when))
+        self.retry_until_settled(|watched| watched.check_now(when))
     }
 
     /// The same, as it is now.
@@ -119,7 +123,7 @@ impl<'a> RealMonitor<'a> {
         let world = self.world()?;
         // Before anybody supervises nothing can be wrong with it, and on a loaded machine that takes a while.
         if when == Checkpoint::Booted && invariants::rest::supervised_scan_dir(&world).is_none() {
-            return Err(NOBODY.to_owned());
+            return Err(NOT_SUPERVISED.to_owned());
         }
         let mut watch = self.monitor.clone();
         let looked = match when {
@@ -133,13 +137,13 @@ impl<'a> RealMonitor<'a> {
     }
 
     /// It comes to rest, and this is so.
-    pub(super) fn in_time(
+    pub(super) fn retry_until_settled(
         &mut self,
         mut look: impl FnMut(&mut Self) -> Result<(), String>,
     ) -> Result<(), String> {
         let end = Instant::now() + wait::PATIENCE;
         loop {
-            self.settle(SETTLES)?;
+            self.settle(SETTLE_MAX)?;
             match look(self) {
                 Err(_) if Instant::now() < end => {}
                 last => return last,
@@ -148,18 +152,18 @@ impl<'a> RealMonitor<'a> {
     }
 
     /// A crash is over, as far as it can be.
-    pub(super) fn calms_down(&mut self) -> Result<(), String> {
-        self.settle(SETTLES)
+    pub(super) fn settle_after_fault(&mut self) -> Result<(), String> {
+        self.settle(SETTLE_MAX)
     }
 
     /// Waits until nothing moves, at most so long.
     fn settle(&mut self, at_most: Duration) -> Result<(), String> {
         self.machine.refresh()?;
         let began = Instant::now();
-        let (mut last, mut since) = (look::picture(&self.machine), began);
+        let (mut last, mut since) = (look::take_snapshot(&self.machine), began);
         while began.elapsed() < at_most {
             wait::pass(STEP);
-            let now = look::picture(&self.machine);
+            let now = look::take_snapshot(&self.machine);
             if now != last {
                 (last, since) = (now, Instant::now());
             } else if since.elapsed() >= QUIET && look::is_at_rest(&self.machine) {
@@ -171,7 +175,7 @@ impl<'a> RealMonitor<'a> {
 
     /// What people and programs can tell, once it has come to rest.
     pub(super) fn fingerprint(&mut self) -> Result<Fingerprint, String> {
-        self.settle(BOOTS)?;
+        self.settle(BOOT_SETTLE_MAX)?;
         let mut last = invariants::fingerprint(&self.world()?);
         // A look takes a time, and what is loaded may move in it after all.
         for _ in 0..10 {

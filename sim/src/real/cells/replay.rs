@@ -10,7 +10,7 @@ use super::super::machine::RealMachine;
 use super::super::vessel::AwaitExit;
 use super::super::{expect, look, skip, story};
 use super::Testbed;
-use super::cell::{GATE, check_two_boots, with_container_gate};
+use super::cell::{GATE_DIR, check_two_boots, with_container_gate};
 use super::held::RealMonitor;
 use crate::real::gate::GateController;
 use crate::scenario::{self, ContainerName, FaultKind, RunStep, Scenario, Step, TaskAddress};
@@ -19,7 +19,7 @@ use crate::scenario::{self, ContainerName, FaultKind, RunStep, Scenario, Step, T
 const COMES_UP: Duration = Duration::from_secs(20);
 
 /// Why it is not replayed here; `None` if it can be.
-pub fn why_not(scenario: &Scenario, machine: scenario::MachineKind) -> Option<String> {
+pub fn skip_reason(scenario: &Scenario, machine: scenario::MachineKind) -> Option<String> {
     if scenario.faults.is_empty() {
         return Some("no surprise at an address".to_owned());
     }
@@ -30,17 +30,17 @@ pub fn why_not(scenario: &Scenario, machine: scenario::MachineKind) -> Option<St
     });
     cannot.or_else(|| {
         let bare = Scenario { faults: Vec::new(), ..scenario.clone() };
-        skip::why_not(&bare, machine)
+        skip::skip_reason(&bare, machine)
     })
 }
 
 /// Plays it.
-pub fn replay(ground: &Testbed, scenario: &Scenario) -> Result<(), String> {
-    let scenario = with_gate(scenario);
+pub fn replay_faults(ground: &Testbed, scenario: &Scenario) -> Result<(), String> {
+    let scenario = with_gates(scenario);
     let named = scenario.run_steps().filter_map(|run| run.name.clone());
     let doors: Vec<String> = named.chain([ContainerName(1).to_string()]).collect();
-    let gate = GateController::open(&ground.gate(), &doors, &scenario.faults)?;
-    let machine = ground.machine(&scenario.world)?;
+    let gate = GateController::open(&ground.gate_dir(), &doors, &scenario.faults)?;
+    let machine = ground.create_machine(&scenario.world)?;
     let mut player = FaultReplayer { machine, gate, scenario: &scenario, begun: BTreeSet::new() };
     let played = player.play();
     played.map_err(|what| format!("{what}\n{}", player.machine.dump()))?;
@@ -53,7 +53,7 @@ pub fn replay(ground: &Testbed, scenario: &Scenario) -> Result<(), String> {
 }
 
 /// Every task that has a surprise finds the gate in its environment.
-fn with_gate(scenario: &Scenario) -> Scenario {
+fn with_gates(scenario: &Scenario) -> Scenario {
     let inside = scenario.faults.iter().map(|it| &it.at.task);
     let inside = inside.chain(scenario.faults.iter().filter_map(|it| it.next.as_ref()));
     let of_container = inside.clone().find(|task| !matches!(task, TaskAddress::Run(_)));
@@ -63,7 +63,7 @@ fn with_gate(scenario: &Scenario) -> Scenario {
     };
     let give = |step: &mut Step| {
         if let Step::Run(RunStep { name: Some(name), env, .. }) = step {
-            env.insert(crate::real::gate::SOCKET.to_owned(), format!("{GATE}/{name}"));
+            env.insert(crate::real::gate::SOCKET.to_owned(), format!("{GATE_DIR}/{name}"));
         }
     };
     for step in &mut with.steps {
@@ -100,9 +100,9 @@ impl FaultReplayer<'_> {
         }
         // What is left of them befalls a boot that goes on while the story is over.
         for index in 0..self.scenario.faults.len() {
-            self.gate.wait_for(index, COMES_UP);
+            self.gate.wait_for_fault(index, COMES_UP);
         }
-        match self.gate.unmet() {
+        match self.gate.first_unmet_fault() {
             None => Ok(()),
             Some(index) => {
                 Err(format!("surprise {index} did not come up, or nobody went on at it"))
@@ -114,13 +114,13 @@ impl FaultReplayer<'_> {
     fn together(&mut self, steps: &[Step]) -> Result<(), String> {
         let mut commands: Vec<(&RunStep, AwaitExit)> = Vec::new();
         for step in steps {
-            let held = self.turn()?;
+            let held = self.await_begin_fault()?;
             match step {
                 Step::Run(run) => {
                     commands.push((run, story::begin(&self.machine, run)?));
                     self.begun.extend(run.name.clone());
                 }
-                other => story::act(&mut self.machine, other)?,
+                other => story::perform_step(&mut self.machine, other)?,
             }
             if let Some(index) = held {
                 self.gate.release(index);
@@ -133,18 +133,18 @@ impl FaultReplayer<'_> {
     }
 
     /// Waits for the surprise at which the next step begins, if there is one to come.
-    fn turn(&mut self) -> Result<Option<usize>, String> {
+    fn await_begin_fault(&mut self) -> Result<Option<usize>, String> {
         let all = self.scenario.faults.iter().enumerate();
         let due = all
             .filter(|(_, it)| it.kind == FaultKind::BeginStep)
-            .find(|(index, _)| !self.gate.was_let_go(*index))
+            .find(|(index, _)| !self.gate.was_released(*index))
             .map(|(index, it)| (index, it.at.task.clone()));
         let Some((index, task)) = due else { return Ok(None) };
         let can_come = match &task {
             TaskAddress::Run(name) => self.begun.contains(name),
-            _ => self.machine.runs(ContainerName(1)),
+            _ => self.machine.is_running(ContainerName(1)),
         };
-        match can_come && self.gate.wait_for(index, COMES_UP) {
+        match can_come && self.gate.wait_for_fault(index, COMES_UP) {
             true => Ok(Some(index)),
             false if can_come => Err(format!("surprise {index}, `begin`, never came up")),
             false => Ok(None),

@@ -42,12 +42,12 @@ pub(super) fn read(machine: &mut RealMachine, scenario: &Scenario) -> Result<Wor
     walk(
         &mut world.disk,
         volume,
-        &machine.vessel(ContainerName(1))?.procfs_path(HOME)?,
+        &machine.container(ContainerName(1))?.procfs_path(HOME)?,
         Path::new(""),
         &mut known,
     );
     for container in machine.all().collect::<Vec<_>>() {
-        if machine.runs(container) {
+        if machine.is_running(container) {
             read_container(&mut world, machine, container, &mut known)?;
         }
     }
@@ -63,7 +63,7 @@ fn read_container(
     let id = ContainerId(container.0);
     let root = world.container(id).root;
     // One that ends meanwhile shows no more.
-    let Ok(outside) = machine.vessel(container)?.procfs_path("") else { return Ok(()) };
+    let Ok(outside) = machine.container(container)?.procfs_path("") else { return Ok(()) };
     walk(&mut world.disk, root, &outside, Path::new("/run"), known);
     let seen = machine.processes(container);
     let numbers: BTreeMap<u32, i32> =
@@ -162,7 +162,7 @@ fn process(
         },
         cwd: cwd.and_then(|it| known.get(&(it.dev(), it.ino())).copied()).unwrap_or(NOWHERE),
         comm: comm.trim_end().to_owned(),
-        argv: Arc::new(seen.words.iter().map(OsString::from).collect()),
+        argv: Arc::new(seen.argv.iter().map(OsString::from).collect()),
         env: Arc::new(environment(&env)),
         open_files: BTreeMap::new(),
         inherited: BTreeMap::new(),

@@ -45,7 +45,7 @@ enum TurnOrder {
 pub(super) struct FakeS6 {
     machine: Machine,
     root: NodeId,
-    me: ProcessId,
+    root_user: ProcessId,
     hermes: ProcessId,
     order: TurnOrder,
     turns: usize,
@@ -123,11 +123,11 @@ impl FakeS6 {
     pub(super) fn all(s6: S6Spec) -> Vec<Self> {
         let make = |order| {
             let (mut world, root) = world(s6);
-            let first = born(&mut world, 0, 1);
-            let me = born(&mut world, 0, 2);
-            let hermes = born(&mut world, crate::machine::image::HERMES_UID, 3);
+            let first = spawn_idle(&mut world, 0, 1);
+            let me = spawn_idle(&mut world, 0, 2);
+            let hermes = spawn_idle(&mut world, crate::machine::image::HERMES_UID, 3);
             assert_eq!(first.pid, 1, "the first process of the container");
-            Self { machine: Machine::new(world), root, me, hermes, order, turns: 0 }
+            Self { machine: Machine::new(world), root, root_user: me, hermes, order, turns: 0 }
         };
         [TurnOrder::Oldest, TurnOrder::Youngest, TurnOrder::Round].into_iter().map(make).collect()
     }
@@ -174,11 +174,11 @@ impl FakeS6 {
         match act {
             SequenceAct::Rename(from, to) => return self.rename(&path(from), &path(to)),
             SequenceAct::Boot => self.boot(),
-            SequenceAct::Tool(words) => return self.tool(self.me, words),
+            SequenceAct::Tool(words) => return self.tool(self.root_user, words),
             SequenceAct::ToolAsHermes(words) => return self.tool(self.hermes, words),
             SequenceAct::Signal(name, whom) => {
                 let Some(who) = self.find(whom) else { return ActOutcome::Nobody };
-                let number = sequence::signal(name).expect("checked when it was read");
+                let number = sequence::signal_number(name).expect("checked when it was read");
                 self.machine.send_signal(who, Signal(number));
             }
             other => return ActOutcome::Done(self.file(other)),
@@ -237,7 +237,7 @@ impl FakeS6 {
     fn rename(&mut self, from: &Path, to: &Path) -> ActOutcome {
         let (from, to) = (Place::from(from), Place::from(to));
         let effect = Effect::Rename { from, to, over: Over::Replace };
-        match kernel::perform(&mut self.machine.world, self.me, &effect) {
+        match kernel::perform(&mut self.machine.world, self.root_user, &effect) {
             Reply::Done(outcome) => ActOutcome::Done(outcome.map(drop).map_err(|errno| errno.0)),
             other => panic!("a rename is done at once: {other:?}"),
         }
@@ -264,7 +264,7 @@ impl FakeS6 {
     }
 
     fn alive(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
-        let others = [self.me, self.hermes];
+        let others = [self.root_user, self.hermes];
         let everybody = self.machine.world.processes();
         everybody.filter(move |(who, it)| it.is_alive() && !others.contains(who))
     }
@@ -288,7 +288,7 @@ impl FakeS6 {
     }
 
     /// Everybody moves, and so much time passes.
-    pub(super) fn rest(&mut self, time: Duration) {
+    pub(super) fn run_for(&mut self, time: Duration) {
         let end = self.machine.world.clock.boot + time;
         loop {
             self.settle();
@@ -312,7 +312,7 @@ impl FakeS6 {
     /// One turn of somebody, if anybody can move now.
     fn turn(&mut self) -> bool {
         let mut ready = self.machine.ready_processes();
-        ready.retain(|who| ![self.me, self.hermes].contains(who));
+        ready.retain(|who| ![self.root_user, self.hermes].contains(who));
         if ready.is_empty() {
             return false;
         }
@@ -378,7 +378,7 @@ impl FakeS6 {
 }
 
 /// Of several in one order that nothing tells apart, one is enough.
-pub(super) fn forget_equals(fakes: &mut Vec<FakeS6>) {
+pub(super) fn drop_duplicates(fakes: &mut Vec<FakeS6>) {
     let mut seen = Vec::new();
     fakes.iter_mut().for_each(|fake| *fake = fake.with(ProgramPace::Quick));
     fakes.retain(|fake| {
@@ -390,7 +390,7 @@ pub(super) fn forget_equals(fakes: &mut Vec<FakeS6>) {
 }
 
 /// Somebody who never moves by himself.
-fn born(world: &mut World, uid: u32, serial: u64) -> ProcessId {
+fn spawn_idle(world: &mut World, uid: u32, serial: u64) -> ProcessId {
     let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
     let inherited = BTreeMap::new();
     let birth =

@@ -44,7 +44,7 @@ impl RealS6 {
             let lines = serde_json::from_str(lines).map_err(|error| error.to_string())?;
             let content = FileContent::Program(lines);
             let node = Told { content, owner: User::Root, mode: None };
-            setup::put(&vessel, &format!("/usr/bin/{name}"), &node)?;
+            setup::write_node(&vessel, &format!("/usr/bin/{name}"), &node)?;
         }
         let life = vessel.into_life();
         let scan_dir = layers.scratch.join(format!("merged{SCAN_DIR}"));
@@ -93,7 +93,7 @@ impl RealS6 {
             SequenceAct::ToolAsHermes(words) => return self.tool(User::Hermes, words),
             SequenceAct::Signal(name, whom) => {
                 let Some(process) = self.find(whom) else { return Ok(ActOutcome::Nobody) };
-                let number = sequence::signal(name)?;
+                let number = sequence::signal_number(name)?;
                 let signal = rustix::process::Signal::from_named_raw(number);
                 process.signal(signal.ok_or_else(|| format!("no signal {number}"))?);
                 return Ok(ActOutcome::Done(Ok(())));
@@ -137,7 +137,7 @@ impl RealS6 {
         self.life.start(&line)?;
         // From here on its root is the process's own.
         let is_svscan = |it: &HostProcess| it.pid == 1 && it.program() == "s6-svscan";
-        wait::within(wait::PATIENCE, || match self.life.processes().iter().any(is_svscan) {
+        wait::poll_within(wait::PATIENCE, || match self.life.processes().iter().any(is_svscan) {
             true => Ok(()),
             false => Err("PID 1 is not s6-svscan".to_owned()),
         })
@@ -154,7 +154,7 @@ impl RealS6 {
         let all = self.life.processes();
         let supervisor = |name: &String| {
             let is_it =
-                |it: &&HostProcess| it.program() == "s6-supervise" && it.words.last() == Some(name);
+                |it: &&HostProcess| it.program() == "s6-supervise" && it.argv.last() == Some(name);
             all.iter().find(is_it).cloned()
         };
         match whom {
@@ -174,7 +174,7 @@ impl RealS6 {
         let mut processes = BTreeMap::new();
         if self.life.is_started() {
             for it in &all {
-                *processes.entry(role(&it.words, it.is_stopped)).or_insert(0) += 1;
+                *processes.entry(role(&it.argv, it.is_stopped)).or_insert(0) += 1;
             }
         }
         let mut tree = BTreeMap::new();

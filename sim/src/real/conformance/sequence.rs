@@ -109,7 +109,7 @@ pub const PROGRAMS: [(&str, &str); 5] = [
 ];
 
 /// A signal's number.
-pub fn signal(name: &str) -> Result<i32, String> {
+pub fn signal_number(name: &str) -> Result<i32, String> {
     const SIGNALS: [(&str, i32); 9] = [
         ("HUP", 1),
         ("INT", 2),
@@ -136,7 +136,7 @@ pub fn load(path: &str, text: &str) -> Result<Sequence, String> {
                 (!PROGRAMS.iter().any(|(name, _)| name == program))
                     .then(|| format!("no program {program:?}"))
             }
-            SequenceAct::Signal(name, _) => signal(name).err(),
+            SequenceAct::Signal(name, _) => signal_number(name).err(),
             SequenceAct::Tool(words) | SequenceAct::ToolAsHermes(words) => {
                 words.is_empty().then(|| "a tool without a name".to_owned())
             }

@@ -76,7 +76,7 @@ fn record(bytes: &[u8], lives: impl Fn(u64) -> bool) -> String {
 
 impl ComparedWorld {
     /// Each difference from another, in a line.
-    pub(super) fn differs(&self, other: &Self) -> Vec<String> {
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.ended != other.ended {
             lines.push(format!("PID 1 ended: {:?} / {:?}", self.ended, other.ended));

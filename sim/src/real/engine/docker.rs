@@ -20,7 +20,9 @@ use super::watcher::ExecObserver;
 use crate::machine::image::HOME;
 use crate::real::inside::ExecOutput;
 use crate::real::processes::{self, HostProcess};
-use crate::real::vessel::{AwaitExit, ContainerHandle, ObservedFile, StartOptions, holders_in};
+use crate::real::vessel::{
+    AwaitExit, ContainerHandle, ObservedFile, StartOptions, lock_holders_in,
+};
 use crate::real::{behaviour, outside};
 use crate::scenario::words::{SignalName, User};
 
@@ -76,12 +78,13 @@ impl EngineContainer {
     /// Its PID 1 runs.
     fn is_alive(&self) -> bool {
         let Some(id) = &self.id else { return false };
-        let found = self.keeper.engine.does(self.keeper.engine.docker.inspect_container(id, None));
+        let found =
+            self.keeper.engine.block_on(self.keeper.engine.docker.inspect_container(id, None));
         found.is_ok_and(|it| it.state.and_then(|it| it.running) == Some(true))
     }
 
     /// Asks the one that looks; another one if that is no more.
-    fn watch<T>(
+    fn with_observer<T>(
         &self,
         mut ask: impl FnMut(&mut ExecObserver) -> Result<T, String>,
     ) -> Result<T, String> {
@@ -103,12 +106,12 @@ impl EngineContainer {
     }
 
     /// Looks from outside, where that can be.
-    fn near<T>(&self, look: impl FnOnce(&HostPid) -> T) -> Result<T, String> {
-        if !self.keeper.is_near() {
+    fn with_host_pid<T>(&self, look: impl FnOnce(&HostPid) -> T) -> Result<T, String> {
+        if !self.keeper.has_host_pid() {
             return Err(format!("{self:?} can be seen from inside alone"));
         }
         let mut near = self.near.borrow_mut();
-        if near.as_ref().is_some_and(|it| !it.lasts()) {
+        if near.as_ref().is_some_and(|it| !it.is_alive()) {
             *near = None;
         }
         match near.as_ref() {
@@ -132,21 +135,21 @@ impl ContainerHandle for EngineContainer {
             Some(id) => id.clone(),
             None => self.make(start)?,
         };
-        self.keeper.engine.does(self.keeper.engine.docker.start_container(&id, None))
+        self.keeper.engine.block_on(self.keeper.engine.docker.start_container(&id, None))
     }
 
     fn stop(&mut self, grace: Duration) -> Result<(), String> {
         self.watcher.take();
         let how = StopContainerOptions { t: seconds(grace), ..Default::default() };
         let engine = &self.keeper.engine;
-        engine.does(engine.docker.stop_container(self.id()?, Some(how)))
+        engine.block_on(engine.docker.stop_container(self.id()?, Some(how)))
     }
 
     fn restart(&mut self, grace: Duration, _: &StartOptions) -> Result<(), String> {
         self.watcher.take();
         let how = RestartContainerOptions { t: seconds(grace), ..Default::default() };
         let engine = &self.keeper.engine;
-        engine.does(engine.docker.restart_container(self.id()?, Some(how)))
+        engine.block_on(engine.docker.restart_container(self.id()?, Some(how)))
     }
 
     fn kill(&mut self) -> Result<(), String> {
@@ -155,22 +158,22 @@ impl ContainerHandle for EngineContainer {
             return Ok(());
         }
         let engine = &self.keeper.engine;
-        engine.does(engine.docker.kill_container(self.id()?, None::<KillContainerOptions>))?;
+        engine.block_on(engine.docker.kill_container(self.id()?, None::<KillContainerOptions>))?;
         let ended = || if self.is_alive() { Err("it lives on".to_owned()) } else { Ok(()) };
-        crate::real::wait::within(crate::real::wait::PATIENCE, ended)
+        crate::real::wait::poll_within(crate::real::wait::PATIENCE, ended)
     }
 
     fn pause(&mut self) -> Result<(), String> {
         self.watcher.take();
         let engine = &self.keeper.engine;
-        engine.does(engine.docker.pause_container(self.id()?))?;
+        engine.block_on(engine.docker.pause_container(self.id()?))?;
         self.is_frozen = true;
         Ok(())
     }
 
     fn unpause(&mut self) -> Result<(), String> {
         let engine = &self.keeper.engine;
-        engine.does(engine.docker.unpause_container(self.id()?))?;
+        engine.block_on(engine.docker.unpause_container(self.id()?))?;
         self.is_frozen = false;
         Ok(())
     }
@@ -181,7 +184,7 @@ impl ContainerHandle for EngineContainer {
         let Some(id) = self.id.take() else { return Ok(()) };
         let engine = &self.keeper.engine;
         let how = RemoveContainerOptions { force: true, ..Default::default() };
-        engine.does(engine.docker.remove_container(&id, Some(how)))
+        engine.block_on(engine.docker.remove_container(&id, Some(how)))
     }
 
     fn refresh(&mut self) -> Result<(), String> {
@@ -206,7 +209,7 @@ impl ContainerHandle for EngineContainer {
 
     fn run_script(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<ExecOutput, String> {
         if words.first().is_some_and(|path| Self::is_on_volume(path)) {
-            return Ok(self.keeper.change(script, words, stdin)?.into_text());
+            return Ok(self.keeper.run_script(script, words, stdin)?.into_text());
         }
         if self.is_alive() {
             let argv = [&["sh", "-ec", script, "sh"], words].concat();
@@ -228,38 +231,40 @@ impl ContainerHandle for EngineContainer {
     }
 
     fn observe_file(&self, path: &str) -> Option<ObservedFile> {
-        if self.keeper.is_near() {
+        if self.keeper.has_host_pid() {
             return outside::observe_file(&self.procfs_path(path).ok()?);
         }
         if Self::is_on_volume(path) {
             return self.keeper.observe_file(path);
         }
         let engine = &self.keeper.engine;
-        self.watch(|watcher| watcher.observe_file(engine, path)).ok().flatten()
+        self.with_observer(|watcher| watcher.observe_file(engine, path)).ok().flatten()
     }
 
     fn procfs_path(&self, path: &str) -> Result<PathBuf, String> {
         match Self::is_on_volume(path) {
-            true => self.keeper.outside(path),
-            false => self.near(|near| near.path(path)),
+            true => self.keeper.procfs_path(path),
+            false => self.with_host_pid(|near| near.path(path)),
         }
     }
 
     fn check_fifo_reader(&self, fifo: &str) -> Result<(), String> {
-        if self.keeper.is_near() {
-            return outside::listens(&self.procfs_path(fifo)?);
+        if self.keeper.has_host_pid() {
+            return outside::check_fifo_reader(&self.procfs_path(fifo)?);
         }
         let engine = &self.keeper.engine;
         // That nobody reads is an answer, too.
-        self.watch(|watcher| Ok(watcher.listens(engine, fifo)))?
+        self.with_observer(|watcher| Ok(watcher.check_fifo_reader(engine, fifo)))?
     }
 
     fn processes(&self) -> Vec<HostProcess> {
-        if self.keeper.is_near() {
-            return self.near(|near| processes::of_namespace(near.init)).unwrap_or_default();
+        if self.keeper.has_host_pid() {
+            return self
+                .with_host_pid(|near| processes::list_namespace(near.init))
+                .unwrap_or_default();
         }
         let engine = &self.keeper.engine;
-        self.watch(|watcher| watcher.processes(engine)).unwrap_or_default()
+        self.with_observer(|watcher| watcher.processes(engine)).unwrap_or_default()
     }
 
     fn signal(&self, to: &HostProcess, signal: SignalName) -> Result<(), String> {
@@ -267,17 +272,17 @@ impl ContainerHandle for EngineContainer {
         let engine = &self.keeper.engine;
         if to.pid == 1 {
             let how = KillContainerOptions { signal: name.to_owned() };
-            return engine.does(engine.docker.kill_container(self.id()?, Some(how)));
+            return engine.block_on(engine.docker.kill_container(self.id()?, Some(how)));
         }
-        self.watch(|watcher| watcher.signal(engine, to.pid, name))
+        self.with_observer(|watcher| watcher.signal(engine, to.pid, name))
     }
 
     fn lock_holders(&self, inode: u64) -> Vec<u32> {
-        if self.keeper.is_near() {
-            return outside::holders(inode);
+        if self.keeper.has_host_pid() {
+            return outside::lock_holders(inode);
         }
         let locks = self.observe_file("/proc/locks").map(|it| it.text());
-        holders_in(&locks.unwrap_or_default(), inode)
+        lock_holders_in(&locks.unwrap_or_default(), inode)
     }
 
     fn console(&self) -> String {

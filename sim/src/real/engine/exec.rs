@@ -87,7 +87,7 @@ pub(super) fn begin(
     stdin: &[u8],
 ) -> Result<impl FnOnce() -> Result<RawExecOutput, String> + use<>, String> {
     let since = Instant::now();
-    let mut streams = engine.does(start(&engine.docker, container, program))?;
+    let mut streams = engine.block_on(start(&engine.docker, container, program))?;
     let (docker, stdin) = (engine.docker.clone(), stdin.to_vec());
     let ended = engine.runtime.spawn(async move {
         // One that does not read has ended; its code says how.

@@ -48,7 +48,7 @@ impl VolumeHolder {
     }
 
     /// What can be shown is this machine's, and so is the engine that shows it.
-    pub(super) fn is_near(&self) -> bool {
+    pub(super) fn has_host_pid(&self) -> bool {
         !self.shown.is_empty()
     }
 
@@ -73,7 +73,7 @@ impl VolumeHolder {
         let name = Some(format!("{}-{suffix}", self.name));
         let options = CreateContainerOptions { name, ..Default::default() };
         let docker = &self.engine.docker;
-        Ok(self.engine.does(docker.create_container(Some(options), config))?.id)
+        Ok(self.engine.block_on(docker.create_container(Some(options), config))?.id)
     }
 
     /// Its container runs from when it is first needed.
@@ -90,9 +90,9 @@ impl VolumeHolder {
                 ..Default::default()
             };
             let id = self.create("keeper", config)?;
-            self.engine.does(self.engine.docker.start_container(&id, None))?;
+            self.engine.block_on(self.engine.docker.start_container(&id, None))?;
             let watcher = ExecObserver::begin(&self.engine, &id)?;
-            let near = self.is_near().then(|| HostPid::of(&self.engine, &id)).transpose()?;
+            let near = self.has_host_pid().then(|| HostPid::of(&self.engine, &id)).transpose()?;
             *kept = Some(HolderContainer { id, watcher, near });
         }
         match kept.as_mut() {
@@ -102,7 +102,7 @@ impl VolumeHolder {
     }
 
     /// Where a file of the volume lies outside.
-    pub(super) fn outside(&self, path: &str) -> Result<PathBuf, String> {
+    pub(super) fn procfs_path(&self, path: &str) -> Result<PathBuf, String> {
         self.with(|kept| match &kept.near {
             Some(near) => Ok(near.path(path)),
             None => Err(format!("`{path}` can be seen from inside alone")),
@@ -115,7 +115,7 @@ impl VolumeHolder {
     }
 
     /// A shell's words on files of the volume.
-    pub(super) fn change(
+    pub(super) fn run_script(
         &self,
         script: &str,
         words: &[&str],
@@ -140,12 +140,12 @@ impl VolumeHolder {
         if let Some(first) = moved.first_mut() {
             *first = &staged;
         }
-        let made = self.change(script, &moved, stdin)?;
+        let made = self.run_script(script, &moved, stdin)?;
         if made.code != Some(0) {
             return Ok(Err(made));
         }
         let pack = "tar -C \"$1\" --no-recursion -cf - \".$2\"; rm -rf \"$1\"";
-        let packed = self.change(pack, &[LAYER, path], b"")?;
+        let packed = self.run_script(pack, &[LAYER, path], b"")?;
         Ok(if packed.code == Some(0) { Ok(packed.out) } else { Err(packed) })
     }
 
@@ -155,6 +155,6 @@ impl VolumeHolder {
         let path = "/".to_owned();
         let options = UploadToContainerOptions { path, ..Default::default() };
         let body = bollard::body_full(archive.to_vec().into());
-        self.engine.does(docker.upload_to_container(container, Some(options), body))
+        self.engine.block_on(docker.upload_to_container(container, Some(options), body))
     }
 }

@@ -28,7 +28,7 @@ impl HostPid {
     }
 
     /// Is it this life still?
-    pub(super) fn lasts(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         std::fs::metadata(self.path("/")).is_ok()
     }
 
@@ -39,7 +39,7 @@ impl HostPid {
 }
 
 fn first_process(engine: &Engine, container: &str) -> Result<u32, String> {
-    let found = engine.does(engine.docker.inspect_container(container, None))?;
+    let found = engine.block_on(engine.docker.inspect_container(container, None))?;
     let pid = found.state.and_then(|it| it.pid).and_then(|pid| u32::try_from(pid).ok());
     pid.filter(|&pid| pid > 1).ok_or_else(|| "the container does not run".to_owned())
 }

@@ -31,7 +31,7 @@ impl ExecObserver {
         let env = BTreeMap::new();
         let argv = ["perl", "-e", PROGRAM];
         let program = ExecRequest { user: User::Root, env: &env, argv: &argv };
-        let streams = engine.does(exec::start(&engine.docker, container, &program))?;
+        let streams = engine.block_on(exec::start(&engine.docker, container, &program))?;
         Ok(Self { streams, heard: Vec::new() })
     }
 
@@ -86,7 +86,7 @@ impl ExecObserver {
     }
 
     /// Does somebody read from this FIFO?
-    pub(super) fn listens(&mut self, engine: &Engine, fifo: &str) -> Result<(), String> {
+    pub(super) fn check_fifo_reader(&mut self, engine: &Engine, fifo: &str) -> Result<(), String> {
         let items = self.ask(engine, &format!("listen {fifo}"))?;
         match items.first().map(|why| text(why)) {
             Some(why) if !why.is_empty() => Err(why),

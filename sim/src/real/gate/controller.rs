@@ -65,7 +65,7 @@ struct GateState {
     /// Those that held somebody for too long.
     overdue: Vec<usize>,
     asked: Vec<RequestedEffect>,
-    stands: BTreeMap<String, TaskProgress>,
+    progress: BTreeMap<String, TaskProgress>,
     is_over: bool,
 }
 
@@ -122,7 +122,7 @@ impl GateController {
                     return;
                 }
                 let (shared, own) = (Arc::clone(&shared), own.clone());
-                std::thread::spawn(move || converse(&shared, &own, &stream));
+                std::thread::spawn(move || serve_connection(&shared, &own, &stream));
             }
         });
         self.listeners.push((name.to_owned(), thread));
@@ -138,7 +138,7 @@ impl GateController {
     }
 
     /// What was asked so far.
-    pub fn asked(&self) -> Vec<RequestedEffect> {
+    pub fn requested_effects(&self) -> Vec<RequestedEffect> {
         self.shared.state().asked.clone()
     }
 
@@ -148,12 +148,12 @@ impl GateController {
     }
 
     /// Was whom the surprise of this number holds told to go on?
-    pub fn was_let_go(&self, index: usize) -> bool {
+    pub fn was_released(&self, index: usize) -> bool {
         self.shared.state().released.get(index).copied().unwrap_or_default()
     }
 
     /// Waits until the surprise of this number befalls, at most so long.
-    pub fn wait_for(&self, index: usize, at_most: Duration) -> bool {
+    pub fn wait_for_fault(&self, index: usize, at_most: Duration) -> bool {
         let end = Instant::now() + at_most;
         let mut state = self.shared.state();
         loop {
@@ -167,7 +167,7 @@ impl GateController {
     }
 
     /// The first surprise that did not come up, or that held somebody while nobody else went on.
-    pub fn unmet(&self) -> Option<usize> {
+    pub fn first_unmet_fault(&self) -> Option<usize> {
         let state = self.shared.state();
         let never = state.injected.iter().position(|befell| !befell);
         never.or_else(|| state.overdue.first().copied())
@@ -197,7 +197,7 @@ impl Drop for GateController {
 }
 
 /// One process, from its first question to its end.
-fn converse(shared: &SharedGate, name: &str, stream: &UnixStream) {
+fn serve_connection(shared: &SharedGate, name: &str, stream: &UnixStream) {
     let mut lines = BufReader::new(stream);
     let mut task = None;
     let mut refused: Vec<usize> = Vec::new();
@@ -207,7 +207,7 @@ fn converse(shared: &SharedGate, name: &str, stream: &UnixStream) {
         let question: Question =
             serde_json::from_str(&line).expect("a test build asks what it was built to ask");
         let of = task.get_or_insert_with(|| task_of(name, &question));
-        let word = answer(shared, of, &question.effect, &mut refused);
+        let word = decide(shared, of, &question.effect, &mut refused);
         let mut text = serde_json::to_string(&word).expect("a word is JSON");
         text.push('\n');
         let mut writer = stream;
@@ -217,7 +217,7 @@ fn converse(shared: &SharedGate, name: &str, stream: &UnixStream) {
         line.clear();
     }
     if let Some(task) = task {
-        shared.state().stands.insert(task.to_string(), TaskProgress::Over);
+        shared.state().progress.insert(task.to_string(), TaskProgress::Over);
         shared.changed.notify_all();
     }
 }
@@ -237,18 +237,18 @@ fn task_of(name: &str, question: &Question) -> TaskAddress {
     }
 }
 
-fn answer(
+fn decide(
     shared: &SharedGate,
     task: &TaskAddress,
     effect: &Effect,
     refused: &mut Vec<usize>,
 ) -> Word {
-    let mut state = hold_back(shared, task);
+    let mut state = await_turn(shared, task);
     if state.is_over {
         return Word::Go;
     }
     state.asked.push(RequestedEffect { task: task.clone(), effect: effect.clone() });
-    let due = state.meet(task, effect);
+    let due = state.count_effect(task, effect);
     let lets_time_pass = matches!(EffectKind::of(effect), EffectKind::Sleep | EffectKind::Wait);
     let stand = if lets_time_pass { TaskProgress::Waits } else { TaskProgress::Acts };
     let mut word = Word::Go;
@@ -261,7 +261,7 @@ fn answer(
             FaultKind::Kill => word = Word::Die,
             FaultKind::KillAfter => word = Word::DieAfter,
             FaultKind::Errno(errno) => word = Word::Errno(errno.0),
-            _ => state = hold(shared, state, task, index),
+            _ => state = hold_task(shared, state, task, index),
         }
     }
     for &index in refused.iter() {
@@ -273,21 +273,21 @@ fn answer(
             }
         }
     }
-    state.stands.insert(task.to_string(), stand);
+    state.progress.insert(task.to_string(), stand);
     shared.changed.notify_all();
     word
 }
 
 /// Until the surprise befalls at which it is to go on, if it would be too early.
-fn hold_back<'a>(shared: &'a SharedGate, task: &TaskAddress) -> MutexGuard<'a, GateState> {
+fn await_turn<'a>(shared: &'a SharedGate, task: &TaskAddress) -> MutexGuard<'a, GateState> {
     let end = Instant::now() + HELD_MAX;
     let mut state = shared.state();
-    while let Some(index) = state.too_early_for(task) {
+    while let Some(index) = state.fault_to_await(task) {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
-        state.stands.insert(task.to_string(), TaskProgress::Held(index));
+        state.progress.insert(task.to_string(), TaskProgress::Held(index));
         let waited = shared.changed.wait_timeout(state, left);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
@@ -295,14 +295,14 @@ fn hold_back<'a>(shared: &'a SharedGate, task: &TaskAddress) -> MutexGuard<'a, G
 }
 
 /// Until somebody lets it go, or whoever was to go on instead has ended or lets time pass.
-fn hold<'a>(
+fn hold_task<'a>(
     shared: &'a SharedGate,
     mut state: MutexGuard<'a, GateState>,
     task: &TaskAddress,
     index: usize,
 ) -> MutexGuard<'a, GateState> {
     let end = Instant::now() + HELD_MAX;
-    state.stands.insert(task.to_string(), TaskProgress::Held(index));
+    state.progress.insert(task.to_string(), TaskProgress::Held(index));
     shared.changed.notify_all();
     while !state.may_go(index) {
         let left = end.saturating_duration_since(Instant::now());
@@ -319,7 +319,7 @@ fn hold<'a>(
 impl GateState {
     /// A gateway that is to go on at one surprise does nothing after the one before: real s6 has told it to end by then,
     /// and it would be gone.
-    fn too_early_for(&self, task: &TaskAddress) -> Option<usize> {
+    fn fault_to_await(&self, task: &TaskAddress) -> Option<usize> {
         let goes_on =
             |it: &FaultSpec| it.kind == FaultKind::Preempt && it.next.as_ref() == Some(task);
         let is_gateway = matches!(task, TaskAddress::Gateway(_)) && !self.is_over;
@@ -331,13 +331,13 @@ impl GateState {
     fn may_go(&self, index: usize) -> bool {
         let surprise = &self.surprises[index];
         let other = surprise.next.as_ref().filter(|_| surprise.kind == FaultKind::Preempt);
-        let stand = other.and_then(|other| self.stands.get(&other.to_string()));
+        let stand = other.and_then(|other| self.progress.get(&other.to_string()));
         let went_on = matches!(stand, Some(TaskProgress::Waits | TaskProgress::Over));
         went_on || self.released[index] || self.is_over
     }
 
     /// Counts an effect that is about to be performed; which surprises befall it.
-    fn meet(&mut self, task: &TaskAddress, effect: &Effect) -> Vec<usize> {
+    fn count_effect(&mut self, task: &TaskAddress, effect: &Effect) -> Vec<usize> {
         let mut due = Vec::new();
         for (index, FaultSpec { at, .. }) in self.surprises.iter().enumerate() {
             if at.task == *task && matches_effect(effect, at.effect, at.object.as_deref()) {
@@ -385,7 +385,7 @@ mod tests {
             surprise(FaultKind::Preempt, Some(&gateway)),
         ];
         let state = GateState { surprises, injected: befell.to_vec(), ..GateState::default() };
-        assert_eq!(state.too_early_for(&gateway), expected);
-        assert_eq!(state.too_early_for(&TaskAddress::Run("A".to_owned())), None);
+        assert_eq!(state.fault_to_await(&gateway), expected);
+        assert_eq!(state.fault_to_await(&TaskAddress::Run("A".to_owned())), None);
     }
 }

@@ -14,7 +14,11 @@ use crate::scenario::{EffectAddress, EffectKind, FaultKind, FaultSpec, TaskAddre
 
 /// Everything that is tried of a task, in order, for each effect first the kill. What was asked before the effect of this
 /// number counts for ordinals, and is left alone.
-pub fn cells(asked: &[RequestedEffect], task: &TaskAddress, from: usize) -> Vec<Vec<FaultSpec>> {
+pub fn crash_points(
+    asked: &[RequestedEffect],
+    task: &TaskAddress,
+    from: usize,
+) -> Vec<Vec<FaultSpec>> {
     let own: Vec<(usize, &Effect)> = asked
         .iter()
         .enumerate()
@@ -22,7 +26,7 @@ pub fn cells(asked: &[RequestedEffect], task: &TaskAddress, from: usize) -> Vec<
         .map(|(at, asked)| (at, &asked.effect))
         .collect();
     let effects: Vec<Effect> = own.iter().map(|(_, effect)| Effect::clone(effect)).collect();
-    let repeats = trace::repeats(&effects);
+    let repeats = trace::repeated_polls(&effects);
     let mut cells = Vec::new();
     for (index, (at, effect)) in own.iter().enumerate() {
         if *at < from || repeats[index] || faults::is_invisible_to_crash(effect) {
@@ -61,7 +65,7 @@ pub fn cells(asked: &[RequestedEffect], task: &TaskAddress, from: usize) -> Vec<
 }
 
 /// Of the cells of each effect the kill, and one of the errnos.
-pub fn once_each(cells: Vec<Vec<FaultSpec>>, seed: usize) -> Vec<Vec<FaultSpec>> {
+pub fn one_errno_each(cells: Vec<Vec<FaultSpec>>, seed: usize) -> Vec<Vec<FaultSpec>> {
     let one = |(index, mut here): (usize, Vec<FaultSpec>)| {
         if here.len() > 2 {
             let chosen = 1 + (index + seed) % (here.len() - 1);
@@ -74,7 +78,7 @@ pub fn once_each(cells: Vec<Vec<FaultSpec>>, seed: usize) -> Vec<Vec<FaultSpec>>
 }
 
 /// Does this address come up in another calm run, too? Waits look more or less often.
-pub fn comes_up(at: &EffectAddress, asked: &[RequestedEffect]) -> bool {
+pub fn recurs(at: &EffectAddress, asked: &[RequestedEffect]) -> bool {
     let is_there = |it: &&RequestedEffect| {
         it.task == at.task && matches_effect(&it.effect, at.effect, at.object.as_deref())
     };
@@ -90,7 +94,7 @@ fn address(task: &TaskAddress, effect: &Effect, before: &[Effect]) -> EffectAddr
         EffectKind::Run | EffectKind::Spawn | EffectKind::Exec => {
             effect_objects(effect).first().map(|it| program(it))
         }
-        _ => effect_objects(effect).last().map(|path| stays(path)),
+        _ => effect_objects(effect).last().map(|path| stable_name(path)),
     };
     let touches = touches.filter(|text| !text.is_empty());
     let earlier = before.iter().filter(|it| matches_effect(it, kind, touches.as_deref())).count();
@@ -99,9 +103,9 @@ fn address(task: &TaskAddress, effect: &Effect, before: &[Effect]) -> EffectAddr
 }
 
 /// What of a file's name is the same in each run.
-fn stays(path: &str) -> String {
+fn stable_name(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or_default();
-    match trace::same_each_time(name) {
+    match trace::stable_part(name) {
         same if same.len() < name.len() => same.to_owned(),
         _ => stable_part(path),
     }
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn each_effect_is_addressed_by_what_it_touches_and_its_ordinal() {
         let all = [asked("A", "/x/a"), asked("B", "/x/a"), asked("A", "/y/b"), asked("A", "/x/a")];
-        let cells = cells(&all, &TaskAddress::Run("A".to_owned()), 0).concat();
+        let cells = crash_points(&all, &TaskAddress::Run("A".to_owned()), 0).concat();
         let kills = cells.iter().filter(|cell| cell.kind == FaultKind::Kill);
         let told: Vec<_> = kills.map(|it| (it.at.object.as_deref(), it.at.nth)).collect();
         assert_eq!(told, [(Some("a"), 1), (Some("b"), 1), (Some("a"), 2)]);
@@ -133,8 +137,8 @@ mod tests {
     fn each_errno_has_its_turn_with_another_seed() {
         let all = [asked("A", "/x/a")];
         let chosen = |seed| {
-            let cells = cells(&all, &TaskAddress::Run("A".to_owned()), 0);
-            once_each(cells, seed).concat()[1].kind
+            let cells = crash_points(&all, &TaskAddress::Run("A".to_owned()), 0);
+            one_errno_each(cells, seed).concat()[1].kind
         };
         let three = [chosen(0), chosen(1), chosen(2)];
         assert!(three[0] != three[1] && three[1] != three[2] && three[0] != three[2], "{three:?}");
@@ -143,23 +147,23 @@ mod tests {
     #[test]
     fn an_address_comes_up_as_often_as_it_was_asked_for() {
         let all = [asked("A", "/x/a"), asked("B", "/x/a"), asked("A", "/x/a")];
-        let cells = cells(&all, &TaskAddress::Run("A".to_owned()), 0).concat();
-        assert!(cells.iter().all(|cell| comes_up(&cell.at, &all)));
-        assert!(!comes_up(&cells.last().expect("some").at, &all[..2]));
+        let cells = crash_points(&all, &TaskAddress::Run("A".to_owned()), 0).concat();
+        assert!(cells.iter().all(|cell| recurs(&cell.at, &all)));
+        assert!(!recurs(&cells.last().expect("some").at, &all[..2]));
     }
 
     #[test]
     fn a_stage_is_addressed_without_what_makes_its_name_unique() {
-        assert_eq!(stays("/run/service/.gateway-coder.qw5"), ".gateway-coder.");
-        assert_eq!(stays("/opt/data/profiles/.new.coder.b4c"), ".new.coder.");
-        assert_eq!(stays("/run/service/.gateway-coder.qw5/run"), "run");
-        assert_eq!(stays(".supervisor.lock"), ".supervisor.lock");
+        assert_eq!(stable_name("/run/service/.gateway-coder.qw5"), ".gateway-coder.");
+        assert_eq!(stable_name("/opt/data/profiles/.new.coder.b4c"), ".new.coder.");
+        assert_eq!(stable_name("/run/service/.gateway-coder.qw5/run"), "run");
+        assert_eq!(stable_name(".supervisor.lock"), ".supervisor.lock");
     }
 
     #[test]
     fn what_came_before_the_story_only_counts() {
         let all = [asked("A", "/x/a"), asked("A", "/x/a")];
-        let cells = cells(&all, &TaskAddress::Run("A".to_owned()), 1).concat();
+        let cells = crash_points(&all, &TaskAddress::Run("A".to_owned()), 1).concat();
         assert!(cells.iter().all(|cell| cell.at.nth == 2), "{cells:?}");
     }
 }

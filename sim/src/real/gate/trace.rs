@@ -12,7 +12,10 @@ use crate::execution::{Execution, Failure, Transition, effect_objects};
 use crate::scenario::{EffectKind, Scenario, TaskAddress};
 
 /// What a task asks for while the story is played on the simulated machine, calmly.
-pub fn simulated(scenario: &Arc<Scenario>, task: &TaskAddress) -> Result<Vec<Effect>, Failure> {
+pub fn simulated_effects(
+    scenario: &Arc<Scenario>,
+    task: &TaskAddress,
+) -> Result<Vec<Effect>, Failure> {
     let mut effects = Vec::new();
     let mut play = Execution::new(scenario)?;
     Schedule::default().run(&mut play, false, &mut |play, next| {
@@ -25,7 +28,7 @@ pub fn simulated(scenario: &Arc<Scenario>, task: &TaskAddress) -> Result<Vec<Eff
 }
 
 /// An effect in words that are the same in each run.
-pub fn line(effect: &Effect) -> String {
+pub fn effect_line(effect: &Effect) -> String {
     let kind = format!("{:?}", EffectKind::of(effect)).to_lowercase();
     let about = match EffectKind::of(effect) {
         EffectKind::Write | EffectKind::Print => Vec::new(),
@@ -33,14 +36,14 @@ pub fn line(effect: &Effect) -> String {
     };
     let about: Vec<String> = about
         .iter()
-        .map(|text| text.split('/').map(same_each_time).collect::<Vec<_>>().join("/"))
+        .map(|text| text.split('/').map(stable_part).collect::<Vec<_>>().join("/"))
         .map(|text| without_numbers(&text))
         .collect();
     format!("{kind} {}", about.join(" -> ")).trim_end().to_owned()
 }
 
 /// A name without the three letters that make a stage's unique.
-pub(super) fn same_each_time(name: &str) -> &str {
+pub(super) fn stable_part(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((before, unique)) if before.starts_with('.') && unique.len() == 3 => {
             &name[..=before.len()]
@@ -69,8 +72,8 @@ fn without_numbers(text: &str) -> String {
 }
 
 /// Which effects only repeat what was done before the same pause: a wait that looks again.
-pub fn repeats(effects: &[Effect]) -> Vec<bool> {
-    let lines: Vec<String> = effects.iter().map(line).collect();
+pub fn repeated_polls(effects: &[Effect]) -> Vec<bool> {
+    let lines: Vec<String> = effects.iter().map(effect_line).collect();
     let pauses = lines.iter().enumerate().filter(|(_, line)| *line == "sleep");
     let pauses: Vec<usize> = pauses.map(|(at, _)| at).collect();
     let mut repeats = vec![false; lines.len()];
@@ -85,7 +88,7 @@ pub fn repeats(effects: &[Effect]) -> Vec<bool> {
 
 /// What one of them asks for and the other never does, or first in another order. Nothing: they are alike.
 pub fn differences(real: &[Effect], simulated: &[Effect]) -> Vec<String> {
-    let (real, simulated) = (firsts(real), firsts(simulated));
+    let (real, simulated) = (first_occurrences(real), first_occurrences(simulated));
     let lacks = |one: &[String], other: &[String], who: &str| -> Vec<String> {
         let known: BTreeSet<&String> = other.iter().collect();
         let only = one.iter().filter(|line| !known.contains(line));
@@ -106,9 +109,9 @@ pub fn differences(real: &[Effect], simulated: &[Effect]) -> Vec<String> {
 }
 
 /// Each line where it comes first.
-fn firsts(effects: &[Effect]) -> Vec<String> {
+fn first_occurrences(effects: &[Effect]) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    effects.iter().map(line).filter(|line| seen.insert(line.clone())).collect()
+    effects.iter().map(effect_line).filter(|line| seen.insert(line.clone())).collect()
 }
 
 #[cfg(test)]
@@ -127,17 +130,20 @@ mod tests {
 
     #[test]
     fn numbers_in_names_are_no_difference() {
-        assert_eq!(line(&open("/run/.x.00ab34cd.tmp")), line(&open("/run/.x.99ab34cd.tmp")));
-        assert_eq!(line(&open("/run/.gateway-a.qw5/log")), "open /run/.gateway-a./log");
-        assert_eq!(line(&open("/proc/812/stat")), "open /proc/#/stat");
-        assert_eq!(line(&open("/proc/1/comm")), "open /proc/1/comm");
-        assert_ne!(line(&open("/face/a")), line(&open("/cafe/a")));
+        assert_eq!(
+            effect_line(&open("/run/.x.00ab34cd.tmp")),
+            effect_line(&open("/run/.x.99ab34cd.tmp"))
+        );
+        assert_eq!(effect_line(&open("/run/.gateway-a.qw5/log")), "open /run/.gateway-a./log");
+        assert_eq!(effect_line(&open("/proc/812/stat")), "open /proc/#/stat");
+        assert_eq!(effect_line(&open("/proc/1/comm")), "open /proc/1/comm");
+        assert_ne!(effect_line(&open("/face/a")), effect_line(&open("/cafe/a")));
     }
 
     #[test]
     fn a_wait_that_looks_again_repeats_itself() {
         let effects = [pause(), open("a"), pause(), open("a"), pause(), open("b"), pause()];
-        assert_eq!(repeats(&effects), [false, false, true, true, false, false, false]);
+        assert_eq!(repeated_polls(&effects), [false, false, true, true, false, false, false]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::replay::Request;
 use crate::scenario::EffectKind;
 
 /// Nobody's number.
-const STORY: u64 = 0;
+const STEPS_OWNER: u64 = 0;
 
 /// A place, by its number.
 pub(super) type LocalStateId = usize;
@@ -39,34 +39,34 @@ pub(super) struct PartialOrderReduction {
     /// Where a task is, by all that decides what it does next.
     tasks: BTreeMap<u128, LocalStateId>,
     by_key: BTreeMap<u128, LocalStateId>,
-    places: Vec<At>,
+    local_states: Vec<LocalState>,
     /// Things, by their hash.
-    things: BTreeMap<u128, usize>,
+    objects: BTreeMap<u128, usize>,
     /// What may come from some places, but for one process, as it was known when it was first asked.
-    reaches: BTreeMap<(u64, Vec<LocalStateId>), Reach>,
+    footprint_cache: BTreeMap<(u64, Vec<LocalStateId>), FutureFootprint>,
     /// So much has been learned since.
-    news: u64,
+    learned_count: u64,
 }
 
 #[derive(Debug)]
-struct At {
+struct LocalState {
     /// Whose it is, by its number in the run.
     owner: u64,
     /// The acts by which its task has changed anything so far.
     acts: Arc<BTreeSet<u128>>,
-    touches: Reach,
+    touches: FutureFootprint,
     next: BTreeSet<LocalStateId>,
 }
 
 /// A set of things.
 #[derive(Clone, Debug, Default)]
-struct Reach {
+struct FutureFootprint {
     touched: FixedBitSet,
     changed: FixedBitSet,
     everything: bool,
 }
 
-impl Reach {
+impl FutureFootprint {
     fn insert(&mut self, thing: usize, is_change: bool) -> bool {
         let is_new = !self.touched.contains(thing) || is_change && !self.changed.contains(thing);
         self.touched.grow_and_insert(thing);
@@ -91,18 +91,18 @@ impl Reach {
 impl PartialOrderReduction {
     /// So many things have been learned since the last look.
     pub fn learned_count(&self) -> u64 {
-        self.news
+        self.learned_count
     }
 
     /// Forgets what was worked out: more is known now.
     pub fn clear_cache(&mut self) {
-        self.news = 0;
-        self.reaches.clear();
+        self.learned_count = 0;
+        self.footprint_cache.clear();
     }
 
     /// Where the story is.
     pub fn steps_state(&mut self, play: &Execution) -> LocalStateId {
-        self.place_of(STORY, hash::digest(&("story", play.step_index())), &Arc::default())
+        self.state_id(STEPS_OWNER, hash::digest(&("story", play.step_index())), &Arc::default())
     }
 
     /// Where a process is. `was` is where its own last move began, and what that was, if that is known.
@@ -117,58 +117,61 @@ impl PartialOrderReduction {
         let owner = process.serial;
         let class = hash::digest(&(owner, &process.comm, &process.argv, crashes_left));
         let ProcessBody::Task(task) = &process.body else {
-            return Some(self.place_of(owner, class, &Arc::default()));
+            return Some(self.state_id(owner, class, &Arc::default()));
         };
         let digest = hash::digest(&(owner, task.digest(), crashes_left));
         if let Some(known) = self.tasks.get(&digest) {
             return Some(*known);
         }
         let mut acts =
-            was.map(|(place, _)| Arc::clone(&self.places[place].acts)).unwrap_or_default();
-        if let Some(act) = was.and_then(|(_, effect)| effect).filter(|effect| changes(effect)) {
-            Arc::make_mut(&mut acts).insert(key(act));
+            was.map(|(place, _)| Arc::clone(&self.local_states[place].acts)).unwrap_or_default();
+        if let Some(act) =
+            was.and_then(|(_, effect)| effect).filter(|effect| may_change_shared(effect))
+        {
+            Arc::make_mut(&mut acts).insert(effect_key(act));
         }
         let wants = match &**task.request() {
-            Request::Effect(effect) => key(effect),
+            Request::Effect(effect) => effect_key(effect),
             Request::Exit(_) | Request::Panic(_) => 0,
         };
-        let place = self.place_of(owner, hash::digest(&(class, &*acts, wants)), &acts);
+        let place = self.state_id(owner, hash::digest(&(class, &*acts, wants)), &acts);
         self.tasks.insert(digest, place);
         Some(place)
     }
 
     /// Whose place it is.
     pub fn owner(&self, place: LocalStateId) -> u64 {
-        self.places[place].owner
+        self.local_states[place].owner
     }
 
-    fn place_of(&mut self, owner: u64, key: u128, acts: &Arc<BTreeSet<u128>>) -> LocalStateId {
+    fn state_id(&mut self, owner: u64, key: u128, acts: &Arc<BTreeSet<u128>>) -> LocalStateId {
         if let Some(known) = self.by_key.get(&key) {
             return *known;
         }
-        let place = self.places.len();
-        let (touches, next) = (Reach::default(), BTreeSet::new());
-        self.places.push(At { owner, acts: Arc::clone(acts), touches, next });
+        let place = self.local_states.len();
+        let (touches, next) = (FutureFootprint::default(), BTreeSet::new());
+        self.local_states.push(LocalState { owner, acts: Arc::clone(acts), touches, next });
         self.by_key.insert(key, place);
-        self.news += 1;
+        self.learned_count += 1;
         place
     }
 
     /// A move from this place touched this.
     pub fn record_footprint(&mut self, place: LocalStateId, touched: &Footprint) {
         for (thing, is_change) in &touched.accesses {
-            let known = self.things.len();
-            let thing = *self.things.entry(*thing).or_insert(known);
-            self.news += u64::from(self.places[place].touches.insert(thing, *is_change));
+            let known = self.objects.len();
+            let thing = *self.objects.entry(*thing).or_insert(known);
+            self.learned_count +=
+                u64::from(self.local_states[place].touches.insert(thing, *is_change));
         }
-        let everything = &mut self.places[place].touches.everything;
-        self.news += u64::from(touched.is_everything && !*everything);
+        let everything = &mut self.local_states[place].touches.everything;
+        self.learned_count += u64::from(touched.is_everything && !*everything);
         *everything |= touched.is_everything;
     }
 
     /// It led there, or woke whoever is there.
     pub fn record_successor(&mut self, from: LocalStateId, to: LocalStateId) {
-        self.news += u64::from(self.places[from].next.insert(to));
+        self.learned_count += u64::from(self.local_states[from].next.insert(to));
     }
 
     /// Can none of those who are there, nor whoever they wake but the mover itself, ever get in the way of a move that
@@ -179,13 +182,13 @@ impl PartialOrderReduction {
         touched: &Footprint,
         others: Vec<LocalStateId>,
     ) -> bool {
-        let places = &self.places;
+        let places = &self.local_states;
         let reach = self
-            .reaches
+            .footprint_cache
             .entry((mover, others))
-            .or_insert_with_key(|(mover, others)| reach(places, *mover, others));
+            .or_insert_with_key(|(mover, others)| future_footprint(places, *mover, others));
         let is_free = |(thing, is_change): &(u128, bool)| {
-            let Some(&thing) = self.things.get(thing) else { return true };
+            let Some(&thing) = self.objects.get(thing) else { return true };
             let against = if *is_change { &reach.touched } else { &reach.changed };
             !against.contains(thing)
         };
@@ -195,8 +198,8 @@ impl PartialOrderReduction {
 }
 
 /// All that may be touched from these places on, by anybody but one.
-fn reach(places: &[At], but: u64, from: &[LocalStateId]) -> Reach {
-    let mut all = Reach::default();
+fn future_footprint(places: &[LocalState], but: u64, from: &[LocalStateId]) -> FutureFootprint {
+    let mut all = FutureFootprint::default();
     let mut met: BTreeSet<LocalStateId> = from.iter().copied().collect();
     let mut ways: Vec<LocalStateId> = from.to_vec();
     while let Some(place) = ways.pop() {
@@ -208,7 +211,7 @@ fn reach(places: &[At], but: u64, from: &[LocalStateId]) -> Reach {
 }
 
 /// Could it change anything but where its own task is?
-fn changes(effect: &Effect) -> bool {
+fn may_change_shared(effect: &Effect) -> bool {
     use hermes::host::effect::How;
     !matches!(
         effect,
@@ -232,7 +235,7 @@ fn changes(effect: &Effect) -> bool {
 }
 
 /// What is done to what; numbers made up at run time do not count.
-fn key(effect: &Effect) -> u128 {
+fn effect_key(effect: &Effect) -> u128 {
     let about = match effect {
         Effect::Write { .. } | Effect::Print { .. } => Vec::new(),
         other => effect_objects(other),
@@ -260,11 +263,11 @@ mod tests {
     }
 
     /// Two places of the other one, the second after the first; it changes 7 in the second.
-    fn ahead() -> (PartialOrderReduction, LocalStateId, LocalStateId) {
+    fn sample_por() -> (PartialOrderReduction, LocalStateId, LocalStateId) {
         let mut ahead = PartialOrderReduction::default();
         let acts = Arc::default();
-        let first = ahead.place_of(OTHER, 1, &acts);
-        let second = ahead.place_of(OTHER, 2, &acts);
+        let first = ahead.state_id(OTHER, 1, &acts);
+        let second = ahead.state_id(OTHER, 2, &acts);
         ahead.record_successor(first, second);
         ahead.record_footprint(second, &touches(&[(7, true)]));
         (ahead, first, second)
@@ -272,22 +275,22 @@ mod tests {
 
     #[test]
     fn what_somebody_may_still_change_is_not_looked_at_alone() {
-        let (mut ahead, first, _) = ahead();
+        let (mut ahead, first, _) = sample_por();
         assert!(!ahead.is_persistent_singleton(ME, &touches(&[(7, false)]), vec![first]));
         assert!(ahead.is_persistent_singleton(ME, &touches(&[(8, true)]), vec![first]));
     }
 
     #[test]
     fn what_lies_behind_everybody_is_free() {
-        let (mut ahead, _, second) = ahead();
-        let third = ahead.place_of(OTHER, 3, &Arc::default());
+        let (mut ahead, _, second) = sample_por();
+        let third = ahead.state_id(OTHER, 3, &Arc::default());
         ahead.record_successor(second, third);
         assert!(ahead.is_persistent_singleton(ME, &touches(&[(7, true)]), vec![third]));
     }
 
     #[test]
     fn what_all_only_look_at_is_free() {
-        let (mut ahead, first, second) = ahead();
+        let (mut ahead, first, second) = sample_por();
         ahead.record_footprint(second, &touches(&[(9, false)]));
         assert!(ahead.is_persistent_singleton(ME, &touches(&[(9, false)]), vec![first]));
         assert!(!ahead.is_persistent_singleton(ME, &touches(&[(9, true)]), vec![first]));
@@ -295,9 +298,9 @@ mod tests {
 
     #[test]
     fn whoever_would_be_woken_counts_but_not_the_mover_itself() {
-        let (mut ahead, _, second) = ahead();
-        let woken = ahead.place_of(3, 4, &Arc::default());
-        let own = ahead.place_of(ME, 5, &Arc::default());
+        let (mut ahead, _, second) = sample_por();
+        let woken = ahead.state_id(3, 4, &Arc::default());
+        let own = ahead.state_id(ME, 5, &Arc::default());
         ahead.record_successor(second, woken);
         ahead.record_successor(second, own);
         ahead.record_footprint(woken, &touches(&[(10, true)]));
@@ -308,7 +311,7 @@ mod tests {
 
     #[test]
     fn who_touches_everything_is_alone_only_when_nothing_is_ahead() {
-        let (mut ahead, first, _) = ahead();
+        let (mut ahead, first, _) = sample_por();
         let all = Footprint { accesses: Vec::new(), is_everything: true };
         assert!(!ahead.is_persistent_singleton(ME, &all, vec![first]));
         assert!(ahead.is_persistent_singleton(ME, &all, Vec::new()));

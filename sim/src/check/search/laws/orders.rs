@@ -15,53 +15,53 @@ use crate::scenario::{RunStep, Scenario, Step};
 const GROUP_MAX: usize = 3;
 
 /// One in so many moves of a group is not the calm one.
-const CALM: u64 = 3;
+const DEVIATION_ODDS: u64 = 3;
 
 impl Explorer {
-    pub(super) fn in_every_order(&mut self, story: &Arc<Scenario>) {
+    pub(super) fn check_orders(&mut self, story: &Arc<Scenario>) {
         let few = (self.budget.runs / 16).max(2);
         let groups: Vec<(usize, Vec<RunStep>)> = groups(story).collect();
         for (at, runs) in &groups {
-            self.beside_its_orders(story, *at, runs);
+            self.check_group_serializes(story, *at, runs);
         }
         let writers: Vec<usize> = (0..story.steps.len()).filter(|&at| writes(story, at)).collect();
         let pairs: Vec<usize> =
-            writers.iter().copied().filter(|&at| are_strangers(story, at)).collect();
-        for &at in self.spread(&pairs, few, 0) {
+            writers.iter().copied().filter(|&at| are_on_different_profiles(story, at)).collect();
+        for &at in self.evenly_spread(&pairs, few, 0) {
             let mut swapped = up_to(story, at + 1);
             swapped.steps.swap(at, at + 1);
-            self.both(up_to(story, at + 1), swapped);
+            self.check_same_end(up_to(story, at + 1), swapped);
         }
-        for &at in self.spread(&writers, few, 0) {
+        for &at in self.evenly_spread(&writers, few, 0) {
             let mut twice = up_to(story, at);
             twice.steps.push(unnamed(&story.steps[at]));
-            self.both(up_to(story, at), twice);
+            self.check_same_end(up_to(story, at), twice);
         }
     }
 
     /// These two must end the same.
-    fn both(&mut self, one: Scenario, other: Scenario) {
-        if let (Some(one), Some(other)) = (self.end(one), self.end(other)) {
+    fn check_same_end(&mut self, one: Scenario, other: Scenario) {
+        if let (Some(one), Some(other)) = (self.run_to_rest(one), self.run_to_rest(other)) {
             let held = check_commute(&one.machine.world, &other.machine.world);
-            self.compared("S14", held, &Schedule::default());
+            self.record_comparison("S14", held, &Schedule::default());
         }
     }
 
     /// Whatever the commands of a group do between each other, it ends as if they had come one after the other.
-    fn beside_its_orders(&mut self, story: &Arc<Scenario>, at: usize, runs: &[RunStep]) {
+    fn check_group_serializes(&mut self, story: &Arc<Scenario>, at: usize, runs: &[RunStep]) {
         let mut ends = BTreeMap::new();
         for order in orders(runs.len()) {
             let mut told = up_to(story, at);
             told.steps.pop();
             told.steps.extend(order.iter().map(|&which| Step::Run(runs[which].clone())));
-            if let Some(play) = self.end(told) {
+            if let Some(play) = self.run_to_rest(told) {
                 ends.insert(order, fingerprint(&play.machine.world));
             }
         }
         let told = Arc::new(up_to(story, at));
         for number in 0..(self.budget.runs / 2).max(1) {
             let die = Die::new(self.budget.seed, number);
-            let Some((play, schedule)) = self.mixed(&told, die) else { continue };
+            let Some((play, schedule)) = self.random_interleaving(&told, die) else { continue };
             let failed = failed(&play, runs);
             let may: Vec<&Fingerprint> = ends
                 .iter()
@@ -73,16 +73,20 @@ impl Explorer {
                 .map(|(_, end)| end)
                 .collect();
             let held = check_serializable(&fingerprint(&play.machine.world), &may);
-            self.compared("S14", held, &schedule);
+            self.record_comparison("S14", held, &schedule);
         }
     }
 
     /// The story with the steps of its last group mixed up by a die.
-    fn mixed(&mut self, story: &Arc<Scenario>, mut die: Die) -> Option<(Execution, Schedule)> {
+    fn random_interleaving(
+        &mut self,
+        story: &Arc<Scenario>,
+        mut die: Die,
+    ) -> Option<(Execution, Schedule)> {
         let mut play = Execution::new(story).ok()?;
         let mut schedule = Schedule::default();
-        let walked = walk(&mut play, &mut die, &mut schedule);
-        let ended = walked.and_then(|()| conclude::settle_calmly(&mut play));
+        let walked = random_walk(&mut play, &mut die, &mut schedule);
+        let ended = walked.and_then(|()| conclude::settle_without_faults(&mut play));
         self.tally.runs += 1;
         self.tally.effects += play.effect_count;
         self.tally.transitions += play.transition_count;
@@ -90,19 +94,23 @@ impl Explorer {
         match ended {
             Ok(()) => Some((play, schedule)),
             Err(failure) => {
-                self.broken(&schedule, failure, false);
+                self.record_failure(&schedule, failure, false);
                 None
             }
         }
     }
 }
 
-fn walk(play: &mut Execution, die: &mut Die, schedule: &mut Schedule) -> Result<(), Failure> {
+fn random_walk(
+    play: &mut Execution,
+    die: &mut Die,
+    schedule: &mut Schedule,
+) -> Result<(), Failure> {
     while !play.is_finished() {
         let moves = play.enabled_transitions();
         let Some(calm) = moves.first() else { break };
         let mut next = calm;
-        if play.is_in_group() && die.below(CALM) == 0 {
+        if play.is_in_group() && die.below(DEVIATION_ODDS) == 0 {
             let index = usize::try_from(die.below(moves.len() as u64)).unwrap_or_default();
             next = &moves[index];
         }
@@ -167,7 +175,7 @@ fn unnamed(step: &Step) -> Step {
     }
 }
 
-fn asked(story: &Scenario, at: usize) -> Option<ParsedCommand> {
+fn command_at(story: &Scenario, at: usize) -> Option<ParsedCommand> {
     match story.steps.get(at)? {
         Step::Run(run) => Some(ParsedCommand::parse(&run.words())),
         _ => None,
@@ -175,14 +183,14 @@ fn asked(story: &Scenario, at: usize) -> Option<ParsedCommand> {
 }
 
 fn writes(story: &Scenario, at: usize) -> bool {
-    asked(story, at).is_some_and(|asked| {
+    command_at(story, at).is_some_and(|asked| {
         !matches!(asked, ParsedCommand::ReadOnly | ParsedCommand::Other | ParsedCommand::Run(_))
     })
 }
 
 /// Is it followed by a command on another profile?
-fn are_strangers(story: &Scenario, at: usize) -> bool {
-    let one = |at| match asked(story, at)? {
+fn are_on_different_profiles(story: &Scenario, at: usize) -> bool {
+    let one = |at| match command_at(story, at)? {
         ParsedCommand::SetIntent(_, Scope::One(of))
         | ParsedCommand::Create(of)
         | ParsedCommand::Delete(of) => Some(of),

@@ -17,21 +17,21 @@ use crate::scenario::world::{ActionSpec, BehaviourSpec, FileContent, FileSpec};
 use crate::scenario::{ProfileName, Scenario, Span, Step};
 
 /// What a profile waits at most between two tries, unless it says otherwise.
-const LONGEST: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// A life in one container's start.
-type Life = (ContainerId, u64, Profile);
+type ProfileLife = (ContainerId, u64, Profile);
 
 /// The starts of gateways since anybody interfered.
 #[derive(Debug, Default)]
 pub(super) struct StartTimes {
-    counted: Arc<BTreeMap<Life, u8>>,
-    moments: BTreeMap<Life, Vec<Duration>>,
+    counted: Arc<BTreeMap<ProfileLife, u8>>,
+    moments: BTreeMap<ProfileLife, Vec<Duration>>,
 }
 
 impl StartTimes {
     /// Notes who was started since the last look.
-    pub(super) fn look(&mut self, machine: &Machine) {
+    pub(super) fn record_starts(&mut self, machine: &Machine) {
         if Arc::ptr_eq(&self.counted, &machine.gateway_starts) {
             return;
         }
@@ -44,35 +44,36 @@ impl StartTimes {
     }
 
     /// Somebody interferes: what was until now is judged, and all begins anew.
-    pub(super) fn judge(&mut self) -> Vec<Result<(), Violation>> {
+    pub(super) fn check_backoff(&mut self) -> Vec<Result<(), Violation>> {
         let moments = std::mem::take(&mut self.moments);
-        let series = moments.values().flat_map(|all| unbroken(all)).filter(|all| all.len() > 2);
-        series.map(|all| check_backoff(all, LONGEST)).collect()
+        let series =
+            moments.values().flat_map(|all| consecutive_failures(all)).filter(|all| all.len() > 2);
+        series.map(|all| check_backoff(all, BACKOFF_MAX)).collect()
     }
 }
 
 /// Whoever ran for long had no failure in between.
-fn unbroken(moments: &[Duration]) -> impl Iterator<Item = &[Duration]> {
-    moments.chunk_by(|one, next| next.saturating_sub(*one) <= 2 * LONGEST)
+fn consecutive_failures(moments: &[Duration]) -> impl Iterator<Item = &[Duration]> {
+    moments.chunk_by(|one, next| next.saturating_sub(*one) <= 2 * BACKOFF_MAX)
 }
 
 impl Explorer {
     /// The story with a sound program in place of the failing one in the end: the gateway comes back.
-    pub(super) fn without_the_cause(&mut self, story: &Arc<Scenario>) {
-        for (profile, program) in failing(story) {
+    pub(super) fn check_recovery_without_cause(&mut self, story: &Arc<Scenario>) {
+        for (profile, program) in failing_profiles(story) {
             let mut told = Scenario::clone(story);
-            told.steps.push(Step::Write(WriteStep { write: program, file: sound() }));
-            told.steps.push(Step::Pass(PassStep { pass: Span(3 * LONGEST) }));
-            if let Some(play) = self.end(told) {
+            told.steps.push(Step::Write(WriteStep { write: program, file: healthy_program() }));
+            told.steps.push(Step::Pass(PassStep { pass: Span(3 * BACKOFF_MAX) }));
+            if let Some(play) = self.run_to_rest(told) {
                 let held = check_recovers(&play.machine.world, &profile);
-                self.compared("L5", held, &Schedule::default());
+                self.record_comparison("L5", held, &Schedule::default());
             }
         }
     }
 }
 
 /// Profiles whose program ends by itself, and where it is.
-fn failing(story: &Scenario) -> Vec<(Profile, String)> {
+fn failing_profiles(story: &Scenario) -> Vec<(Profile, String)> {
     let mut failing = Vec::new();
     for (ProfileName(profile), told) in &story.world.profiles {
         let config = told.config.as_deref().unwrap_or_default();
@@ -91,7 +92,7 @@ fn failing(story: &Scenario) -> Vec<(Profile, String)> {
 }
 
 /// A program that runs until it is told to end.
-fn sound() -> FileSpec {
+fn healthy_program() -> FileSpec {
     let line = BehaviourSpec {
         on: Some(SignalName::Term),
         after: Span(Duration::ZERO),

@@ -10,15 +10,15 @@ use crate::scenario::Step;
 
 impl Explorer {
     /// The story as it is, looked at between its steps.
-    pub(super) fn watched(&mut self) {
-        let mut play = self.start.clone();
+    pub(super) fn check_status_between_steps(&mut self) {
+        let mut play = self.initial.clone();
         let mut starts = StartTimes::default();
         while let Some(next) = play.baseline_transition().filter(|_| !play.is_finished()) {
-            starts.look(&play.machine);
+            starts.record_starts(&play.machine);
             if let Transition::BeginStep(index) = next {
-                self.status_is_so(&play);
+                self.record_status(&play);
                 if interferes(play.current_step(index)) {
-                    self.judged(&mut starts);
+                    self.record_backoff(&mut starts);
                 }
             }
             // What breaks here is the calm run's to tell.
@@ -26,24 +26,24 @@ impl Explorer {
                 break;
             }
         }
-        self.judged(&mut starts);
-        if super::conclude::settle_calmly(&mut play).is_ok() {
-            self.status_is_so(&play);
+        self.record_backoff(&mut starts);
+        if super::conclude::settle_without_faults(&mut play).is_ok() {
+            self.record_status(&play);
         }
         self.tally.runs += 1;
         self.tally.effects += play.effect_count;
         self.tally.mix(play.digest);
     }
 
-    fn judged(&mut self, starts: &mut StartTimes) {
-        for held in starts.judge() {
-            self.compared("L5", held, &Schedule::default());
+    fn record_backoff(&mut self, starts: &mut StartTimes) {
+        for held in starts.check_backoff() {
+            self.record_comparison("L5", held, &Schedule::default());
         }
     }
 
-    fn status_is_so(&mut self, play: &Execution) {
-        if let Some(held) = told(play) {
-            self.compared("L7", held, &Schedule::default());
+    fn record_status(&mut self, play: &Execution) {
+        if let Some(held) = status_agreement(play) {
+            self.record_comparison("L7", held, &Schedule::default());
         }
     }
 }
@@ -54,7 +54,7 @@ fn interferes(step: Option<&Step>) -> bool {
 }
 
 /// What status says, if somebody moves, or nobody is there to be asked: nothing.
-fn told(play: &Execution) -> Option<Result<(), Violation>> {
+fn status_agreement(play: &Execution) -> Option<Result<(), Violation>> {
     let world = &play.machine.world;
     let first = ContainerId(1);
     let is_asked = supervised_scan_dir(world).is_some_and(|(id, _)| id == first)
@@ -67,10 +67,10 @@ fn told(play: &Execution) -> Option<Result<(), Violation>> {
 }
 
 /// L7 while a run is concluded: asked of each that is told to people, and of one in so many others.
-pub(in crate::check::search) fn is_told(play: &Execution) -> Result<(), Failure> {
+pub(in crate::check::search) fn check_status_at_rest(play: &Execution) -> Result<(), Failure> {
     const ONE_IN: u128 = 16;
     let is_asked = play.recorded.is_some() || play.digest % ONE_IN == 0;
-    match is_asked.then(|| told(play)).flatten() {
+    match is_asked.then(|| status_agreement(play)).flatten() {
         Some(held) => Ok(held?),
         None => Ok(()),
     }

@@ -12,18 +12,19 @@ use crate::scenario::{ProfileName, Scenario, Step};
 
 impl Explorer {
     /// Each profile of the story is left out once.
-    pub(super) fn without_each(&mut self, story: &Arc<Scenario>) {
+    pub(super) fn check_without_each_profile(&mut self, story: &Arc<Scenario>) {
         let told: Vec<(Profile, Scenario)> = profiles(story)
             .into_iter()
-            .filter_map(|of| Some((of.clone(), without(story, &of)?)))
+            .filter_map(|of| Some((of.clone(), without_profile(story, &of)?)))
             .collect();
-        let Some(with) = self.end(Scenario::clone(story)).filter(|_| !told.is_empty()) else {
+        let Some(with) = self.run_to_rest(Scenario::clone(story)).filter(|_| !told.is_empty())
+        else {
             return;
         };
         for (profile, story) in told {
-            let Some(without) = self.end(story) else { continue };
+            let Some(without) = self.run_to_rest(story) else { continue };
             let held = check_isolation(&with.machine.world, &without.machine.world, &profile);
-            self.compared("S9", held, &Schedule::default());
+            self.record_comparison("S9", held, &Schedule::default());
         }
     }
 }
@@ -42,7 +43,7 @@ fn profiles(story: &Scenario) -> Vec<Profile> {
 }
 
 /// The story without this profile; `None` if what is left would be another story.
-fn without(story: &Scenario, profile: &Profile) -> Option<Scenario> {
+fn without_profile(story: &Scenario, profile: &Profile) -> Option<Scenario> {
     let mut told = story.clone();
     told.world.profiles.remove(&ProfileName(profile.clone()));
     told.world.files.retain(|address, _| !is_below(address, profile));
@@ -51,21 +52,21 @@ fn without(story: &Scenario, profile: &Profile) -> Option<Scenario> {
         match step {
             Step::Together(group) => {
                 let mut group = group.clone();
-                group.steps = kept(&group.steps, profile)?;
+                group.steps = remaining_steps(&group.steps, profile)?;
                 if !group.steps.is_empty() {
                     told.steps.push(Step::Together(group));
                 }
             }
-            step => told.steps.extend(kept(std::slice::from_ref(step), profile)?),
+            step => told.steps.extend(remaining_steps(std::slice::from_ref(step), profile)?),
         }
     }
     Some(told)
 }
 
-fn kept(steps: &[Step], profile: &Profile) -> Option<Vec<Step>> {
+fn remaining_steps(steps: &[Step], profile: &Profile) -> Option<Vec<Step>> {
     let mut kept = Vec::new();
     for step in steps {
-        if !is_about(step, profile)? {
+        if !concerns_only(step, profile)? {
             kept.push(step.clone());
         }
     }
@@ -73,7 +74,7 @@ fn kept(steps: &[Step], profile: &Profile) -> Option<Vec<Step>> {
 }
 
 /// Is the step about this profile alone? `None`: about another one, too.
-fn is_about(step: &Step, profile: &Profile) -> Option<bool> {
+fn concerns_only(step: &Step, profile: &Profile) -> Option<bool> {
     let below = |address: &str| is_below(address, profile);
     Some(match step {
         Step::Run(run) => {
