@@ -12,25 +12,25 @@
 
 mod base;
 mod budget;
-mod cells;
 mod conformance;
 mod containers;
+mod crash_matrix;
 mod explore;
+mod fault_replay;
 mod files;
-mod grounds;
+mod hazard_coverage;
+mod list_explain;
 mod native;
 mod outcome;
-mod page;
+mod parallel;
 mod planted;
 mod real_s6;
 mod replay;
-mod rows;
 mod run;
-mod side_by_side;
-mod surprises;
+mod search_table;
+mod search_unit;
 mod table;
-mod tell;
-mod unit;
+mod testbeds;
 
 use std::process::ExitCode;
 
@@ -62,14 +62,14 @@ enum CliCommand {
     Explore(explore::ExploreArgs),
     Replay(replay::ReplayArgs),
     Shrink(explore::ShrinkArgs),
-    List(tell::ListArgs),
-    Explain(tell::ExplainArgs),
+    List(list_explain::ListArgs),
+    Explain(list_explain::ExplainArgs),
     Planted(planted::PlantedArgs),
     Native(native::NativeArgs),
     Containers(containers::ContainersArgs),
-    Table(page::TableArgs),
-    Cells(cells::CrashMatrixArgs),
-    Surprises(surprises::FaultReplayArgs),
+    Table(table::TableArgs),
+    Cells(crash_matrix::CrashMatrixArgs),
+    Surprises(fault_replay::FaultReplayArgs),
     Conformance(conformance::ConformanceArgs),
 }
 
@@ -99,14 +99,14 @@ pub fn main() -> ExitCode {
         CliCommand::Explore(args) => explore::run(&args),
         CliCommand::Replay(args) => replay::run(&args),
         CliCommand::Shrink(args) => explore::shrink(&args),
-        CliCommand::List(args) => tell::list(&args),
-        CliCommand::Explain(args) => tell::explain(&args),
+        CliCommand::List(args) => list_explain::list(&args),
+        CliCommand::Explain(args) => list_explain::explain(&args),
         CliCommand::Planted(args) => planted::run(&args),
         CliCommand::Native(args) => native::run(&args),
         CliCommand::Containers(args) => containers::run(&args),
-        CliCommand::Table(args) => page::run(&args),
-        CliCommand::Cells(args) => cells::run(&args),
-        CliCommand::Surprises(args) => surprises::run(&args),
+        CliCommand::Table(args) => table::run(&args),
+        CliCommand::Cells(args) => crash_matrix::run(&args),
+        CliCommand::Surprises(args) => fault_replay::run(&args),
         CliCommand::Conformance(args) => conformance::run(&args),
     };
     match acted {

@@ -7,14 +7,14 @@
 //!
 //! Calm: the task that moved last goes on; then whoever can; then the story; time passes only when nobody can move.
 
-mod acts;
-mod ask;
-mod befall;
-mod expect;
+mod expectations;
+mod immediate_steps;
+mod inject;
+mod query;
+mod scripted_faults;
 mod setup;
-mod story;
-mod surprise;
-mod tasks;
+mod steps;
+mod task_address;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,11 +31,11 @@ use crate::machine::{Machine, StepOutcome};
 use crate::replay::Request;
 use crate::scenario::{EffectKind, Scenario};
 
-pub use acts::to_behaviour;
-pub use ask::run_in_copy;
+pub use immediate_steps::to_behaviour;
+pub use query::run_in_copy;
+pub use scripted_faults::{effect_objects, matches_effect};
 pub use setup::intent_text;
-pub use story::StepProgress;
-pub use surprise::{effect_objects, matches_effect};
+pub use steps::StepProgress;
 
 /// What can come next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -124,7 +124,7 @@ pub struct Execution {
     commands: Arc<LazilyHashed<BTreeMap<u64, CommandRun>>>,
     sticky_error: Option<StickyError>,
     /// How far the story's own surprises are.
-    fault_progress: surprise::ScriptedFaultProgress,
+    fault_progress: scripted_faults::ScriptedFaultProgress,
     /// Containers to be started as soon as they have ended.
     restarting: Vec<ContainerId>,
     /// What is promised.
@@ -280,7 +280,7 @@ impl Execution {
         let Some(Request::Effect(effect)) = self.machine.request(who) else { return None };
         let serial = self.machine.world.process(who)?.serial;
         let is_meant = serial == sticky.serial
-            && surprise::matches_effect(effect, sticky.kind, sticky.touches.as_deref());
+            && scripted_faults::matches_effect(effect, sticky.kind, sticky.touches.as_deref());
         is_meant.then_some(sticky.errno)
     }
 

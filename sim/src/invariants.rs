@@ -19,26 +19,26 @@
 //! Nothing here changes a world.
 
 pub mod boot;
-mod change;
 pub mod command;
 pub mod compare;
+mod file_effects;
 pub mod host;
 pub mod intent;
-mod name;
+mod intent_set;
+mod monitor;
 pub mod process;
-pub mod reader;
-pub mod rest;
+pub mod quiescence;
+pub mod read_only;
 pub mod root;
 pub mod slot;
 pub mod status;
-mod watch;
-mod words;
+mod violation;
 
 pub use compare::{
     Fingerprint, check_backoff, check_commute, check_isolation, check_recovers,
     check_repeat_converges, check_serializable, fingerprint,
 };
-pub use name::{Name, UnknownInvariant, Violation};
+pub use intent_set::IntentSet;
+pub use monitor::Monitor;
 pub use status::check_status;
-pub use watch::Monitor;
-pub use words::IntentSet;
+pub use violation::{Name, UnknownInvariant, Violation};

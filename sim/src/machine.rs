@@ -15,6 +15,7 @@
 //! ```
 
 pub mod disk;
+pub mod footprint;
 pub mod foreign;
 pub mod hosts;
 pub mod image;
@@ -23,7 +24,6 @@ pub mod process;
 pub mod runtime;
 pub mod s6;
 mod step;
-pub mod touched;
 pub mod user_program;
 pub mod world;
 

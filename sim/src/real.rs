@@ -19,23 +19,23 @@
     reason = "this is the real machine: files, processes and clocks are what it is about"
 )]
 
-mod behaviour;
-pub mod cells;
 pub mod conformance;
+mod container;
+pub mod crash_points;
 pub mod engine;
+pub(crate) mod exec;
 mod expect;
 pub mod gate;
-pub(crate) mod inside;
-pub(crate) mod life;
-mod look;
 mod machine;
+pub(crate) mod namespace_set;
 pub(crate) mod namespaces;
-mod outside;
+mod observe;
+mod perl_program;
 pub mod processes;
+mod procfs;
 pub(crate) mod setup;
 mod skip;
-mod story;
-mod vessel;
+mod steps;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -81,5 +81,5 @@ pub fn run_scenario(
     scenario: &Scenario,
 ) -> Result<(), String> {
     let mut machine = RealMachine::new(parts, version, &scenario.world)?;
-    story::run_steps(&mut machine, scenario).map_err(|what| format!("{what}\n{}", machine.dump()))
+    steps::run_steps(&mut machine, scenario).map_err(|what| format!("{what}\n{}", machine.dump()))
 }

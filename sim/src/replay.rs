@@ -8,8 +8,8 @@
 //! A gateway is cut between its turns: its list starts anew from the [`Running`] of the turn. What waits is where it was
 //! before, however often it has looked (`rounds`).
 
-mod memo;
-mod rounds;
+mod loop_heads;
+mod replay_cache;
 
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
@@ -27,8 +27,8 @@ use hermes::probe::{self, Round};
 
 use crate::hash;
 
-pub use memo::clear_replay_cache;
-use rounds::WaitStack;
+use loop_heads::WaitStack;
+pub use replay_cache::clear_replay_cache;
 
 /// What a task wants next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -205,7 +205,7 @@ impl Task {
             waits,
             digest,
         };
-        if let Some(known) = memo::lookup(key) {
+        if let Some(known) = replay_cache::lookup(key) {
             task.request = known.request;
             task.apply_rounds(&known.rounds);
             return task;
@@ -213,9 +213,13 @@ impl Task {
         let (_, said) = task.poll_fresh(LiveFuture::start(&invocation, None));
         if task.resumed_from.is_none() {
             let wants = Arc::clone(&task.request);
-            memo::store(
+            replay_cache::store(
                 key,
-                memo::CachedReaction { request: wants, turn_start: None, rounds: said.into() },
+                replay_cache::CachedReaction {
+                    request: wants,
+                    turn_start: None,
+                    rounds: said.into(),
+                },
             );
         }
         task
@@ -240,7 +244,7 @@ impl Task {
     /// it had the same answers it does again: then no future is asked, and none is left.
     pub fn answer(&mut self, live: Option<LiveFuture>, outcome: Outcome) -> Option<LiveFuture> {
         let key = hash::digest(&(self.digest, &outcome));
-        if let Some(known) = memo::lookup(key) {
+        if let Some(known) = replay_cache::lookup(key) {
             self.request = Arc::clone(&known.request);
             match &known.turn_start {
                 None => self.push_answer(key, outcome),
@@ -264,9 +268,9 @@ impl Task {
             }
         };
         let wants = Arc::clone(&self.request);
-        memo::store(
+        replay_cache::store(
             key,
-            memo::CachedReaction { request: wants, turn_start: cut, rounds: said.into() },
+            replay_cache::CachedReaction { request: wants, turn_start: cut, rounds: said.into() },
         );
         Some(live)
     }

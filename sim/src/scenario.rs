@@ -13,11 +13,11 @@
 
 mod check;
 pub mod expect;
+pub mod fault;
 mod load;
-mod spans;
+mod positions;
 pub mod step;
-pub mod surprise;
-pub mod words;
+pub mod values;
 pub mod world;
 
 use std::collections::BTreeSet;
@@ -25,12 +25,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use expect::Expect;
-pub use load::{LoadError, load};
-pub use step::{RunStep, Step};
-pub use surprise::{
+pub use fault::{
     CrashKind, EffectAddress, EffectKind, FaultKind, FaultSpec, SearchSpec, TaskAddress,
 };
-pub use words::{ContainerName, ProfileName, Span};
+pub use load::{LoadError, load};
+pub use step::{RunStep, Step};
+pub use values::{ContainerName, ProfileName, Span};
 pub use world::WorldSpec;
 
 /// A story and its facts.

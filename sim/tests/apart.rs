@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hermes_sim::execution::{Execution, Transition};
 use hermes_sim::hash;
-use hermes_sim::machine::touched::{self, Footprint};
+use hermes_sim::machine::footprint::{self, Footprint};
 use hermes_sim::scenario::{Scenario, load};
 use rstest::rstest;
 
@@ -53,7 +53,7 @@ fn walk(start: &Execution, walk: u64) -> usize {
         let steps = moves.iter().filter(|next| matches!(next, Transition::Process(_)));
         let steps: Vec<(&Transition, Footprint)> = steps
             .map(|next| {
-                (next, touched::collect(|| play.clone().step(next).expect("nothing breaks")).1)
+                (next, footprint::collect(|| play.clone().step(next).expect("nothing breaks")).1)
             })
             .collect();
         for (index, (one, by_one)) in steps.iter().enumerate() {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use hermes::error::Errno;
 use hermes::probe::{self, Bug};
-use hermes_sim::check::report::{address, retrace};
+use hermes_sim::check::report::{replayable, retrace};
 use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule};
 use hermes_sim::execution::{Execution, Failure, Fault, Transition};
 use hermes_sim::scenario::{FoundBy, Scenario, load};
@@ -284,7 +284,7 @@ fn comes_up(scenario: &Scenario, schedule: Schedule) -> bool {
         is_during_settle: true,
         changed_scenario: None,
     };
-    let Ok(told) = address::to_scenario(scenario, &found, Some(FoundBy::Bounded)) else {
+    let Ok(told) = replayable::to_scenario(scenario, &found, Some(FoundBy::Bounded)) else {
         return false;
     };
     let read = load("told", &told.to_json()).unwrap_or_else(|error| panic!("{error}"));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hermes::host::effect::Effect;
 use hermes::probe::{self, Bug};
-use hermes_sim::check::report::{address, retrace};
-use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule, SearchResult, faults};
+use hermes_sim::check::report::{replayable, retrace};
+use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule, SearchResult, effect_faults};
 use hermes_sim::execution::{Execution, Failure, Fault, Transition};
 use hermes_sim::scenario::{FoundBy, Invariant, Scenario, TaskAddress, load};
 use rstest::rstest;
@@ -76,8 +76,9 @@ fn effects(scenario: &Arc<Scenario>) -> Vec<(u64, Transition, Effect)> {
     let mut effects = Vec::new();
     while let Some(next) = play.baseline_transition().filter(|_| !play.is_finished()) {
         if let Transition::Process(who) = next {
-            let effect =
-                play.next_effect(who).filter(|effect| !faults::is_invisible_to_crash(effect));
+            let effect = play
+                .next_effect(who)
+                .filter(|effect| !effect_faults::is_invisible_to_crash(effect));
             if let Some(effect) = effect.filter(|_| play.task_address(who).is_some_and(is_command))
             {
                 effects.push((
@@ -141,7 +142,7 @@ fn a_second_crash_inside_the_boot_comes_up_again_by_its_address() {
             if is_tree
                 && play
                     .next_effect(*who)
-                    .is_some_and(|effect| !faults::is_invisible_to_crash(effect))
+                    .is_some_and(|effect| !effect_faults::is_invisible_to_crash(effect))
             {
                 boots.push((play.transition_count, Transition::Inject(*who, Fault::Kill)));
             }
@@ -150,7 +151,7 @@ fn a_second_crash_inside_the_boot_comes_up_again_by_its_address() {
     ended.expect("one crash breaks nothing");
     let second = boots.get(20).expect("the boot does more").clone();
     found.schedule.0.push(second);
-    let told = address::to_scenario(&scenario, &found, by).expect("it has addresses");
+    let told = replayable::to_scenario(&scenario, &found, by).expect("it has addresses");
     assert_eq!(told.faults.len(), 2, "{}", told.to_json());
     let mut met = Vec::new();
     let ended = retrace::retrace_scenario(

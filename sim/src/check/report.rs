@@ -3,8 +3,8 @@
 //!
 //! Prints nothing and writes no file.
 
-pub mod address;
-pub mod promises;
+pub mod invariant_texts;
+pub mod replayable;
 pub mod retrace;
 mod source;
 
@@ -62,7 +62,7 @@ pub struct Report {
 pub fn report(case: &ReportInput<'_>, effort: ReportLimits) -> Report {
     let found = &case.finding.failure;
     let scenario = case.finding.changed_scenario.as_deref().unwrap_or(case.scenario);
-    let told = address::to_scenario(scenario, case.finding, case.found_by);
+    let told = replayable::to_scenario(scenario, case.finding, case.found_by);
     let shrunk = told.and_then(|told| {
         let told = as_regression(case, told);
         let shrunk = shrink::shrink(&told, found, effort.runs);
@@ -221,7 +221,7 @@ fn explore_command(case: &ReportInput<'_>) -> String {
 impl Report {
     /// As text for a terminal.
     pub fn text(&self) -> String {
-        let (promise, reason) = promises::by_name(&self.failure.invariant);
+        let (promise, reason) = invariant_texts::by_name(&self.failure.invariant);
         let mut text = format!(
             "{}: {promise}\n   because {reason}\n   broken: {}\n",
             self.failure.invariant, self.failure.detail
@@ -249,7 +249,7 @@ impl Report {
 
     /// As JSON.
     pub fn json(&self) -> serde_json::Value {
-        let (promise, reason) = promises::by_name(&self.failure.invariant);
+        let (promise, reason) = invariant_texts::by_name(&self.failure.invariant);
         serde_json::json!({
             "promise": self.failure.invariant,
             "text": promise,

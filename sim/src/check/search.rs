@@ -15,17 +15,17 @@
 //! After whatever happened a run is concluded: it settles, boots, settles again, and what must hold at rest is looked at.
 //! States that were concluded before are not concluded again.
 
-pub mod calm;
-pub mod closed;
-mod conclude;
-pub mod faults;
+pub mod baseline;
+pub mod bounded;
+pub mod crash_matrix;
+pub mod effect_faults;
+pub mod exhaustive;
 mod kind;
-mod laws;
-pub mod matrix;
-pub mod outages;
+pub mod power_cut_scenarios;
+pub mod random;
 pub mod recovery;
-pub mod surprises;
-pub mod swarm;
+mod relations;
+mod settle_check;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -139,7 +139,7 @@ impl Explorer {
             return;
         }
         let before = play.effect_count;
-        let concluded = conclude::settle_and_check(&mut play);
+        let concluded = settle_check::settle_and_check(&mut play);
         self.tally.effects += play.effect_count - before;
         self.tally.mix(play.digest);
         if let Err(failure) = concluded {
@@ -204,7 +204,7 @@ impl Schedule {
             play.step(&next)?;
         }
         if concludes {
-            conclude::settle_and_check_with(play, &[], see)?;
+            settle_check::settle_and_check_with(play, &[], see)?;
         }
         Ok(())
     }

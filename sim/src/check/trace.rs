@@ -3,7 +3,7 @@
 //!
 //! Writes lines and nothing else: who plays, and who prints, is another's business.
 
-mod words;
+mod syscalls;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -69,7 +69,7 @@ impl Trace {
         if let Some(StepOutcome::Performed { who, effect, outcome }) = moved {
             let serial = play.machine.world.process(*who).map_or(0, |process| process.serial);
             self.record_handle(serial, effect, outcome.as_ref());
-            let end = outcome.as_ref().map_or_else(|| "became it".to_owned(), words::outcome);
+            let end = outcome.as_ref().map_or_else(|| "became it".to_owned(), syscalls::outcome);
             line.push_str(&format!(" = {end}"));
         }
         self.push(line);
@@ -127,7 +127,7 @@ impl Trace {
         match play.machine.request(who) {
             Some(Request::Effect(effect)) => {
                 let name = |handle: u32| self.names.get(&(serial, handle)).cloned();
-                words::effect(effect, &name)
+                syscalls::effect(effect, &name)
             }
             Some(Request::Exit(code)) => format!("exit {code}"),
             Some(Request::Panic(message)) => format!("panic {message:?}"),

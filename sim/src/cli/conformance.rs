@@ -8,7 +8,7 @@ use hermes_sim::real::conformance::{self, ConformanceCount, random};
 use hermes_sim::real::{self, MachinePaths};
 use hermes_sim::scenario::world::S6Spec;
 
-use super::side_by_side::run_parallel;
+use super::parallel::run_parallel;
 use super::{UsageError, Verdict, real_s6};
 
 const FOLDER: &str = "fixtures/conformance";

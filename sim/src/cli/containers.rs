@@ -13,8 +13,8 @@ use hermes_sim::scenario::world::S6Spec;
 use hermes_sim::scenario::{CrashKind, MachineKind, Scenario};
 
 use super::base::{self, DebianBase, Images};
-use super::side_by_side::run_parallel;
-use super::{UsageError, Verdict, files, outcome, rows};
+use super::parallel::run_parallel;
+use super::{UsageError, Verdict, files, hazard_coverage, outcome};
 
 /// Plays the scenarios in containers of the real image, on each Debian that it is built on.
 ///
@@ -106,7 +106,7 @@ pub fn run(args: &ContainersArgs) -> Result<Verdict, UsageError> {
     }
     if args.files.is_empty() && !args.ci && args.power_cuts.is_none() && !wait::is_interrupted() {
         let told = units.iter().filter_map(|(_, scenario)| scenario.hazard.as_deref());
-        print!("\n{}", rows::render_coverage(&told.collect()));
+        print!("\n{}", hazard_coverage::render_coverage(&told.collect()));
     }
     let broken = played.iter().filter(|it| it.held.is_err()).count();
     let words: Vec<&str> = bases.iter().map(|it| it.name()).collect();

@@ -7,8 +7,8 @@ use hermes_sim::check::report::{self, ReportInput, ReportLimits};
 use hermes_sim::check::search::Budget;
 
 use super::budget::{SHRINK_RUNS, Size, TRACE_LINES};
-use super::unit::{SearchUnit, UnitResult};
-use super::{UsageError, Verdict, files, run, table};
+use super::search_unit::{SearchUnit, UnitResult};
+use super::{UsageError, Verdict, files, run, search_table};
 use hermes_sim::check::search::SearchKind;
 
 /// Makes one search of one scenario, or all that it asks for.
@@ -74,7 +74,7 @@ impl SearchArgs {
 /// Runs `explore`.
 pub fn run(args: &ExploreArgs) -> Result<Verdict, UsageError> {
     let made = args.search_args.run_searches()?;
-    print!("{}", table::render(&made, 0));
+    print!("{}", search_table::render(&made, 0));
     let lines = (!args.full).then_some(TRACE_LINES);
     let date = files::today();
     for made in &made {

@@ -8,7 +8,7 @@ use hermes_sim::real::{self, MachinePaths};
 use hermes_sim::scenario::world::S6Spec;
 use hermes_sim::scenario::{MachineKind, Scenario};
 
-use super::side_by_side::run_parallel;
+use super::parallel::run_parallel;
 use super::{UsageError, Verdict, files, outcome, real_s6};
 
 /// Plays the scenarios on real s6, each in namespaces of its own, on the Debian of each version.

@@ -13,9 +13,9 @@ use hermes_sim::check::search::Finding;
 use hermes_sim::scenario::Scenario;
 
 use self::hunt::{ControlRuns, HuntResult};
-use super::side_by_side::run_parallel;
-use super::unit::SearchUnit;
-use super::{UsageError, Verdict, files, table};
+use super::parallel::run_parallel;
+use super::search_unit::SearchUnit;
+use super::{UsageError, Verdict, files, search_table};
 
 const HEAD: [&str; 8] =
     ["bug", "scenario", "search", "runs", "ms", "surprises", "promise", "takes out"];
@@ -61,7 +61,7 @@ pub fn run(args: &PlantedArgs) -> Result<Verdict, UsageError> {
         .collect();
     let broke = control.broke();
     lines.push(control_row(&control, &broke));
-    print!("{}", table::align(&HEAD, &lines));
+    print!("{}", search_table::align(&HEAD, &lines));
     println!("\n{found} of {} found, {:.0} s", asked.len(), start.elapsed().as_secs_f64());
     let is_blind = found < asked.len();
     Ok(if is_blind || !broke.is_empty() { Verdict::Broken } else { Verdict::Held })

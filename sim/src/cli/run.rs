@@ -13,8 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::budget::{REPORTS, SHRINK_RUNS, Size, TRACE_LINES};
 use super::outcome::{self, ScenarioOutcome};
-use super::unit::{SearchUnit, UnitResult};
-use super::{UsageError, Verdict, files, table};
+use super::search_unit::{SearchUnit, UnitResult};
+use super::{UsageError, Verdict, files, search_table};
 use hermes_sim::check::search::SearchKind;
 
 /// Makes every search that the scenarios ask for: calm and laws always; crash matrix and recovery, surprises and closed as
@@ -68,10 +68,10 @@ pub fn run(args: &RunArgs) -> Result<Verdict, UsageError> {
     }
     let reports = reports(&made, args.reports, args.seed, lines);
     match args.json {
-        true => println!("{}", table::json(&made, &reports, others)),
+        true => println!("{}", search_table::json(&made, &reports, others)),
         false => {
-            print!("{}", table::render(&made, others));
-            print!("{}", table::failures(&made, &reports));
+            print!("{}", search_table::render(&made, others));
+            print!("{}", search_table::failures(&made, &reports));
         }
     }
     let is_all_reached = report_marks(args, &made);
@@ -94,7 +94,7 @@ fn report_marks(args: &RunArgs, made: &[UnitResult]) -> bool {
     let never: Vec<&str> =
         probe::MARKS.into_iter().filter(|mark| !reached.contains(mark)).collect();
     if !args.json {
-        println!("{}", table::marks(probe::MARKS.len(), &never));
+        println!("{}", search_table::marks(probe::MARKS.len(), &never));
     }
     let is_judged = args.files.is_empty() && args.search.is_none();
     if is_judged && !never.is_empty() {

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::surprise::ScriptedFaultProgress;
-use super::{Execution, Failure, acts};
+use super::scripted_faults::ScriptedFaultProgress;
+use super::{Execution, Failure, immediate_steps};
 use crate::invariants::Monitor;
 use crate::machine::Machine;
 use crate::machine::disk::NodeId;
@@ -15,7 +15,7 @@ use crate::machine::runtime;
 use crate::machine::user_program;
 use crate::machine::world::{ContainerId, Pid1, S6Version, World};
 use crate::scenario::world::{FileContent, FileSpec, S6Spec, SupervisionTree};
-use crate::scenario::{Scenario, words};
+use crate::scenario::{Scenario, values};
 
 impl Execution {
     /// At its beginning: booted and settled, if the story does not boot by itself.
@@ -43,7 +43,7 @@ impl Execution {
         };
         if !scenario.has_boot_step() {
             runtime::start(&mut play.machine.world, ContainerId(1));
-            play.settle(words::Span::seconds(60).0)?;
+            play.settle(values::Span::seconds(60).0)?;
             play.monitor.check_after_boot(&play.machine.world)?;
         }
         play.step_index = 0;
@@ -107,7 +107,10 @@ fn programs(scenario: &Scenario) -> BTreeMap<PathBuf, user_program::Behaviour> {
         FileContent::Program(lines) => Some((PathBuf::from(path), lines)),
         _ => None,
     });
-    at_paths.chain(in_files).map(|(path, lines)| (path, acts::to_behaviour(lines))).collect()
+    at_paths
+        .chain(in_files)
+        .map(|(path, lines)| (path, immediate_steps::to_behaviour(lines)))
+        .collect()
 }
 
 /// What lies on the volume, and elsewhere, before the first boot.
@@ -139,7 +142,7 @@ fn volume(world: &mut World, scenario: &Scenario) {
             put("gateway.toml", config);
         }
         for (path, node) in &profile.files {
-            acts::put_file(world, &dir.join(path).to_string_lossy(), node);
+            immediate_steps::put_file(world, &dir.join(path).to_string_lossy(), node);
         }
     }
     // A file before its other names.
@@ -147,15 +150,15 @@ fn volume(world: &mut World, scenario: &Scenario) {
     let (names, files): (Vec<_>, Vec<_>) =
         scenario.world.files.iter().partition(|(_, node)| is_name(node));
     for (address, node) in files.into_iter().chain(names) {
-        acts::put_file(world, address, node);
+        immediate_steps::put_file(world, address, node);
     }
 }
 
 /// A record as an operator's command would have written it.
-pub fn intent_text(intent: words::IntentSpec) -> String {
+pub fn intent_text(intent: values::IntentSpec) -> String {
     let word = match intent {
-        words::IntentSpec::Running => "running",
-        words::IntentSpec::Stopped => "stopped",
+        values::IntentSpec::Running => "running",
+        values::IntentSpec::Stopped => "stopped",
     };
     format!(
         "{{\"intent\":\"{word}\",\"at\":\"2025-12-31T00:00:00.000Z\",\"by\":{{\"uid\":10000,\"pid\":1,\"argv\":[\"hermes\"]}},\"sequence\":1}}\n"

@@ -4,7 +4,7 @@ use hermes::name::Profile;
 use hermes::record::boot_log::escape;
 use hermes::record::intent::Intent;
 
-use super::name::violation;
+use super::violation::violation;
 use super::{Name, Violation};
 use crate::machine::world::World;
 use crate::observe::volume;

@@ -8,8 +8,8 @@ use hermes::name::Profile;
 
 use super::IntentSet;
 use crate::machine::world::World;
+use crate::observe::recorded_intent::{self, ObservedIntent};
 use crate::observe::volume;
-use crate::observe::word::{self, ObservedIntent};
 
 /// Whom a verb is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -150,7 +150,8 @@ impl ParsedCommand {
                 IntentSet::only(*word)
             }
             Self::Create(_) => {
-                let files = word::from_inferred(&volume::inferred_intent(world, profile));
+                let files =
+                    recorded_intent::from_inferred(&volume::inferred_intent(world, profile));
                 IntentSet::only(files).with(ObservedIntent::NoProfile)
             }
             Self::Uninstall(_) if volume::profile_exists(world, profile) => {

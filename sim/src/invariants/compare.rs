@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use hermes::name::Profile;
 
-use super::name::violation;
+use super::violation::violation;
 use super::{Name, Violation};
 use crate::machine::world::{ContainerId, World};
 use crate::observe::process::{gateways, is_working, supervising_container};
+use crate::observe::recorded_intent::ObservedIntent;
 use crate::observe::slot;
 use crate::observe::volume;
-use crate::observe::word::ObservedIntent;
 
 /// What people and programs can tell of one profile: no numbers, no times.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

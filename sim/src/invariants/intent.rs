@@ -3,12 +3,12 @@
 use hermes::name::Profile;
 
 use super::command::ParsedCommand;
-use super::name::violation;
+use super::violation::violation;
 use super::{IntentSet, Name, Violation};
 use crate::machine::ProcessOutput;
 use crate::machine::world::World;
+use crate::observe::recorded_intent::ObservedIntent;
 use crate::observe::volume;
-use crate::observe::word::ObservedIntent;
 
 /// S1: an operator who was told "done" goes away; whatever the disk keeps must say so, too.
 pub fn check_durable(world: &World, profile: &Profile, may: IntentSet) -> Result<(), Violation> {

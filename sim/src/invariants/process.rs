@@ -7,7 +7,7 @@ use hermes::host::effect::{Effect, Handle};
 use hermes::name::Profile;
 
 use super::command::{ParsedCommand, Scope};
-use super::name::violation;
+use super::violation::violation;
 use super::{Name, Violation};
 use crate::machine::image::HOME;
 use crate::machine::process::{OpenKind, Process, ProcessBody};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use hermes::host::effect::{Effect, How, Place};
 
-use super::name::violation;
+use super::violation::violation;
 use super::{Name, Violation};
 use crate::machine::disk::{NodeBody, NodeId};
 use crate::machine::process::{OpenKind, Process};

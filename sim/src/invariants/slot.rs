@@ -3,7 +3,7 @@
 use hermes::name::Profile;
 use hermes::record::intent::Intent;
 
-use super::name::violation;
+use super::violation::violation;
 use super::{Name, Violation, host};
 use crate::machine::world::World;
 use crate::observe::{slot, volume};

@@ -6,8 +6,8 @@ use hermes::name::Profile;
 use hermes::record::intent::Intent;
 use serde_json::Value;
 
-use super::name::violation;
-use super::rest::supervised_scan_dir;
+use super::quiescence::supervised_scan_dir;
+use super::violation::violation;
 use super::{Name, Violation};
 use crate::machine::world::{ContainerId, World};
 use crate::observe::service::{self, Service};

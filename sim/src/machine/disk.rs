@@ -15,17 +15,17 @@
 
 mod attributes;
 mod data;
+mod maintenance;
 mod names;
 mod node;
 mod nodes;
 mod open;
-mod permit;
+mod permissions;
 mod power;
 mod rename;
 mod setup;
 #[cfg(test)]
 mod tests;
-mod upkeep;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ use hermes::host::effect::Links;
 pub use self::node::{Directory, DirectoryChange, Node, NodeBody, NodeStatus, Unsynced};
 use self::nodes::Nodes;
 pub use self::power::CUTS_MAX;
-use crate::machine::touched::{self, Resource};
+use crate::machine::footprint::{self, Resource};
 
 /// Which node of which device: the same object has the same pair, as in `stat(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,7 +180,7 @@ impl Disk {
     }
 
     fn drop_node(&mut self, id: NodeId) {
-        touched::record_write(Resource::Existence(id));
+        footprint::record_write(Resource::Existence(id));
         let remembered = self.remembered_by(id);
         if let Some(device) = self.devices.get_mut(&id.device) {
             device.nodes.remove(id.number);
@@ -200,7 +200,7 @@ impl Disk {
     }
 
     fn existing_node(&self, id: NodeId) -> Result<&Node, Errno> {
-        touched::record_read(Resource::Status(id));
+        footprint::record_read(Resource::Status(id));
         self.node(id).ok_or(errno::NOENT)
     }
 
@@ -210,7 +210,7 @@ impl Disk {
 
     /// The name's node, without looking through links or mounts.
     fn entry(&self, dir: NodeId, name: &OsStr) -> Option<NodeId> {
-        touched::record_read(Resource::Name(dir, name));
+        footprint::record_read(Resource::Name(dir, name));
         self.directory(dir).ok()?.names.get(name).copied()
     }
 
@@ -231,7 +231,7 @@ impl Disk {
 
     /// Puts a new node under a number that must be free.
     fn insert(&mut self, id: NodeId, node: Node) {
-        touched::record_write(Resource::Existence(id));
+        footprint::record_write(Resource::Existence(id));
         let device = self.devices.get_mut(&id.device).expect("a new node's directory has a device");
         let before = device.nodes.insert(id.number, node);
         assert!(before.is_none(), "node number {} was given out twice", id.number);
@@ -239,9 +239,9 @@ impl Disk {
 
     /// One step of a directory: these names now mean these nodes, or nothing.
     fn rename_entries(&mut self, dir: NodeId, changes: Vec<(OsString, Option<NodeId>)>) {
-        touched::record_write(Resource::Names(dir));
+        footprint::record_write(Resource::Names(dir));
         for (name, _) in &changes {
-            touched::record_write(Resource::Name(dir, name));
+            footprint::record_write(Resource::Name(dir, name));
         }
         self.change(dir, |node| node.apply_change(DirectoryChange::Names(changes)));
     }

@@ -17,12 +17,12 @@ use std::sync::Arc;
 use hermes::error::Errno;
 use hermes::host::effect::{Effect, Place, Program, Status};
 
+use crate::machine::footprint;
 use crate::machine::image::{self, HERMES_UID};
 use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::ProcessBody;
-use crate::machine::s6::act;
-use crate::machine::touched;
+use crate::machine::s6::syscalls;
 use crate::machine::world::{ContainerId, ProcessId, World};
 use crate::observe::slot;
 use crate::observe::volume::entry;
@@ -37,7 +37,7 @@ pub fn boot_foreign(world: &mut World, first: ProcessId, program: &Program) -> R
         ..program.clone()
     };
     become_program(world, first, &svscan)?;
-    let own = act::process(world, first);
+    let own = syscalls::process(world, first);
     let birth = NewProcess {
         parent: first.pid,
         serial: own.next_unique_number(),
@@ -47,7 +47,7 @@ pub fn boot_foreign(world: &mut World, first: ProcessId, program: &Program) -> R
     };
     let env = own.env.clone();
     let hook = make_process(world, id, birth, ProcessBody::BootHook);
-    let own = act::process(world, hook);
+    let own = syscalls::process(world, hook);
     own.comm = "sh".to_owned();
     own.argv = Arc::new(vec!["sh".into(), "/etc/cont-init.d/hermes".into()]);
     own.env = env;
@@ -88,12 +88,12 @@ pub fn is_ready(world: &World, who: ProcessId) -> bool {
 
 /// The hook, as `docker/hand-over` says it: it ends as `hermes boot reconcile`.
 pub fn step(world: &mut World, who: ProcessId) {
-    touched::record_everything();
+    footprint::record_everything();
     let handed = hand_over(world, who);
     let program = Program {
         path: image::HERMES_PROGRAM.into(),
         args: vec!["boot".into(), "reconcile".into()],
-        env: act::process(world, who).env.as_ref().clone(),
+        env: syscalls::process(world, who).env.as_ref().clone(),
         ..Program::default()
     };
     if handed.and_then(|()| become_program(world, who, &program)).is_err() {
@@ -106,10 +106,10 @@ fn hand_over(world: &mut World, who: ProcessId) -> Result<(), Errno> {
     let scan_dir = slot::scan_path(world.container(who.container));
     let own = scan_dir.join(".s6-svscan");
     for (path, mode) in [(own.clone(), 0o710), (own.join("control"), 0o620)] {
-        act::set_group(world, who, &path, HERMES_UID)?;
-        act::set_mode(world, who, &path, mode)?;
+        syscalls::set_group(world, who, &path, HERMES_UID)?;
+        syscalls::set_mode(world, who, &path, mode)?;
     }
     let place = Place::from(scan_dir.as_path());
-    act::perform(world, who, &Effect::SetOwner { place, uid: HERMES_UID, gid: HERMES_UID })
+    syscalls::perform(world, who, &Effect::SetOwner { place, uid: HERMES_UID, gid: HERMES_UID })
         .map(drop)
 }

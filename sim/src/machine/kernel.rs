@@ -18,8 +18,8 @@ use hermes::host::{Answer, Outcome};
 
 use crate::hash::LazilyHashed;
 use crate::machine::disk::{Credentials, NodeId, View};
+use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenFile, OpenKind, Process};
-use crate::machine::touched::{self, Resource};
 use crate::machine::world::{ProcessId, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,29 +114,29 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
 fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
     let named = |pid: i32| Resource::Process(ProcessId { pid, ..who });
     match effect {
-        Effect::OpenProcess { pid } => touched::record_read(named(pid.raw())),
+        Effect::OpenProcess { pid } => footprint::record_read(named(pid.raw())),
         Effect::SignalProcess { process, .. } => {
             if let Ok(OpenKind::Process(target, _)) =
                 files::open_file(world, who, *process).map(|it| &it.kind)
             {
-                touched::record_read(Resource::Process(*target));
+                footprint::record_read(Resource::Process(*target));
             }
         }
-        Effect::SignalGroup { .. } => touched::record_read(Resource::Processes(who.container)),
+        Effect::SignalGroup { .. } => footprint::record_read(Resource::Processes(who.container)),
         Effect::Reap { child } => {
-            touched::record_write(named(child.raw()));
-            touched::record_write(Resource::Processes(who.container));
+            footprint::record_write(named(child.raw()));
+            footprint::record_write(Resource::Processes(who.container));
         }
         Effect::Exec { .. }
         | Effect::SetGroups { .. }
         | Effect::SetGid { .. }
-        | Effect::SetUid { .. } => touched::record_write(Resource::Process(who)),
-        Effect::Trap { .. } => touched::record_write(Resource::Inbox(who)),
+        | Effect::SetUid { .. } => footprint::record_write(Resource::Process(who)),
+        Effect::Trap { .. } => footprint::record_write(Resource::Inbox(who)),
         Effect::Wait { interests } => waiting::record_wait_footprint(world, who, interests),
         Effect::Listen { .. }
         | Effect::Accept { .. }
         | Effect::Connect { .. }
-        | Effect::ConnectLocal { .. } => touched::record_everything(),
+        | Effect::ConnectLocal { .. } => footprint::record_everything(),
         _ => {}
     }
 }

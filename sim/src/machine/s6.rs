@@ -7,9 +7,9 @@
 //!   act                            what all of these do to files, as their own user
 //! ```
 
-pub(crate) mod act;
 pub mod logger;
 pub mod shell;
 pub mod supervise;
 pub mod svscan;
+pub(crate) mod syscalls;
 pub mod tools;

@@ -13,11 +13,11 @@ use hermes::host::{Answer, Outcome};
 use hermes::name::Profile;
 
 use crate::hash;
+use crate::machine::footprint::{self, Resource};
 use crate::machine::hosts::manager;
 use crate::machine::kernel::{self, Reply, signals};
 use crate::machine::process::ProcessBody;
 use crate::machine::s6::{logger, shell, supervise, svscan};
-use crate::machine::touched::{self, Resource};
 use crate::machine::user_program;
 use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 use crate::machine::{foreign, runtime};
@@ -162,9 +162,9 @@ impl Machine {
     ///
     /// If it is not.
     pub fn step(&mut self, who: ProcessId) -> StepOutcome {
-        touched::during_step(|| {
+        footprint::during_step(|| {
             // Whoever is ended or stopped does not get here.
-            touched::record_read(Resource::Process(who));
+            footprint::record_read(Resource::Process(who));
             self.step_recorded(who)
         })
     }
@@ -189,16 +189,16 @@ impl Machine {
             ProcessBody::Supervise(_) => self.step_automaton(who, supervise::step),
             ProcessBody::Logger(_) => self.step_automaton(who, logger::step),
             ProcessBody::Shell(_) => {
-                touched::record_everything();
+                footprint::record_everything();
                 self.step_automaton(who, shell::step)
             }
             ProcessBody::BootHook => self.step_automaton(who, foreign::step),
             ProcessBody::Manager(_) => {
-                touched::record_everything();
+                footprint::record_everything();
                 self.step_automaton(who, manager::step)
             }
             ProcessBody::User(_) => {
-                touched::record_everything();
+                footprint::record_everything();
                 if let Some(line) = user_program::step(&mut self.world, who) {
                     self.print(who, Stream::Out, format!("{line}\n").as_bytes());
                 }

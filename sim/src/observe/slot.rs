@@ -11,8 +11,8 @@ use hermes::record::config::Restart;
 use hermes::supervisor::{ServiceSpec, Want};
 
 use super::process::{is_logger, is_scanner, is_supervisor};
+use super::recorded_intent::{Contents, OneFileHost, poll_ready};
 use super::volume::{entry, names};
-use super::word::{Contents, OneFileHost, poll_ready};
 use crate::machine::disk::NodeId;
 use crate::machine::process::Process;
 use crate::machine::world::{Container, ContainerId, ContainerPhase, ProcessId, World};

@@ -10,7 +10,7 @@ use hermes::name::{DEFAULT, Profile};
 use hermes::record::intent::{Intent, Prior};
 use hermes::record::state::State;
 
-use super::word::{self, Contents, ObservedIntent};
+use super::recorded_intent::{self, Contents, ObservedIntent};
 use crate::machine::disk::{DirectoryChange, Disk, NodeBody, NodeId, ROOT, Unsynced};
 use crate::machine::image::VOLUME;
 use crate::machine::world::World;
@@ -101,7 +101,7 @@ pub fn inferred_intent(world: &World, profile: &Profile) -> Prior {
         Some(dir) => (contents(world, dir, INTENT), contents(world, dir, STATE)),
         None => (Contents::Missing, Contents::Missing),
     };
-    word::inferred_intent(record, noted, bootstrap_intent(world, profile))
+    recorded_intent::inferred_intent(record, noted, bootstrap_intent(world, profile))
 }
 
 /// What a boot would make of the operator's word.
@@ -112,14 +112,14 @@ pub fn effective_intent(world: &World, profile: &Profile) -> Intent {
 /// The intent file alone, as a word: what is missing is [`Word::Unsaid`].
 pub fn intent_file(world: &World, profile: &Profile) -> ObservedIntent {
     let Some(dir) = profile_dir(world, profile) else { return ObservedIntent::NoProfile };
-    word::observed_intent(contents(world, dir, INTENT), Contents::Missing, None)
+    recorded_intent::observed_intent(contents(world, dir, INTENT), Contents::Missing, None)
 }
 
 /// The operator's word as it is read now.
 pub fn observed_intent(world: &World, profile: &Profile) -> ObservedIntent {
     match profile_dir(world, profile).filter(|_| profile_exists(world, profile)) {
         None => ObservedIntent::NoProfile,
-        Some(dir) => word::observed_intent(
+        Some(dir) => recorded_intent::observed_intent(
             contents(world, dir, INTENT),
             contents(world, dir, STATE),
             bootstrap_intent(world, profile),
@@ -130,14 +130,14 @@ pub fn observed_intent(world: &World, profile: &Profile) -> ObservedIntent {
 /// What the gateway noted of itself.
 pub fn gateway_state(world: &World, profile: &Profile) -> State {
     profile_dir(world, profile)
-        .map(|dir| word::gateway_state(contents(world, dir, STATE)))
+        .map(|dir| recorded_intent::gateway_state(contents(world, dir, STATE)))
         .unwrap_or_default()
 }
 
 /// The number that its `gateway.pid` names; that of a file that cannot be read, none.
 pub fn pidfile_pid(world: &World, profile: &Profile) -> Option<u32> {
     let dir = profile_dir(world, profile)?;
-    word::pidfile(contents(world, dir, "gateway.pid")).map(|gateway| gateway.process.pid)
+    recorded_intent::pidfile(contents(world, dir, "gateway.pid")).map(|gateway| gateway.process.pid)
 }
 
 /// Which node a profile's intent file is.
@@ -177,7 +177,7 @@ pub fn intents_after_power_cut(world: &World, profile: &Profile) -> BTreeSet<Obs
             }
             for record in file_variants(disk, record) {
                 for noted in file_variants(disk, noted) {
-                    words.insert(word::observed_intent(
+                    words.insert(recorded_intent::observed_intent(
                         record.as_contents(),
                         noted.as_contents(),
                         boot,

@@ -10,11 +10,11 @@
 //!
 //! What is made carries the label `hermes.test`, and those of the run and of the story: by them it is found and removed.
 
-mod docker;
+mod engine_container;
 mod exec;
-mod keeper;
-mod near;
-mod watcher;
+mod exec_observer;
+mod host_pid;
+mod volume_holder;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -28,12 +28,12 @@ use bollard::query_parameters::{
 };
 use tokio::runtime::{Builder, Runtime};
 
+use super::container::ContainerHandle;
 use super::machine::RealMachine;
-use super::vessel::ContainerHandle;
-use super::{story, wait};
+use super::{steps, wait};
 use crate::scenario::{Scenario, WorldSpec};
-use docker::EngineContainer;
-use keeper::VolumeHolder;
+use engine_container::EngineContainer;
+use volume_holder::VolumeHolder;
 
 /// How long the engine may take for anything that it does by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -170,7 +170,7 @@ pub fn run_scenario(
     let played = create_machine(engine, image, &name, Vec::new(), &scenario.world)
         .map_err(ScenarioFailure::from)
         .and_then(|mut machine| {
-            story::run_steps(&mut machine, scenario)
+            steps::run_steps(&mut machine, scenario)
                 .map_err(|what| ScenarioFailure { what, evidence: machine.evidence() })
         });
     played.and(engine.remove_scenario(&name).map_err(ScenarioFailure::from))

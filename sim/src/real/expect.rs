@@ -2,14 +2,14 @@
 
 use hermes::name::Profile;
 
-use super::inside::{ExecOutput, uid};
-use super::look;
+use super::container::ObservedFile;
+use super::exec::{ExecOutput, uid};
 use super::machine::RealMachine;
+use super::observe;
 use super::setup::absolute_path;
-use super::vessel::ObservedFile;
-use crate::observe::word::ObservedIntent;
+use crate::observe::recorded_intent::ObservedIntent;
 use crate::scenario::expect::{FileExpect, FileKindSpec, StatusExpect};
-use crate::scenario::words::{IntentSpec, User};
+use crate::scenario::values::{IntentSpec, User};
 use crate::scenario::{ContainerName, Expect, RunStep};
 
 type CheckResult = Result<(), String>;
@@ -52,7 +52,7 @@ pub(super) fn holds(machine: &mut RealMachine, expect: &Expect) -> CheckResult {
             IntentSpec::Running => ObservedIntent::Running,
             IntentSpec::Stopped => ObservedIntent::Stopped,
         };
-        let found = look::intent(machine, &name.0);
+        let found = observe::intent(machine, &name.0);
         must(found == wanted, || format!("the intent of {name} is `{found}`"))?;
     }
     counts(machine, expect)?;
@@ -62,24 +62,24 @@ pub(super) fn holds(machine: &mut RealMachine, expect: &Expect) -> CheckResult {
 }
 
 fn is_up(machine: &RealMachine, profile: &Profile) -> CheckResult {
-    let found = look::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
+    let found = observe::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
     must(found.is_supervised, || format!("nobody looks after the slot of {profile}"))?;
-    let live = look::count_live_gateways(machine, profile);
+    let live = observe::count_live_gateways(machine, profile);
     must(live == 1, || format!("{live} gateways of {profile} live, not 1"))?;
     let is_ready = found.record.is_some_and(|it| it.pid > 0 && it.is_ready && it.wants_up);
     must(is_ready, || format!("{profile} is not up, ready and wanted up: {:?}", found.record))
 }
 
 fn is_down(machine: &RealMachine, profile: &Profile) -> CheckResult {
-    let found = look::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
-    let live = look::count_live_gateways(machine, profile);
+    let found = observe::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
+    let live = observe::count_live_gateways(machine, profile);
     must(live == 0, || format!("a gateway of {profile} lives"))?;
     let is_down = found.is_supervised && found.record.is_some_and(|it| it.pid == 0 && !it.wants_up);
     must(is_down, || format!("{profile} is not down and wanted down: {:?}", found.record))
 }
 
 fn slots(machine: &RealMachine, expect: &Expect) -> CheckResult {
-    let names = look::slot_names(machine, &look::supervised_containers(machine));
+    let names = observe::slot_names(machine, &observe::supervised_containers(machine));
     if let Some(wanted) = &expect.slots {
         let mut wanted: Vec<String> = wanted.iter().map(|it| format!("gateway-{it}")).collect();
         wanted.sort();
@@ -93,25 +93,25 @@ fn slots(machine: &RealMachine, expect: &Expect) -> CheckResult {
 
 fn counts(machine: &RealMachine, expect: &Expect) -> CheckResult {
     for (name, wanted) in &expect.gateways {
-        let found = look::count_live_gateways(machine, &name.0);
+        let found = observe::count_live_gateways(machine, &name.0);
         must(found == usize::from(*wanted), || format!("{found} gateways of {name} live"))?;
     }
     for (name, wanted) in &expect.starts {
-        let found = look::count_starts(machine, &name.0);
+        let found = observe::count_starts(machine, &name.0);
         must(found == usize::from(*wanted), || format!("{name} was started {found} times"))?;
     }
     for (name, most) in &expect.starts_at_most {
-        let found = look::count_starts(machine, &name.0);
+        let found = observe::count_starts(machine, &name.0);
         must(found <= usize::from(*most), || format!("{name} was started {found} times"))?;
     }
     for (name, wanted) in &expect.supervisors {
         let slot = format!("gateway-{name}");
-        let found = look::count(machine, |it| look::supervises(it, &slot));
+        let found = observe::count(machine, |it| observe::supervises(it, &slot));
         must(found == usize::from(*wanted), || format!("{found} supervisors of {name} live"))?;
     }
     for (name, wanted) in &expect.loggers {
         let dir = format!("/logs/gateways/{name}");
-        let found = look::count(machine, |it| {
+        let found = observe::count(machine, |it| {
             it.program() == "s6-log" && it.argv.iter().any(|word| word.ends_with(&dir))
         });
         must(found == usize::from(*wanted), || format!("{found} loggers of {name} live"))?;
@@ -121,14 +121,14 @@ fn counts(machine: &RealMachine, expect: &Expect) -> CheckResult {
 
 fn printed(machine: &RealMachine, expect: &Expect) -> CheckResult {
     for (name, texts) in &expect.log_has {
-        let said = look::log(machine, &name.0);
+        let said = observe::log(machine, &name.0);
         for text in &texts.0 {
             must(said.contains(text.as_str()), || {
                 format!("the log of {name} lacks {text:?}: {said}")
             })?;
         }
     }
-    let boot_log = look::boot_log(machine);
+    let boot_log = observe::boot_log(machine);
     for text in &expect.boot_log_has.0 {
         must(boot_log.contains(text.as_str()), || format!("container-boot.log lacks {text:?}"))?;
     }

@@ -11,8 +11,8 @@
 //! Addresses are the scenarios': task, kind of effect, what it touches, ordinal. Knows no machine.
 
 pub mod controller;
-pub mod plan;
-pub mod trace;
+pub mod crash_matrix;
+pub mod effect_diff;
 
 pub use controller::GateController;
 pub use hermes::host::os::gate::SOCKET;

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::inside::ExecOutput;
-use super::life::{self, OverlayLayers};
+use super::container::{AwaitExit, ContainerHandle, ObservedFile, StartOptions};
+use super::exec::ExecOutput;
+use super::namespace_set::{self, OverlayLayers};
 use super::namespaces::NamespaceContainer;
 use super::processes::HostProcess;
-use super::vessel::{AwaitExit, ContainerHandle, ObservedFile, StartOptions};
-use super::{MachinePaths, look, setup};
+use super::{MachinePaths, observe, setup};
 use crate::machine::image::HOME;
 use crate::scenario::ContainerName;
-use crate::scenario::words::User;
+use crate::scenario::values::User;
 use crate::scenario::world::{S6Spec, SupervisionTree, WorldSpec};
 
 const PATH: &str = "/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -43,10 +43,10 @@ impl RealMachine {
     ) -> Result<Self, String> {
         let volume = parts.scratch.join("volume");
         std::fs::create_dir_all(&volume)
-            .map_err(|error| life::io_error("make", &volume, &error))?;
+            .map_err(|error| namespace_set::io_error("make", &volume, &error))?;
         let own = Some(crate::machine::image::HERMES_UID);
         std::os::unix::fs::chown(&volume, own, own)
-            .map_err(|error| life::io_error("give away", &volume, &error))?;
+            .map_err(|error| namespace_set::io_error("give away", &volume, &error))?;
         let vessel = |number| -> Result<Box<dyn ContainerHandle>, String> {
             Ok(Box::new(NamespaceContainer::new(OverlayLayers {
                 lower: parts.root(version),
@@ -161,7 +161,7 @@ impl RealMachine {
 
     /// What somebody else's image does at its boot: as root, once s6-svscan listens.
     fn boot_hook(&mut self, container: ContainerName) -> Result<(), String> {
-        look::wait_for_svscan(self, container)?;
+        observe::wait_for_svscan(self, container)?;
         let env = self.env();
         let told = self.run(container, User::Root, &env, &["sh", "-c", HAND_OVER])?;
         match told.code {
@@ -267,10 +267,10 @@ impl RealMachine {
             let line = |it: &HostProcess| format!("{:>5} {:>5} {}\n", it.pid, it.parent, it.line());
             let processes = self.processes(container).iter().map(line).collect();
             all.push((format!("{container}-processes"), processes));
-            all.push((format!("{container}-slots"), look::describe_slots(self, container)));
+            all.push((format!("{container}-slots"), observe::describe_slots(self, container)));
             all.push((format!("{container}-console"), self.console(container)));
         }
-        all.push(("container-boot.log".to_owned(), look::boot_log(self)));
+        all.push(("container-boot.log".to_owned(), observe::boot_log(self)));
         all
     }
 

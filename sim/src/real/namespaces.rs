@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use rustix::process::Signal as RawSignal;
 
-use super::inside::{self, ExecOutput};
-use super::life::{self, NamespaceSet, OverlayLayers};
-use super::outside;
+use super::container::{AwaitExit, ContainerHandle, ObservedFile, StartOptions};
+use super::exec::{self, ExecOutput};
+use super::namespace_set::{self, NamespaceSet, OverlayLayers};
 use super::processes::HostProcess;
-use super::vessel::{AwaitExit, ContainerHandle, ObservedFile, StartOptions};
+use super::procfs;
 use crate::machine::image::HOME;
-use crate::scenario::words::{SignalName, User};
+use crate::scenario::values::{SignalName, User};
 
 /// One container.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl ContainerHandle for NamespaceContainer {
         stdin: &[u8],
     ) -> Result<AwaitExit, String> {
         let how = if stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
-        let mut begun = inside::begin(&self.life, user, env, argv, how)?;
+        let mut begun = exec::begin(&self.life, user, env, argv, how)?;
         if !stdin.is_empty() {
             begun.feed(stdin)?;
         }
@@ -127,7 +127,7 @@ impl ContainerHandle for NamespaceContainer {
     }
 
     fn observe_file(&self, path: &str) -> Option<ObservedFile> {
-        outside::observe_file(&self.path(path))
+        procfs::observe_file(&self.path(path))
     }
 
     fn procfs_path(&self, path: &str) -> Result<PathBuf, String> {
@@ -135,7 +135,7 @@ impl ContainerHandle for NamespaceContainer {
     }
 
     fn check_fifo_reader(&self, fifo: &str) -> Result<(), String> {
-        outside::check_fifo_reader(&self.path(fifo))
+        procfs::check_fifo_reader(&self.path(fifo))
     }
 
     fn processes(&self) -> Vec<HostProcess> {
@@ -148,11 +148,11 @@ impl ContainerHandle for NamespaceContainer {
     }
 
     fn lock_holders(&self, inode: u64) -> Vec<u32> {
-        outside::lock_holders(inode)
+        procfs::lock_holders(inode)
     }
 
     fn console(&self) -> String {
-        life::read_console(&self.layers.console())
+        namespace_set::read_console(&self.layers.console())
     }
 }
 

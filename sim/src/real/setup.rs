@@ -2,13 +2,13 @@
 //!
 //! Files are changed by programs inside, as root: a link in a container never leads out of it.
 
-use super::behaviour;
-use super::inside::uid;
-use super::vessel::ContainerHandle;
+use super::container::ContainerHandle;
+use super::exec::uid;
+use super::perl_program;
 use crate::execution::intent_text;
 use crate::machine::image::HOME;
 use crate::scenario::WorldSpec;
-use crate::scenario::words::User;
+use crate::scenario::values::User;
 use crate::scenario::world::{FileContent, FileSpec};
 
 /// Where a file of the scenario is: absolute, or below the home.
@@ -63,7 +63,7 @@ pub(crate) fn write_node(
             ("ln -s \"$(head -c \"$4\")\" \"$1.new\"", String::new(), target.as_bytes())
         }
         FileContent::Program(lines) => {
-            program = behaviour::script(lines);
+            program = perl_program::script(lines);
             ("head -c \"$4\" >\"$1.new\"", mode(0o755), program.as_bytes())
         }
     };

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::surprise::{FaultKind, TaskAddress, is_run_name};
-use super::words::{ContainerName, ProfileName};
+use super::fault::{FaultKind, TaskAddress, is_run_name};
+use super::values::{ContainerName, ProfileName};
 use super::world::{ActionSpec, FileContent, FileSpec, ProgramSpec, WorldSpec};
 use super::{MachineKind, RunStep, Scenario, Step};
 

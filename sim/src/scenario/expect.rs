@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{ContainerName, IntentSpec, OneOrMany, ProfileName, Span, User, is_default};
+use super::values::{ContainerName, IntentSpec, OneOrMany, ProfileName, Span, User, is_default};
 
 /// What must be so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

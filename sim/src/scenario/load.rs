@@ -2,7 +2,7 @@
 
 use super::Scenario;
 use super::check;
-use super::spans::{self, Positions};
+use super::positions::{self, Positions};
 
 /// What is wrong with a scenario, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,7 @@ pub fn load(path: &str, text: &str) -> Result<Scenario, LoadError> {
     })?;
     let spans = Positions::read(text);
     let at = |start: usize, what: String| {
-        let (line, column) = spans::line_and_column(text, start);
+        let (line, column) = positions::line_and_column(text, start);
         LoadError { path: path.to_owned(), line, column, message: what }
     };
     if let Some((key, start)) = &spans.duplicate_key {

@@ -11,7 +11,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess
 use serde::{Deserialize, Serialize};
 
 use super::expect::Expect;
-use super::words::{
+use super::values::{
     ClockShift, ContainerName, Mode, OneOrMany, ProfileName, SignalName, Span, User, as_text,
     is_default,
 };
@@ -356,9 +356,9 @@ impl fmt::Display for ProcessAddress {
     }
 }
 
-mod acts;
+mod kinds;
 
-pub use acts::{
+pub use kinds::{
     ChmodStep, ChownStep, ClockStep, CopyStep, DiskCondition, DiskStep, ExpectStep, HostStopStep,
     MoveStep, PassStep, RemoveStep, SettleStep, SuspendStep, SvcStep, SvscanctlStep, WriteStep,
 };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::hosts::HostKind;
 
-use super::words::{IntentSpec, Mode, ProfileName, SignalName, Span, User, as_text, is_default};
+use super::values::{IntentSpec, Mode, ProfileName, SignalName, Span, User, as_text, is_default};
 
 /// The machine before the story.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use hermes_sim::invariants::Name;
 use hermes_sim::machine::StepOutcome;
 use hermes_sim::machine::image::{self, HERMES_UID};
 use hermes_sim::machine::process::{OpenFile, OpenKind};
+use hermes_sim::observe::recorded_intent::ObservedIntent;
 use hermes_sim::observe::volume::{self, HOME_NODE};
-use hermes_sim::observe::word::ObservedIntent;
 
 #[test]
 fn a_healthy_world_breaks_no_promise() {

@@ -5,8 +5,8 @@ use hermes::host::effect::{Effect, Handle, How, Links, Place, Program, Status};
 use hermes_sim::invariants::{self, Monitor, Name};
 use hermes_sim::machine::StepOutcome;
 use hermes_sim::machine::image::HERMES_UID;
+use hermes_sim::observe::recorded_intent::ObservedIntent;
 use hermes_sim::observe::volume::HOME_NODE;
-use hermes_sim::observe::word::ObservedIntent;
 use std::path::Path;
 use std::time::Duration;
 

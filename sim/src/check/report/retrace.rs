@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::check::search::matrix::{self, AfterFirstCrash};
+use crate::check::search::crash_matrix::{self, AfterFirstCrash};
 use crate::check::search::{Finding, Schedule};
 use crate::execution::{Execution, Failure, Transition};
 use crate::scenario::{FoundBy, Scenario};
@@ -73,7 +73,7 @@ pub fn retrace_finding(
     } else {
         AfterFirstCrash::CutOff
     };
-    matrix::replay_schedule(&mut play, &found.schedule, goes_on, see)
+    crash_matrix::replay_schedule(&mut play, &found.schedule, goes_on, see)
 }
 
 fn run_schedule(

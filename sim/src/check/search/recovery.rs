@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::matrix::{CrashPoint, faults_at, inject_and_finish};
-use super::{Explorer, Finding, Schedule, SearchResult, calm, conclude};
+use super::crash_matrix::{CrashPoint, faults_at, inject_and_finish};
+use super::{Explorer, Finding, Schedule, SearchResult, baseline, settle_check};
 use crate::execution::{Execution, Failure, Fault, Transition};
 use crate::invariants::{self, Fingerprint};
 use crate::machine::world::{ContainerId, ProcessId};
@@ -80,7 +80,7 @@ impl Explorer {
     ) {
         let kinds = play.scenario().search.crash_kinds.clone();
         let mut stops = Vec::new();
-        let concluded = conclude::settle_and_check_with(&mut play, &[], &mut |play, next| {
+        let concluded = settle_check::settle_and_check_with(&mut play, &[], &mut |play, next| {
             if let Some(who) = stepping(next).filter(|&who| boot.includes(play, who)) {
                 let here = Rc::new(play.clone());
                 let deeds = faults_at(play, who, &kinds).into_iter();
@@ -106,7 +106,7 @@ impl Explorer {
         let kinds = story.search.crash_kinds.clone();
         let again = TaskAddress::Run(REPEATED_NAME.to_owned());
         let mut stops = Vec::new();
-        let walked = calm::run_baseline(&mut play, &mut |play, next| {
+        let walked = baseline::run_baseline(&mut play, &mut |play, next| {
             let Some(who) = stepping(next) else { return };
             if play.task_address(who).as_ref() == Some(&again) {
                 let here = Rc::new(play.clone());
@@ -145,7 +145,7 @@ impl Explorer {
         }
         play.skip_remaining_steps();
         // What breaks here breaks the matrix' conclusions, too.
-        let _ = conclude::settle_without_faults(&mut play);
+        let _ = settle_check::settle_without_faults(&mut play);
         invariants::fingerprint(&play.machine.world)
     }
 
@@ -164,11 +164,11 @@ impl Explorer {
 
 /// A repeated command that failed says so, and leaves the rest to the next boot.
 fn run_repeated_to_end(play: &mut Execution) -> Result<(), Failure> {
-    conclude::settle_without_faults(play)?;
+    settle_check::settle_without_faults(play)?;
     let has_failed = play.commands().any(|it| it.name == REPEATED_NAME && it.exit != Some(0));
     if has_failed {
         play.restart_containers();
-        conclude::settle_without_faults(play)?;
+        settle_check::settle_without_faults(play)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use hermes_sim::check::search::{Budget, Finding};
 use hermes_sim::scenario::Scenario;
 
 use super::PlantedArgs;
-use crate::cli::unit::SearchUnit;
+use crate::cli::search_unit::SearchUnit;
 use hermes_sim::check::search::SearchKind;
 
 /// Cells of one crash matrix.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use hermes::error::Errno;
 use hermes::host::effect::{Entry, Kind, Links, Meta};
 
-use super::permit::{SETGID, mode_given_away};
+use super::permissions::{SETGID, mode_given_away};
 use super::{Credentials, Disk, Node, NodeBody, NodeId, NodeStatus, View, errno};
-use crate::machine::touched::{self, Resource};
+use crate::machine::footprint::{self, Resource};
 
 /// What every directory says its size is.
 const DIRECTORY_BYTES: u64 = 4096;
@@ -19,8 +19,8 @@ impl Disk {
     ///
     /// If there is no such node: a handle keeps its node.
     pub fn meta(&self, id: NodeId) -> Meta {
-        touched::record_read(Resource::Status(id));
-        touched::record_read(Resource::Data(id));
+        footprint::record_read(Resource::Status(id));
+        footprint::record_read(Resource::Data(id));
         let node = self.node(id).expect("an open or named node is there");
         Meta {
             kind: node.kind(),
@@ -42,7 +42,7 @@ impl Disk {
         if self.existing_node(id)?.links == 0 {
             return Err(errno::NOENT);
         }
-        touched::record_read(Resource::Names(id));
+        footprint::record_read(Resource::Names(id));
         Ok(directory.names.keys().map(|name| Entry { name: name.clone() }).collect())
     }
 
@@ -68,7 +68,7 @@ impl Disk {
             return Err(errno::PERM);
         }
         let kept = if who.may_set_group_bit(status.gid) { 0o7777 } else { 0o7777 & !SETGID };
-        touched::record_write(Resource::Status(id));
+        footprint::record_write(Resource::Status(id));
         self.change(id, |node| node.set_status(NodeStatus { mode: mode & kept, ..status }));
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Disk {
             NodeBody::Directory(_) => status.mode,
             _ => mode_given_away(status, who),
         };
-        touched::record_write(Resource::Status(id));
+        footprint::record_write(Resource::Status(id));
         self.change(id, |node| node.set_status(NodeStatus { mode, uid, gid }));
         Ok(())
     }

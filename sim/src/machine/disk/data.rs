@@ -3,12 +3,12 @@
 use hermes::error::Errno;
 
 use super::{Disk, NodeBody, NodeId, errno};
-use crate::machine::touched::{self, Resource};
+use crate::machine::footprint::{self, Resource};
 
 impl Disk {
     /// At most `max` bytes from an offset on; none at the end, and none of what is no file.
     pub fn read(&self, id: NodeId, offset: u64, max: usize) -> Vec<u8> {
-        touched::record_read(Resource::Data(id));
+        footprint::record_read(Resource::Data(id));
         let data = self.contents(id).unwrap_or_default();
         let start = usize::try_from(offset).map_or(data.len(), |start| start.min(data.len()));
         data[start..].iter().take(max).copied().collect()
@@ -16,7 +16,7 @@ impl Disk {
 
     /// Writes all at an offset, or at the end if there is none; gives the offset after it.
     pub fn write(&mut self, id: NodeId, offset: Option<u64>, bytes: &[u8]) -> Result<u64, Errno> {
-        touched::record_write(Resource::Data(id));
+        footprint::record_write(Resource::Data(id));
         let NodeBody::File(data) = &self.existing_node(id)?.body else { return Err(errno::INVAL) };
         self.may_write_device(id)?;
         let start = match offset {

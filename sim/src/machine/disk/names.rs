@@ -10,7 +10,7 @@ use hermes::error::Errno;
 use super::open::TrailingSlash;
 use super::walk::{PathPart, Walk};
 use super::{Disk, Node, NodeBody, NodeId, View, errno};
-use crate::machine::touched::{self, Resource};
+use crate::machine::footprint::{self, Resource};
 
 impl Disk {
     /// `mkdirat(2)`.
@@ -98,7 +98,7 @@ impl Disk {
         self.may_write_device(last.dir)?;
         let victim = Walk::new(self, view).look_up(last.dir, &name)?.ok_or(errno::NOENT)?;
         self.may_delete(view, last.dir, victim)?;
-        touched::record_read(Resource::Names(victim));
+        footprint::record_read(Resource::Names(victim));
         let is_empty = self.directory(victim)?.names.is_empty();
         if view.is_mount_point(victim) {
             return Err(errno::BUSY);
@@ -116,7 +116,7 @@ impl Disk {
     }
 
     pub(super) fn lose_link(&mut self, victim: NodeId) {
-        touched::record_write(Resource::Status(victim));
+        footprint::record_write(Resource::Status(victim));
         self.change(victim, |node| node.links = node.links.saturating_sub(1));
     }
 }

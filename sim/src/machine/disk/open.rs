@@ -8,10 +8,10 @@ use std::path::Path;
 use hermes::error::Errno;
 use hermes::host::effect::{How, Links};
 
-use super::permit::{READ, STICKY, WRITE};
+use super::permissions::{READ, STICKY, WRITE};
 use super::walk::{LastComponent, PathPart, Walk};
 use super::{Disk, Node, NodeBody, NodeId, View, errno};
-use crate::machine::touched::{self, Resource};
+use crate::machine::footprint::{self, Resource};
 
 /// What was found at the end of the path.
 enum OpenLookup {
@@ -158,7 +158,7 @@ impl Disk {
             NodeId { device: dir.device, number }
         });
         let is_free = |id: &NodeId| {
-            touched::record_read(Resource::Existence(*id));
+            footprint::record_read(Resource::Existence(*id));
             self.node(*id).is_none()
         };
         let id = numbers.find(is_free).expect("there is always another");

@@ -5,10 +5,10 @@
 use hermes::error::Errno;
 use hermes::host::effect::Over;
 
-use super::permit::WRITE;
+use super::permissions::WRITE;
 use super::walk::{LastComponent, PathPart, Walk};
 use super::{Disk, NodeBody, NodeId, RelativePath, View, errno};
-use crate::machine::touched::{self, Resource};
+use crate::machine::footprint::{self, Resource};
 
 /// A name that takes part, and the node it means.
 struct RenameSide {
@@ -131,7 +131,7 @@ impl Disk {
         match target {
             None => self.has_room(to.dir),
             Some(target) => {
-                touched::record_read(Resource::Names(target));
+                footprint::record_read(Resource::Names(target));
                 match self.directory(target) {
                     Ok(directory) if !directory.names.is_empty() => Err(errno::NOTEMPTY),
                     _ => Ok(()),
@@ -152,7 +152,7 @@ impl Disk {
         } else {
             self.rename_entries(to.dir, vec![(to.name, Some(source))]);
             self.rename_entries(from.dir, vec![(from.name, None)]);
-            touched::record_write(Resource::Status(source));
+            footprint::record_write(Resource::Status(source));
             self.change(source, |node| {
                 if let NodeBody::Directory(directory) = &mut node.body {
                     directory.parent = to.dir;

@@ -9,7 +9,7 @@ use std::path::Path;
 use hermes::error::Errno;
 use hermes::host::effect::Links;
 
-use super::permit::SEARCH;
+use super::permissions::SEARCH;
 use super::{Disk, NodeBody, NodeId, RelativePath, View, errno};
 
 const LINKS_MAX: u32 = 40;

@@ -19,7 +19,7 @@ use hermes::host::effect::Status;
 use super::HostKind;
 use super::definition::Definition;
 use crate::machine::process::ProcessBody;
-use crate::machine::s6::act;
+use crate::machine::s6::syscalls;
 use crate::machine::world::{ContainerId, ProcessId, World};
 
 pub use turn::step;
@@ -192,7 +192,7 @@ pub fn notify_ready(world: &mut World, who: ProcessId) {
 }
 
 fn own(world: &World, who: ProcessId) -> Option<&Manager> {
-    manager_of(world, who.container).filter(|_| who.pid == 1 && act::can_move(world, who))
+    manager_of(world, who.container).filter(|_| who.pid == 1 && syscalls::can_move(world, who))
 }
 
 /// Is there something for it to do now?
@@ -223,5 +223,5 @@ fn child_status(world: &World, who: ProcessId, pid: i32) -> Option<Status> {
 }
 
 pub(super) fn read_text(world: &mut World, who: ProcessId, path: &Path) -> Option<String> {
-    String::from_utf8(act::read(world, who, path).ok()?).ok()
+    String::from_utf8(syscalls::read(world, who, path).ok()?).ok()
 }

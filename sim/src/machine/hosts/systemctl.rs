@@ -11,7 +11,7 @@ use super::manager::{self, Manager, Unit, UnitOrder, UnitState};
 use super::tools::{failed, succeeded};
 use super::{HostKind, definition, units_dir};
 use crate::machine::kernel::OwnedView;
-use crate::machine::s6::act;
+use crate::machine::s6::syscalls;
 use crate::machine::world::{ProcessId, World};
 
 const WANTS: &str = "default.target.wants";
@@ -46,7 +46,7 @@ fn unload_unused(world: &mut World, who: ProcessId) {
     let unused = units.into_iter().flatten().filter(|(_, unit)| is_unused(unit));
     let names: Vec<String> = unused.map(|(name, _)| name.clone()).collect();
     for name in names {
-        if act::exists(world, who, &wants.join(&name)) {
+        if syscalls::exists(world, who, &wants.join(&name)) {
             continue;
         }
         if let Some(manager) = manager::manager_of_mut(world, who.container) {
@@ -104,17 +104,17 @@ fn reload(world: &mut World, who: ProcessId) -> Finished {
 
 fn enable(world: &mut World, who: ProcessId, name: &str) -> Finished {
     let dir = units_dir(HostKind::Systemd);
-    if !act::exists(world, who, &dir.join(name)) {
+    if !syscalls::exists(world, who, &dir.join(name)) {
         return failed(1, &format!("Failed to enable unit: Unit file {name} does not exist."));
     }
     let wants = dir.join(WANTS);
-    let made = act::make_dir(world, who, &wants.to_string_lossy(), 0o755);
+    let made = syscalls::make_dir(world, who, &wants.to_string_lossy(), 0o755);
     let view = OwnedView::for_process(world, who);
     let link = world.disk.make_link(&view.view(), None, &wants.join(name), dir.join(name));
     match (made, link) {
         (Ok(_), Ok(_) | Err(hermes::error::Errno::EXIST)) => succeeded(""),
         (made, link) => {
-            let errno = made.err().or(link.err()).map(act::strerror).unwrap_or_default();
+            let errno = made.err().or(link.err()).map(syscalls::strerror).unwrap_or_default();
             failed(1, &format!("Failed to enable unit: {errno}"))
         }
     }
@@ -123,13 +123,13 @@ fn enable(world: &mut World, who: ProcessId, name: &str) -> Finished {
 /// The last link out takes its directory along.
 fn disable(world: &mut World, who: ProcessId, name: &str) -> Finished {
     let dir = units_dir(HostKind::Systemd);
-    if !act::exists(world, who, &dir.join(name)) {
+    if !syscalls::exists(world, who, &dir.join(name)) {
         return failed(1, &format!("Failed to disable unit: Unit file {name} does not exist."));
     }
     let gone = |world: &mut World, path: &Path, is_dir: bool| {
         let place = Place::from(path);
         let effect = if is_dir { Effect::RemoveDir { place } } else { Effect::Unlink { place } };
-        act::perform(world, who, &effect)
+        syscalls::perform(world, who, &effect)
     };
     match gone(world, &dir.join(WANTS).join(name), false) {
         Ok(_) | Err(hermes::error::Errno::NOENT) => {
@@ -137,7 +137,7 @@ fn disable(world: &mut World, who: ProcessId, name: &str) -> Finished {
             let _ = gone(world, &dir.join(WANTS), true);
             succeeded("")
         }
-        Err(errno) => failed(1, &format!("Failed to disable unit: {}", act::strerror(errno))),
+        Err(errno) => failed(1, &format!("Failed to disable unit: {}", syscalls::strerror(errno))),
     }
 }
 
@@ -160,8 +160,9 @@ fn reset(world: &mut World, who: ProcessId, name: &str) -> Finished {
 
 fn show(world: &mut World, who: ProcessId, name: &str) -> Finished {
     let path = units_dir(HostKind::Systemd).join(name);
-    let is_enabled = act::exists(world, who, &units_dir(HostKind::Systemd).join(WANTS).join(name));
-    let there = act::exists(world, who, &path);
+    let is_enabled =
+        syscalls::exists(world, who, &units_dir(HostKind::Systemd).join(WANTS).join(name));
+    let there = syscalls::exists(world, who, &path);
     let unit = load(world, who, name).map(|unit| unit.clone());
     let load = match (&unit, there) {
         (Some(_), _) => "loaded",

@@ -6,13 +6,13 @@ use hermes::host::effect::{Finished, Status};
 use hermes::name::Profile;
 
 use super::{HostKind, launchctl, manager, schtasks, systemctl};
-use crate::machine::touched;
+use crate::machine::footprint;
 use crate::machine::world::{ContainerId, ProcessId, World};
 
 /// Runs a tool for a process; `None` for one that this world does not have.
 pub fn run(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> Option<Finished> {
     if matches!(name, "systemctl" | "loginctl" | "launchctl" | "schtasks") {
-        touched::record_everything();
+        footprint::record_everything();
     }
     let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
     match name {

@@ -8,8 +8,8 @@ use hermes::host::{Answer, Outcome};
 
 use super::{OwnedView, PERM, all_open_files, process, procfs};
 use crate::machine::disk::NodeId;
+use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenFile, OpenKind};
-use crate::machine::touched::{self, Resource};
 use crate::machine::world::{ProcessId, World};
 
 /// Anonymous pipes are nodes of no disk.
@@ -76,7 +76,7 @@ pub(super) fn open(
         if writes && !reads && !has_reader(world, node) {
             return Err(Errno::NXIO);
         }
-        touched::record_write(Resource::Pipe(node));
+        footprint::record_write(Resource::Pipe(node));
         open.kind = OpenKind::Pipe(node);
         world.pipes.entry(node).or_default();
     }
@@ -85,7 +85,7 @@ pub(super) fn open(
 
 /// Does anybody read this pipe?
 pub(crate) fn has_reader(world: &World, pipe: NodeId) -> bool {
-    touched::record_read(Resource::Pipe(pipe));
+    footprint::record_read(Resource::Pipe(pipe));
     all_open_files(world).any(|open| open.reads && open.kind == OpenKind::Pipe(pipe))
 }
 
@@ -121,7 +121,7 @@ pub(super) fn read(world: &mut World, who: ProcessId, handle: Handle, max: usize
 }
 
 fn read_pipe(world: &mut World, pipe: NodeId, max: usize) -> Outcome {
-    touched::record_write(Resource::Pipe(pipe));
+    footprint::record_write(Resource::Pipe(pipe));
     let has_writer = has_writer(world, pipe);
     let inside = world.pipes.entry(pipe).or_default();
     if inside.is_empty() && has_writer {
@@ -145,7 +145,7 @@ pub(super) fn write(world: &mut World, who: ProcessId, handle: Handle, bytes: &[
         OpenKind::Pipe(pipe) => return write_pipe(world, pipe, bytes),
         OpenKind::Connection(_) => {}
         OpenKind::Notify => {
-            touched::record_everything();
+            footprint::record_everything();
             if bytes.starts_with(b"READY=1") {
                 crate::machine::hosts::manager::notify_ready(world, who);
             }
@@ -157,7 +157,7 @@ pub(super) fn write(world: &mut World, who: ProcessId, handle: Handle, bytes: &[
 
 /// A full pipe takes nothing: nobody here writes so much that it would have to wait.
 pub(crate) fn write_pipe(world: &mut World, pipe: NodeId, bytes: &[u8]) -> Outcome {
-    touched::record_write(Resource::Pipe(pipe));
+    footprint::record_write(Resource::Pipe(pipe));
     if !has_reader(world, pipe) {
         return Err(Errno::PIPE);
     }
@@ -181,7 +181,7 @@ pub(super) fn close(world: &mut World, who: ProcessId, handle: Handle) -> Outcom
     if let OpenKind::Node(node) = closed.kind {
         // A POSIX lock goes with the first close of any handle of its file.
         if own.record_locks.remove(&node) {
-            touched::record_write(Resource::Lock(node));
+            footprint::record_write(Resource::Lock(node));
         }
     }
     release_open_files(world, &[closed]);
@@ -192,8 +192,8 @@ pub(super) fn close(world: &mut World, who: ProcessId, handle: Handle) -> Outcom
 pub(crate) fn release_open_files(world: &mut World, closed: &[OpenFile]) {
     for open in closed {
         match open.kind {
-            OpenKind::Pipe(pipe) => touched::record_write(Resource::Pipe(pipe)),
-            OpenKind::Node(node) if open.flock => touched::record_write(Resource::Lock(node)),
+            OpenKind::Pipe(pipe) => footprint::record_write(Resource::Pipe(pipe)),
+            OpenKind::Node(node) if open.flock => footprint::record_write(Resource::Lock(node)),
             _ => {}
         }
         if all_open_files(world).any(|other| other.kind == open.kind) {
@@ -238,7 +238,7 @@ pub(super) fn list(world: &World, who: ProcessId, handle: Handle) -> Outcome {
     let entries = match open.kind {
         OpenKind::Node(node) => world.disk.list(node)?,
         OpenKind::Proc => {
-            touched::record_read(Resource::Processes(who.container));
+            footprint::record_read(Resource::Processes(who.container));
             let pids = world.container(who.container).processes.keys();
             pids.map(|pid| Entry { name: pid.to_string().into() }).collect()
         }

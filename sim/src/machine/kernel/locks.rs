@@ -6,8 +6,8 @@ use hermes::host::{Answer, Outcome};
 
 use super::{all_open_files, files, process};
 use crate::machine::disk::NodeId;
+use crate::machine::footprint::{self, Resource};
 use crate::machine::process::OpenKind;
-use crate::machine::touched::{self, Resource};
 use crate::machine::world::{ProcessId, World};
 
 fn lockable_node(world: &World, who: ProcessId, handle: Handle) -> Result<NodeId, Errno> {
@@ -19,7 +19,7 @@ fn lockable_node(world: &World, who: ProcessId, handle: Handle) -> Result<NodeId
 
 pub(super) fn lock(world: &mut World, who: ProcessId, handle: Handle) -> Outcome {
     let node = lockable_node(world, who, handle)?;
-    touched::record_write(Resource::Lock(node));
+    footprint::record_write(Resource::Lock(node));
     let own = files::open_file(world, who, handle)?;
     if own.flock {
         return Ok(Answer::Done);
@@ -33,7 +33,7 @@ pub(super) fn lock(world: &mut World, who: ProcessId, handle: Handle) -> Outcome
 
 pub(super) fn lock_record(world: &mut World, who: ProcessId, handle: Handle) -> Outcome {
     let node = lockable_node(world, who, handle)?;
-    touched::record_write(Resource::Lock(node));
+    footprint::record_write(Resource::Lock(node));
     if !files::open_file(world, who, handle)?.writes {
         return Err(Errno::BADF);
     }
@@ -46,7 +46,7 @@ pub(super) fn lock_record(world: &mut World, who: ProcessId, handle: Handle) -> 
 
 pub(super) fn is_locked(world: &World, who: ProcessId, handle: Handle) -> Outcome {
     let node = lockable_node(world, who, handle)?;
-    touched::record_read(Resource::Lock(node));
+    footprint::record_read(Resource::Lock(node));
     Ok(Answer::Flag(is_locked_by_other(world, who, node)))
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{How, Kind, Meta};
 
+use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenKind, Process};
-use crate::machine::touched::{self, Resource};
 use crate::machine::world::{ProcessId, World};
 
 /// A boot of the machine, as `/proc/sys/kernel/random/boot_id` tells it.
@@ -55,7 +55,7 @@ fn process_named<'a>(
         number => number.parse().map_err(|_| Errno::NOENT)?,
     };
     let target = ProcessId { container: who.container, pid };
-    touched::record_read(Resource::Process(target));
+    footprint::record_read(Resource::Process(target));
     Ok((pid, world.process(target).ok_or(Errno::NOENT)?))
 }
 

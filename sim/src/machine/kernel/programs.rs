@@ -17,12 +17,12 @@ use hermes::host::{Answer, Outcome};
 use super::{OwnedView, Reply, files, process, signals, waiting};
 use crate::hash::LazilyHashed;
 use crate::machine::disk::Credentials;
+use crate::machine::footprint::{self, Resource};
 use crate::machine::hosts;
 use crate::machine::image;
 use crate::machine::process::{OpenFile, OpenKind, Process, ProcessBody};
 use crate::machine::s6::shell::{self, Next};
 use crate::machine::s6::{logger::Logger, svscan::Svscan, tools};
-use crate::machine::touched::{self, Resource};
 use crate::machine::user_program::UserProgram;
 use crate::machine::world::{ProcessId, World};
 use crate::replay::Task;
@@ -54,11 +54,11 @@ pub fn make_process(
     birth: NewProcess,
     body: ProcessBody,
 ) -> ProcessId {
-    touched::record_write(Resource::Processes(container));
+    footprint::record_write(Resource::Processes(container));
     for open in birth.inherited.values() {
         match open.kind {
-            OpenKind::Pipe(pipe) => touched::record_write(Resource::Pipe(pipe)),
-            OpenKind::Node(node) if open.flock => touched::record_write(Resource::Lock(node)),
+            OpenKind::Pipe(pipe) => footprint::record_write(Resource::Pipe(pipe)),
+            OpenKind::Node(node) if open.flock => footprint::record_write(Resource::Lock(node)),
             _ => {}
         }
     }
@@ -68,7 +68,7 @@ pub fn make_process(
     let inside = world.container_mut(container);
     inside.last_pid += 1;
     let pid = inside.last_pid;
-    touched::record_write(Resource::Process(ProcessId { container, pid }));
+    footprint::record_write(Resource::Process(ProcessId { container, pid }));
     let process = Process {
         serial: birth.serial,
         parent: birth.parent,
@@ -99,7 +99,7 @@ pub fn make_process(
 
 /// Has a process become a program, as `execve` does. What it had open is closed; record locks stay.
 pub fn become_program(world: &mut World, who: ProcessId, program: &Program) -> Result<(), Errno> {
-    touched::record_write(Resource::Process(who));
+    footprint::record_write(Resource::Process(who));
     let mut program = program.clone();
     for _ in 0..INTERPRETERS_MAX {
         match load(world, who, &program)? {

@@ -7,8 +7,8 @@ use hermes::host::effect::{Handle, Pid, Signal, Status};
 use hermes::host::{Answer, Outcome};
 
 use super::{CHILD, PERM, files, process};
+use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenFile, OpenKind, ProcessBody};
-use crate::machine::touched::{self, Resource};
 use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 
 const STOP: Signal = Signal(19);
@@ -80,21 +80,21 @@ pub(super) fn reap(world: &mut World, who: ProcessId, child: Pid) -> Outcome {
 /// Has a signal arrive: an event, an automaton's input, or the default action.
 pub fn deliver(world: &mut World, who: ProcessId, signal: Signal) {
     let now = world.clock.boot;
-    touched::record_read(Resource::Process(who));
+    footprint::record_read(Resource::Process(who));
     let Some(target) = world.process_mut(who) else { return };
     if !target.is_alive() {
         return;
     }
-    touched::record_write(Resource::Inbox(who));
+    footprint::record_write(Resource::Inbox(who));
     match signal {
         // Nobody in its own namespace can end a PID 1 that did not ask for it; the runtime ends the container instead.
         Signal::KILL => end_process(world, who, Status::Signalled(signal)),
         STOP => {
-            touched::record_write(Resource::Process(who));
+            footprint::record_write(Resource::Process(who));
             target.stopped = true;
         }
         CONT => {
-            touched::record_write(Resource::Process(who));
+            footprint::record_write(Resource::Process(who));
             target.stopped = false;
             // What came while it was stopped arrives now.
             for waiting in std::mem::take(&mut target.pending) {
@@ -136,16 +136,16 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
     if !dying.is_alive() {
         return;
     }
-    touched::record_write(Resource::Process(who));
-    touched::record_write(Resource::Processes(who.container));
+    footprint::record_write(Resource::Process(who));
+    footprint::record_write(Resource::Processes(who.container));
     dying.end_status = Some(status);
     for node in std::mem::take(&mut dying.record_locks) {
-        touched::record_write(Resource::Lock(node));
+        footprint::record_write(Resource::Lock(node));
     }
     let mut closed: Vec<OpenFile> = std::mem::take(&mut dying.open_files).into_values().collect();
     closed.extend(std::mem::take(&mut dying.inherited).into_values());
     let parent = dying.parent;
-    touched::record_write(Resource::Inbox(ProcessId { pid: parent, ..who }));
+    footprint::record_write(Resource::Inbox(ProcessId { pid: parent, ..who }));
     files::release_open_files(world, &closed);
     if who.pid == 1 {
         end_container(world, who.container, status);
@@ -163,7 +163,7 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
         let orphan = process(world, child);
         orphan.parent = 1;
         orphan.dies_with_parent = false;
-        touched::record_write(Resource::Process(child));
+        footprint::record_write(Resource::Process(child));
         if dies && alive {
             deliver(world, child, Signal::KILL);
         }
@@ -192,8 +192,8 @@ fn reap_orphan(world: &mut World, who: ProcessId) {
 
 /// All processes of a container go at once.
 pub fn end_container(world: &mut World, id: ContainerId, status: Status) {
-    touched::record_everything();
-    touched::record_write(Resource::Processes(id));
+    footprint::record_everything();
+    footprint::record_write(Resource::Processes(id));
     let container = world.container_mut(id);
     let processes = std::mem::take(&mut container.processes);
     container.phase = ContainerPhase::Exited(match status {

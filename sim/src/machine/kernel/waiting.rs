@@ -7,8 +7,8 @@ use hermes::host::Answer;
 use hermes::host::effect::{Effect, Event, Handle, Interests, Pid, Status};
 
 use super::{CHILD, Reply, all_open_files, files, process, programs};
+use crate::machine::footprint::{self, Resource};
 use crate::machine::process::OpenKind;
-use crate::machine::touched::{self, Resource};
 use crate::machine::world::{ProcessId, World};
 
 /// When this process began to wait.
@@ -39,16 +39,16 @@ pub(super) fn wait(world: &mut World, who: ProcessId, interests: &Interests) -> 
 
 /// What a wait looks at: all that could end it.
 pub(super) fn record_wait_footprint(world: &World, who: ProcessId, interests: &Interests) {
-    touched::record_write(Resource::Inbox(who));
+    footprint::record_write(Resource::Inbox(who));
     if let Some(child) = interests.child {
-        touched::record_read(Resource::Process(ProcessId { pid: child.raw(), ..who }));
+        footprint::record_read(Resource::Process(ProcessId { pid: child.raw(), ..who }));
     }
     for &handle in &interests.readable {
         match files::open_file(world, who, handle).map(|open| &open.kind) {
-            Ok(OpenKind::Pipe(pipe)) => touched::record_read(Resource::Pipe(*pipe)),
-            Ok(OpenKind::Process(target, _)) => touched::record_read(Resource::Process(*target)),
+            Ok(OpenKind::Pipe(pipe)) => footprint::record_read(Resource::Pipe(*pipe)),
+            Ok(OpenKind::Process(target, _)) => footprint::record_read(Resource::Process(*target)),
             Ok(OpenKind::Listener(_) | OpenKind::Connection(_) | OpenKind::Notify) => {
-                touched::record_everything()
+                footprint::record_everything()
             }
             Ok(OpenKind::Node(_) | OpenKind::Text(_) | OpenKind::Proc) | Err(_) => {}
         }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use hermes::host::effect::{Signal, Status};
 
-use super::act;
+use super::syscalls;
 use crate::machine::disk::NodeId;
+use crate::machine::footprint::{self, Resource};
 use crate::machine::kernel::signals;
 use crate::machine::process::OpenKind;
-use crate::machine::touched::{self, Resource};
 use crate::machine::world::{ProcessId, World};
 
 /// s6-log.
@@ -17,13 +17,13 @@ pub struct Logger;
 
 /// Is there something for it to do now?
 pub fn is_ready(world: &World, who: ProcessId) -> bool {
-    if !act::can_move(world, who) {
+    if !syscalls::can_move(world, who) {
         return false;
     }
     let told = world.process(who).is_some_and(|own| own.pending.contains(&Signal::TERM));
     told || match input(world, who) {
         None => true,
-        Some(pipe) => has_bytes(world, pipe) || !act::has_writer(world, pipe),
+        Some(pipe) => has_bytes(world, pipe) || !syscalls::has_writer(world, pipe),
     }
 }
 
@@ -34,9 +34,9 @@ pub fn wakes_at(_world: &World, _who: ProcessId) -> Option<Duration> {
 
 /// One step: SIGTERM first, else bytes, else the end of the pipe.
 pub fn step(world: &mut World, who: ProcessId) {
-    touched::record_read(Resource::Inbox(who));
-    let told = act::process(world, who).pending.remove(&Signal::TERM);
-    input(world, who).into_iter().for_each(|pipe| touched::record_write(Resource::Pipe(pipe)));
+    footprint::record_read(Resource::Inbox(who));
+    let told = syscalls::process(world, who).pending.remove(&Signal::TERM);
+    input(world, who).into_iter().for_each(|pipe| footprint::record_write(Resource::Pipe(pipe)));
     match input(world, who) {
         Some(pipe) if !told && has_bytes(world, pipe) => {
             world.pipes.insert(pipe, Vec::new());

@@ -19,7 +19,7 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{Program, Status};
 
-use super::{act, tools};
+use super::{syscalls, tools};
 use crate::machine::disk::Credentials;
 use crate::machine::kernel::{programs, signals};
 use crate::machine::process::ProcessBody;
@@ -118,7 +118,7 @@ pub fn is_ready(world: &World, who: ProcessId) -> bool {
 
 /// When time alone gives it something to do.
 pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
-    own(world, who).filter(|_| act::can_move(world, who)).map(|own| own.next_at)
+    own(world, who).filter(|_| syscalls::can_move(world, who)).map(|own| own.next_at)
 }
 
 /// One look; what it waited for is followed by the rest of the script.
@@ -126,11 +126,11 @@ pub fn step(world: &mut World, who: ProcessId) {
     let Some(Shell { script, until, looks, .. }) = own(world, who).cloned() else { return };
     let next = script.until(world, who, until, looks + 1);
     match next {
-        Next::Wait(shell) => act::process(world, who).body = ProcessBody::Shell(shell),
+        Next::Wait(shell) => syscalls::process(world, who).body = ProcessBody::Shell(shell),
         Next::Exit(code) => signals::end_process(world, who, Status::Exited(code)),
         Next::Exec { program, credentials } => {
             if let Some(credentials) = credentials {
-                act::process(world, who).credentials = credentials;
+                syscalls::process(world, who).credentials = credentials;
             }
             if programs::become_program(world, who, &program).is_err() {
                 signals::end_process(world, who, Status::Exited(126));

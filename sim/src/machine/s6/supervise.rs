@@ -24,10 +24,10 @@ use hermes::error::Errno;
 use hermes::host::effect::{How, Kind, Status};
 
 use self::status::StatusRecord;
-use super::act;
+use super::syscalls;
+use crate::machine::footprint::{self, Resource};
 use crate::machine::kernel::signals;
 use crate::machine::process::ProcessBody;
-use crate::machine::touched::{self, Resource};
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// s6-supervise.
@@ -101,7 +101,9 @@ fn own(world: &World, who: ProcessId) -> Option<&Supervise> {
 
 /// Is there something for it to do now?
 pub fn is_ready(world: &World, who: ProcessId) -> bool {
-    let Some(own) = own(world, who).filter(|_| act::can_move(world, who)) else { return false };
+    let Some(own) = own(world, who).filter(|_| syscalls::can_move(world, who)) else {
+        return false;
+    };
     if !matches!(own.stage, SuperviseStage::Lives(_)) {
         return true;
     }
@@ -109,13 +111,13 @@ pub fn is_ready(world: &World, who: ProcessId) -> bool {
     signalled
         || child_end(world, who, own).is_some()
         || own.notification.is_some_and(|handle| is_over_or_has_bytes(world, who, handle))
-        || act::has_bytes(world, who, own.control)
+        || syscalls::has_bytes(world, who, own.control)
         || own.deadline.is_some_and(|at| at <= world.clock.boot)
 }
 
 /// When time alone gives it something to do.
 pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
-    own(world, who).filter(|_| act::can_move(world, who))?.deadline
+    own(world, who).filter(|_| syscalls::can_move(world, who))?.deadline
 }
 
 /// One transition.
@@ -124,7 +126,7 @@ pub fn step(world: &mut World, who: ProcessId) {
     let mut turn = SuperviseTurn { world, who, own };
     match turn.own.stage {
         SuperviseStage::Lives(state) => {
-            touched::record_read(Resource::Inbox(who));
+            footprint::record_read(Resource::Inbox(who));
             turn.wake(state);
         }
         SuperviseStage::Ends(_) => {}
@@ -133,7 +135,7 @@ pub fn step(world: &mut World, who: ProcessId) {
     let SuperviseTurn { own, .. } = turn;
     match own.stage {
         SuperviseStage::Ends(code) => signals::end_process(world, who, Status::Exited(code)),
-        _ => act::process(world, who).body = ProcessBody::Supervise(own),
+        _ => syscalls::process(world, who).body = ProcessBody::Supervise(own),
     }
 }
 
@@ -143,8 +145,9 @@ fn child_end(world: &World, who: ProcessId, own: &Supervise) -> Option<Status> {
 }
 
 fn is_over_or_has_bytes(world: &World, who: ProcessId, handle: u32) -> bool {
-    let pipe = act::pipe_of(world, who, handle);
-    act::has_bytes(world, who, handle) || !pipe.is_some_and(|pipe| act::has_writer(world, pipe))
+    let pipe = syscalls::pipe_of(world, who, handle);
+    syscalls::has_bytes(world, who, handle)
+        || !pipe.is_some_and(|pipe| syscalls::has_writer(world, pipe))
 }
 
 /// One step of one supervisor.
@@ -189,21 +192,21 @@ impl SuperviseTurn<'_> {
     }
 
     fn is_odd_event(&self) -> bool {
-        act::stat(self.world, self.who, Path::new("event"))
+        syscalls::stat(self.world, self.who, Path::new("event"))
             .is_ok_and(|meta| meta.kind != Kind::Directory)
     }
 
     /// The service directory becomes the working directory, and stays it when it is renamed.
     fn enter(&mut self) -> Result<(), Errno> {
         let path = std::path::PathBuf::from(&self.own.name);
-        let node = act::open(self.world, self.who, &path, How::Directory)?;
-        act::process(self.world, self.who).cwd = node;
+        let node = syscalls::open(self.world, self.who, &path, How::Directory)?;
+        syscalls::process(self.world, self.who).cwd = node;
         Ok(())
     }
 
     fn make_dir(&mut self, path: &str) -> Result<bool, Errno> {
-        act::without_umask(self.world, self.who, |world| {
-            act::make_dir(world, self.who, path, 0o700)
+        syscalls::without_umask(self.world, self.who, |world| {
+            syscalls::make_dir(world, self.who, path, 0o700)
         })
     }
 
@@ -212,18 +215,18 @@ impl SuperviseTurn<'_> {
         if self.make_dir("event")? {
             return Ok(());
         }
-        act::set_mode(self.world, self.who, Path::new("event"), 0o3730)
+        syscalls::set_mode(self.world, self.who, Path::new("event"), 0o3730)
     }
 
     fn lock(&mut self) -> Result<(), Errno> {
-        act::without_umask(self.world, self.who, |world| {
-            act::lock(world, self.who, "supervise/lock", 0o644)
+        syscalls::without_umask(self.world, self.who, |world| {
+            syscalls::lock(world, self.who, "supervise/lock", 0o644)
         })
     }
 
     fn listen(&mut self) -> Result<(), Errno> {
-        self.own.control = act::without_umask(self.world, self.who, |world| {
-            act::listen(world, self.who, "supervise/control")
+        self.own.control = syscalls::without_umask(self.world, self.who, |world| {
+            syscalls::listen(world, self.who, "supervise/control")
         })?;
         Ok(())
     }
@@ -236,7 +239,7 @@ impl SuperviseTurn<'_> {
             stamp,
             ready_stamp: stamp,
             ready: true,
-            want_up: !act::exists(self.world, self.who, Path::new("down")),
+            want_up: !syscalls::exists(self.world, self.who, Path::new("down")),
             // "Not started yet", until the next write (V2).
             paused: self.version() == S6Version::V2_15,
             ..StatusRecord::default()

@@ -19,10 +19,10 @@ use hermes::error::Errno;
 use hermes::host::effect::{How, Signal, Status};
 
 use self::scan::ScannedService;
-use super::act;
+use super::syscalls;
+use crate::machine::footprint::{self, Resource};
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenKind, ProcessBody};
-use crate::machine::touched::{self, Resource};
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// s6-svscan.
@@ -127,13 +127,15 @@ fn own(world: &World, who: ProcessId) -> Option<&Svscan> {
 
 /// Is there something for it to do now?
 pub fn is_ready(world: &World, who: ProcessId) -> bool {
-    let Some(own) = own(world, who).filter(|_| act::can_move(world, who)) else { return false };
+    let Some(own) = own(world, who).filter(|_| syscalls::can_move(world, who)) else {
+        return false;
+    };
     let a_child_ended = stop::ended_child(world, who, own).is_some();
     match own.stage {
         SvscanStage::Lives => {
             a_child_ended
                 || world.process(who).is_some_and(|process| !process.pending.is_empty())
-                || act::has_bytes(world, who, own.control)
+                || syscalls::has_bytes(world, who, own.control)
                 || own.deadline().is_some_and(|at| at <= world.clock.boot)
         }
         SvscanStage::Stops => a_child_ended || own.is_empty(),
@@ -143,7 +145,7 @@ pub fn is_ready(world: &World, who: ProcessId) -> bool {
 
 /// When time alone gives it something to do.
 pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
-    let own = own(world, who).filter(|_| act::can_move(world, who))?;
+    let own = own(world, who).filter(|_| syscalls::can_move(world, who))?;
     if own.stage == SvscanStage::Lives { own.deadline() } else { None }
 }
 
@@ -153,11 +155,11 @@ pub fn step(world: &mut World, who: ProcessId) {
     let mut turn = SvscanTurn { world, who, own };
     match turn.own.stage {
         SvscanStage::Lives => {
-            touched::record_read(Resource::Inbox(who));
+            footprint::record_read(Resource::Inbox(who));
             turn.wake();
         }
         SvscanStage::Stops => {
-            touched::record_read(Resource::Inbox(who));
+            footprint::record_read(Resource::Inbox(who));
             turn.step_stop();
         }
         SvscanStage::Ends(_) | SvscanStage::Gone => {}
@@ -167,7 +169,7 @@ pub fn step(world: &mut World, who: ProcessId) {
     match own.stage {
         SvscanStage::Ends(code) => signals::end_process(world, who, Status::Exited(code)),
         SvscanStage::Gone => {}
-        _ => act::process(world, who).body = ProcessBody::Svscan(own),
+        _ => syscalls::process(world, who).body = ProcessBody::Svscan(own),
     }
 }
 
@@ -200,23 +202,23 @@ impl SvscanTurn<'_> {
 
     fn enter(&mut self) -> Result<(), Errno> {
         let scan_dir = self.own.scan_dir.clone();
-        let node = act::open(self.world, self.who, &scan_dir, How::Directory)?;
-        act::process(self.world, self.who).cwd = node;
-        act::without_umask(self.world, self.who, |world| {
-            act::make_dir(world, self.who, ".s6-svscan", 0o700)
+        let node = syscalls::open(self.world, self.who, &scan_dir, How::Directory)?;
+        syscalls::process(self.world, self.who).cwd = node;
+        syscalls::without_umask(self.world, self.who, |world| {
+            syscalls::make_dir(world, self.who, ".s6-svscan", 0o700)
         })
         .map(drop)
     }
 
     fn lock(&mut self) -> Result<(), Errno> {
-        act::without_umask(self.world, self.who, |world| {
-            act::lock(world, self.who, ".s6-svscan/lock", 0o600)
+        syscalls::without_umask(self.world, self.who, |world| {
+            syscalls::lock(world, self.who, ".s6-svscan/lock", 0o600)
         })
     }
 
     fn listen(&mut self) -> Result<(), Errno> {
-        self.own.control = act::without_umask(self.world, self.who, |world| {
-            act::listen(world, self.who, ".s6-svscan/control")
+        self.own.control = syscalls::without_umask(self.world, self.who, |world| {
+            syscalls::listen(world, self.who, ".s6-svscan/control")
         })?;
         Ok(())
     }
@@ -224,13 +226,13 @@ impl SvscanTurn<'_> {
     /// Says that it listens; the first scan is the next step.
     fn begin(&mut self) -> Result<(), Errno> {
         if let Some(descriptor) = self.own.notification.take() {
-            let own = act::process(self.world, self.who);
+            let own = syscalls::process(self.world, self.who);
             let pipe = own.inherited.get(&descriptor).map(|open| open.kind.clone());
             if let Some(OpenKind::Pipe(pipe)) = pipe {
                 // A reader that is gone hears nothing.
                 let _ = files::write_pipe(self.world, pipe, b"\n");
             }
-            act::close_inherited(self.world, self.who, descriptor);
+            syscalls::close_inherited(self.world, self.who, descriptor);
         }
         if self.world.s6_version == S6Version::V2_15 {
             self.initial_cleanup();
@@ -243,15 +245,15 @@ impl SvscanTurn<'_> {
     fn wake(&mut self) {
         if let Some(pid) = stop::ended_child(self.world, self.who, &self.own) {
             self.reap(pid);
-        } else if let Some(signal) = act::process(self.world, self.who).pending.pop_first() {
+        } else if let Some(signal) = syscalls::process(self.world, self.who).pending.pop_first() {
             let letter = match signal {
                 Signal::HUP => b'h',
                 Signal::QUIT => b'q',
                 _ => b't',
             };
             self.handle_letters(&[letter]);
-        } else if act::has_bytes(self.world, self.who, self.own.control) {
-            let letters = act::take_bytes(self.world, self.who, self.own.control);
+        } else if syscalls::has_bytes(self.world, self.who, self.own.control) {
+            let letters = syscalls::take_bytes(self.world, self.who, self.own.control);
             self.handle_letters(&letters);
         } else {
             self.deadline();
@@ -312,9 +314,10 @@ impl SvscanTurn<'_> {
     }
 
     fn initial_cleanup(&mut self) {
-        for name in act::names_here(self.world, self.who) {
+        for name in syscalls::names_here(self.world, self.who) {
             let path = Path::new(&name);
-            if !scan::is_hidden(&name) && act::stat(self.world, self.who, path) == Err(Errno::NOENT)
+            if !scan::is_hidden(&name)
+                && syscalls::stat(self.world, self.who, path) == Err(Errno::NOENT)
             {
                 self.unlink(path);
             }

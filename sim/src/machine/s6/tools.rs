@@ -10,7 +10,7 @@ use std::path::Path;
 
 use hermes::host::effect::{Finished, Status};
 
-use super::act;
+use super::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// Runs a tool for a process; `None` for one that this world does not have.
@@ -28,7 +28,7 @@ pub fn run(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> 
 /// Is the service of this directory up and ready, by its record?
 pub(super) fn is_ready_service(world: &mut World, who: ProcessId, dir: &Path) -> bool {
     let version = world.s6_version;
-    let bytes = act::read(world, who, &dir.join("supervise/status"));
+    let bytes = syscalls::read(world, who, &dir.join("supervise/status"));
     let record = bytes.ok().and_then(|bytes| svstat::SvstatRecord::read(version, &bytes));
     record.is_some_and(|record| record.is_up() && record.ready)
 }

@@ -10,13 +10,13 @@ use std::process::Command;
 use super::sequence::{self, PROGRAMS, SCAN_DIR, SequenceAct, SignalTarget, service_files};
 use super::view::{ActOutcome, ComparedNode, ComparedWorld, role};
 use crate::real::MachinePaths;
-use crate::real::inside;
-use crate::real::life::{NamespaceSet, OverlayLayers};
+use crate::real::exec;
+use crate::real::namespace_set::{NamespaceSet, OverlayLayers};
 use crate::real::namespaces::NamespaceContainer;
 use crate::real::processes::HostProcess;
 use crate::real::setup;
 use crate::real::wait;
-use crate::scenario::words::User;
+use crate::scenario::values::User;
 use crate::scenario::world::S6Spec;
 use crate::scenario::world::{FileContent, FileSpec as Told};
 
@@ -145,7 +145,7 @@ impl RealS6 {
 
     fn tool(&self, user: User, words: &[String]) -> Result<ActOutcome, String> {
         let argv: Vec<&str> = words.iter().map(String::as_str).collect();
-        let ended = inside::beside(&self.life, user, &self.env, &argv)?;
+        let ended = exec::beside(&self.life, user, &self.env, &argv)?;
         let code = ended.code.ok_or_else(|| format!("{words:?} does not end"))?;
         Ok(ActOutcome::Tool { code, out: ended.out, err: ended.err })
     }

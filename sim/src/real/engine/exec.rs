@@ -11,8 +11,8 @@ use bollard::exec::{CreateExecOptions, StartExecResults};
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use crate::real::inside::{ExecOutput, uid};
-use crate::scenario::words::User;
+use crate::real::exec::{ExecOutput, uid};
+use crate::scenario::values::User;
 
 use super::{Engine, engine_error};
 

@@ -15,7 +15,7 @@ use crate::machine::hosts::{HostKind, is_enabled, units_dir};
 use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
 use crate::machine::kernel::signals;
 use crate::machine::process::{Process, ProcessBody};
-use crate::machine::s6::act;
+use crate::machine::s6::syscalls;
 use crate::machine::user_program::{Behaviour, UserProgram};
 use crate::machine::world::{ProcessId, World};
 
@@ -33,7 +33,7 @@ pub fn step(world: &mut World, who: ProcessId) {
     let ManagerTurn { own, .. } = turn;
     match ends {
         true => signals::end_process(world, who, Status::Exited(0)),
-        false => act::process(world, who).body = ProcessBody::Manager(Box::new(own)),
+        false => syscalls::process(world, who).body = ProcessBody::Manager(Box::new(own)),
     }
 }
 
@@ -60,7 +60,7 @@ impl ManagerTurn<'_> {
         let due = self.own.units.iter().find(|(_, unit)| due(unit)).map(|(name, _)| name.clone());
         if let Some((name, status)) = ended {
             self.ended(&name, status);
-        } else if act::process(self.world, self.who).pending.pop_first().is_some() {
+        } else if syscalls::process(self.world, self.who).pending.pop_first().is_some() {
             self.own.stage = ManagerStage::Ends;
             self.own.units.values_mut().for_each(|unit| unit.order = Some(UnitOrder::Stop));
         } else if let Some(name) = told {
@@ -283,7 +283,7 @@ impl ManagerTurn<'_> {
 
     fn spawn(&mut self, name: &str, command: &[OsString]) -> Option<i32> {
         let (path, args) = command.split_first()?;
-        let own = act::process(self.world, self.who);
+        let own = syscalls::process(self.world, self.who);
         let mut env = BTreeMap::clone(&own.env);
         let birth = NewProcess {
             parent: 1,
@@ -298,7 +298,7 @@ impl ManagerTurn<'_> {
         }
         let nobody = UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
         let child = make_process(self.world, self.who.container, birth, ProcessBody::User(nobody));
-        act::process(self.world, child).service = Some(name.into());
+        syscalls::process(self.world, child).service = Some(name.into());
         let program = Program { path: path.into(), args: args.to_vec(), env, ..Program::default() };
         if become_program(self.world, child, &program).is_err() {
             self.world.container_mut(self.who.container).processes.remove(&child.pid);
@@ -348,7 +348,7 @@ fn boot_definitions(
 
 /// What a directory holds; nothing if there is none.
 fn names(world: &mut World, who: ProcessId, dir: &Path) -> Vec<String> {
-    let Ok(node) = act::open(world, who, dir, How::Directory) else { return Vec::new() };
+    let Ok(node) = syscalls::open(world, who, dir, How::Directory) else { return Vec::new() };
     let entries = world.disk.list(node).unwrap_or_default();
     entries.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect()
 }

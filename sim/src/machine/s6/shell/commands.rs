@@ -8,7 +8,7 @@ use hermes::host::effect::How;
 use super::words::{Token, is_assignment};
 use super::{Next, Script, exec};
 use crate::machine::disk::Credentials;
-use crate::machine::s6::act;
+use crate::machine::s6::syscalls;
 use crate::machine::world::{ProcessId, World};
 
 /// One command of a line.
@@ -40,7 +40,7 @@ impl Script {
 
     /// Commands between `&&` and `||`, from left to right.
     fn list(&mut self, world: &mut World, who: ProcessId, line: &str) -> Result<u8, Box<Next>> {
-        let uid = act::process(world, who).credentials.uid;
+        let uid = syscalls::process(world, who).credentials.uid;
         let mut code = 0;
         let mut before = "&&";
         for (command, after) in self.split(self.words(uid, line)) {
@@ -108,9 +108,9 @@ impl Script {
             }
             ["read", "-r", name] => return Ok(self.read_line(world, who, &command, name)),
             ["cd", dir] => {
-                let found = act::open(world, who, Path::new(dir), How::Directory);
+                let found = syscalls::open(world, who, Path::new(dir), How::Directory);
                 let Ok(node) = found else { return Ok(2) };
-                act::process(world, who).cwd = node;
+                syscalls::process(world, who).cwd = node;
             }
             [name, args @ ..] => {
                 let Some(body) = self.function(name) else {
@@ -138,7 +138,7 @@ impl Script {
 
     fn read_line(&mut self, world: &mut World, who: ProcessId, command: &Simple, name: &str) -> u8 {
         let path = command.from.as_deref().unwrap_or_else(|| self.odd());
-        let Ok(bytes) = act::read(world, who, path) else { return 2 };
+        let Ok(bytes) = syscalls::read(world, who, path) else { return 2 };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         self.variables
             .insert(name.to_owned(), text.lines().next().unwrap_or_default().trim().to_owned());
@@ -172,11 +172,11 @@ impl Script {
             ["mkdir", "-p", "--", dir] => u8::from(make_dirs(world, who, Path::new(dir)).is_err()),
             ["chgrp", gid, paths @ ..] => {
                 let gid = gid.parse().unwrap_or_else(|_| self.odd());
-                each(paths, |path| act::set_group(world, who, path, gid))
+                each(paths, |path| syscalls::set_group(world, who, path, gid))
             }
             ["chmod", mode, paths @ ..] => {
                 let mode = u32::from_str_radix(mode, 8).unwrap_or_else(|_| self.odd());
-                each(paths, |path| act::set_mode(world, who, path, mode))
+                each(paths, |path| syscalls::set_mode(world, who, path, mode))
             }
             _ => self.odd(),
         })
@@ -186,8 +186,8 @@ impl Script {
         match words {
             [left, "=", right] => left == right,
             [left, "!=", right] => left != right,
-            ["-e", path] => act::exists(world, who, Path::new(path)),
-            ["-r", path] => act::open(world, who, Path::new(path), How::Read).is_ok(),
+            ["-e", path] => syscalls::exists(world, who, Path::new(path)),
+            ["-r", path] => syscalls::open(world, who, Path::new(path), How::Read).is_ok(),
             ["-w", path] => may_write(world, who, Path::new(path)),
             _ => self.odd(),
         }
@@ -201,11 +201,11 @@ fn with<T>(
     credentials: Option<Credentials>,
     act: impl FnOnce(&mut World) -> T,
 ) -> T {
-    let own = act::process(world, who);
+    let own = syscalls::process(world, who);
     let before = own.credentials.clone();
     own.credentials = credentials.unwrap_or_else(|| before.clone());
     let result = act(world);
-    act::process(world, who).credentials = before;
+    syscalls::process(world, who).credentials = before;
     result
 }
 
@@ -218,14 +218,16 @@ fn each(paths: &[&str], mut act: impl FnMut(&Path) -> Result<(), Errno>) -> u8 {
 /// What goes to a file; what goes to a stream is kept by nobody.
 fn redirect(world: &mut World, who: ProcessId, command: &Simple, text: &str) -> u8 {
     match &command.to {
-        Some(path) => u8::from(act::write(world, who, path, 0o666, text.as_bytes()).is_err()) * 2,
+        Some(path) => {
+            u8::from(syscalls::write(world, who, path, 0o666, text.as_bytes()).is_err()) * 2
+        }
         None => 0,
     }
 }
 
 fn may_write(world: &mut World, who: ProcessId, path: &Path) -> bool {
-    let own = act::process(world, who).credentials.clone();
-    let Ok(meta) = act::stat(world, who, path) else { return false };
+    let own = syscalls::process(world, who).credentials.clone();
+    let Ok(meta) = syscalls::stat(world, who, path) else { return false };
     let shift = if own.uid == meta.uid {
         6
     } else if own.gid == meta.gid || own.groups.contains(&meta.gid) {
@@ -238,9 +240,9 @@ fn may_write(world: &mut World, who: ProcessId, path: &Path) -> bool {
 
 fn make_dirs(world: &mut World, who: ProcessId, path: &Path) -> Result<(), Errno> {
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
-        if !act::exists(world, who, above) {
+        if !syscalls::exists(world, who, above) {
             make_dirs(world, who, above)?;
         }
     }
-    act::make_dir(world, who, &path.to_string_lossy(), 0o777).map(drop)
+    syscalls::make_dir(world, who, &path.to_string_lossy(), 0o777).map(drop)
 }

@@ -12,7 +12,7 @@ use hermes::record::users;
 use super::{Next, Script, UNPREPARED};
 use crate::machine::disk::Credentials;
 use crate::machine::kernel::programs;
-use crate::machine::s6::{act, tools};
+use crate::machine::s6::{syscalls, tools};
 use crate::machine::world::{ProcessId, World};
 
 impl Script {
@@ -69,9 +69,9 @@ impl Script {
         credentials: Option<Credentials>,
     ) -> Next {
         let [name, args @ ..] = words else { self.odd() };
-        let before = act::process(world, who).credentials.clone();
+        let before = syscalls::process(world, who).credentials.clone();
         if let Some(credentials) = &credentials {
-            act::process(world, who).credentials.clone_from(credentials);
+            syscalls::process(world, who).credentials.clone_from(credentials);
         }
         let found = self.find(world, who, name);
         let next = match found {
@@ -89,7 +89,7 @@ impl Script {
             Err(Errno::NOENT) => Next::Exit(127),
             Err(_) => Next::Exit(126),
         };
-        act::process(world, who).credentials = before;
+        syscalls::process(world, who).credentials = before;
         next
     }
 
@@ -124,7 +124,7 @@ fn run_tool(world: &mut World, who: ProcessId, contents: &[u8], args: &[OsString
 
 /// A user by name: its own group and no other.
 pub(super) fn user(world: &mut World, who: ProcessId, name: &str) -> Option<Credentials> {
-    let passwd = act::read(world, who, Path::new("/etc/passwd")).ok()?;
+    let passwd = syscalls::read(world, who, Path::new("/etc/passwd")).ok()?;
     let ids = users::find(&passwd, name)?;
     changed(world, who, ids.uid, ids.gid, ids.gid)
 }
@@ -137,7 +137,7 @@ fn changed(
     gid: u32,
     group: u32,
 ) -> Option<Credentials> {
-    let own = &act::process(world, who).credentials;
+    let own = &syscalls::process(world, who).credentials;
     let umask = own.umask;
     (own.uid == 0).then(|| Credentials { uid, gid, groups: vec![group], umask })
 }
@@ -149,9 +149,9 @@ pub(super) fn load_environment(
     dir: &Path,
     env: &mut BTreeMap<OsString, OsString>,
 ) -> Result<(), Errno> {
-    let node = act::open(world, who, dir, How::Directory)?;
+    let node = syscalls::open(world, who, dir, How::Directory)?;
     for entry in world.disk.list(node)? {
-        let mut value = act::read(world, who, &dir.join(&entry.name))?;
+        let mut value = syscalls::read(world, who, &dir.join(&entry.name))?;
         if value.last() == Some(&b'\n') {
             value.pop();
         }

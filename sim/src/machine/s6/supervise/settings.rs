@@ -6,7 +6,7 @@ use std::time::Duration;
 use hermes::host::effect::Signal;
 
 use super::SuperviseTurn;
-use crate::machine::s6::act;
+use crate::machine::s6::syscalls;
 
 const DEATHS_MAX_DEFAULT: u32 = 100;
 const DEATHS_MAX: u32 = 4096;
@@ -33,7 +33,7 @@ const NAMES: [(&str, i32); 15] = [
 
 impl SuperviseTurn<'_> {
     fn line(&mut self, name: &str) -> Option<String> {
-        let bytes = act::read(self.world, self.who, Path::new(name)).ok()?;
+        let bytes = syscalls::read(self.world, self.who, Path::new(name)).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         Some(text.lines().next().unwrap_or_default().trim().to_owned())
     }

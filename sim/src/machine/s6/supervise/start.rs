@@ -9,10 +9,10 @@ use hermes::error::Errno;
 use hermes::host::effect::{Program, Status};
 
 use super::{SuperviseStage, SuperviseState, SuperviseTurn};
+use crate::machine::footprint::{self, Resource};
 use crate::machine::kernel::{files, programs, signals};
 use crate::machine::process::{OpenFile, ProcessBody};
-use crate::machine::s6::act;
-use crate::machine::touched::{self, Resource};
+use crate::machine::s6::syscalls;
 use crate::machine::world::{ProcessId, S6Version};
 
 /// The exit of a child that could not become its program.
@@ -24,8 +24,8 @@ impl SuperviseTurn<'_> {
         let mut inherited = self.streams();
         self.own.notification = None;
         if let Some(descriptor) = self.notification_descriptor() {
-            let (read, write) = act::pipe(self.world, self.who);
-            let own = act::process(self.world, self.who);
+            let (read, write) = syscalls::pipe(self.world, self.who);
+            let own = syscalls::process(self.world, self.who);
             let end = own.open_files.remove(&write).expect("a pipe has two ends");
             inherited.insert(descriptor, end);
             self.own.notification = Some(read);
@@ -98,7 +98,7 @@ impl SuperviseTurn<'_> {
         args: Vec<OsString>,
         inherited: BTreeMap<i32, OpenFile>,
     ) -> Result<ProcessId, (ProcessId, Errno)> {
-        let own = act::process(self.world, self.who);
+        let own = syscalls::process(self.world, self.who);
         let birth = programs::NewProcess {
             parent: self.who.pid,
             serial: own.next_unique_number(),
@@ -109,7 +109,7 @@ impl SuperviseTurn<'_> {
         let (cwd, env) = (own.cwd, BTreeMap::clone(&own.env));
         let body = ProcessBody::Supervise(self.own.clone());
         let child = programs::make_process(self.world, self.who.container, birth, body);
-        act::process(self.world, child).cwd = cwd;
+        syscalls::process(self.world, child).cwd = cwd;
         let path = match self.version() {
             S6Version::V2_11 => PathBuf::from(file),
             _ => PathBuf::from(format!("./{file}")),
@@ -123,7 +123,7 @@ impl SuperviseTurn<'_> {
 
     /// A child that never was anything.
     fn disown(&mut self, child: ProcessId) {
-        let held = std::mem::take(&mut act::process(self.world, child).inherited);
+        let held = std::mem::take(&mut syscalls::process(self.world, child).inherited);
         self.reap(child.pid);
         let closed: Vec<OpenFile> = held.into_values().collect();
         files::release_open_files(self.world, &closed);
@@ -131,14 +131,14 @@ impl SuperviseTurn<'_> {
 
     pub(super) fn reap(&mut self, pid: i32) {
         let child = ProcessId { pid, ..self.who };
-        touched::record_write(Resource::Process(child));
-        touched::record_write(Resource::Processes(self.who.container));
+        footprint::record_write(Resource::Process(child));
+        footprint::record_write(Resource::Processes(self.who.container));
         self.world.container_mut(self.who.container).processes.remove(&pid);
     }
 
     pub(super) fn close_notification(&mut self) {
         if let Some(handle) = self.own.notification.take() {
-            act::close_handle(self.world, self.who, handle);
+            syscalls::close_handle(self.world, self.who, handle);
         }
     }
 }

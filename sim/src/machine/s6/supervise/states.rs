@@ -9,7 +9,7 @@ use super::{
     SuperviseStage, SuperviseState, SuperviseTurn, child_end, is_over_or_has_bytes, status,
 };
 use crate::machine::kernel::signals;
-use crate::machine::s6::act;
+use crate::machine::s6::syscalls;
 use crate::machine::world::{ProcessId, S6Version};
 
 /// How long a SIGKILL may take before it is sent again.
@@ -35,9 +35,9 @@ impl SuperviseTurn<'_> {
             self.read_readiness(handle);
         } else if let Some(end) = child_end(self.world, self.who, &self.own) {
             self.child_ended(state, end);
-        } else if let Some(signal) = act::process(self.world, self.who).pending.pop_first() {
+        } else if let Some(signal) = syscalls::process(self.world, self.who).pending.pop_first() {
             self.signal(state, signal);
-        } else if act::has_bytes(self.world, self.who, self.own.control) {
+        } else if syscalls::has_bytes(self.world, self.who, self.own.control) {
             self.letters();
         } else if self.own.deadline.is_some_and(|at| at <= self.now()) {
             self.deadline(state);
@@ -45,7 +45,7 @@ impl SuperviseTurn<'_> {
     }
 
     fn letters(&mut self) {
-        for letter in act::take_bytes(self.world, self.who, self.own.control) {
+        for letter in syscalls::take_bytes(self.world, self.who, self.own.control) {
             if let SuperviseStage::Lives(state) = self.own.stage {
                 self.letter(state, letter);
             }
@@ -53,7 +53,7 @@ impl SuperviseTurn<'_> {
     }
 
     fn read_readiness(&mut self, handle: u32) {
-        let said = act::take_bytes(self.world, self.who, handle);
+        let said = syscalls::take_bytes(self.world, self.who, handle);
         let is_over = said.is_empty();
         if said.contains(&b'\n') {
             self.own.record.ready_stamp = self.stamp();
@@ -173,8 +173,8 @@ impl SuperviseTurn<'_> {
 
     /// No more starts, and no more output or input that others wait for the end of.
     fn leave_when_done(&mut self, state: SuperviseState) {
-        act::close_inherited(self.world, self.who, 0);
-        act::close_inherited(self.world, self.who, 1);
+        syscalls::close_inherited(self.world, self.who, 0);
+        syscalls::close_inherited(self.world, self.who, 1);
         self.own.stage = SuperviseStage::Lives(match state {
             SuperviseState::Up | SuperviseState::LastUp => SuperviseState::LastUp,
             _ => SuperviseState::LastFinish,
@@ -210,7 +210,7 @@ impl SuperviseTurn<'_> {
             b'U' => {
                 let place = Place::from(Path::new("down"));
                 // One that is not there is as good.
-                let _ = act::perform(self.world, self.who, &Effect::Unlink { place });
+                let _ = syscalls::perform(self.world, self.who, &Effect::Unlink { place });
                 self.letter(state, b'u');
             }
             b'D' => {
@@ -239,7 +239,7 @@ impl SuperviseTurn<'_> {
 
     fn make_down(&mut self) {
         // What cannot be written is a warning to nobody.
-        let _ = act::write(self.world, self.who, Path::new("down"), 0o666, b"");
+        let _ = syscalls::write(self.world, self.who, Path::new("down"), 0o666, b"");
     }
 
     fn letter_to_service(&mut self, letter: u8) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use hermes::host::effect::Status;
 
 use super::SuperviseTurn;
-use crate::machine::s6::act;
+use crate::machine::s6::syscalls;
 use crate::machine::world::S6Version;
 
 /// TAI64 labels count from 2^62 at 1970-01-01 TAI, which is ahead of UTC by the leap seconds and ten.
@@ -84,15 +84,16 @@ impl SuperviseTurn<'_> {
     pub(super) fn write_record(&mut self) {
         let bytes = self.own.record.bytes(self.version(), self.own.group);
         let new = "supervise/status.new";
-        let written = act::write(self.world, self.who, Path::new(new), 0o666, &bytes);
+        let written = syscalls::write(self.world, self.who, Path::new(new), 0o666, &bytes);
         // The service runs all the same where its status cannot be written (s6.md 2.7).
-        let _ = written.and_then(|()| act::rename(self.world, self.who, new, "supervise/status"));
+        let _ =
+            written.and_then(|()| syscalls::rename(self.world, self.who, new, "supervise/status"));
     }
 
     /// `death_tally` is empty at each start.
     pub(super) fn forget_deaths(&mut self) {
         // A warning to nobody, as above.
-        let _ = act::write(self.world, self.who, Path::new(TALLY), 0o666, b"");
+        let _ = syscalls::write(self.world, self.who, Path::new(TALLY), 0o666, b"");
     }
 
     /// One more entry: stamp, exit code or 128 and the signal, signal.
@@ -104,12 +105,12 @@ impl SuperviseTurn<'_> {
                 [128 | signal, signal]
             }
         };
-        let mut tally = act::read(self.world, self.who, Path::new(TALLY)).unwrap_or_default();
+        let mut tally = syscalls::read(self.world, self.who, Path::new(TALLY)).unwrap_or_default();
         tally.extend(self.own.record.stamp.bytes());
         tally.extend(entry);
         let surplus = tally.len().saturating_sub(entries_max * ENTRY_BYTES);
         // A warning to nobody, as above.
-        let _ = act::write(self.world, self.who, Path::new(TALLY), 0o666, &tally[surplus..]);
+        let _ = syscalls::write(self.world, self.who, Path::new(TALLY), 0o666, &tally[surplus..]);
     }
 }
 

@@ -11,8 +11,8 @@ use hermes::host::effect::{Effect, Kind, Meta, Place};
 use super::{ServiceLimit, Svscan, SvscanTurn};
 use crate::machine::kernel::programs;
 use crate::machine::process::{OpenFile, ProcessBody};
-use crate::machine::s6::act;
 use crate::machine::s6::supervise::Supervise;
+use crate::machine::s6::syscalls;
 use crate::machine::world::S6Version;
 
 /// The least time between two starts of one supervisor.
@@ -110,11 +110,11 @@ impl SvscanTurn<'_> {
         self.own.scan_at = None;
         self.own.scan_pending = true;
         let mut seen = Vec::new();
-        for name in act::names_here(self.world, self.who) {
+        for name in syscalls::names_here(self.world, self.who) {
             if is_hidden(&name) {
                 continue;
             }
-            let again = match act::stat(self.world, self.who, Path::new(&name)) {
+            let again = match syscalls::stat(self.world, self.who, Path::new(&name)) {
                 Ok(meta) if meta.kind != Kind::Directory => continue,
                 Ok(meta) => match self.check(&name, &meta, &mut seen) {
                     true => continue,
@@ -144,7 +144,7 @@ impl SvscanTurn<'_> {
             return true;
         }
         let log = Path::new(name).join("log");
-        let log = act::stat(self.world, self.who, &log);
+        let log = syscalls::stat(self.world, self.who, &log);
         let logged = log.is_ok_and(|meta| meta.kind == Kind::Directory);
         let known = self.own.services.iter().position(|it| it.identity == meta.identity);
         let is_old = self.world.s6_version == S6Version::V2_11;
@@ -191,8 +191,8 @@ impl SvscanTurn<'_> {
 
     pub(super) fn close(&mut self, pipe: Option<(u32, u32)>) {
         if let Some((read, write)) = pipe {
-            act::close_handle(self.world, self.who, read);
-            act::close_handle(self.world, self.who, write);
+            syscalls::close_handle(self.world, self.who, read);
+            syscalls::close_handle(self.world, self.who, write);
         }
     }
 
@@ -208,7 +208,7 @@ impl SvscanTurn<'_> {
     fn start_parts(&mut self, index: usize) {
         let service = &self.own.services[index];
         if service.logger.is_some() && service.pipe.is_none() {
-            self.own.services[index].pipe = Some(act::pipe(self.world, self.who));
+            self.own.services[index].pipe = Some(syscalls::pipe(self.world, self.who));
         }
         for part in [ServicePart::Logger, ServicePart::Main] {
             let now = self.now();
@@ -239,7 +239,7 @@ impl SvscanTurn<'_> {
 
     /// `s6-supervise NAME`, with one end of the pipe in place of a stream.
     fn spawn(&mut self, name: OsString, descriptor: i32, handle: Option<u32>) -> i32 {
-        let own = act::process(self.world, self.who);
+        let own = syscalls::process(self.world, self.who);
         let mut inherited = own.inherited.clone();
         inherited.retain(|descriptor, _| (0..=2).contains(descriptor));
         if let Some(open) = handle.and_then(|handle| own.open_files.get(&handle)) {
@@ -255,7 +255,7 @@ impl SvscanTurn<'_> {
         };
         let body = ProcessBody::Supervise(Supervise::new(name.clone()));
         let child = programs::make_process(self.world, self.who.container, birth, body);
-        let supervisor = act::process(self.world, child);
+        let supervisor = syscalls::process(self.world, child);
         (supervisor.cwd, supervisor.env, supervisor.group) = (cwd, env, group);
         "s6-supervise".clone_into(&mut supervisor.comm);
         supervisor.argv = Arc::new(vec!["s6-supervise".into(), name]);
@@ -264,6 +264,7 @@ impl SvscanTurn<'_> {
 
     pub(super) fn unlink(&mut self, path: &Path) {
         // What cannot be taken away stays.
-        let _ = act::perform(self.world, self.who, &Effect::Unlink { place: Place::from(path) });
+        let _ =
+            syscalls::perform(self.world, self.who, &Effect::Unlink { place: Place::from(path) });
     }
 }

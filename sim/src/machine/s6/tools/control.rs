@@ -7,7 +7,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{Finished, How};
 
 use super::finished;
-use crate::machine::s6::act;
+use crate::machine::s6::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// More letters than this are refused: `s6-svc` and `s6-svscanctl`.
@@ -115,16 +115,16 @@ fn svc_failure(refused: ControlError, dir: &str, version: S6Version) -> (u8, Str
             (102, format!("s6-svc: warning: {unable}: {not_listening}"))
         }
         (ControlError::Unable(errno), false) => {
-            (111, format!("s6-svc: fatal: {unable}: {}", act::strerror(errno)))
+            (111, format!("s6-svc: fatal: {unable}: {}", syscalls::strerror(errno)))
         }
         (ControlError::Unable(errno), true) => {
-            (111, format!("s6-svc: warning: {unable}: {}", act::strerror(errno)))
+            (111, format!("s6-svc: warning: {unable}: {}", syscalls::strerror(errno)))
         }
         (ControlError::Wrong(errno), false) => {
-            (100, format!("s6-svc: fatal: {wrong}: {}", act::strerror(errno)))
+            (100, format!("s6-svc: fatal: {wrong}: {}", syscalls::strerror(errno)))
         }
         (ControlError::Wrong(errno), true) => {
-            (1, format!("s6-svc: warning: {wrong}: {}", act::strerror(errno)))
+            (1, format!("s6-svc: warning: {wrong}: {}", syscalls::strerror(errno)))
         }
     }
 }
@@ -152,10 +152,10 @@ pub(super) fn svscanctl(world: &mut World, who: ProcessId, args: &[OsString]) ->
             (100, format!("{stray}unable to control {dir}: supervisor not listening"))
         }
         Err(ControlError::Unable(errno)) => {
-            (111, format!("unable to control {dir}: {}", act::strerror(errno)))
+            (111, format!("unable to control {dir}: {}", syscalls::strerror(errno)))
         }
         Err(ControlError::Wrong(errno)) => {
-            let errno = act::strerror(errno);
+            let errno = syscalls::strerror(errno);
             let what = format!("something is wrong with the {dir}/.s6-svscan directory");
             (100, format!("{what}. errno reported: {errno}"))
         }
@@ -172,12 +172,12 @@ fn send_control(
     letters: &[u8],
 ) -> Result<(), ControlError> {
     let sub = dir.join(sub);
-    match act::write_existing(world, who, &sub.join("control"), letters) {
+    match syscalls::write_existing(world, who, &sub.join("control"), letters) {
         Ok(()) => Ok(()),
         Err(Errno::NXIO) => Err(ControlError::NotListening),
         Err(errno @ (Errno::NOENT | Errno::NOTDIR | Errno::ISDIR)) => {
-            act::open(world, who, dir, How::Directory).map_err(ControlError::Unable)?;
-            match act::stat(world, who, &sub) {
+            syscalls::open(world, who, dir, How::Directory).map_err(ControlError::Unable)?;
+            match syscalls::stat(world, who, &sub) {
                 Err(Errno::NOENT) => Err(ControlError::NotListening),
                 _ => Err(ControlError::Wrong(errno)),
             }

@@ -7,7 +7,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{Finished, How};
 
 use super::finished;
-use crate::machine::s6::act;
+use crate::machine::s6::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
 
 const TAI_EPOCH: u64 = (1 << 62) + 37;
@@ -180,7 +180,7 @@ fn label(stamp: [u8; 12]) -> String {
 
 /// Does a supervisor hold the directory's lock?
 fn is_supervised(world: &mut World, who: ProcessId, dir: &Path) -> Result<bool, Errno> {
-    match act::open(world, who, &dir.join("supervise/lock"), How::Read) {
+    match syscalls::open(world, who, &dir.join("supervise/lock"), How::Read) {
         // A tool is a process of its own: a lock of its caller's counts.
         Ok(node) => Ok(world.processes().any(|(_, process)| process.record_locks.contains(&node))),
         Err(Errno::NOENT) => Ok(false),
@@ -194,7 +194,7 @@ pub(super) fn svok(world: &mut World, who: ProcessId, args: &[OsString]) -> Fini
     match is_supervised(world, who, Path::new(dir)) {
         Ok(supervised) => finished(u8::from(!supervised), "", ""),
         Err(errno) => {
-            let (dir, errno) = (dir.to_string_lossy(), act::strerror(errno));
+            let (dir, errno) = (dir.to_string_lossy(), syscalls::strerror(errno));
             finished(111, "", &format!("s6-svok: fatal: unable to check {dir}: {errno}"))
         }
     }
@@ -283,12 +283,13 @@ fn read_service(
             return Err((1, text));
         }
         Err(errno) => {
-            return Err((111, format!("unable to check {name}: {}", act::strerror(errno))));
+            return Err((111, format!("unable to check {name}: {}", syscalls::strerror(errno))));
         }
     }
-    let read = |errno| (111, format!("unable to read status for {name}: {}", act::strerror(errno)));
-    let bytes = act::read(world, who, &dir.join("supervise/status")).map_err(read)?;
+    let read =
+        |errno| (111, format!("unable to read status for {name}: {}", syscalls::strerror(errno)));
+    let bytes = syscalls::read(world, who, &dir.join("supervise/status")).map_err(read)?;
     let record = SvstatRecord::read(version, &bytes).ok_or_else(|| read(Errno::PIPE))?;
-    let normally_up = !act::exists(world, who, &dir.join("down"));
+    let normally_up = !syscalls::exists(world, who, &dir.join("down"));
     Ok(SvstatReport { version, record, normally_up, wall_seconds: world.clock.wall.as_secs() })
 }
