@@ -54,9 +54,9 @@ async fn register<H: Host, S: Registrar>(
     profile: &Profile,
     at_start: Want,
 ) -> Result<(), OpsError> {
-    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let spec = home::spec_or_defaults(context, profile).await;
     let published = context.supervisor.publish(&spec, at_start).await?;
-    let live = lifecycle::show(context.supervisor, profile).await;
+    let live = lifecycle::make_live(context.supervisor, profile).await;
     if planted!(RescanFailureSwallowed) {
         return Ok(());
     }

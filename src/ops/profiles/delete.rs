@@ -7,7 +7,8 @@ use crate::error::{Errno, HostError};
 use crate::host::Host;
 use crate::name::Profile;
 use crate::ops::lifecycle::{Verb, store_intent};
-use crate::ops::{Context, OpsError, Patience, home, planned_stop};
+use crate::ops::planned_stop::{self, End};
+use crate::ops::{Context, OpsError, Patience, home};
 use crate::record::marker::Plan;
 use crate::record::{file, lock};
 use crate::supervisor::{Presence, Registrar};
@@ -50,23 +51,14 @@ async fn delete_locked<H: Host, S: Registrar>(
     if !exists && !has_slot {
         return Err(OpsError::NoSuchProfile(profile.clone()));
     }
-    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let spec = home::spec_or_defaults(context, profile).await;
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
     let mut gone = None;
     if exists {
         store_intent(context, profile, Verb::Stop).await?;
         if !planted!(DeletedUnderLiveGateway) {
-            let kill_after = spec.kill_after;
-            planned_stop::end(
-                context,
-                profile,
-                Plan::Stop,
-                &service,
-                timeout,
-                kill_after,
-                &mut notes,
-            )
-            .await?;
+            let end = End { plan: Plan::Stop, timeout, kill_after: spec.kill_after };
+            planned_stop::end(context, profile, end, &service, &mut notes).await?;
         }
         gone = Some(hide_dir(context, profile).await?);
     } else if !planted!(DeleteAgainNotSynced) {
