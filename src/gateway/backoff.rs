@@ -178,7 +178,8 @@ pub(super) async fn turn<H: Host>(
 ) -> Result<Step, HostError> {
     let look_at = time::boot(context.host).await? + LOOK;
     let interests = Interests { until: Some(until.min(look_at)), ..Interests::default() };
-    if let Event::Signal(signal) = proc::wait(context.host, interests).await? {
+    let event = proc::wait(context.host, interests).await?;
+    if let Event::Signal(signal) = event {
         let stop = stop::classify(context, core, signal).await;
         return Ok(exit::finish(context, core, Ending::Asked(stop)).await);
     }

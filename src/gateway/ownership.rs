@@ -185,7 +185,8 @@ async fn take_over<H: Host>(
         over.killed = true;
         over.until = now + DEATH;
     }
-    if let Event::Signal(signal) = wait(context, over.until.min(now + LOOK_SOON)).await? {
+    let event = wait(context, over.until.min(now + LOOK_SOON)).await?;
+    if let Event::Signal(signal) = event {
         if over.asked.is_none() {
             over.asked = Some(stop::classify(context, core, signal).await);
         }

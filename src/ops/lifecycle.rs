@@ -165,7 +165,8 @@ async fn enable<H: Host, S: Registrar>(
         return Ok(());
     }
     let spec = home::spec_or_defaults(context, profile).await;
-    if context.supervisor.publish(&spec, Want::Up).await? == Published::New {
+    let published = context.supervisor.publish(&spec, Want::Up).await?;
+    if published == Published::New {
         notes.extend(context.supervisor.caveats().await);
     }
     Ok(())
