@@ -1,12 +1,65 @@
-//! Has a goal been reached? Pure: for backends whose supervisor is looked at from time to time.
+//! Waiting for a goal, the same for every backend: the service is looked at from time to time. What a supervisor can tell,
+//! and another cannot, stands in the [`Service`].
+
+use std::time::Duration;
 
 use super::{Fact, Goal, Presence, Service, SupervisorError, Want};
+use crate::host::Host;
 use crate::host::effect::Pid;
 use crate::name::Profile;
+use crate::record::file;
+
+/// Looks until the goal is reached, out of reach, or the time is over.
+pub async fn until<H: Host>(
+    host: &H,
+    profile: &Profile,
+    goal: Goal,
+    timeout: Duration,
+    mut look: impl AsyncFnMut() -> Result<Service, SupervisorError>,
+) -> Result<Service, SupervisorError> {
+    let mut watch = Watch::new(goal);
+    let mut last = Service::unregistered();
+    let reached = file::poll_carrying(host, timeout, &mut watch, async |watch| {
+        last = look().await?;
+        let reached = watch.look(profile, &last)?;
+        Ok::<_, SupervisorError>(reached.then(|| last.clone()))
+    });
+    let reached = reached.await?;
+    reached.ok_or_else(|| SupervisorError::TimedOut {
+        profile: profile.clone(),
+        what: watch.missed(),
+        waited: timeout,
+        last: Box::new(last),
+    })
+}
+
+/// The same for a supervisor that tells no times ([`Service::since`]) and whose failure for good is never older than the
+/// start that is waited for: that is the answer.
+pub async fn until_or_failed<H: Host>(
+    host: &H,
+    profile: &Profile,
+    goal: Goal,
+    timeout: Duration,
+    mut look: impl AsyncFnMut() -> Result<Service, SupervisorError>,
+) -> Result<Service, SupervisorError> {
+    let look = async || {
+        let service = look().await?;
+        match (goal, service.fact) {
+            (Goal::Ready { .. }, Fact::Down { last: Some(last) })
+                if service.has_failed_permanently() =>
+            {
+                let profile = profile.clone();
+                Err(SupervisorError::Ended { profile, last, permanent: true })
+            }
+            _ => Ok(service),
+        }
+    };
+    until(host, profile, goal, timeout, look).await
+}
 
 /// One wait: the goal, and what its looks have shown so far.
 #[derive(Clone, Copy, Debug, Hash)]
-pub struct Watch {
+struct Watch {
     goal: Goal,
     /// The process that is waited for has been seen: its end is the answer.
     seen_new: bool,
@@ -14,12 +67,12 @@ pub struct Watch {
 
 impl Watch {
     /// Nothing seen yet.
-    pub fn new(goal: Goal) -> Self {
+    fn new(goal: Goal) -> Self {
         Self { goal, seen_new: false }
     }
 
     /// One look. `Ok(true)`: reached; `Ok(false)`: not yet; `Err`: out of reach.
-    pub fn look(&mut self, profile: &Profile, service: &Service) -> Result<bool, SupervisorError> {
+    fn look(&mut self, profile: &Profile, service: &Service) -> Result<bool, SupervisorError> {
         if let Goal::Ready { before, .. } = self.goal {
             self.seen_new |= is_new(service, before);
         }
@@ -27,7 +80,9 @@ impl Watch {
             return Err(SupervisorError::NotRegistered(profile.clone()));
         }
         match (self.goal, service.fact) {
-            (Goal::Supervised, _) => Ok(service.presence == Presence::Supervised),
+            (Goal::Supervised, _) => {
+                Ok(service.presence == Presence::Supervised && service.is_reported)
+            }
             (Goal::Gone(pid), _) => Ok(service.pid() != Some(pid)),
             // Down and wanted up is a moment between two runs.
             (Goal::Down, Fact::Down { .. }) => Ok(service.want == Want::Down),
@@ -46,7 +101,7 @@ impl Watch {
     }
 
     /// What did not come, in words.
-    pub fn missed(&self) -> &'static str {
+    fn missed(&self) -> &'static str {
         match self.goal {
             Goal::Supervised => "was not supervised",
             Goal::Ready { .. } => "was not ready",
@@ -64,11 +119,18 @@ mod tests {
     use super::*;
     use crate::host::effect::Status;
     use rstest::rstest;
-    use std::time::Duration;
 
     fn service(fact: Fact, since: u64) -> Service {
         let (want, since) = (Want::Up, Duration::from_secs(since));
-        Service { presence: Presence::Supervised, want, at_start: want, fact, since, paused: false }
+        Service {
+            presence: Presence::Supervised,
+            want,
+            at_start: want,
+            fact,
+            since,
+            paused: false,
+            is_reported: true,
+        }
     }
 
     fn up(pid: i64, ready: bool) -> Fact {
@@ -86,6 +148,20 @@ mod tests {
         let profile = Profile::parse("coder").expect("legal");
         let service = Service { want, ..service(fact, 5) };
         assert_eq!(Watch::new(Goal::Down).look(&profile, &service), Ok(expected));
+    }
+
+    #[rstest]
+    #[case::reported(Presence::Supervised, true, true)]
+    #[case::about_to_be_reported(Presence::Supervised, false, false)]
+    #[case::by_nobody(Presence::Unsupervised, true, false)]
+    fn a_supervisor_that_has_reported_nothing_yet_is_only_about_to_be(
+        #[case] presence: Presence,
+        #[case] is_reported: bool,
+        #[case] expected: bool,
+    ) {
+        let profile = Profile::parse("coder").expect("legal");
+        let service = Service { presence, is_reported, ..service(NEVER_RAN, 0) };
+        assert_eq!(Watch::new(Goal::Supervised).look(&profile, &service), Ok(expected));
     }
 
     #[rstest]
