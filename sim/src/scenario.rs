@@ -50,7 +50,7 @@ pub struct Scenario {
     /// The machines that can play it.
     pub runs_on: BTreeSet<MachineKind>,
     /// What is there before.
-    #[serde(default, skip_serializing_if = "words::is_default")]
+    #[serde(default, skip_serializing_if = "values::is_default")]
     pub world: WorldSpec,
     /// What happens.
     pub steps: Vec<Step>,
@@ -58,7 +58,7 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpec>,
     /// Which searches are made of it.
-    #[serde(default, skip_serializing_if = "words::is_default")]
+    #[serde(default, skip_serializing_if = "values::is_default")]
     pub search: SearchSpec,
     /// What must hold; none means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
