@@ -20,9 +20,9 @@ mod privilege;
 mod profile;
 mod session;
 
-pub use gateway::Running;
+pub use gateway::GatewayRun;
 
-use args::{Cli, Command};
+use args::{Cli, CliCommand};
 use clap::Parser as _;
 use exit::Exit;
 use invocation::Invocation;
@@ -38,7 +38,7 @@ pub enum Progress {
     /// It has ended, with this exit code.
     Exit(u8),
     /// It is a gateway: [`go_on`] takes it further.
-    Gateway(Box<Running>),
+    Gateway(Box<GatewayRun>),
 }
 
 /// Runs one command to its end.
@@ -47,7 +47,7 @@ pub async fn run<H: Host>(host: &H, invocation: &Invocation) -> u8 {
     loop {
         match progress {
             Progress::Exit(code) => return code,
-            Progress::Gateway(running) => progress = go_on(host, *running).await,
+            Progress::Gateway(running) => progress = next_turn(host, *running).await,
         }
     }
 }
@@ -61,51 +61,55 @@ pub async fn begin<H: Host>(host: &H, invocation: &Invocation) -> Progress {
             let text = error.render().to_string();
             // Help and version were asked for; anything else is a mistake in the words.
             Progress::Exit(if error.use_stderr() {
-                output.err(&text).await;
+                output.print_error(&text).await;
                 Exit::Usage.code()
             } else {
-                output.out(&text).await.code()
+                output.print(&text).await.code()
             })
         }
     }
 }
 
 /// Takes a gateway one turn further.
-pub async fn go_on<H: Host>(host: &H, running: Running) -> Progress {
-    gateway::go_on(host, running).await
+pub async fn next_turn<H: Host>(host: &H, running: GatewayRun) -> Progress {
+    gateway::next_turn(host, running).await
 }
 
 /// Does this invocation live long, and so need a runtime that can wait for several things?
-pub fn lives_long(invocation: &Invocation) -> bool {
+pub fn is_long_lived(invocation: &Invocation) -> bool {
     matches!(
         Cli::try_parse_from(&invocation.argv),
-        Ok(Cli { command: Command::Gateway(args::Gateway::Run(_)), .. })
+        Ok(Cli { command: CliCommand::Gateway(args::GatewayCommand::Run(_)), .. })
     )
 }
 
 async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progress {
     let output = Output { host, json: cli.json };
     let outcome = match &cli.command {
-        Command::Boot(boot) => {
+        CliCommand::Boot(boot) => {
             return Progress::Exit(boot::run(host, invocation, &cli, boot).await);
         }
-        Command::Completions(args) => Ok(pages::completions(&output, args).await),
-        Command::Man(args) => Ok(pages::man(&output, args).await),
-        Command::Gateway(command) => match session::Session::open(host, invocation, &cli).await {
-            Ok(session) => return gateway::run(&session, &output, command).await,
-            Err(error) => Err(error),
-        },
-        Command::Profile(command) => match session::Session::open(host, invocation, &cli).await {
-            Ok(session) => Ok(profile::run(&session, &output, command).await),
-            Err(error) => Err(error),
-        },
-        Command::Doctor => match session::Session::open(host, invocation, &cli).await {
+        CliCommand::Completions(args) => Ok(pages::completions(&output, args).await),
+        CliCommand::Man(args) => Ok(pages::man(&output, args).await),
+        CliCommand::Gateway(command) => {
+            match session::Session::open(host, invocation, &cli).await {
+                Ok(session) => return gateway::run(&session, &output, command).await,
+                Err(error) => Err(error),
+            }
+        }
+        CliCommand::Profile(command) => {
+            match session::Session::open(host, invocation, &cli).await {
+                Ok(session) => Ok(profile::run(&session, &output, command).await),
+                Err(error) => Err(error),
+            }
+        }
+        CliCommand::Doctor => match session::Session::open(host, invocation, &cli).await {
             Ok(session) => Ok(doctor::run(&session, &output).await),
             Err(error) => Err(error),
         },
     };
     Progress::Exit(match outcome {
         Ok(exit) => exit.code(),
-        Err(error) => output.fail(&error).await.code(),
+        Err(error) => output.print_failure(&error).await.code(),
     })
 }

@@ -17,9 +17,9 @@ mod switch;
 #[cfg(feature = "planted")]
 pub use bug::Bug;
 #[cfg(feature = "planted")]
-pub use rounds::{Round, round_begins, take_rounds, wait_begins, wait_ends};
+pub use rounds::{LoopEvent, loop_head, take_loop_events, wait_begins, wait_ends};
 #[cfg(feature = "planted")]
-pub use switch::{aside, clear_marks, is_planted, marks, plant, reach};
+pub use switch::{clear_marks, is_planted, plant, reach_mark, reached_marks, without_planted_bug};
 
 /// The hazards whose protection is a branch of ours: each has one `mark!` in that branch.
 pub const MARKS: [&str; 46] = [

@@ -4,7 +4,7 @@ mod init;
 mod reconcile;
 mod tree;
 
-use super::args::{Boot, Cli};
+use super::args::{BootCommand, Cli};
 use super::invocation::Invocation;
 use super::output::Output;
 use super::session::Session;
@@ -15,19 +15,19 @@ pub(super) async fn run<H: Host>(
     host: &H,
     invocation: &Invocation,
     cli: &Cli,
-    command: &Boot,
+    command: &BootCommand,
 ) -> u8 {
     let output = Output { host, json: cli.json };
     let result = match command {
-        Boot::Reconcile(args) => match Session::open(host, invocation, cli).await {
+        BootCommand::Reconcile(args) => match Session::open(host, invocation, cli).await {
             Ok(session) => reconcile::run(&session, &output, args).await,
             Err(error) => Err(error),
         },
-        Boot::Init(args) => init::run(host, invocation, &output, args).await,
-        Boot::Tree(args) => tree::run(host, invocation, &output, args).await,
+        BootCommand::Init(args) => init::run(host, invocation, &output, args).await,
+        BootCommand::Tree(args) => tree::run(host, invocation, &output, args).await,
     };
     match result {
         Ok(exit) => exit.code(),
-        Err(error) => output.fail(&error).await.code(),
+        Err(error) => output.print_failure(&error).await.code(),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::effect::Effect;
-use hermes::host::effect::{Over, Place, Program, Signal, Status};
+use hermes::host::effect::{OnExisting, Place, Program, Signal, Status};
 use hermes_sim::hash::LazilyHashed;
 use hermes_sim::machine::disk::{Credentials, Disk, NodeId};
 use hermes_sim::machine::kernel::{self, Reply, programs, signals};
@@ -194,7 +194,7 @@ impl S6Machine {
         let done = kernel::perform(
             &mut self.world,
             self.me,
-            &Effect::Rename { from, to, over: Over::Replace },
+            &Effect::Rename { from, to, over: OnExisting::Replace },
         );
         assert!(matches!(done, Reply::Done(Ok(_))), "{done:?}");
     }

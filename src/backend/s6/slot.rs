@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::tools::Tools;
 use crate::name::Profile;
-use crate::supervisor::{ServiceSpec, Want};
+use crate::supervisor::{ServiceSpec, TargetState};
 
 /// One file of a slot, by its path below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) const DOWN: &str = "down";
 const EXPORTS: [(&str, &str); 1] = [("HERMES_S6_SUPERVISED_CHILD", "1")];
 
 /// All files of a profile's slot.
-pub fn render(spec: &ServiceSpec, at_start: Want, tools: &Tools) -> Vec<SlotFile> {
+pub fn render(spec: &ServiceSpec, at_start: TargetState, tools: &Tools) -> Vec<SlotFile> {
     // 0 is for ever.
     let kill_after = if planted!(NeverKilled) { Duration::ZERO } else { spec.kill_after };
     let finish = if planted!(PermanentFailureRetried) { "#!/bin/sh\nexit 0\n" } else { FINISH };
@@ -47,7 +47,7 @@ pub fn render(spec: &ServiceSpec, at_start: Want, tools: &Tools) -> Vec<SlotFile
         SlotFile { path: "log/type", mode: 0o644, contents: "longrun\n".to_owned() },
         SlotFile { path: "log/run", mode: 0o755, contents: log_run(&spec.profile, tools) },
     ];
-    if at_start == Want::Down {
+    if at_start == TargetState::Down {
         files.push(SlotFile { path: DOWN, mode: 0o644, contents: String::new() });
     }
     files

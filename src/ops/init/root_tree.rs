@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::settings::Settings;
-use super::{Facts, environment, runtime};
+use super::{InitInputs, environment, runtime};
 use crate::backend::s6::Tools;
 use crate::error::{Errno, HostError};
 use crate::host::Host;
-use crate::host::effect::{How, Kind, Program};
+use crate::host::effect::{FileKind, OpenMode, Program};
 use crate::host::{fs, proc};
 use crate::record::file;
 use crate::record::users::Ids;
@@ -51,7 +51,7 @@ impl Main {
     /// `None` without a command. A word that is neither ours nor a program in the `PATH` goes to `hermes`, which says so.
     pub(super) async fn of(
         host: &impl Host,
-        facts: &Facts,
+        facts: &InitInputs,
         env: &BTreeMap<OsString, OsString>,
     ) -> Result<Option<Self>, HostError> {
         let Some(first) = facts.command.first() else { return Ok(None) };
@@ -83,12 +83,12 @@ async fn is_program(host: &impl Host, word: &OsStr, path: &OsStr, cwd: &Path) ->
 }
 
 async fn is_executable(host: &impl Host, path: &Path) -> bool {
-    matches!(fs::meta(host, path).await, Ok(meta) if meta.kind == Kind::File && meta.mode & 0o111 != 0)
+    matches!(fs::meta(host, path).await, Ok(meta) if meta.kind == FileKind::File && meta.mode & 0o111 != 0)
 }
 
 /// Everything that PID 1's tree depends on.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(super) struct RootTreeSpec<'a> {
     pub(super) settings: &'a Settings,
     pub(super) tools: &'a Tools,
     pub(super) program: &'a Path,
@@ -100,14 +100,14 @@ pub(super) struct Plan<'a> {
 
 /// One file of the tree, by its path below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct TreeFile {
     pub(super) path: &'static str,
     pub(super) mode: u32,
     pub(super) contents: Vec<u8>,
 }
 
 /// All files of the tree.
-pub(super) fn entries(plan: &Plan<'_>) -> Vec<Entry> {
+pub(super) fn entries(plan: &RootTreeSpec<'_>) -> Vec<TreeFile> {
     let limit = format!("{}\n", plan.settings.stop_limit().as_millis());
     let mut entries = vec![script(FINISH, finish())];
     if plan.role == Role::Supervisor {
@@ -124,12 +124,12 @@ pub(super) fn entries(plan: &Plan<'_>) -> Vec<Entry> {
     entries
 }
 
-fn script(path: &'static str, contents: impl Into<Vec<u8>>) -> Entry {
-    Entry { path, mode: 0o755, contents: contents.into() }
+fn script(path: &'static str, contents: impl Into<Vec<u8>>) -> TreeFile {
+    TreeFile { path, mode: 0o755, contents: contents.into() }
 }
 
-fn text(path: &'static str, contents: &str) -> Entry {
-    Entry { path, mode: 0o644, contents: contents.as_bytes().to_vec() }
+fn text(path: &'static str, contents: &str) -> TreeFile {
+    TreeFile { path, mode: 0o644, contents: contents.as_bytes().to_vec() }
 }
 
 fn finish() -> String {
@@ -144,7 +144,7 @@ fn finish() -> String {
     )
 }
 
-fn gateways_run(plan: &Plan<'_>) -> Vec<u8> {
+fn gateways_run(plan: &RootTreeSpec<'_>) -> Vec<u8> {
     let mut run = b"#!/bin/sh\n\
         # Becomes hermes, then the s6-svscan that supervises the gateways.\n\
         exec "
@@ -164,12 +164,12 @@ fn gateways_finish() -> String {
          \x20 exit 125\n\
          fi\n\
          exit 0\n",
-        mark = runtime::GUEST_MARK,
+        mark = runtime::GUEST_FLAG,
     )
 }
 
 /// The lines before the last one run as root: they name nothing that hermes can change.
-fn main_run(plan: &Plan<'_>, main: &Main) -> Vec<u8> {
+fn main_run(plan: &RootTreeSpec<'_>, main: &Main) -> Vec<u8> {
     let mut run = b"#!/bin/sh\n# The container's command.\n".to_vec();
     if plan.role == Role::Supervisor {
         let svwait = tool(plan, "s6-svwait");
@@ -209,12 +209,12 @@ fn wait_for_gateways(svwait: &str, sleep: &str) -> String {
          \x20\x20\x20 {sleep} 1\n\
          \x20 fi\n\
          done\n",
-        guest = runtime::GUEST_MARK,
-        waiting = runtime::WAITING_MARK,
+        guest = runtime::GUEST_FLAG,
+        waiting = runtime::WAITING_FLAG,
     )
 }
 
-fn main_finish(plan: &Plan<'_>) -> Vec<u8> {
+fn main_finish(plan: &RootTreeSpec<'_>) -> Vec<u8> {
     let mut finish = format!(
         "#!/bin/sh\n\
          # The command's end is the container's. 256 says that a signal ended it.\n\
@@ -231,13 +231,13 @@ fn main_finish(plan: &Plan<'_>) -> Vec<u8> {
     finish
 }
 
-fn with_environment(plan: &Plan<'_>) -> Vec<u8> {
+fn with_environment(plan: &RootTreeSpec<'_>) -> Vec<u8> {
     let mut words = tool(plan, "s6-envdir");
     words.extend_from_slice(format!(" -Lf -- {} ", environment::DIR).as_bytes());
     words
 }
 
-fn tool(plan: &Plan<'_>, name: &str) -> Vec<u8> {
+fn tool(plan: &RootTreeSpec<'_>, name: &str) -> Vec<u8> {
     quote(plan.tools.dir_for_scripts().join(name).as_os_str())
 }
 
@@ -255,7 +255,7 @@ fn quote(word: &OsStr) -> Vec<u8> {
 pub(super) async fn write(
     host: &impl Host,
     dir: &Path,
-    entries: &[Entry],
+    entries: &[TreeFile],
 ) -> Result<(), HostError> {
     fs::make_dir(host, dir, 0o755).await?;
     let mut made = BTreeSet::new();
@@ -265,7 +265,7 @@ pub(super) async fn write(
         if made.insert(service.to_owned()) {
             fs::make_dir(host, service, 0o755).await?;
         }
-        let open = fs::open_no_link(host, &path, How::Create { mode: entry.mode }).await?;
+        let open = fs::open_no_link(host, &path, OpenMode::Create { mode: entry.mode }).await?;
         let written = file::write_all(host, &open, &entry.contents).await;
         fs::close(host, open).await?;
         written?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hermes::error::Errno;
-use hermes::host::effect::How;
+use hermes::host::effect::OpenMode;
 
 use super::words::{Token, is_assignment};
 use super::{Next, Script, exec};
@@ -108,7 +108,7 @@ impl Script {
             }
             ["read", "-r", name] => return Ok(self.read_line(world, who, &command, name)),
             ["cd", dir] => {
-                let found = syscalls::open(world, who, Path::new(dir), How::Directory);
+                let found = syscalls::open(world, who, Path::new(dir), OpenMode::Directory);
                 let Ok(node) = found else { return Ok(2) };
                 syscalls::process(world, who).cwd = node;
             }
@@ -187,7 +187,7 @@ impl Script {
             [left, "=", right] => left == right,
             [left, "!=", right] => left != right,
             ["-e", path] => syscalls::exists(world, who, Path::new(path)),
-            ["-r", path] => syscalls::open(world, who, Path::new(path), How::Read).is_ok(),
+            ["-r", path] => syscalls::open(world, who, Path::new(path), OpenMode::Read).is_ok(),
             ["-w", path] => may_write(world, who, Path::new(path)),
             _ => self.odd(),
         }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use hermes::error::Errno;
-use hermes::host::effect::{How, Program, Status};
+use hermes::host::effect::{OpenMode, Program, Status};
 use hermes::record::users;
 
 use super::{Next, Script, UNPREPARED};
@@ -125,7 +125,7 @@ fn run_tool(world: &mut World, who: ProcessId, contents: &[u8], args: &[OsString
 /// A user by name: its own group and no other.
 pub(super) fn user(world: &mut World, who: ProcessId, name: &str) -> Option<Credentials> {
     let passwd = syscalls::read(world, who, Path::new("/etc/passwd")).ok()?;
-    let ids = users::find(&passwd, name)?;
+    let ids = users::find_user(&passwd, name)?;
     changed(world, who, ids.uid, ids.gid, ids.gid)
 }
 
@@ -149,7 +149,7 @@ pub(super) fn load_environment(
     dir: &Path,
     env: &mut BTreeMap<OsString, OsString>,
 ) -> Result<(), Errno> {
-    let node = syscalls::open(world, who, dir, How::Directory)?;
+    let node = syscalls::open(world, who, dir, OpenMode::Directory)?;
     for entry in world.disk.list(node)? {
         let mut value = syscalls::read(world, who, &dir.join(&entry.name))?;
         if value.last() == Some(&b'\n') {
