@@ -14,8 +14,8 @@ mod boot;
 mod doctor;
 mod errors;
 mod gateway;
+mod generated_docs;
 mod output;
-mod pages;
 mod privilege;
 mod profile;
 mod session;
@@ -89,8 +89,8 @@ async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progr
         CliCommand::Boot(boot) => {
             return Progress::Exit(boot::run(host, invocation, &cli, boot).await);
         }
-        CliCommand::Completions(args) => Ok(pages::completions(&output, args).await),
-        CliCommand::Man(args) => Ok(pages::man(&output, args).await),
+        CliCommand::Completions(args) => Ok(generated_docs::completions(&output, args).await),
+        CliCommand::Man(args) => Ok(generated_docs::man(&output, args).await),
         CliCommand::Gateway(command) => {
             match session::Session::open(host, invocation, &cli).await {
                 Ok(session) => return gateway::run(&session, &output, command).await,

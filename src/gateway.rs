@@ -28,18 +28,18 @@
 
 mod backoff;
 mod child;
-mod diary;
 mod drain;
-mod ending;
 mod environment;
 mod exit;
+mod exit_reason;
 mod http;
 mod launch;
-mod opening;
 mod ownership;
 mod readiness;
 mod running;
 mod server;
+mod startup;
+mod state_file;
 mod stop;
 
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ use crate::record::config::Config;
 use crate::record::identity::Process;
 
 use backoff::FailureTally;
-use ending::ExitReason;
+use exit_reason::ExitReason;
 use ownership::LockClaim;
 use readiness::ReadinessProbe;
 use server::Server;
@@ -184,12 +184,12 @@ const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 /// The first turn: from here on signals are events, never the end of the process. Waits for nothing.
 pub async fn begin(host: &impl Host, setup: &Setup) -> Turn {
     let mut context = TurnContext { host, setup, notes: Vec::new() };
-    let next = match opening::begin(&mut context).await {
+    let next = match startup::begin(&mut context).await {
         Ok((core, Step::To(phase))) => Next::Continue(Box::new(TurnState { core, phase })),
         Ok((_, Step::Exit(code))) => Next::Exit(code),
         Err(error) => {
             context.add_note(error);
-            Next::Exit(ending::FAILURE_CODE)
+            Next::Exit(exit_reason::FAILURE_CODE)
         }
     };
     Turn { next, notes: context.notes }
@@ -255,9 +255,9 @@ impl FailedPhase {
     fn ending(self, error: &HostError) -> ExitReason {
         let word = match self {
             Self::Decided(ending) => return ending,
-            Self::Ready => diary::GatewayState::Running,
-            Self::NotReady => diary::GatewayState::StartupFailed,
+            Self::Ready => state_file::GatewayState::Running,
+            Self::NotReady => state_file::GatewayState::StartupFailed,
         };
-        ExitReason::failed(word, ending::FAILURE_CODE, error.to_string())
+        ExitReason::failed(word, exit_reason::FAILURE_CODE, error.to_string())
     }
 }

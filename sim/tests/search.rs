@@ -26,9 +26,9 @@ fn laws(name: &str, promise: Invariant, bug: Option<Bug>) -> SearchResult {
 
 /// Each of these promises needs several runs, or several looks, and there it is looked at and broken.
 #[rstest]
-#[case("r9-corrupt-state", Bug::OddProfileAborts, Promise::S9)]
-#[case("h7-start-races-stop", Bug::ProfileLockNotTaken, Promise::S14)]
-#[case("h42-backs-off", Bug::TallyForgotten, Promise::L5)]
+#[case("r9-corrupt-state", Bug::WarningAborts, Invariant::S9)]
+#[case("h7-start-races-stop", Bug::ProfileLockNotTaken, Invariant::S14)]
+#[case("h42-backs-off", Bug::TallyForgotten, Invariant::L5)]
 fn a_law_holds_and_is_broken_by_its_bug(
     #[case] name: &str,
     #[case] bug: Bug,

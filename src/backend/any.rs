@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::launchd::Launchd;
-use super::nobody::NoSupervisor;
+use super::no_supervisor::NoSupervisor;
 use super::s6::S6;
 use super::systemd::Systemd;
 use super::windows::Windows;

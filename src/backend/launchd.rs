@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use agent::render;
 
-use super::{files, note};
+use super::{file_services, self_report};
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
 use crate::host::effect::Status;
@@ -172,7 +172,7 @@ impl<'host, H: Host> Launchd<'host, H> {
             None => (TargetState::Down, ProcessState::Down { last: None }),
             Some(job) => match (job.pid, job.last) {
                 (Some(pid), _) => {
-                    let note = note::read(self.host, &self.layout, profile).await;
+                    let note = self_report::read(self.host, &self.layout, profile).await;
                     // It must be this very process' own.
                     let ready =
                         note.is_some_and(|note| note.pid == pid && note.has_state("running"));
@@ -181,7 +181,8 @@ impl<'host, H: Host> Launchd<'host, H> {
                 // It succeeded, or has not begun: launchd leaves it alone. One that failed for good ends so, too.
                 (None, Status::Exited(0)) => {
                     let failed =
-                        note::reports_startup_failure(self.host, &self.layout, profile).await;
+                        self_report::reports_startup_failure(self.host, &self.layout, profile)
+                            .await;
                     let last = failed.then_some(Status::Exited(PERMANENT_FAILURE));
                     (TargetState::Down, ProcessState::Down { last })
                 }
@@ -311,9 +312,14 @@ impl<H: Host> Registrar for Launchd<'_, H> {
     }
 
     async fn list(&self) -> Result<Listing, SupervisorError> {
-        files::list(self.host, &self.agents, ["hermes.gateway.", ".plist"], async |profile| {
-            Ok(self.read_agent(profile).await?.is_some_and(|agent| self.is_ours(&agent)))
-        })
+        file_services::list(
+            self.host,
+            &self.agents,
+            ["hermes.gateway.", ".plist"],
+            async |profile| {
+                Ok(self.read_agent(profile).await?.is_some_and(|agent| self.is_ours(&agent)))
+            },
+        )
         .await
     }
 }

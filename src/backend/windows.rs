@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use task::render;
 
-use super::note;
+use super::self_report;
 use crate::error::{Errno, HostError};
 use crate::host::Host;
 use crate::layout::Layout;
@@ -146,8 +146,8 @@ impl<'host, H: Host> Windows<'host, H> {
     }
 
     /// The note of a gateway that is alive.
-    async fn read_live_report(&self, profile: &Profile) -> Option<note::SelfReport> {
-        let note = note::read(self.host, &self.layout, profile).await?;
+    async fn read_live_report(&self, profile: &Profile) -> Option<self_report::SelfReport> {
+        let note = self_report::read(self.host, &self.layout, profile).await?;
         let number = u32::try_from(note.pid.raw()).ok()?;
         identity::start_time(self.host, number).await.ok()??;
         Some(note)

@@ -1,12 +1,12 @@
 //! `hermes gateway …`: one file a command.
 
-mod act;
-mod comeback;
 mod install;
 mod intended;
+mod lifecycle;
 mod list;
 mod logs;
 mod report;
+mod restart_code;
 mod run;
 mod status;
 
@@ -29,9 +29,9 @@ pub(super) async fn run<H: Host>(
 ) -> Progress {
     let exit = match command {
         GatewayCommand::Run(args) => return run::begin(session, output, args).await,
-        GatewayCommand::Start(args) => act::run(session, output, Verb::Start, args).await,
-        GatewayCommand::Stop(args) => act::run(session, output, Verb::Stop, args).await,
-        GatewayCommand::Restart(args) => act::run(session, output, Verb::Restart, args).await,
+        GatewayCommand::Start(args) => lifecycle::run(session, output, Verb::Start, args).await,
+        GatewayCommand::Stop(args) => lifecycle::run(session, output, Verb::Stop, args).await,
+        GatewayCommand::Restart(args) => lifecycle::run(session, output, Verb::Restart, args).await,
         GatewayCommand::Status(args) => status::run(session, output, args).await,
         GatewayCommand::List => list::run(session, output).await,
         GatewayCommand::Logs(args) => logs::run(session, output, args).await,

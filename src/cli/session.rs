@@ -10,7 +10,7 @@ use super::invocation::Invocation;
 use super::privilege;
 use crate::backend::any::AnyBackend;
 use crate::backend::launchd::Launchd;
-use crate::backend::nobody::NoSupervisor;
+use crate::backend::no_supervisor::NoSupervisor;
 use crate::backend::s6::S6;
 use crate::backend::systemd::{self, Systemd};
 use crate::backend::windows::Windows;

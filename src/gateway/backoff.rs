@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::ending::ExitReason;
-use super::{Core, Phase, Step, TurnContext, diary, exit, stop};
+use super::exit_reason::ExitReason;
+use super::{Core, Phase, Step, TurnContext, exit, state_file, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Interests};
 use crate::host::{Host, proc, time};
@@ -127,8 +127,8 @@ pub(super) async fn start_or_pause<H: Host>(
     }
     mark!("H42");
     let until = time::boot(context.host).await? + pause;
-    diary::write_live_state(context, core, diary::GatewayState::Starting).await;
-    diary::write_pidfile(context, core, None).await;
+    state_file::write_live_state(context, core, state_file::GatewayState::Starting).await;
+    state_file::write_pidfile(context, core, None).await;
     context.add_note(format_args!(
         "waits {:.1} s after failure {}: {}",
         pause.as_secs_f32(),

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::diary::{self, GatewayState};
-use super::ending::{self, ExitReason};
+use super::exit_reason::{self, ExitReason};
+use super::state_file::{self, GatewayState};
 use super::{Core, TurnContext, environment};
 use crate::error::{Errno, HostError};
 use crate::host::effect::{FileKind, Pid, Program, Signal};
@@ -84,9 +84,11 @@ fn not_found(command: &CommandLine, env: &BTreeMap<OsString, OsString>) -> Strin
 fn not_started(error: HostError) -> ExitReason {
     match error.errno {
         Errno::NOENT | Errno::ACCESS | NOT_A_PROGRAM => ExitReason::permanent(error.to_string()),
-        _ => {
-            ExitReason::failed(GatewayState::StartupFailed, ending::FAILURE_CODE, error.to_string())
-        }
+        _ => ExitReason::failed(
+            GatewayState::StartupFailed,
+            exit_reason::FAILURE_CODE,
+            error.to_string(),
+        ),
     }
 }
 
@@ -99,7 +101,7 @@ async fn name<H: Host>(context: &mut TurnContext<'_, H>, core: &Core, child: Pid
             let boot = core.own_process.boot.clone();
             let named =
                 |stat: identity::Stat| Process { pid: number, start_time: stat.start_time, boot };
-            diary::write_pidfile(context, core, stat.map(named)).await;
+            state_file::write_pidfile(context, core, stat.map(named)).await;
         }
         Err(error) => context.add_note(error),
     }

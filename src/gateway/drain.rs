@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use super::diary::{self, GatewayState};
-use super::ending::ExitReason;
+use super::exit_reason::ExitReason;
 use super::server::{self, ServeState};
+use super::state_file::{self, GatewayState};
 use super::{Core, Phase, Step, TurnContext, Work, child, exit, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Pid, Signal};
@@ -52,7 +52,7 @@ pub(super) async fn begin<H: Host>(
     }
     context.add_note(format_args!("draining: {}", ending.reason()));
     if let ExitReason::Asked(_) = ending {
-        diary::write_live_state(context, core, GatewayState::Draining).await;
+        state_file::write_live_state(context, core, GatewayState::Draining).await;
     }
     next(context, core, Drain { work, exit_reason: ending, until, killed: false }).await
 }

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::diary::{self, GatewayState};
-use super::ending::{ExitFailure, ExitReason};
+use super::exit_reason::{ExitFailure, ExitReason};
+use super::state_file::{self, GatewayState};
 use super::stop::{self, SignalMeaning};
 use super::{Core, Phase, Step, TurnContext, child};
 use crate::error::HostError;
@@ -43,8 +43,8 @@ pub(super) async fn finish<H: Host>(
     let reason = asked.or_else(|| core.tally.reason.clone()).unwrap_or_default();
     context.add_note(format_args!("ends with code {code}, {}: {reason}", word.as_str()));
     if core.lock.is_some() {
-        diary::write_final_state(context, core, word).await;
-        diary::remove_pidfile(context).await;
+        state_file::write_final_state(context, core, word).await;
+        state_file::remove_pidfile(context).await;
     }
     if counts && core.state_file_error.is_some() && context.setup.supervised {
         return hold_back(context, core, code).await;

@@ -2,10 +2,10 @@
 //!
 //! Waits for nothing: a command that is not ready at once is watched by `readiness.rs`.
 
-use super::diary::{self, GatewayState};
-use super::ending::{self, ExitReason};
+use super::exit_reason::{self, ExitReason};
 use super::readiness::ReadinessProbe;
 use super::server::Server;
+use super::state_file::{self, GatewayState};
 use super::{Core, Phase, Step, TurnContext, Work, child, exit, running};
 use crate::error::{Errno, HostError};
 use crate::host::fs;
@@ -17,8 +17,8 @@ pub(super) async fn turn<H: Host>(
     core: &mut Core,
 ) -> Result<Step, HostError> {
     core.tally.unproven = true;
-    diary::write_live_state(context, core, GatewayState::Starting).await;
-    diary::write_pidfile(context, core, None).await;
+    state_file::write_live_state(context, core, GatewayState::Starting).await;
+    state_file::write_pidfile(context, core, None).await;
     match core.config.command.clone() {
         None => start_built_in(context, core).await,
         Some(command) => start_command(context, core, &command).await,
@@ -38,7 +38,7 @@ async fn start_built_in<H: Host>(
                 reason.push_str(&format!("; `port` in `{}` chooses another", config.display()));
             }
             let ending =
-                ExitReason::failed(GatewayState::StartupFailed, ending::FAILURE_CODE, reason);
+                ExitReason::failed(GatewayState::StartupFailed, exit_reason::FAILURE_CODE, reason);
             Ok(exit::finish(context, core, ending).await)
         }
     }

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::ending::{self, ExitReason};
+use super::exit_reason::{self, ExitReason};
 use super::stop::{self, SignalMeaning};
 use super::{Core, Phase, Step, TurnContext, backoff, exit};
 use crate::error::{Errno, HostError};
@@ -154,8 +154,8 @@ async fn wait_or_refuse<H: Host>(
 ) -> Result<Step, HostError> {
     if !context.setup.supervised {
         let ending = ExitReason::failed(
-            super::diary::GatewayState::StartupFailed,
-            ending::FAILURE_CODE,
+            super::state_file::GatewayState::StartupFailed,
+            exit_reason::FAILURE_CODE,
             reason,
         );
         return Ok(exit::finish(context, core, ending).await);

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::diary::GatewayState;
-use super::ending::{self, ExitReason};
+use super::exit_reason::{self, ExitReason};
+use super::state_file::GatewayState;
 use super::{Core, Phase, Step, TurnContext, Work, drain, http, running, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Handle, Interests, Pid};
@@ -107,7 +107,7 @@ pub(super) async fn turn<H: Host>(
             let timeout = core.config.ready_timeout.0.as_secs_f32();
             let reason = format!("the command was not ready within {timeout} s");
             let ending =
-                ExitReason::failed(GatewayState::StartupFailed, ending::FAILURE_CODE, reason);
+                ExitReason::failed(GatewayState::StartupFailed, exit_reason::FAILURE_CODE, reason);
             drain::begin(context, core, Work::Command(child), ending, drain::OWN_SIGNAL).await
         }
     }

@@ -6,10 +6,10 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::diary::{self, GatewayState};
-use super::ending::ExitReason;
 use super::environment::NOTIFY_SOCKET;
+use super::exit_reason::ExitReason;
 use super::server::ServeState;
+use super::state_file::{self, GatewayState};
 use super::{Core, Phase, Step, TurnContext, Work, drain, server, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Interests};
@@ -25,7 +25,7 @@ pub(super) async fn enter<H: Host>(
     work: Work,
 ) -> Result<Step, HostError> {
     core.tally.reason = None;
-    diary::write_ready(context, core).await;
+    state_file::write_ready(context, core).await;
     notify_ready(context, core).await;
     context.add_note(format_args!("running on port {}", core.port));
     let stable_at = time::boot(context.host).await? + core.config.restart.stable_after.0;
@@ -67,9 +67,9 @@ pub(super) async fn turn<H: Host>(
     if stable_at.is_some_and(|at| now >= at) {
         stable_at = None;
         core.tally.reset();
-        diary::write_live_state(context, core, GatewayState::Running).await;
+        state_file::write_live_state(context, core, GatewayState::Running).await;
     } else if event == Event::Deadline && core.state_file_error.is_some() {
-        diary::write_live_state(context, core, GatewayState::Running).await;
+        state_file::write_live_state(context, core, GatewayState::Running).await;
     }
     match event {
         Event::Signal(signal) => {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::diary::GatewayState;
 use super::http::{self, Body, Page, Request};
+use super::state_file::GatewayState;
 use super::{Core, TurnContext};
 use crate::error::{Errno, HostError};
 use crate::host::effect::{Event, Handle, Interests};

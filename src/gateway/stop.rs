@@ -4,7 +4,7 @@
 //! at a terminal, who means it, and SIGTERM or SIGHUP is unplanned: somebody else (a container that stops, a raw `kill`)
 //! ends us, and the operator's intent decides whether we come back.
 
-use super::diary::GatewayState;
+use super::state_file::GatewayState;
 use super::{Core, TurnContext};
 use crate::host::Host;
 use crate::host::effect::Signal;

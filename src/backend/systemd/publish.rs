@@ -2,7 +2,7 @@
 //!
 //! A unit outlives the boot, unlike a slot: its file and its link in the target's `.wants` are synced.
 
-use super::super::files;
+use super::super::file_services;
 use super::unit::{UnitParams, can_start, home_line, is_expressible, render, target};
 use super::{Systemd, unit_name, version};
 use crate::detect::Scope;
@@ -111,7 +111,7 @@ pub(super) async fn unregister<H: Host>(
 /// The profiles of this home that have a unit.
 pub(super) async fn list<H: Host>(systemd: &Systemd<'_, H>) -> Result<Listing, SupervisorError> {
     let (host, names) = (systemd.host, ["hermes-gateway-", ".service"]);
-    files::list(host, &systemd.unit_dir, names, async |profile| {
+    file_services::list(host, &systemd.unit_dir, names, async |profile| {
         let unit = read_unit(host, &systemd.unit_path(profile)).await?;
         Ok(unit.is_some_and(|unit| is_ours(&unit, &systemd.home)))
     })

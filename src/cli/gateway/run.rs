@@ -1,6 +1,6 @@
 //! `hermes gateway run`: be the gateway; or, as the command of a container that s6 supervises, be its heartbeat.
 
-use super::comeback;
+use super::restart_code;
 use crate::cli::Progress;
 use crate::cli::args::RunArgs;
 use crate::cli::errors::CliError;
@@ -47,7 +47,7 @@ pub(super) async fn begin<H: Host>(
         notify: args.notify_fd,
         supervised,
     };
-    if let Some(code) = comeback::code_if_stopped(session.host, &setup).await {
+    if let Some(code) = restart_code::code_if_stopped(session.host, &setup).await {
         return Progress::Exit(code);
     }
     let turn = gateway::begin(session.host, &setup).await;
@@ -63,7 +63,9 @@ pub(in crate::cli) async fn next_turn<H: Host>(host: &H, running: GatewayRun) ->
         output.print_error_or_drop(&format!("{note}\n")).await;
     }
     match turn.next {
-        Next::Exit(code) => Progress::Exit(comeback::translate_code(&output, &setup, code).await),
+        Next::Exit(code) => {
+            Progress::Exit(restart_code::translate_code(&output, &setup, code).await)
+        }
         Next::Continue(state) => {
             let turn = gateway::turn(host, &setup, *state).await;
             Progress::Gateway(Box::new(GatewayRun { setup, turn }))

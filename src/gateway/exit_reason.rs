@@ -2,7 +2,7 @@
 //!
 //! Only data; what is done about it is `exit.rs`'s.
 
-use super::diary::GatewayState;
+use super::state_file::GatewayState;
 use super::stop::{self, SignalMeaning};
 use crate::host::effect::Status;
 use crate::supervisor::PERMANENT_FAILURE;

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 
 use super::backoff::{self, FailureTally};
-use super::ending::ExitReason;
+use super::exit_reason::ExitReason;
 use super::ownership::{self, LockClaim};
 use super::{Core, Phase, SIGNALS, Setup, Step, TurnContext, exit};
 use crate::error::{Errno, HostError};
