@@ -19,16 +19,19 @@ mod pages;
 mod privilege;
 mod profile;
 mod session;
+mod slot;
 
 pub use gateway::Running;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Gateway, Run};
 use clap::Parser as _;
+use errors::CliError;
 use exit::Exit;
 use invocation::Invocation;
 use output::Output;
 
 use crate::host::Host;
+use crate::name::Profile;
 
 /// How far one command has come.
 ///
@@ -91,8 +94,15 @@ async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progr
         }
         Command::Completions(args) => Ok(pages::completions(&output, args).await),
         Command::Man(args) => Ok(pages::man(&output, args).await),
-        Command::Gateway(command) => match session::Session::open(host, invocation, &cli).await {
-            Ok(session) => return gateway::run(&session, &output, command).await,
+        Command::Gateway(Gateway::Finish(args)) => {
+            return Progress::Exit(gateway::finish::code(args));
+        }
+        Command::Gateway(Gateway::Log) => {
+            let profile = cli.profile.clone().unwrap_or_else(Profile::default_profile);
+            Err(gateway::log::run(host, invocation, &output, &profile).await)
+        }
+        Command::Gateway(command) => match of_gateways(host, invocation, &cli, command).await {
+            Ok(progress) => return progress,
             Err(error) => Err(error),
         },
         Command::Profile(command) => match session::Session::open(host, invocation, &cli).await {
@@ -108,4 +118,23 @@ async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progr
         Ok(exit) => exit.code(),
         Err(error) => output.fail(&error).await.code(),
     })
+}
+
+async fn of_gateways<H: Host>(
+    host: &H,
+    invocation: &Invocation,
+    cli: &Cli,
+    command: &Gateway,
+) -> Result<Progress, CliError> {
+    let output = Output { host, json: cli.json };
+    let in_slot;
+    let invocation = match command {
+        Gateway::Run(Run { slot: true, .. }) => {
+            in_slot = slot::gateway(host, invocation).await?;
+            &in_slot
+        }
+        _ => invocation,
+    };
+    let session = session::Session::open(host, invocation, cli).await?;
+    Ok(gateway::run(&session, &output, command).await)
 }

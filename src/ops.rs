@@ -3,6 +3,7 @@
 //! Speaks to a [`crate::supervisor::Supervisor`], to the records and to the door; prints nothing, knows no exit codes.
 
 pub mod home;
+pub mod identity;
 pub mod init;
 pub mod install;
 pub mod lifecycle;

@@ -82,6 +82,7 @@ pub fn perform(world: &mut World, who: Who, effect: &Effect) -> Reply {
         E::SignalProcess { process, signal } => signals::send(world, who, *process, *signal),
         E::SignalGroup { leader, signal } => signals::send_group(world, who, *leader, *signal),
         E::Reap { child } => signals::reap(world, who, *child),
+        E::ChangeDir { handle } => files::change_dir(world, who, *handle),
         E::SetGroups { gids } => as_root(process(world, who), |own| own.groups.clone_from(gids)),
         E::SetGid { gid } => as_root(process(world, who), |own| own.gid = *gid),
         E::SetUid { uid } => as_root(process(world, who), |own| own.uid = *uid),
@@ -126,6 +127,7 @@ fn note_processes(world: &World, who: Who, effect: &Effect) {
             touched::changed(Thing::Processes(who.container));
         }
         Effect::Exec { .. }
+        | Effect::ChangeDir { .. }
         | Effect::SetGroups { .. }
         | Effect::SetGid { .. }
         | Effect::SetUid { .. } => touched::changed(Thing::Process(who)),

@@ -16,7 +16,7 @@ use crate::hosts::manager;
 use crate::kernel::{self, Reply, signals};
 use crate::observe::process::gateway_of;
 use crate::process::Body;
-use crate::s6::{logger, shell, supervise, svscan};
+use crate::s6::{logger, supervise, svscan};
 use crate::task::{Live, Task, Wants};
 use crate::touched::{self, Thing};
 use crate::user_program;
@@ -51,7 +51,7 @@ pub enum Moved {
         /// Saying this.
         message: String,
     },
-    /// One of s6's processes, a script or a user's program moved.
+    /// One of s6's processes or a user's program moved.
     Automaton {
         /// Which process.
         who: Who,
@@ -127,7 +127,6 @@ impl Machine {
                 Body::Svscan(_) => svscan::is_ready(world, who),
                 Body::Supervise(_) => supervise::is_ready(world, who),
                 Body::Logger(_) => logger::is_ready(world, who),
-                Body::Shell(_) => shell::is_ready(world, who),
                 Body::User(running) => user_program::is_ready(world, who, running),
                 Body::Hook => foreign::is_ready(world, who),
                 Body::Manager(_) => manager::is_ready(world, who),
@@ -182,10 +181,6 @@ impl Machine {
             Body::Svscan(_) => self.automaton(who, svscan::step),
             Body::Supervise(_) => self.automaton(who, supervise::step),
             Body::Logger(_) => self.automaton(who, logger::step),
-            Body::Shell(_) => {
-                touched::everything();
-                self.automaton(who, shell::step)
-            }
             Body::Hook => self.automaton(who, foreign::step),
             Body::Manager(_) => {
                 touched::everything();
@@ -304,7 +299,6 @@ impl Machine {
             },
             Body::Svscan(_) => svscan::wakes_at(world, who),
             Body::Supervise(_) => supervise::wakes_at(world, who),
-            Body::Shell(_) => shell::wakes_at(world, who),
             Body::User(running) => running.wakes_at(),
             Body::Manager(_) => manager::wakes_at(world, who),
             Body::Logger(_) | Body::Hook => None,

@@ -10,7 +10,7 @@ use hermes::host::effect::{Signal, Status};
 
 use crate::disk::{Credentials, NodeId};
 use crate::hosts::manager::Manager;
-use crate::s6::{logger::Logger, shell::Shell, supervise::Supervise, svscan::Svscan};
+use crate::s6::{logger::Logger, supervise::Supervise, svscan::Svscan};
 use crate::task::Task;
 use crate::user_program::{Behaviour, Running};
 use crate::world::Who;
@@ -78,8 +78,6 @@ pub enum Body {
     Supervise(Supervise),
     /// s6-log.
     Logger(Logger),
-    /// A script of the image's that waits before it becomes something else.
-    Shell(Shell),
     /// A user's program.
     User(Running),
     /// The boot hook of somebody else's image.

@@ -2,9 +2,11 @@
 
 mod act;
 mod comeback;
+pub(super) mod finish;
 mod install;
 mod intended;
 mod list;
+pub(super) mod log;
 mod logs;
 mod report;
 mod run;
@@ -37,6 +39,7 @@ pub(super) async fn run<H: Host>(
         Gateway::Logs(args) => logs::run(session, output, args).await,
         Gateway::Install(args) => install::run(session, output, Way::In, args).await,
         Gateway::Uninstall(args) => install::run(session, output, Way::Out, args).await,
+        Gateway::Log | Gateway::Finish(_) => unreachable!("they need no session"),
         Gateway::Intended => return Progress::Exit(intended::run(session, output).await),
     };
     Progress::Exit(exit.code())

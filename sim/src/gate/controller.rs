@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use hermes::host::Effect;
 use hermes::host::os::gate::{Question, Word};
 
-use crate::observe::process::gateway_of;
+use crate::observe::process::{gateway_of, logger_of};
 use crate::play::is_about;
 use crate::scenario::{Container, Deed, Kind, Name, Surprise, Task};
 
@@ -231,6 +231,11 @@ fn task_of(name: &str, question: &Question) -> Task {
     let words: Vec<_> = question.argv.iter().map(Into::into).collect();
     match gateway_of(&words) {
         Some(profile) => Task::Gateway(Name(profile)),
+        None if has("boot") && has("main") => Task::Main(Container(container)),
+        None if has("boot") && has("stop") => Task::Stop(Container(container)),
+        None if logger_of(&words).is_some() => {
+            logger_of(&words).map_or_else(|| Task::Run(name.to_owned()), |it| Task::Log(Name(it)))
+        }
         None if has("boot") && has("init") => Task::Init(Container(container)),
         None if has("boot") && has("tree") => Task::Tree(Container(container)),
         None => Task::Run(name.to_owned()),

@@ -308,6 +308,15 @@ pub(super) fn set_mode(world: &mut World, who: Who, handle: Handle, mode: u32) -
     Ok(Answer::Done)
 }
 
+pub(super) fn change_dir(world: &mut World, who: Who, handle: Handle) -> Outcome {
+    let What::Node(node) = opened(world, who, handle)?.what else { return Err(Errno::NOTDIR) };
+    if world.disk.meta(node).kind != Kind::Directory {
+        return Err(Errno::NOTDIR);
+    }
+    process(world, who).cwd = node;
+    Ok(Answer::Done)
+}
+
 pub(super) fn set_owner(world: &mut World, who: Who, place: &Place, uid: u32, gid: u32) -> Outcome {
     let dir = start(world, who, place)?;
     let stand = Stand::of(world, who);

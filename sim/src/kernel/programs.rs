@@ -107,16 +107,7 @@ pub fn become_program(world: &mut World, who: Who, program: &Program) -> Result<
                 settle(world, who, &program, *body);
                 return Ok(());
             }
-            Loaded::Next(Next::Exec { program: next, credentials }) => {
-                if let Some(credentials) = credentials {
-                    process(world, who).credentials = credentials;
-                }
-                program = next;
-            }
-            Loaded::Next(Next::Wait(script)) => {
-                settle(world, who, &program, Body::Shell(script));
-                return Ok(());
-            }
+            Loaded::Next(Next::Exec(next)) => program = next,
             Loaded::Next(Next::Exit(code)) => {
                 signals::end(world, who, Status::Exited(code));
                 return Ok(());
@@ -299,6 +290,7 @@ fn script(world: &mut World, who: Who, program: &Program, contents: Vec<u8>) -> 
             stdout: Vec::new(),
             stderr: Vec::new(),
         })),
-        Next::Exec { .. } | Next::Wait(_) => Err(NOEXEC),
+        // What it would become is a process of its own; nobody asks for more than whether the script can be run.
+        Next::Exec(_) => Err(NOEXEC),
     }
 }

@@ -116,7 +116,7 @@ fn takes(process: &crate::process::Process, signal: Signal, now: Duration) -> bo
             matches!(signal, Signal::TERM | Signal::HUP | Signal::INT | Signal::QUIT)
         }
         Body::Logger(_) | Body::Manager(_) => signal == Signal::TERM,
-        Body::Shell(_) | Body::Hook => false,
+        Body::Hook => false,
         Body::User(program) => program.takes(signal, now),
     }
 }
@@ -159,19 +159,23 @@ pub fn end(world: &mut World, who: Who, status: Status) {
             deliver(world, child, Signal::KILL);
         }
         if !alive {
-            reap_orphan(world, child);
+            reap_orphan(world, child, 1);
         }
     }
-    if parent == 0 || parent == 1 {
-        reap_orphan(world, who);
+    let by_scanner = world
+        .process(Who { pid: parent, ..who })
+        .is_some_and(|parent| matches!(parent.body, Body::Svscan(_)));
+    if parent == 0 || parent == 1 || by_scanner {
+        reap_orphan(world, who, parent);
     }
 }
 
-/// PID 1 reaps at once whom it did not start; one from outside is reaped by the runtime.
-fn reap_orphan(world: &mut World, who: Who) {
+/// PID 1 reaps at once whom it did not start; one from outside is reaped by the runtime. So does an s6-svscan with its
+/// scripts.
+fn reap_orphan(world: &mut World, who: Who, parent: i32) {
     let container = world.container_mut(who.container);
-    let first = container.processes.get(&1);
-    let waits = first.is_some_and(|first| match &first.body {
+    let parent = container.processes.get(&parent.max(1));
+    let waits = parent.is_some_and(|parent| match &parent.body {
         Body::Svscan(svscan) => svscan.started(who.pid),
         Body::Manager(manager) => manager.started(who.pid),
         _ => false,

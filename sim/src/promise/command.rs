@@ -77,8 +77,11 @@ impl Asked {
             C::Profile(P::Rename(rename)) => Self::Rename(rename.old, rename.new),
             C::Profile(P::List | P::Show(_)) | C::Doctor | C::Completions(_) => Self::Look,
             C::Boot(Boot::Reconcile(reconcile)) if reconcile.dry_run => Self::Look,
-            C::Boot(_) => Self::Boot,
-            C::Man(_) => Self::Other,
+            C::Boot(Boot::Init(_) | Boot::Tree(_) | Boot::Reconcile(_) | Boot::HandOver) => {
+                Self::Boot
+            }
+            // What scripts come to: they are about no operator's word.
+            C::Gateway(G::Log | G::Finish(_)) | C::Boot(_) | C::Man(_) => Self::Other,
         }
     }
 

@@ -105,12 +105,6 @@ pub(crate) fn set_mode(world: &mut World, who: Who, path: &Path, mode: u32) -> R
     result.map(drop)
 }
 
-/// `chgrp`, of what is no link.
-pub(crate) fn set_group(world: &mut World, who: Who, path: &Path, gid: u32) -> Result<(), Errno> {
-    let uid = stat(world, who, path)?.uid;
-    perform(world, who, &Effect::SetOwner { place: Place::from(path), uid, gid }).map(drop)
-}
-
 /// Makes a FIFO or takes the one that is there, and holds it open for reading and writing: its read handle.
 pub(crate) fn listen(world: &mut World, who: Who, path: &str) -> Result<u32, Errno> {
     let path = Path::new(path);

@@ -290,14 +290,17 @@ fn task(scenario: &Scenario, at: &str, task: &Task, names: &BTreeSet<String>) ->
             let known: Vec<&str> = names.iter().map(String::as_str).collect();
             fault(at, format!("no run is called {name}: there are [{}]", known.join(", ")))
         }
-        Task::Init(container) | Task::Tree(container) => {
+        Task::Init(container)
+        | Task::Tree(container)
+        | Task::Stop(container)
+        | Task::Main(container) => {
             let count = scenario.world.containers;
             match container.0 <= count {
                 true => Ok(()),
                 false => fault(at, format!("no container {container}: the world has {count}")),
             }
         }
-        Task::Run(_) | Task::Gateway(Name(_)) => Ok(()),
+        Task::Run(_) | Task::Gateway(Name(_)) | Task::Log(Name(_)) => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ use hermes_sim::hash::Kept;
 use hermes_sim::kernel::{self, Reply, programs, signals};
 use hermes_sim::process::Body;
 use hermes_sim::s6::logger::Logger;
-use hermes_sim::s6::{logger, shell, supervise, svscan, tools};
+use hermes_sim::s6::{logger, supervise, svscan, tools};
 use hermes_sim::user_program::{self, Act, Behaviour, Rule};
 use hermes_sim::world::{
     Clock, Container, ContainerId, Init, Phase, Settings, Version, Who, World,
@@ -167,6 +167,15 @@ impl Machine {
         self.world.disk.put_file(self.root, &path, text.as_bytes(), 0o755, 0, 0);
     }
 
+    /// What a live program was called with.
+    pub fn words_of(&self, program: &str) -> String {
+        let mut everybody = self.world.everybody();
+        let found = everybody.find(|(_, it)| it.argv.first().is_some_and(|word| word == program));
+        let (_, process) = found.expect("it runs");
+        let words: Vec<_> = process.argv[1..].iter().map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
     pub fn dir(&mut self, below: &str) {
         let path = self.path(below);
         self.world.disk.put_dir(self.root, &path, 0o755, 0, 0);
@@ -220,7 +229,6 @@ impl Machine {
             Body::Svscan(_) => svscan::is_ready(&self.world, who),
             Body::Supervise(_) => supervise::is_ready(&self.world, who),
             Body::Logger(_) => logger::is_ready(&self.world, who),
-            Body::Shell(_) => shell::is_ready(&self.world, who),
             Body::User(running) => user_program::is_ready(&self.world, who, running),
             Body::Task(_) | Body::Hook | Body::Manager(_) => false,
         }
@@ -231,7 +239,6 @@ impl Machine {
             Body::Svscan(_) => svscan::wakes_at(&self.world, who),
             Body::Supervise(_) => supervise::wakes_at(&self.world, who),
             Body::Logger(_) => logger::wakes_at(&self.world, who),
-            Body::Shell(_) => shell::wakes_at(&self.world, who),
             Body::User(running) => running.wakes_at(),
             Body::Task(_) | Body::Hook | Body::Manager(_) => None,
         }
@@ -242,7 +249,6 @@ impl Machine {
             Body::Svscan(_) => svscan::step(&mut self.world, who),
             Body::Supervise(_) => supervise::step(&mut self.world, who),
             Body::Logger(_) => logger::step(&mut self.world, who),
-            Body::Shell(_) => shell::step(&mut self.world, who),
             Body::User(_) => drop(user_program::step(&mut self.world, who)),
             Body::Task(_) | Body::Hook | Body::Manager(_) => {}
         }

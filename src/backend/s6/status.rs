@@ -82,7 +82,7 @@ async fn is_locked(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
 }
 
 /// The record; `None` in the moment before a new supervisor has written its first.
-async fn record<H: Host>(
+pub(super) async fn record<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
 ) -> Result<Option<StatusRecord>, SupervisorError> {
