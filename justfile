@@ -1,4 +1,4 @@
-# `./x RECIPE` calls these after installing what they need.
+# `./x RECIPE` calls these after installing what they need; `demo`, `test` and `image` it does itself, without `just`.
 
 # List the recipes
 default:
@@ -6,12 +6,11 @@ default:
 
 # The main job on real s6, without a container: created, started, stopped, killed, restarted, and each as it was left
 demo:
-    cargo build --quiet --locked
-    cargo run --quiet --locked --example demo
+    ./x demo
 
 # Every test this machine can run; what it cannot is counted, by name
-test:
-    tests/run.sh
+test *words:
+    ./x test {{ words }}
 
 # Formatting, lints, documentation
 check:
@@ -21,12 +20,11 @@ check:
     cargo clippy --locked -p hermes-sim --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes --no-deps --quiet
     RUSTDOCFLAGS="-D warnings" cargo doc --locked -p hermes-sim --no-deps --quiet
-    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/hand-over docker/with-contenv tests/docker/foreign/init tests/docker/foreign/with-contenv tests/*.sh tests/support/machine/*.sh sim/src/native/*.sh tests/docker/*.sh tests/systemd/*.sh tests/launchd/*.sh tests/windows/*.sh
+    shellcheck x .ci/run docker/*.sh docker/healthcheck docker/hand-over docker/with-contenv tests/docker/foreign/init tests/docker/foreign/with-contenv tests/*.sh tests/support/machine/*.sh sim/src/real/*.sh tests/docker/*.sh tests/systemd/*.sh tests/launchd/*.sh tests/windows/*.sh
 
 # Build the container image; BASE is debian:trixie-slim unless given
 image base="debian:trixie-slim":
-    docker/base.sh {{ base }}
-    docker build --build-arg BASE={{ base }} --build-arg BUILDER={{ base }} -t hermes .
+    ./x image {{ base }}
 
 # The same promises on real systemd, in a container whose PID 1 it is; prints which scenarios ran
 e2e-systemd *words:
@@ -69,7 +67,7 @@ sim-long *words:
 
 # The closed stories to their end, every interleaving: states and transitions. About an hour
 sim-closed *words:
-    cargo run --profile sim --quiet --locked -p hermes-sim -- run --size long --search closed {{ words }} fixtures/scenarios/closed-*.json
+    cargo run --profile sim --quiet --locked -p hermes-sim -- run --size long --search exhaustive {{ words }} fixtures/scenarios/exhaustive-*.json
 
 # Is every planted bug found, by which search, after how many runs
 planted *words:
@@ -111,4 +109,5 @@ bench-sim:
     cargo bench --locked -p hermes-sim
 
 # What .ci/run does
-ci: check test demo
+ci:
+    .ci/run

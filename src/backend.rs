@@ -8,5 +8,4 @@ mod note;
 pub mod s6;
 pub mod systemd;
 mod tool;
-mod wait;
 pub mod windows;

@@ -32,6 +32,7 @@ mod diary;
 mod drain;
 mod ending;
 mod environment;
+mod exit;
 mod http;
 mod launch;
 mod opening;
@@ -203,7 +204,7 @@ pub async fn turn(host: &impl Host, setup: &Setup, state: State) -> Turn {
         Ok(step) => step,
         Err(error) => {
             context.note(&error);
-            ending::finish(&mut context, &mut core, broken.ending(&error)).await
+            exit::finish(&mut context, &mut core, broken.ending(&error)).await
         }
     };
     let next = match step {
@@ -229,7 +230,7 @@ async fn step<H: Host>(
         Phase::Draining { work, ending, until, killed } => {
             drain::turn(context, core, drain::Drain { work, ending, until, killed }).await
         }
-        Phase::Parting { code, until } => ending::part(context, core, code, until).await,
+        Phase::Parting { code, until } => exit::part(context, core, code, until).await,
     }
 }
 

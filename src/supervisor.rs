@@ -3,7 +3,7 @@
 //! `ops` speaks to these traits alone; `backend` implements them. A backend that cannot register does not implement
 //! [`Registrar`]. No method knows about intents, markers or profiles' files: those are `ops`' business.
 
-pub mod goal;
+pub mod wait;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,6 +69,8 @@ pub struct Service {
     pub since: Duration,
     /// Stopped by SIGSTOP.
     pub paused: bool,
+    /// Its supervisor has said what is so. It has not in the moment in which it has just begun to look after it.
+    pub is_reported: bool,
 }
 
 impl Service {
@@ -81,6 +83,7 @@ impl Service {
             fact: Fact::Down { last: None },
             since: Duration::ZERO,
             paused: false,
+            is_reported: false,
         }
     }
 

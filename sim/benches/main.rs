@@ -12,11 +12,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hermes_sim::play::Play;
+use hermes_sim::check::search::{Budget, Explorer, SearchResult};
+use hermes_sim::execution::Execution;
 use hermes_sim::scenario::{Scenario, load};
-use hermes_sim::search::{Budget, Search, Tally};
 
-const SCENARIOS: [&str; 3] = ["r1-container-restart", "verb-stop", "closed-start-stop-crash"];
+const SCENARIOS: [&str; 3] = ["r1-container-restart", "verb-stop", "exhaustive-start-stop-crash"];
 
 /// Each number is measured for so long.
 const MEASURED: Duration = Duration::from_secs(3);
@@ -46,17 +46,17 @@ fn read(name: &str) -> Arc<Scenario> {
 }
 
 fn bench(scenario: &Arc<Scenario>) {
-    let (nodes, processes) = match Play::new(scenario) {
+    let (nodes, processes) = match Execution::new(scenario) {
         Ok(play) => {
             let world = &play.machine.world;
-            (world.disk.nodes().to_string(), world.everybody().count().to_string())
+            (world.disk.node_count().to_string(), world.processes().count().to_string())
         }
-        Err(failure) => (format!("({})", failure.promise), "-".to_owned()),
+        Err(failure) => (format!("({})", failure.invariant), "-".to_owned()),
     };
-    let budget = Budget { runs: 1, states: STATES, surprises: 1, seed: 0 };
-    let calm = rates(scenario, budget, Search::calm);
-    let states = match scenario.search.closed {
-        true => format!("{:.0}", rates(scenario, budget, Search::closed).states),
+    let budget = Budget { runs: 1, states: STATES, faults_max: 1, seed: 0 };
+    let calm = rates(scenario, budget, Explorer::baseline);
+    let states = match scenario.search.exhaustive {
+        true => format!("{:.0}", rates(scenario, budget, Explorer::exhaustive).states),
         false => "-".to_owned(),
     };
     println!(
@@ -72,11 +72,11 @@ struct Rates {
 }
 
 /// Whole searches, boot and all, one after the other.
-fn rates(scenario: &Arc<Scenario>, budget: Budget, search: fn(Search) -> Tally) -> Rates {
+fn rates(scenario: &Arc<Scenario>, budget: Budget, search: fn(Explorer) -> SearchResult) -> Rates {
     let start = Instant::now();
     let (mut effects, mut runs, mut states) = (0, 0, 0);
     while start.elapsed() < MEASURED {
-        let Ok(tally) = Search::new(scenario, budget).map(search) else { break };
+        let Ok(tally) = Explorer::new(scenario, budget).map(search) else { break };
         effects += tally.effects;
         runs += tally.runs;
         states += tally.states;

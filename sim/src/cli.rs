@@ -12,25 +12,25 @@
 
 mod base;
 mod budget;
-mod cells;
 mod conformance;
 mod containers;
+mod crash_matrix;
 mod explore;
+mod fault_replay;
 mod files;
-mod grounds;
+mod hazard_coverage;
+mod list_explain;
 mod native;
 mod outcome;
-mod page;
+mod parallel;
 mod planted;
-mod real;
+mod real_s6;
 mod replay;
-mod rows;
 mod run;
-mod side_by_side;
-mod surprises;
+mod search_table;
+mod search_unit;
 mod table;
-mod tell;
-mod unit;
+mod testbeds;
 
 use std::process::ExitCode;
 
@@ -51,26 +51,26 @@ Examples:
 
 Exit codes: 0 everything held, 1 something was broken, 2 the words or a scenario make no sense."
 )]
-struct Args {
+struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    Run(run::Args),
-    Explore(explore::Args),
-    Replay(replay::Args),
+enum CliCommand {
+    Run(run::RunArgs),
+    Explore(explore::ExploreArgs),
+    Replay(replay::ReplayArgs),
     Shrink(explore::ShrinkArgs),
-    List(tell::ListArgs),
-    Explain(tell::ExplainArgs),
-    Planted(planted::Args),
-    Native(native::Args),
-    Containers(containers::Args),
-    Table(page::Args),
-    Cells(cells::Args),
-    Surprises(surprises::Args),
-    Conformance(conformance::Args),
+    List(list_explain::ListArgs),
+    Explain(list_explain::ExplainArgs),
+    Planted(planted::PlantedArgs),
+    Native(native::NativeArgs),
+    Containers(containers::ContainersArgs),
+    Table(table::TableArgs),
+    Cells(crash_matrix::CrashMatrixArgs),
+    Surprises(fault_replay::FaultReplayArgs),
+    Conformance(conformance::ConformanceArgs),
 }
 
 /// What a command ends with.
@@ -82,9 +82,9 @@ enum Verdict {
 
 /// What makes a command end with 2.
 #[derive(Debug)]
-struct Usage(String);
+struct UsageError(String);
 
-impl From<String> for Usage {
+impl From<String> for UsageError {
     fn from(text: String) -> Self {
         Self(text)
     }
@@ -94,25 +94,25 @@ impl From<String> for Usage {
 pub fn main() -> ExitCode {
     // A panic of the program that is simulated is an answer, not an accident: it is told in the report.
     std::panic::set_hook(Box::new(|_| {}));
-    let acted = match Args::parse().command {
-        Command::Run(args) => run::run(&args),
-        Command::Explore(args) => explore::run(&args),
-        Command::Replay(args) => replay::run(&args),
-        Command::Shrink(args) => explore::shrink(&args),
-        Command::List(args) => tell::list(&args),
-        Command::Explain(args) => tell::explain(&args),
-        Command::Planted(args) => planted::run(&args),
-        Command::Native(args) => native::run(&args),
-        Command::Containers(args) => containers::run(&args),
-        Command::Table(args) => page::run(&args),
-        Command::Cells(args) => cells::run(&args),
-        Command::Surprises(args) => surprises::run(&args),
-        Command::Conformance(args) => conformance::run(&args),
+    let acted = match Cli::parse().command {
+        CliCommand::Run(args) => run::run(&args),
+        CliCommand::Explore(args) => explore::run(&args),
+        CliCommand::Replay(args) => replay::run(&args),
+        CliCommand::Shrink(args) => explore::shrink(&args),
+        CliCommand::List(args) => list_explain::list(&args),
+        CliCommand::Explain(args) => list_explain::explain(&args),
+        CliCommand::Planted(args) => planted::run(&args),
+        CliCommand::Native(args) => native::run(&args),
+        CliCommand::Containers(args) => containers::run(&args),
+        CliCommand::Table(args) => table::run(&args),
+        CliCommand::Cells(args) => crash_matrix::run(&args),
+        CliCommand::Surprises(args) => fault_replay::run(&args),
+        CliCommand::Conformance(args) => conformance::run(&args),
     };
     match acted {
         Ok(Verdict::Held) => ExitCode::SUCCESS,
         Ok(Verdict::Broken) => ExitCode::from(1),
-        Err(Usage(text)) => {
+        Err(UsageError(text)) => {
             eprintln!("hermes-sim: {text}");
             ExitCode::from(2)
         }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use xxhash_rust::xxh3::Xxh3;
 
 /// The hash of a value.
-pub fn of<T: Hash + ?Sized>(value: &T) -> u128 {
+pub fn digest<T: Hash + ?Sized>(value: &T) -> u128 {
     let mut hasher = Xxh3::new();
     value.hash(&mut hasher);
     hasher.digest128()
@@ -22,7 +22,7 @@ pub struct Hashed<T> {
 impl<T: Hash> Hashed<T> {
     /// Computes the hash.
     pub fn new(value: T) -> Self {
-        let hash = of(&value);
+        let hash = digest(&value);
         Self { value, hash }
     }
 }
@@ -43,27 +43,27 @@ impl<T> Hash for Hashed<T> {
 
 /// A value and its hash, computed when it is first asked for and forgotten when the value is changed.
 #[derive(Clone, Debug, Default)]
-pub struct Kept<T> {
+pub struct LazilyHashed<T> {
     value: T,
     hash: OnceLock<u128>,
 }
 
-impl<T> Kept<T> {
+impl<T> LazilyHashed<T> {
     /// Not hashed yet.
     pub fn new(value: T) -> Self {
         Self { value, hash: OnceLock::new() }
     }
 }
 
-impl<T: PartialEq> PartialEq for Kept<T> {
+impl<T: PartialEq> PartialEq for LazilyHashed<T> {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
     }
 }
 
-impl<T: Eq> Eq for Kept<T> {}
+impl<T: Eq> Eq for LazilyHashed<T> {}
 
-impl<T> std::ops::Deref for Kept<T> {
+impl<T> std::ops::Deref for LazilyHashed<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -71,16 +71,16 @@ impl<T> std::ops::Deref for Kept<T> {
     }
 }
 
-impl<T> std::ops::DerefMut for Kept<T> {
+impl<T> std::ops::DerefMut for LazilyHashed<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.hash = OnceLock::new();
         &mut self.value
     }
 }
 
-impl<T: Hash> Hash for Kept<T> {
+impl<T: Hash> Hash for LazilyHashed<T> {
     fn hash<S: std::hash::Hasher>(&self, state: &mut S) {
-        self.hash.get_or_init(|| of(&self.value)).hash(state);
+        self.hash.get_or_init(|| digest(&self.value)).hash(state);
     }
 }
 
@@ -90,18 +90,18 @@ mod tests {
 
     #[test]
     fn equal_values_have_equal_hashes_and_others_do_not() {
-        assert_eq!(of("a"), of("a"));
-        assert_ne!(of("a"), of("b"));
-        assert_eq!(of(&Hashed::new(7)), of(&Hashed::new(7)));
+        assert_eq!(digest("a"), digest("a"));
+        assert_ne!(digest("a"), digest("b"));
+        assert_eq!(digest(&Hashed::new(7)), digest(&Hashed::new(7)));
     }
 
     #[test]
     fn a_changed_value_has_another_hash() {
-        let mut kept = Kept::new(7);
-        let before = of(&kept);
+        let mut kept = LazilyHashed::new(7);
+        let before = digest(&kept);
         *kept = 8;
-        assert_ne!(of(&kept), before);
+        assert_ne!(digest(&kept), before);
         *kept = 7;
-        assert_eq!(of(&kept), before);
+        assert_eq!(digest(&kept), before);
     }
 }

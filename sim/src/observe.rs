@@ -10,7 +10,7 @@
 //! ```
 
 pub mod process;
+pub mod recorded_intent;
 pub mod service;
 pub mod slot;
 pub mod volume;
-pub mod word;

@@ -13,11 +13,11 @@
 
 mod check;
 pub mod expect;
+pub mod fault;
 mod load;
-mod spans;
+mod positions;
 pub mod step;
-pub mod surprise;
-pub mod words;
+pub mod values;
 pub mod world;
 
 use std::collections::BTreeSet;
@@ -25,11 +25,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use expect::Expect;
+pub use fault::{
+    CrashKind, EffectAddress, EffectKind, FaultKind, FaultSpec, SearchSpec, TaskAddress,
+};
 pub use load::{LoadError, load};
-pub use step::{Run, Step};
-pub use surprise::{At, Crash, Deed, Kind, Search, Surprise, Task};
-pub use words::{Container, Name, Span};
-pub use world::World;
+pub use step::{RunStep, Step};
+pub use values::{ContainerName, ProfileName, Span};
+pub use world::WorldSpec;
 
 /// A story and its facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,32 +43,32 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hazard: Option<String>,
     /// In one or two sentences: what was seen, what must hold.
-    pub fact: String,
+    pub summary: String,
     /// Which search found it; only in regressions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub found: Option<Found>,
+    pub found_by: Option<Provenance>,
     /// The machines that can play it.
-    pub runs_on: BTreeSet<Machine>,
+    pub runs_on: BTreeSet<MachineKind>,
     /// What is there before.
-    #[serde(default, skip_serializing_if = "words::is_default")]
-    pub world: World,
+    #[serde(default, skip_serializing_if = "values::is_default")]
+    pub world: WorldSpec,
     /// What happens.
-    pub story: Vec<Step>,
+    pub steps: Vec<Step>,
     /// Where exactly something befalls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub surprises: Vec<Surprise>,
+    pub faults: Vec<FaultSpec>,
     /// Which searches are made of it.
-    #[serde(default, skip_serializing_if = "words::is_default")]
-    pub search: Search,
+    #[serde(default, skip_serializing_if = "values::is_default")]
+    pub search: SearchSpec,
     /// What must hold; none means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub promises: Option<BTreeSet<Promise>>,
+    pub invariants: Option<BTreeSet<Invariant>>,
 }
 
 /// A machine that can play stories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Machine {
+pub enum MachineKind {
     /// The simulated one.
     Simulated,
     /// Real s6 processes, no container.
@@ -78,9 +80,9 @@ pub enum Machine {
 /// Which search found it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Found {
+pub struct Provenance {
     /// The search.
-    pub by: Finder,
+    pub search: FoundBy,
     /// Its seed, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
@@ -90,31 +92,26 @@ pub struct Found {
 
 /// A search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Finder {
+#[serde(rename_all = "kebab-case")]
+pub enum FoundBy {
     /// The crash matrix.
-    #[serde(rename = "crash matrix")]
     CrashMatrix,
     /// The search for few surprises.
-    #[serde(rename = "surprises")]
-    Surprises,
+    Bounded,
     /// The exhaustive search.
-    #[serde(rename = "closed")]
-    Closed,
+    Exhaustive,
     /// Whole runs laid beside each other.
-    #[serde(rename = "laws")]
-    Laws,
+    Relations,
     /// The seeded swarm.
-    #[serde(rename = "swarm")]
-    Swarm,
+    Random,
     /// The comparison of the fake s6 with the real one.
-    #[serde(rename = "conformance")]
     Conformance,
 }
 
 /// A promise by its number: S1 to S14 at every instant, L1 to L7 at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the design names them")]
-pub enum Promise {
+pub enum Invariant {
     S1,
     S2,
     S3,
@@ -138,13 +135,13 @@ pub enum Promise {
     L7,
 }
 
-impl std::fmt::Display for Promise {
+impl std::fmt::Display for Invariant {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{self:?}")
     }
 }
 
-impl Promise {
+impl Invariant {
     /// All of them.
     pub const ALL: [Self; 21] = [
         Self::S1,
@@ -173,10 +170,10 @@ impl Promise {
 
 impl Scenario {
     /// All steps in the order of the text; those that are together stand after their group.
-    pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.story.iter().flat_map(|step| {
+    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().flat_map(|step| {
             let group: &[Step] = match step {
-                Step::Together(group) => &group.together,
+                Step::Together(group) => &group.steps,
                 _ => &[],
             };
             std::iter::once(step).chain(group)
@@ -184,32 +181,34 @@ impl Scenario {
     }
 
     /// All commands, in the order of the text.
-    pub fn runs(&self) -> impl Iterator<Item = &Run> {
-        self.steps().filter_map(|step| match step {
+    pub fn run_steps(&self) -> impl Iterator<Item = &RunStep> {
+        self.all_steps().filter_map(|step| match step {
             Step::Run(run) => Some(run),
             _ => None,
         })
     }
 
     /// The tasks that the story itself names: the boots of its containers, and every `run` with a name.
-    pub fn tasks(&self) -> Vec<Task> {
-        let containers = (1..=self.world.containers).map(Container);
-        let boots = containers.flat_map(|container| [Task::Init(container), Task::Tree(container)]);
-        let runs = self.runs().filter_map(|run| run.name.clone()).map(Task::Run);
+    pub fn named_tasks(&self) -> Vec<TaskAddress> {
+        let containers = (1..=self.world.containers).map(ContainerName);
+        let boots = containers
+            .flat_map(|container| [TaskAddress::Init(container), TaskAddress::Tree(container)]);
+        let runs = self.run_steps().filter_map(|run| run.name.clone()).map(TaskAddress::Run);
         boots.chain(runs).collect()
     }
 
     /// Does the story boot by itself? If not, `c1` is booted and settles before its first step.
-    pub fn boots_by_itself(&self) -> bool {
-        self.steps().any(|step| matches!(step, Step::Boot(_)))
+    pub fn has_boot_step(&self) -> bool {
+        self.all_steps().any(|step| matches!(step, Step::Boot(_)))
     }
 
     /// The promises that must hold. Whoever may write slots of root's tree decides what root runs: there S10 is not one.
-    pub fn promised(&self) -> BTreeSet<Promise> {
-        let is_possible =
-            |promise: &Promise| *promise != Promise::S10 || self.world.tree != world::Tree::Root;
-        let all = || Promise::ALL.into_iter().filter(is_possible).collect();
-        self.promises.clone().unwrap_or_else(all)
+    pub fn required_invariants(&self) -> BTreeSet<Invariant> {
+        let is_possible = |promise: &Invariant| {
+            *promise != Invariant::S10 || self.world.tree != world::SupervisionTree::Root
+        };
+        let all = || Invariant::ALL.into_iter().filter(is_possible).collect();
+        self.invariants.clone().unwrap_or_else(all)
     }
 
     /// As JSON text that [`load`] reads back as the same value.

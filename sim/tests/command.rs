@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use hermes::error::Errno;
 use hermes::probe::{self, Bug};
-use hermes_sim::play::{Deed, Failure, Move, Play};
-use hermes_sim::report::{address, retrace};
-use hermes_sim::scenario::{Finder, Scenario, load};
-use hermes_sim::search::{Budget, Found, Schedule, Search};
+use hermes_sim::check::report::{replayable, retrace};
+use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule};
+use hermes_sim::execution::{Execution, Failure, Fault, Transition};
+use hermes_sim::scenario::{FoundBy, Scenario, load};
 use rstest::rstest;
 
 fn root() -> PathBuf {
@@ -46,17 +46,17 @@ fn write(folder: &Path, name: &str, rest: &str) -> String {
 }
 
 /// Holds, whatever supervises.
-const HOLDS: &str = r#"  "story": [{ "run": "hermes --version", "name": "A", "expect": { "exit": 0 } }],
-  "search": { "crash": ["A"], "crash_kinds": ["kill"], "surprises": 0 }"#;
+const HOLDS: &str = r#"  "steps": [{ "run": "hermes --version", "name": "A", "expect": { "exit": 0 } }],
+  "search": { "crash_matrix": ["A"], "crash_kinds": ["kill"], "faults_max": 0 }"#;
 
 /// Cannot hold: the version is printed with exit 0.
 const BREAKS: &str = r#"  "world": { "profiles": { "coder": {} }, "files": { "note.txt": { "text": "x" } } },
-  "story": [
+  "steps": [
     { "pass": "1s" },
     { "run": "hermes --version", "expect": { "exit": 7 } },
     { "pass": "1s" }
   ],
-  "search": { "surprises": 0 }"#;
+  "search": { "faults_max": 0 }"#;
 
 #[test]
 fn run_ends_with_0_when_everything_held() {
@@ -127,7 +127,7 @@ fn run_made_twice_has_the_same_digests() {
     assert_eq!(twice.status.code(), Some(0), "{}", out(&twice));
     let value: serde_json::Value = serde_json::from_str(&out(&twice)).expect("JSON");
     assert_eq!(value["units"].as_array().map(Vec::len), Some(4));
-    assert_eq!(value["units"][0]["search"], "calm");
+    assert_eq!(value["units"][0]["search"], "baseline");
 }
 
 #[test]
@@ -147,22 +147,22 @@ fn shrink_leaves_only_what_the_failure_needs() {
     let shrunk = sim(&["shrink", &path]);
     assert_eq!(shrunk.status.code(), Some(1), "{}", err(&shrunk));
     let scenario = load("breaks", &out(&shrunk)).expect("a scenario");
-    assert_eq!(scenario.story.len(), 1);
+    assert_eq!(scenario.steps.len(), 1);
     assert!(scenario.world.profiles.is_empty() && scenario.world.files.is_empty());
 }
 
 /// The stop holds, and what is expected after it cannot.
 const BREAKS_AFTER_A_STOP: &str = r#"  "world": { "profiles": { "coder": { "intent": "running" } } },
-  "story": [
+  "steps": [
     { "expect": { "up": ["coder"] } },
     { "run": "hermes -p coder gateway stop", "expect": { "exit": 0 } },
     { "expect": { "within": "0s", "up": ["coder"] } }
   ],
-  "search": { "surprises": 0 }"#;
+  "search": { "faults_max": 0 }"#;
 
 /// The delete ends with 0.
 const BREAKS_WITH_A_DELETE: &str = r#"  "world": { "profiles": { "coder": {} } },
-  "story": [{ "run": "hermes profile delete coder -y", "expect": { "exit": 7 } }]"#;
+  "steps": [{ "run": "hermes profile delete coder -y", "expect": { "exit": 7 } }]"#;
 
 #[test]
 fn shrink_never_trades_one_expectation_for_another() {
@@ -171,7 +171,7 @@ fn shrink_never_trades_one_expectation_for_another() {
     assert!(err(&shrunk).contains("expect: 0 gateways of coder live"), "{}", err(&shrunk));
     let scenario = load("breaks", &out(&shrunk)).expect("a scenario");
     // Without the profile another expectation fails, and earlier: the exit of `stop`.
-    assert_eq!((scenario.story.len(), scenario.world.profiles.len()), (2, 1), "{}", out(&shrunk));
+    assert_eq!((scenario.steps.len(), scenario.world.profiles.len()), (2, 1), "{}", out(&shrunk));
 }
 
 #[test]
@@ -180,12 +180,12 @@ fn run_tells_the_promise_and_the_expectation_that_break_together() {
     let path = write(folder.path(), "breaks", BREAKS_WITH_A_DELETE);
     let text = std::fs::read_to_string(path).expect("just written");
     let scenario = Arc::new(load("breaks", &text).expect("a scenario"));
-    let budget = Budget { runs: 1, states: 0, surprises: 0, seed: 0 };
+    let budget = Budget { runs: 1, states: 0, faults_max: 0, seed: 0 };
     let broken = |bug| {
         probe::plant(bug);
-        let tally = Search::new(&scenario, budget).expect("it boots").calm();
+        let tally = Explorer::new(&scenario, budget).expect("it boots").baseline();
         probe::plant(None);
-        tally.found.into_iter().map(|found| found.failure.promise).collect::<Vec<_>>()
+        tally.findings.into_iter().map(|found| found.failure.invariant).collect::<Vec<_>>()
     };
     assert_eq!(broken(None), ["expect"]);
     // L2 is looked at in the end only, long after the expectation failed.
@@ -215,42 +215,42 @@ fn help_has_examples() {
 }
 
 const CREATES: &str = r#"{
-  "name": "creates", "fact": "A test.", "runs_on": ["simulated"],
-  "story": [
+  "name": "creates", "summary": "A test.", "runs_on": ["simulated"],
+  "steps": [
     { "run": "hermes profile create writer" },
     { "together": [{ "run": "hermes profile create coder", "name": "A" }, { "run": "hermes --version" }] }
   ]
 }"#;
 
 /// What comes next on the calm path, move by move.
-fn calm_path(scenario: &Arc<Scenario>) -> Vec<(u64, Move)> {
-    let mut play = Play::new(scenario).expect("it boots");
+fn calm_path(scenario: &Arc<Scenario>) -> Vec<(u64, Transition)> {
+    let mut play = Execution::new(scenario).expect("it boots");
     let mut path = Vec::new();
-    while !play.is_over() {
-        let Some(next) = play.moves().into_iter().next() else { break };
-        let at = play.moves;
-        if matches!(next, Move::Step(who) if play.next_effect(who).is_some()) {
+    while !play.is_finished() {
+        let Some(next) = play.enabled_transitions().into_iter().next() else { break };
+        let at = play.transition_count;
+        if matches!(next, Transition::Process(who) if play.next_effect(who).is_some()) {
             path.push((at, next.clone()));
         }
-        play.take(&next).expect("nothing is promised of it");
+        play.step(&next).expect("nothing is promised of it");
     }
     path
 }
 
 #[rstest]
-#[case(Deed::Kill)]
-#[case(Deed::ContainerKill)]
-#[case(Deed::PowerCut(1))]
-#[case(Deed::Refuse(Errno::IO))]
-#[case(Deed::RefuseForGood(Errno::NOSPC))]
-fn what_befalls_at_a_move_comes_up_again_by_its_address(#[case] deed: Deed) {
+#[case(Fault::Kill)]
+#[case(Fault::ContainerKill)]
+#[case(Fault::PowerCut(1))]
+#[case(Fault::FailEffect(Errno::IO))]
+#[case(Fault::FailEffectForGood(Errno::NOSPC))]
+fn what_befalls_at_a_move_comes_up_again_by_its_address(#[case] deed: Fault) {
     let scenario = Arc::new(load("creates", CREATES).expect("a scenario"));
     let path = calm_path(&scenario);
     assert!(path.len() > 100, "{}", path.len());
     let mut told = 0;
     for (at, next) in path.iter().step_by(7) {
-        let Move::Step(who) = next else { continue };
-        let schedule = Schedule(vec![(*at, Move::Befall(*who, deed.clone()))]);
+        let Transition::Process(who) = next else { continue };
+        let schedule = Schedule(vec![(*at, Transition::Inject(*who, deed.clone()))]);
         told += u32::from(comes_up(&scenario, schedule));
     }
     assert!(told > 12, "{told}");
@@ -260,35 +260,42 @@ fn what_befalls_at_a_move_comes_up_again_by_its_address(#[case] deed: Deed) {
 fn another_turn_or_a_jump_in_time_comes_up_again_by_its_address() {
     let scenario = Arc::new(load("creates", CREATES).expect("a scenario"));
     let mut told = 0;
-    let mut play = Play::new(&scenario).expect("it boots");
-    while !play.is_over() {
-        let moves = play.moves();
+    let mut play = Execution::new(&scenario).expect("it boots");
+    while !play.is_finished() {
+        let moves = play.enabled_transitions();
         let Some(calm) = moves.first().cloned() else { break };
         for other in moves.iter().skip(1) {
-            if play.moves % 5 == 0 {
-                let schedule = Schedule(vec![(play.moves, other.clone())]);
+            if play.transition_count % 5 == 0 {
+                let schedule = Schedule(vec![(play.transition_count, other.clone())]);
                 told += u32::from(comes_up(&scenario, schedule));
             }
         }
-        play.take(&calm).expect("nothing is promised of it");
+        play.step(&calm).expect("nothing is promised of it");
     }
     assert!(told > 3, "{told}");
 }
 
 /// Told by addresses and read back, every surprise comes up. False: it has no address.
 fn comes_up(scenario: &Scenario, schedule: Schedule) -> bool {
-    let failure = Failure::of("S1", "");
-    let found = Found { schedule: schedule.clone(), failure, is_concluding: true, repeated: None };
-    let Ok(told) = address::tell(scenario, &found, Some(Finder::Surprises)) else { return false };
+    let failure = Failure::violation("S1", "");
+    let found = Finding {
+        schedule: schedule.clone(),
+        failure,
+        is_during_settle: true,
+        changed_scenario: None,
+    };
+    let Ok(told) = replayable::to_scenario(scenario, &found, Some(FoundBy::Bounded)) else {
+        return false;
+    };
     let read = load("told", &told.to_json()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(read, told);
     let mut met = Vec::new();
-    let see = &mut |play: &Play, next: &Move| {
-        if matches!(next, Move::Told(..)) {
-            met.push(play.moves);
+    let see = &mut |play: &Execution, next: &Transition| {
+        if matches!(next, Transition::InjectScripted(..)) {
+            met.push(play.transition_count);
         }
     };
-    let ended = retrace::told(&Arc::new(read), see, &mut |_| {});
+    let ended = retrace::retrace_scenario(&Arc::new(read), see, &mut |_| {});
     let expected: Vec<u64> = schedule.0.iter().map(|(at, _)| *at).collect();
     assert_eq!(met, expected, "{schedule:?}: {ended:?}\n{}", told.to_json());
     true

@@ -21,12 +21,12 @@ use hermes::error::Errno;
 use hermes::host::effect::{Handle, How, Links, Meta, Place};
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Answer, Effect, Host, Outcome};
-use hermes_sim::disk::{Credentials, Disk, NodeId};
 use hermes_sim::hash;
+use hermes_sim::machine::disk::{Credentials, Disk, NodeId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use acts::{Act, act};
+use acts::{DiskAct, act};
 use trees::{START, plant_real, plant_simulated, real_tree, simulated_tree, view};
 
 const SEQUENCES: u32 = 512;
@@ -34,24 +34,24 @@ const OTHER_USER: u32 = 1000;
 const UMASK: u32 = 0o027;
 
 /// A handle of both machines.
-struct Open {
+struct PairedHandle {
     real: Handle,
     node: NodeId,
     how: How,
     offset: u64,
 }
 
-struct Both {
+struct PairedDisks {
     real: OsHost,
     disk: Disk,
     root: NodeId,
     credentials: Credentials,
-    open: Vec<Open>,
+    open: Vec<PairedHandle>,
 }
 
 /// An answer without what may differ.
 #[derive(Debug, PartialEq)]
-enum Said {
+enum ComparableAnswer {
     Done,
     Meta(Meta),
     Bytes(Vec<u8>),
@@ -59,37 +59,37 @@ enum Said {
     Path(PathBuf),
 }
 
-fn same_meta(mut meta: Meta) -> Said {
+fn same_meta(mut meta: Meta) -> ComparableAnswer {
     meta.identity = (0, 0);
     if meta.kind == hermes::host::effect::Kind::Directory {
         meta.size = 0;
     }
-    Said::Meta(meta)
+    ComparableAnswer::Meta(meta)
 }
 
-fn said(outcome: Outcome) -> Result<Said, Errno> {
+fn said(outcome: Outcome) -> Result<ComparableAnswer, Errno> {
     Ok(match outcome? {
         Answer::Meta(meta) => same_meta(meta),
-        Answer::Bytes(bytes) => Said::Bytes(bytes),
-        Answer::Path(path) => Said::Path(path),
+        Answer::Bytes(bytes) => ComparableAnswer::Bytes(bytes),
+        Answer::Path(path) => ComparableAnswer::Path(path),
         Answer::Entries(entries) => names(entries),
-        _ => Said::Done,
+        _ => ComparableAnswer::Done,
     })
 }
 
-fn names(entries: Vec<hermes::host::effect::Entry>) -> Said {
+fn names(entries: Vec<hermes::host::effect::Entry>) -> ComparableAnswer {
     let mut names: Vec<_> =
         entries.into_iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect();
     names.sort();
-    Said::Names(names)
+    ComparableAnswer::Names(names)
 }
 
-impl Both {
+impl PairedDisks {
     fn perform(&self, effect: Effect) -> Outcome {
         run_ready(self.real.perform(effect))
     }
 
-    fn pick(&self, choice: usize) -> &Open {
+    fn pick(&self, choice: usize) -> &PairedHandle {
         &self.open[choice % self.open.len()]
     }
 
@@ -104,45 +104,51 @@ impl Both {
     /// Tells the disk that a node which lost its name is not open.
     fn forget(&mut self, node: NodeId) {
         if !self.is_open(node) {
-            self.disk.forget(node);
+            self.disk.release_node(node);
         }
     }
 
-    fn step(&mut self, act: &Act) -> Option<(Result<Said, Errno>, Result<Said, Errno>)> {
+    fn step(
+        &mut self,
+        act: &DiskAct,
+    ) -> Option<(Result<ComparableAnswer, Errno>, Result<ComparableAnswer, Errno>)> {
         match act {
-            Act::Open { .. } | Act::Close { .. } => self.handles(act),
-            Act::Write { .. } | Act::Read { .. } => self.data(act),
-            Act::Sync { handle } => {
+            DiskAct::Open { .. } | DiskAct::Close { .. } => self.handles(act),
+            DiskAct::Write { .. } | DiskAct::Read { .. } => self.data(act),
+            DiskAct::Sync { handle } => {
                 // Syncing for real is slow, and shows nothing while the power stays.
                 let node = self.pick(*handle).node;
                 let _ = self.disk.sync(node); // a FIFO cannot be synced
                 None
             }
-            Act::HandleMeta { handle } => {
+            DiskAct::HandleMeta { handle } => {
                 let open = self.pick(*handle);
                 let real = said(self.perform(Effect::HandleMeta { handle: open.real }));
                 Some((real, Ok(same_meta(self.disk.meta(open.node)))))
             }
-            Act::List { handle } => {
+            DiskAct::List { handle } => {
                 let index = handle % self.open.len();
                 self.open[index].offset = 0; // a listing starts anew, even of what cannot be listed
                 let open = self.pick(*handle);
                 let real = said(self.perform(Effect::List { handle: open.real }));
                 Some((real, self.disk.list(open.node).map(names)))
             }
-            Act::SetMode { handle, mode } => {
+            DiskAct::SetMode { handle, mode } => {
                 let (real, node) = (self.pick(*handle).real, self.pick(*handle).node);
                 let real = said(self.perform(Effect::SetMode { handle: real, mode: *mode }));
                 let simulated = self.disk.set_mode(&self.credentials, node, *mode);
-                Some((real, simulated.map(|()| Said::Done)))
+                Some((real, simulated.map(|()| ComparableAnswer::Done)))
             }
             _ => Some(self.name(act)),
         }
     }
 
-    fn handles(&mut self, act: &Act) -> Option<(Result<Said, Errno>, Result<Said, Errno>)> {
+    fn handles(
+        &mut self,
+        act: &DiskAct,
+    ) -> Option<(Result<ComparableAnswer, Errno>, Result<ComparableAnswer, Errno>)> {
         match act {
-            Act::Open { dir, path, how, links } => {
+            DiskAct::Open { dir, path, how, links } => {
                 let (place, dir) = (self.place(*dir, path), self.pick(*dir).node);
                 let real = self.perform(Effect::Open { place, how: *how, links: *links });
                 let mounts = BTreeMap::new();
@@ -152,27 +158,30 @@ impl Both {
                     return None; // whether a FIFO has readers is not the disk's to know
                 }
                 if let (Ok(Answer::Handle(real)), Ok(node)) = (&real, &node) {
-                    self.open.push(Open { real: *real, node: *node, how: *how, offset: 0 });
+                    self.open.push(PairedHandle { real: *real, node: *node, how: *how, offset: 0 });
                 }
-                Some((said(real), node.map(|_| Said::Done)))
+                Some((said(real), node.map(|_| ComparableAnswer::Done)))
             }
-            Act::Close { handle } if handle % self.open.len() > 0 => {
+            DiskAct::Close { handle } if handle % self.open.len() > 0 => {
                 let open = self.open.remove(handle % self.open.len());
                 let real = said(self.perform(Effect::Close { handle: open.real }));
                 self.forget(open.node);
-                Some((real, Ok(Said::Done)))
+                Some((real, Ok(ComparableAnswer::Done)))
             }
             _ => None,
         }
     }
 
-    fn data(&mut self, act: &Act) -> Option<(Result<Said, Errno>, Result<Said, Errno>)> {
-        let (Act::Write { handle, .. } | Act::Read { handle }) = act else { return None };
+    fn data(
+        &mut self,
+        act: &DiskAct,
+    ) -> Option<(Result<ComparableAnswer, Errno>, Result<ComparableAnswer, Errno>)> {
+        let (DiskAct::Write { handle, .. } | DiskAct::Read { handle }) = act else { return None };
         let index = handle % self.open.len();
-        let Open { real, node, how, offset } = self.open[index];
+        let PairedHandle { real, node, how, offset } = self.open[index];
         self.disk.contents(node)?;
         match act {
-            Act::Write { bytes, .. } if !matches!(how, How::Read | How::Directory) => {
+            DiskAct::Write { bytes, .. } if !matches!(how, How::Read | How::Directory) => {
                 if self.credentials.uid != 0 && self.disk.meta(node).mode & 0o6000 != 0 {
                     return None; // would clear these bits
                 }
@@ -181,19 +190,22 @@ impl Both {
                 let at = if matches!(how, How::Append { .. }) { None } else { Some(offset) };
                 let after = self.disk.write(node, at, bytes);
                 self.open[index].offset = after.unwrap_or(offset);
-                Some((real, after.map(|_| Said::Done)))
+                Some((real, after.map(|_| ComparableAnswer::Done)))
             }
-            Act::Read { .. } if matches!(how, How::Read | How::Lock { .. }) => {
+            DiskAct::Read { .. } if matches!(how, How::Read | How::Lock { .. }) => {
                 let real = said(self.perform(Effect::Read { handle: real, max: 3 }));
                 let bytes = self.disk.read(node, offset, 3);
                 self.open[index].offset += bytes.len() as u64;
-                Some((real, Ok(Said::Bytes(bytes))))
+                Some((real, Ok(ComparableAnswer::Bytes(bytes))))
             }
             _ => None,
         }
     }
 
-    fn name(&mut self, act: &Act) -> (Result<Said, Errno>, Result<Said, Errno>) {
+    fn name(
+        &mut self,
+        act: &DiskAct,
+    ) -> (Result<ComparableAnswer, Errno>, Result<ComparableAnswer, Errno>) {
         let real = said(self.perform(self.effect(act)));
         let mounts = BTreeMap::new();
         let credentials = self.credentials.clone();
@@ -201,44 +213,44 @@ impl Both {
         let at = |dir: &usize| Some(self.pick(*dir).node);
         let mut freed = None;
         let simulated = match act {
-            Act::Meta { dir, path, links } => {
+            DiskAct::Meta { dir, path, links } => {
                 let node = self.disk.resolve(&view, at(dir), path.as_ref(), *links);
                 node.map(|node| same_meta(self.disk.meta(node)))
             }
-            Act::ReadLink { dir, path } => {
-                self.disk.read_link(&view, at(dir), path.as_ref()).map(Said::Path)
+            DiskAct::ReadLink { dir, path } => {
+                self.disk.read_link(&view, at(dir), path.as_ref()).map(ComparableAnswer::Path)
             }
-            Act::MakeDir { dir, path, mode } => {
+            DiskAct::MakeDir { dir, path, mode } => {
                 let dir = at(dir);
                 let made = self.disk.make_dir(&view, dir, path.as_ref(), *mode);
-                made.map(|_| Said::Done)
+                made.map(|_| ComparableAnswer::Done)
             }
-            Act::MakeFifo { dir, path, mode } => {
+            DiskAct::MakeFifo { dir, path, mode } => {
                 let dir = at(dir);
                 let made = self.disk.make_fifo(&view, dir, path.as_ref(), *mode);
-                made.map(|_| Said::Done)
+                made.map(|_| ComparableAnswer::Done)
             }
-            Act::Rename { from, to, over } => {
+            DiskAct::Rename { from, to, over } => {
                 let (from, to) = ((at(&from.0), from.1.as_ref()), (at(&to.0), to.1.as_ref()));
                 self.disk
                     .rename(&view, from, to, *over)
                     .map(|node| freed = node)
-                    .map(|()| Said::Done)
+                    .map(|()| ComparableAnswer::Done)
             }
-            Act::Unlink { dir, path } => {
+            DiskAct::Unlink { dir, path } => {
                 let dir = at(dir);
                 let gone = self.disk.unlink(&view, dir, path.as_ref());
-                gone.map(|node| freed = Some(node)).map(|()| Said::Done)
+                gone.map(|node| freed = Some(node)).map(|()| ComparableAnswer::Done)
             }
-            Act::RemoveDir { dir, path } => {
+            DiskAct::RemoveDir { dir, path } => {
                 let dir = at(dir);
                 let gone = self.disk.remove_dir(&view, dir, path.as_ref());
-                gone.map(|node| freed = Some(node)).map(|()| Said::Done)
+                gone.map(|node| freed = Some(node)).map(|()| ComparableAnswer::Done)
             }
-            Act::SetOwner { dir, path, uid, gid } => {
+            DiskAct::SetOwner { dir, path, uid, gid } => {
                 let dir = at(dir);
                 let given = self.disk.set_owner(&view, dir, path.as_ref(), *uid, *gid);
-                given.map(|()| Said::Done)
+                given.map(|()| ComparableAnswer::Done)
             }
             _ => unreachable!("acts on handles are answered elsewhere"),
         };
@@ -248,24 +260,26 @@ impl Both {
         (real, simulated)
     }
 
-    fn effect(&self, act: &Act) -> Effect {
+    fn effect(&self, act: &DiskAct) -> Effect {
         match act.clone() {
-            Act::Meta { dir, path, links } => Effect::Meta { place: self.place(dir, &path), links },
-            Act::ReadLink { dir, path } => Effect::ReadLink { place: self.place(dir, &path) },
-            Act::MakeDir { dir, path, mode } => {
+            DiskAct::Meta { dir, path, links } => {
+                Effect::Meta { place: self.place(dir, &path), links }
+            }
+            DiskAct::ReadLink { dir, path } => Effect::ReadLink { place: self.place(dir, &path) },
+            DiskAct::MakeDir { dir, path, mode } => {
                 Effect::MakeDir { place: self.place(dir, &path), mode }
             }
-            Act::MakeFifo { dir, path, mode } => {
+            DiskAct::MakeFifo { dir, path, mode } => {
                 Effect::MakeFifo { place: self.place(dir, &path), mode }
             }
-            Act::Rename { from, to, over } => Effect::Rename {
+            DiskAct::Rename { from, to, over } => Effect::Rename {
                 from: self.place(from.0, &from.1),
                 to: self.place(to.0, &to.1),
                 over,
             },
-            Act::Unlink { dir, path } => Effect::Unlink { place: self.place(dir, &path) },
-            Act::RemoveDir { dir, path } => Effect::RemoveDir { place: self.place(dir, &path) },
-            Act::SetOwner { dir, path, uid, gid } => {
+            DiskAct::Unlink { dir, path } => Effect::Unlink { place: self.place(dir, &path) },
+            DiskAct::RemoveDir { dir, path } => Effect::RemoveDir { place: self.place(dir, &path) },
+            DiskAct::SetOwner { dir, path, uid, gid } => {
                 Effect::SetOwner { place: self.place(dir, &path), uid, gid }
             }
             _ => unreachable!("acts on handles are performed elsewhere"),
@@ -274,7 +288,7 @@ impl Both {
 }
 
 /// Takes the same steps on both machines, and compares what they leave.
-fn run(top: &Path, uid: u32, acts: &[Act]) -> Result<(), TestCaseError> {
+fn run(top: &Path, uid: u32, acts: &[DiskAct]) -> Result<(), TestCaseError> {
     plant_real(top);
     // Who has become another user can never be root again, but only this thread does.
     let steps = || {
@@ -287,24 +301,24 @@ fn run(top: &Path, uid: u32, acts: &[Act]) -> Result<(), TestCaseError> {
     simulated_tree(&disk, root, "", &mut simulated);
     prop_assert_eq!(real, simulated);
     disk.power_cut(1, 1);
-    let kept = hash::of(&disk);
+    let kept = hash::digest(&disk);
     disk.power_cut(1, 0);
-    prop_assert_eq!(hash::of(&disk), kept, "what a cut leaves is synced");
+    prop_assert_eq!(hash::digest(&disk), kept, "what a cut leaves is synced");
     Ok(())
 }
 
-fn take_steps(top: &Path, uid: u32, acts: &[Act]) -> Result<(Disk, NodeId), TestCaseError> {
+fn take_steps(top: &Path, uid: u32, acts: &[DiskAct]) -> Result<(Disk, NodeId), TestCaseError> {
     let mut disk = Disk::new();
     let (root, start) = plant_simulated(&mut disk);
     let credentials = Credentials { uid, gid: uid, groups: vec![], umask: UMASK };
-    let mut both = Both { real: OsHost::new(), disk, root, credentials, open: vec![] };
+    let mut both = PairedDisks { real: OsHost::new(), disk, root, credentials, open: vec![] };
     become_user(&both.real, uid);
     let place = Place::from(&top.join(START));
     let (how, links) = (How::Directory, Links::Follow);
     let Ok(Answer::Handle(real)) = both.perform(Effect::Open { place, how, links }) else {
         panic!("the start could not be opened");
     };
-    both.open.push(Open { real, node: start, how, offset: 0 });
+    both.open.push(PairedHandle { real, node: start, how, offset: 0 });
     for (index, act) in acts.iter().enumerate() {
         if let Some((real, simulated)) = both.step(act) {
             if real != simulated {
@@ -364,7 +378,7 @@ fn agrees_as(uid: u32) {
     }
 }
 
-fn in_a_new_tree(dir: &tempfile::TempDir, uid: u32, acts: &[Act]) -> Result<(), TestCaseError> {
+fn in_a_new_tree(dir: &tempfile::TempDir, uid: u32, acts: &[DiskAct]) -> Result<(), TestCaseError> {
     let top = dir.path().join("top");
     let outcome = run(&top, uid, acts);
     fs::remove_dir_all(&top).expect("removed");

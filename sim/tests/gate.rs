@@ -16,23 +16,28 @@ use hermes::host::effect::{Effect, Place};
 use hermes::host::os::gate::Gated;
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Host, Outcome};
-use hermes_sim::gate::Controller;
-use hermes_sim::scenario::{At, Deed, Kind, Surprise, Task};
+use hermes_sim::real::gate::GateController;
+use hermes_sim::scenario::{EffectAddress, EffectKind, FaultKind, FaultSpec, TaskAddress};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn task(name: &str) -> Task {
-    Task::Run(name.to_owned())
+fn task(name: &str) -> TaskAddress {
+    TaskAddress::Run(name.to_owned())
 }
 
-fn surprise(of: &str, touches: &str, deed: Deed) -> Surprise {
-    let at = At { task: task(of), effect: Kind::Mkdir, touches: Some(touches.to_owned()), nth: 1 };
-    Surprise { at, deed, sticky: false, to: None, lasts: None, keeps: None }
+fn surprise(of: &str, touches: &str, deed: FaultKind) -> FaultSpec {
+    let at = EffectAddress {
+        task: task(of),
+        effect: EffectKind::Mkdir,
+        object: Some(touches.to_owned()),
+        nth: 1,
+    };
+    FaultSpec { at, kind: deed, sticky: false, next: None, duration: None, outcome: None }
 }
 
-fn open(dir: &Path, names: &[&str], surprises: &[Surprise]) -> Controller {
+fn open(dir: &Path, names: &[&str], surprises: &[FaultSpec]) -> GateController {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    Controller::open(&dir.join("gate"), &names, surprises).expect("it listens")
+    GateController::open(&dir.join("gate"), &names, surprises).expect("it listens")
 }
 
 /// A process behind the gate: makes these directories one after the other.
@@ -50,22 +55,26 @@ fn make(dir: &Path, name: &str, made: &[&str]) -> Vec<Outcome> {
 #[test]
 fn a_refused_effect_fails_so_and_is_not_performed() {
     let dir = tempfile::tempdir().expect("a folder");
-    let gate = open(dir.path(), &["A"], &[surprise("A", "two", Deed::Fail(Errno::NOSPC))]);
+    let gate = open(dir.path(), &["A"], &[surprise("A", "two", FaultKind::Errno(Errno::NOSPC))]);
     let outcomes = make(dir.path(), "A", &["one", "two", "three"]);
     assert_eq!(outcomes[1], Err(Errno::NOSPC));
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
     let is_there = |name| dir.path().join(name).is_dir();
     assert!(is_there("one") && !is_there("two") && is_there("three"));
-    let asked: Vec<_> =
-        gate.asked().into_iter().map(|it| (it.task, Kind::of(&it.effect))).collect();
-    assert_eq!(asked, vec![(task("A"), Kind::Mkdir); 3]);
-    assert_eq!(gate.unmet(), None);
+    let asked: Vec<_> = gate
+        .requested_effects()
+        .into_iter()
+        .map(|it| (it.task, EffectKind::of(&it.effect)))
+        .collect();
+    assert_eq!(asked, vec![(task("A"), EffectKind::Mkdir); 3]);
+    assert_eq!(gate.first_unmet_fault(), None);
 }
 
 #[test]
 fn a_sticky_refusal_is_given_again_whatever_the_ordinal() {
     let dir = tempfile::tempdir().expect("a folder");
-    let sticky = Surprise { sticky: true, ..surprise("A", "refused-", Deed::Fail(Errno::ACCESS)) };
+    let sticky =
+        FaultSpec { sticky: true, ..surprise("A", "refused-", FaultKind::Errno(Errno::ACCESS)) };
     let _gate = open(dir.path(), &["A"], &[sticky]);
     let outcomes = make(dir.path(), "A", &["refused-1", "let-go", "refused-2"]);
     assert_eq!(outcomes[0], Err(Errno::ACCESS));
@@ -76,12 +85,12 @@ fn a_sticky_refusal_is_given_again_whatever_the_ordinal() {
 #[test]
 fn whoever_is_held_waits_until_it_is_let_go() {
     let dir = tempfile::tempdir().expect("a folder");
-    let gate = open(dir.path(), &["A"], &[surprise("A", "held", Deed::Begin)]);
+    let gate = open(dir.path(), &["A"], &[surprise("A", "held", FaultKind::BeginStep)]);
     let (path, (tell, told)) = (dir.path().to_owned(), mpsc::channel());
     let held = thread::spawn(move || tell.send(make(&path, "A", &["held"])));
-    assert!(gate.wait_for(0, PATIENCE), "it comes to the gate");
+    assert!(gate.wait_for_fault(0, PATIENCE), "it comes to the gate");
     assert!(told.try_recv().is_err() && !dir.path().join("held").is_dir(), "it is held");
-    gate.let_go(0);
+    gate.release(0);
     assert!(told.recv_timeout(PATIENCE).expect("it goes on")[0].is_ok());
     drop(held.join());
 }
@@ -89,29 +98,29 @@ fn whoever_is_held_waits_until_it_is_let_go() {
 #[test]
 fn a_preempted_task_goes_on_when_the_other_has_ended() {
     let dir = tempfile::tempdir().expect("a folder");
-    let preempt = Surprise { to: Some(task("B")), ..surprise("A", "first", Deed::Preempt) };
+    let preempt = FaultSpec { next: Some(task("B")), ..surprise("A", "first", FaultKind::Preempt) };
     let gate = open(dir.path(), &["A", "B"], &[preempt]);
     let path = dir.path().to_owned();
     let held = thread::spawn(move || make(&path, "A", &["first"]));
-    assert!(gate.wait_for(0, PATIENCE), "it comes to the gate");
+    assert!(gate.wait_for_fault(0, PATIENCE), "it comes to the gate");
     // Whoever comes second makes what the first was about to.
     assert!(make(dir.path(), "B", &["first"])[0].is_ok());
     assert_eq!(held.join().expect("it goes on"), [Err(Errno::EXIST)]);
-    assert_eq!(gate.unmet(), None);
+    assert_eq!(gate.first_unmet_fault(), None);
 }
 
 #[test]
 fn what_never_came_up_is_told() {
     let dir = tempfile::tempdir().expect("a folder");
-    let gate = open(dir.path(), &["A"], &[surprise("A", "elsewhere", Deed::Kill)]);
+    let gate = open(dir.path(), &["A"], &[surprise("A", "elsewhere", FaultKind::Kill)]);
     assert!(make(dir.path(), "A", &["one"])[0].is_ok());
-    assert_eq!(gate.unmet(), Some(0));
+    assert_eq!(gate.first_unmet_fault(), Some(0));
 }
 
 #[test]
 fn once_nobody_listens_any_more_everything_goes() {
     let dir = tempfile::tempdir().expect("a folder");
-    let gate = open(dir.path(), &["A"], &[surprise("A", "one", Deed::Fail(Errno::IO))]);
+    let gate = open(dir.path(), &["A"], &[surprise("A", "one", FaultKind::Errno(Errno::IO))]);
     let socket = dir.path().join("gate/A");
     let host = Gated::new(OsHost::new(), Some(socket.as_os_str()), &[]);
     drop(gate);

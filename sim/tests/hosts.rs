@@ -10,31 +10,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::effect::{Finished, Signal, Status};
-use hermes_sim::disk::{NodeId, ROOT};
-use hermes_sim::hosts::tools;
-use hermes_sim::image::{HERMES, VOLUME};
-use hermes_sim::machine::Moved;
-use hermes_sim::play::Play;
-use hermes_sim::runtime::{self, Command};
+use hermes_sim::execution::Execution;
+use hermes_sim::machine::StepOutcome;
+use hermes_sim::machine::disk::{NodeId, ROOT};
+use hermes_sim::machine::hosts::tools;
+use hermes_sim::machine::image::{HERMES_UID, VOLUME};
+use hermes_sim::machine::runtime::{self, ExecCommand};
+use hermes_sim::machine::world::{ContainerId, ProcessId};
 use hermes_sim::scenario::load;
-use hermes_sim::world::{ContainerId, Who};
 use serde_json::Value;
 
 const ID: ContainerId = ContainerId(1);
 const UNIT: &str = "hermes-gateway-bot.service";
 
 /// A host of systemd, booted.
-fn host() -> Play {
-    let text = r#"{"name": "x", "fact": "x.", "runs_on": ["simulated"], "world": {"tree": "systemd"}, "story": [{"settle": "1s"}], "promises": []}"#;
+fn host() -> Execution {
+    let text = r#"{"name": "x", "summary": "x.", "runs_on": ["simulated"], "world": {"tree": "systemd"}, "steps": [{"settle": "1s"}], "invariants": []}"#;
     let scenario = load("x.json", text).expect("a scenario");
-    let mut play = Play::new(&Arc::new(scenario)).expect("it boots");
-    play.abandon();
+    let mut play = Execution::new(&Arc::new(scenario)).expect("it boots");
+    play.skip_remaining_steps();
     play
 }
 
-fn systemctl(play: &mut Play, words: &[&str]) -> Finished {
+fn systemctl(play: &mut Execution, words: &[&str]) -> Finished {
     let args: Vec<OsString> = words.iter().map(OsString::from).collect();
-    let first = Who { container: ID, pid: 1 };
+    let first = ProcessId { container: ID, pid: 1 };
     tools::run(&mut play.machine.world, first, "systemctl", &args).expect("it has a systemctl")
 }
 
@@ -46,27 +46,27 @@ fn code(status: Status) -> u64 {
 }
 
 /// Its exit code, once it has ended and nobody moves.
-fn hermes(play: &mut Play, line: &str, number: u64) -> u64 {
+fn hermes(play: &mut Execution, line: &str, number: u64) -> u64 {
     let words = line.split(' ').map(OsString::from).collect();
-    let command = Command { uid: HERMES, words, env: BTreeMap::new(), number };
+    let command = ExecCommand { uid: HERMES_UID, args: words, env: BTreeMap::new(), number };
     let who = runtime::exec(&mut play.machine.world, ID, command).expect("it runs");
     let own = play.machine.world.process(who).expect("just made").serial;
-    play.heard = Some(Vec::new());
+    play.recorded = Some(Vec::new());
     settle(play);
-    let heard = play.heard.take().unwrap_or_default();
+    let heard = play.recorded.take().unwrap_or_default();
     let exit = heard.iter().find_map(|moved| match moved {
-        Moved::Exited { serial, code, .. } if *serial == own => Some(*code),
+        StepOutcome::Exited { serial, code, .. } if *serial == own => Some(*code),
         _ => None,
     });
     exit.expect("it ended").into()
 }
 
-fn settle(play: &mut Play) {
+fn settle(play: &mut Execution) {
     play.settle(Duration::from_secs(60)).expect("nothing breaks");
 }
 
 /// Load, state, unit file, how its main process ended, and whether there is one: as the fixture has it.
-fn shown(play: &mut Play) -> String {
+fn shown(play: &mut Execution) -> String {
     let said = systemctl(play, &["--user", "show", "--property=All", UNIT]);
     let text = String::from_utf8(said.stdout).expect("UTF-8");
     let find = |name: &str| {
@@ -79,14 +79,14 @@ fn shown(play: &mut Play) -> String {
     names.map(find).join(" ") + " " + pid
 }
 
-fn main_pid(play: &mut Play) -> i32 {
+fn main_pid(play: &mut Execution) -> i32 {
     let said = systemctl(play, &["--user", "show", "--property=MainPID", UNIT]);
     let text = String::from_utf8(said.stdout).expect("UTF-8");
     let line = text.lines().find_map(|line| line.strip_prefix("MainPID=")).expect("it tells");
     line.parse().expect("a number")
 }
 
-fn take(play: &mut Play, step: &Value, number: u64) {
+fn take(play: &mut Execution, step: &Value, number: u64) {
     let expected = step["exit"].as_u64().unwrap_or(0);
     if let Some(line) = step["hermes"].as_str() {
         assert_eq!(hermes(play, line, number), expected, "{step}");
@@ -96,12 +96,19 @@ fn take(play: &mut Play, step: &Value, number: u64) {
     } else if let Some(text) = step["toml"].as_str() {
         let volume = NodeId { device: VOLUME, number: ROOT };
         let path = Path::new("profiles/bot/gateway.toml");
-        play.machine.world.disk.put_file(volume, path, text.as_bytes(), 0o644, HERMES, HERMES);
+        play.machine.world.disk.put_file(
+            volume,
+            path,
+            text.as_bytes(),
+            0o644,
+            HERMES_UID,
+            HERMES_UID,
+        );
     } else {
         let signal = i32::try_from(step["signal"].as_i64().expect("a step")).expect("a signal");
         let pid = main_pid(play);
         assert!(pid > 1, "{step}");
-        play.machine.signal(Who { container: ID, pid }, Signal(signal));
+        play.machine.send_signal(ProcessId { container: ID, pid }, Signal(signal));
     }
     settle(play);
 }

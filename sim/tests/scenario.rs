@@ -37,7 +37,7 @@ fn a_regression_says_which_search_found_it() {
     for entry in std::fs::read_dir(dir).expect("the directory") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            assert!(check_fixture(&path).found.is_some(), "{}", path.display());
+            assert!(check_fixture(&path).found_by.is_some(), "{}", path.display());
         }
     }
 }
@@ -77,7 +77,7 @@ fn a_fixtures_commands_are_commands_of_hermes(
 ) {
     use clap::Parser as _;
     let (scenario, _) = read(&path);
-    for run in scenario.runs() {
+    for run in scenario.run_steps() {
         let refused = run.expect.exit.0.contains(&2);
         let parsed = hermes::cli::args::Cli::try_parse_from(run.words());
         assert!(refused || parsed.is_ok(), "{}: {parsed:?}", run.run);
@@ -89,11 +89,11 @@ fn with(line: usize, text: &str) -> String {
     let mut lines = vec![
         "{",
         r#""name": "x","#,
-        r#""fact": "f","#,
+        r#""summary": "f","#,
         r#""runs_on": ["simulated"],"#,
         r#""world": {},"#,
-        r#""story": [{"run": "hermes gateway start", "name": "A"}],"#,
-        r#""surprises": [],"#,
+        r#""steps": [{"run": "hermes gateway start", "name": "A"}],"#,
+        r#""faults": [],"#,
         r#""search": {}"#,
         "}",
     ];
@@ -113,7 +113,7 @@ use Schema::{Accepts, Refuses};
 #[case::name(2, r#""name": "X","#, "a-z, 0-9", Refuses)]
 #[case::unknown_key(
     3,
-    r#""fact": "f", "facts": 1,"#,
+    r#""summary": "f", "facts": 1,"#,
     "unknown field `facts`, expected one of",
     Refuses
 )]
@@ -124,16 +124,16 @@ use Schema::{Accepts, Refuses};
     Refuses
 )]
 #[case::no_machine(4, r#""runs_on": [],"#, "no machine", Refuses)]
-#[case::hazard(3, r#""fact": "f", "hazard": "H77","#, "H and 1 to 52", Accepts)]
+#[case::hazard(3, r#""summary": "f", "hazard": "H77","#, "H and 1 to 52", Accepts)]
 #[case::found(
     3,
-    r#""fact": "f", "found": {"by": "luck", "date": "2026-11-21"},"#,
+    r#""summary": "f", "found_by": {"search": "luck", "date": "2026-11-21"},"#,
     "expected one of `crash matrix`",
     Refuses
 )]
 #[case::date(
     3,
-    r#""fact": "f", "found": {"by": "swarm", "date": "today"},"#,
+    r#""summary": "f", "found_by": {"search": "random", "date": "today"},"#,
     "year, month and day",
     Refuses
 )]
@@ -186,120 +186,120 @@ use Schema::{Accepts, Refuses};
     Refuses
 )]
 #[case::relative_program(5, r#""world": {"programs": {"a": []}},"#, "absolute path", Refuses)]
-#[case::no_story(6, r#""story": [],"#, "an empty story", Refuses)]
+#[case::no_story(6, r#""steps": [],"#, "no steps", Refuses)]
 #[case::step(
     6,
-    r#""story": [{"dance": 1}],"#,
+    r#""steps": [{"dance": 1}],"#,
     "no such step `dance`: its first key is one of boot, run",
     Refuses
 )]
-#[case::empty_step(6, r#""story": [{}],"#, "an empty step", Refuses)]
+#[case::empty_step(6, r#""steps": [{}],"#, "an empty step", Refuses)]
 #[case::foreign_key(
     6,
-    r#""story": [{"run": "hermes man x", "grace": "1s"}],"#,
+    r#""steps": [{"run": "hermes man x", "grace": "1s"}],"#,
     "unknown field `grace`, expected one of",
     Refuses
 )]
-#[case::not_hermes(6, r#""story": [{"run": "ls"}],"#, "begins with `hermes`", Refuses)]
-#[case::shell(6, r#""story": [{"run": "hermes man x; ls"}],"#, "no shell reads it", Refuses)]
+#[case::not_hermes(6, r#""steps": [{"run": "ls"}],"#, "begins with `hermes`", Refuses)]
+#[case::shell(6, r#""steps": [{"run": "hermes man x; ls"}],"#, "no shell reads it", Refuses)]
 #[case::run_name(
     6,
-    r#""story": [{"run": "hermes man x", "name": "a"}],"#,
+    r#""steps": [{"run": "hermes man x", "name": "a"}],"#,
     "a capital letter",
     Refuses
 )]
 #[case::same_name(
     6,
-    r#""story": [{"run": "hermes man x", "name": "A"}, {"run": "hermes man x", "name": "A"}],"#,
+    r#""steps": [{"run": "hermes man x", "name": "A"}, {"run": "hermes man x", "name": "A"}],"#,
     "called A already",
     Accepts
 )]
-#[case::up(6, r#""story": [{"expect": {"up": ["../x"]}}],"#, "'.' at position 1", Refuses)]
+#[case::up(6, r#""steps": [{"expect": {"up": ["../x"]}}],"#, "'.' at position 1", Refuses)]
 #[case::drift(
     6,
-    r#""story": [{"expect": {"status": {"a": {"verdict": "odd"}}}}],"#,
+    r#""steps": [{"expect": {"status": {"a": {"verdict": "odd"}}}}],"#,
     "expected one of `up`, `down`, `drift`",
     Refuses
 )]
-#[case::duration(6, r#""story": [{"settle": "30"}],"#, "is not a duration", Refuses)]
-#[case::shift(6, r#""story": [{"clock": "3h"}],"#, "not a step of the clock", Refuses)]
+#[case::duration(6, r#""steps": [{"settle": "30"}],"#, "is not a duration", Refuses)]
+#[case::shift(6, r#""steps": [{"clock": "3h"}],"#, "not a step of the clock", Refuses)]
 #[case::signal(
     6,
-    r#""story": [{"signal": "SIGTERM", "to": "main"}],"#,
+    r#""steps": [{"signal": "SIGTERM", "to": "main"}],"#,
     "expected one of `HUP`",
     Refuses
 )]
 #[case::target(
     6,
-    r#""story": [{"signal": "TERM", "to": "coder"}],"#,
+    r#""steps": [{"signal": "TERM", "to": "coder"}],"#,
     "is no process: gateway P",
     Refuses
 )]
-#[case::container(6, r#""story": [{"boot": "c2"}],"#, "the world has 1", Accepts)]
-#[case::alone(6, r#""story": [{"together": [{"run": "hermes man x"}]}],"#, "at least two", Refuses)]
+#[case::container(6, r#""steps": [{"boot": "c2"}],"#, "the world has 1", Accepts)]
+#[case::alone(6, r#""steps": [{"together": [{"run": "hermes man x"}]}],"#, "at least two", Refuses)]
 #[case::nested(
     6,
-    r#""story": [{"together": [{"run": "hermes man x"}, {"settle": "1s"}]}],"#,
+    r#""steps": [{"together": [{"run": "hermes man x"}, {"settle": "1s"}]}],"#,
     "`settle` cannot be together",
     Refuses
 )]
 #[case::unknown_task(
     7,
-    r#""surprises": [{"at": {"task": "B", "effect": "open"}, "do": "kill"}],"#,
+    r#""faults": [{"at": {"task": "B", "effect": "open"}, "inject": "kill"}],"#,
     "no run is called B: there are [A]",
     Accepts
 )]
 #[case::odd_task(
     7,
-    r#""surprises": [{"at": {"task": "b", "effect": "open"}, "do": "kill"}],"#,
+    r#""faults": [{"at": {"task": "b", "effect": "open"}, "inject": "kill"}],"#,
     "is no task",
     Refuses
 )]
 #[case::effect(
     7,
-    r#""surprises": [{"at": {"task": "A", "effect": "replace"}, "do": "kill"}],"#,
+    r#""faults": [{"at": {"task": "A", "effect": "replace"}, "inject": "kill"}],"#,
     "unknown variant `replace`",
     Refuses
 )]
 #[case::deed(
     7,
-    r#""surprises": [{"at": {"task": "A", "effect": "open"}, "do": "EWHAT"}],"#,
+    r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "EWHAT"}],"#,
     "no such surprise \"EWHAT\": one of kill",
     Refuses
 )]
 #[case::nth(
     7,
-    r#""surprises": [{"at": {"task": "A", "effect": "open", "nth": 0}, "do": "kill"}],"#,
+    r#""faults": [{"at": {"task": "A", "effect": "open", "nth": 0}, "inject": "kill"}],"#,
     "counts from 1",
     Refuses
 )]
 #[case::sticky(
     7,
-    r#""surprises": [{"at": {"task": "A", "effect": "open"}, "do": "kill", "sticky": true}],"#,
+    r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "kill", "sticky": true}],"#,
     "only an errno",
     Accepts
 )]
 #[case::lasts(
     7,
-    r#""surprises": [{"at": {"task": "A", "effect": "open"}, "do": "suspend"}],"#,
+    r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "suspend"}],"#,
     "`lasts` goes with `suspend`",
     Accepts
 )]
 #[case::to(
     7,
-    r#""surprises": [{"at": {"task": "A", "effect": "open"}, "do": "kill", "to": "A"}],"#,
+    r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "kill", "next": "A"}],"#,
     "`to` goes with `preempt`",
     Accepts
 )]
-#[case::crash(8, r#""search": {"crash": ["B"]}"#, "no run is called B", Accepts)]
+#[case::crash(8, r#""search": {"crash_matrix": ["B"]}"#, "no run is called B", Accepts)]
 #[case::crash_kind(
     8,
     r#""search": {"crash_kinds": ["fire"]}"#,
     "expected one of `kill`, `container`, `power`, `errno`",
     Refuses
 )]
-#[case::crashes(8, r#""search": {"closed_crashes": 1}"#, "goes with `closed`", Accepts)]
-#[case::promise(8, r#""promises": ["S99"]"#, "unknown variant `S99`", Refuses)]
+#[case::crashes(8, r#""search": {"exhaustive_crashes": 1}"#, "goes with `closed`", Accepts)]
+#[case::promise(8, r#""invariants": ["S99"]"#, "unknown variant `S99`", Refuses)]
 fn what_is_wrong_is_refused_with_its_line(
     #[case] line: usize,
     #[case] text: &str,
@@ -308,7 +308,7 @@ fn what_is_wrong_is_refused_with_its_line(
 ) {
     let whole = with(line, text);
     let error = load("bad.json", &whole).expect_err("it is wrong");
-    assert!(error.what.contains(expected), "{error}");
+    assert!(error.message.contains(expected), "{error}");
     assert_eq!(error.line, line, "{error}");
     let value: Value = serde_json::from_str(&whole).expect("JSON all the same");
     assert_eq!(schema().is_valid(&value), by_schema == Accepts, "what the schema says of {text}");
@@ -324,9 +324,9 @@ fn what_is_no_json_is_refused_with_its_line() {
 fn the_least_scenario_is_read_with_its_defaults() {
     let text = with(7, "\"surprises\": [],");
     let scenario = load("least.json", &text).unwrap_or_else(|error| panic!("{error}"));
-    let tasks: Vec<String> = scenario.tasks().iter().map(ToString::to_string).collect();
+    let tasks: Vec<String> = scenario.named_tasks().iter().map(ToString::to_string).collect();
     assert_eq!(tasks, ["init", "tree", "A"]);
-    assert_eq!(scenario.promised().len(), 21);
-    assert!(!scenario.boots_by_itself());
+    assert_eq!(scenario.required_invariants().len(), 21);
+    assert!(!scenario.has_boot_step());
     assert_eq!(scenario.world.containers, 1);
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use agent::render;
 
-use super::{files, note, wait};
+use super::{files, note};
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
 use crate::host::effect::Status;
@@ -27,7 +27,7 @@ use crate::name::Profile;
 use crate::record::file;
 use crate::supervisor::{
     Fact, Goal, Listing, PERMANENT_FAILURE, Presence, Published, Registrar, Registration, Service,
-    ServiceSpec, Supervisor, SupervisorError, Want,
+    ServiceSpec, Supervisor, SupervisorError, Want, wait,
 };
 use agent::{can_say, home_lines, label};
 use launchctl::{
@@ -231,6 +231,7 @@ impl<H: Host> Supervisor for Launchd<'_, H> {
             // launchd does not tell when.
             since: Duration::ZERO,
             paused: false,
+            is_reported: true,
         })
     }
 

@@ -18,7 +18,6 @@ mod status;
 mod status_record;
 mod takedown;
 mod tools;
-mod wait;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,7 +29,7 @@ use crate::host::Host;
 use crate::name::{Profile, Slot};
 use crate::supervisor::{
     Goal, Listing, Published, Registrar, Service, ServiceSpec, Stray, Supervisor, SupervisorError,
-    Want,
+    Want, wait,
 };
 
 /// s6 on one scan directory.
@@ -80,7 +79,9 @@ impl<H: Host> Supervisor for S6<'_, H> {
         goal: Goal,
         timeout: Duration,
     ) -> Result<Service, SupervisorError> {
-        wait::until(self, profile, goal, timeout).await
+        let dir = self.dir(profile);
+        wait::until(self.host, profile, goal, timeout, async || status::read(self, &dir).await)
+            .await
     }
 }
 

@@ -22,7 +22,6 @@ use std::time::Duration;
 
 pub use unit::{Terms, render};
 
-use super::wait;
 use crate::detect::Scope;
 use crate::host::Host;
 use crate::host::effect::Program;
@@ -30,7 +29,7 @@ use crate::name::Profile;
 use crate::record::file;
 use crate::supervisor::{
     Cause, Goal, Listing, Published, Registrar, Registration, Service, ServiceSpec, Supervisor,
-    SupervisorError, Want,
+    SupervisorError, Want, wait,
 };
 use systemctl::Systemctl;
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use task::render;
 
-use super::{note, wait};
+use super::note;
 use crate::error::{Errno, HostError};
 use crate::host::Host;
 use crate::layout::Layout;
@@ -27,7 +27,7 @@ use crate::name::Profile;
 use crate::record::{file, identity};
 use crate::supervisor::{
     Fact, Goal, Listing, Presence, Published, Registrar, Registration, Service, ServiceSpec,
-    Supervisor, SupervisorError, Want,
+    Supervisor, SupervisorError, Want, wait,
 };
 use schtasks::{Schtasks, at_start, names, run};
 use task::{FOLDER, can_say, home_mark, name, version_line};
@@ -134,6 +134,7 @@ impl<'host, H: Host> Windows<'host, H> {
             // It tells when, but in the words of the machine's language.
             since: Duration::ZERO,
             paused: false,
+            is_reported: true,
         })
     }
 

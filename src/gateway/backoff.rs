@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::ending::{self, Ending};
-use super::{Context, Core, Phase, Step, diary, stop};
+use super::ending::Ending;
+use super::{Context, Core, Phase, Step, diary, exit, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Interests};
 use crate::host::{Host, proc, time};
@@ -119,7 +119,7 @@ pub(super) async fn settle<H: Host>(
 ) -> Result<Step, HostError> {
     if core.tally.is_exhausted(&core.config.restart) {
         let reason = core.tally.reason.take().unwrap_or_else(|| "failed too often".to_owned());
-        return Ok(ending::finish(context, core, Ending::permanent(reason)).await);
+        return Ok(exit::finish(context, core, Ending::permanent(reason)).await);
     }
     let pause = core.tally.pause(&core.config.restart, time::wall(context.host).await?);
     if pause.is_zero() {
@@ -178,9 +178,10 @@ pub(super) async fn turn<H: Host>(
 ) -> Result<Step, HostError> {
     let look_at = time::boot(context.host).await? + LOOK;
     let interests = Interests { until: Some(until.min(look_at)), ..Interests::default() };
-    if let Event::Signal(signal) = proc::wait(context.host, interests).await? {
+    let event = proc::wait(context.host, interests).await?;
+    if let Event::Signal(signal) = event {
         let stop = stop::classify(context, core, signal).await;
-        return Ok(ending::finish(context, core, Ending::Asked(stop)).await);
+        return Ok(exit::finish(context, core, Ending::Asked(stop)).await);
     }
     if time::boot(context.host).await? >= until {
         return Ok(Step::To(Phase::Launching));

@@ -83,7 +83,8 @@ async fn store<H: Host>(context: &mut Context<'_, H>, core: &mut Core, changes: 
     let path = context.setup.layout.state(&context.setup.profile);
     match stamp_and_update(context.host, &path, changes).await {
         Ok(()) => {
-            if core.diary_trouble.take().is_some() {
+            let trouble = core.diary_trouble.take();
+            if trouble.is_some() {
                 context.note(format_args!("`{}` is written again", path.display()));
             }
         }

@@ -8,10 +8,9 @@
 use std::time::Duration;
 
 use super::diary::{self, Word};
-use super::ending::{self, Ending};
-use super::running::earliest;
+use super::ending::Ending;
 use super::server::{self, Mood};
-use super::{Context, Core, Phase, Step, Work, child, stop};
+use super::{Context, Core, Phase, Step, Work, child, exit, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Pid, Signal};
 use crate::host::{Host, proc, time};
@@ -66,11 +65,11 @@ pub(super) async fn rest<H: Host>(
     ending: Ending,
 ) -> Result<Step, HostError> {
     let Work::Command(leader) = work else {
-        return Ok(ending::finish(context, core, ending).await);
+        return Ok(exit::finish(context, core, ending).await);
     };
     let now = time::boot(context.host).await?;
     match look(context, core, leader, now).await {
-        None => Ok(ending::finish(context, core, ending).await),
+        None => Ok(exit::finish(context, core, ending).await),
         Some(work) => {
             child::signal(context, leader, BY_US).await;
             context.note(format_args!("ends what its command left: {}", ending.reason()));
@@ -100,7 +99,7 @@ pub(super) async fn turn<H: Host>(
     mut drain: Drain,
 ) -> Result<Step, HostError> {
     let mut interests = drain.work.interests(context.host).await?;
-    interests.until = earliest([interests.until, Some(drain.until)]);
+    interests.until = time::earliest([interests.until, Some(drain.until)]);
     let event = proc::wait(context.host, interests).await?;
     let now = time::boot(context.host).await?;
     match (event, &mut drain.work) {
@@ -122,7 +121,7 @@ pub(super) async fn turn<H: Host>(
     if let Work::Rest { leader, look_at: Some(at) } = drain.work {
         if now >= at {
             match look(context, core, leader, now).await {
-                None => return Ok(ending::finish(context, core, drain.ending).await),
+                None => return Ok(exit::finish(context, core, drain.ending).await),
                 Some(rest) => drain.work = rest,
             }
         }
@@ -142,9 +141,7 @@ async fn next<H: Host>(
 ) -> Result<Step, HostError> {
     let Drain { work, ending, until, killed } = drain;
     match &work {
-        Work::BuiltIn(server) if server.is_empty() => {
-            Ok(ending::finish(context, core, ending).await)
-        }
+        Work::BuiltIn(server) if server.is_empty() => Ok(exit::finish(context, core, ending).await),
         _ => Ok(Step::To(Phase::Draining { work, ending, until, killed })),
     }
 }
@@ -173,15 +170,15 @@ async fn cut_off<H: Host>(
         Work::Rest { leader, .. } => {
             let group = leader.raw();
             context.note(format_args!("leaves process group {group} behind, which does not die"));
-            Ok(ending::finish(context, core, ending).await)
+            Ok(exit::finish(context, core, ending).await)
         }
         Work::Command(child) => {
             context.note(format_args!("leaves process {} behind, which does not die", child.raw()));
-            Ok(ending::finish(context, core, ending).await)
+            Ok(exit::finish(context, core, ending).await)
         }
         Work::BuiltIn(server) => {
             server::close_all(context, server).await;
-            Ok(ending::finish(context, core, ending).await)
+            Ok(exit::finish(context, core, ending).await)
         }
     }
 }

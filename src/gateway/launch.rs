@@ -6,7 +6,7 @@ use super::diary::{self, Word};
 use super::ending::{self, Ending};
 use super::readiness::Probe;
 use super::server::Server;
-use super::{Context, Core, Phase, Step, Work, child, running};
+use super::{Context, Core, Phase, Step, Work, child, exit, running};
 use crate::error::{Errno, HostError};
 use crate::host::fs;
 use crate::host::{Host, net, proc, time};
@@ -38,7 +38,7 @@ async fn built_in<H: Host>(
                 reason.push_str(&format!("; `port` in `{}` chooses another", config.display()));
             }
             let ending = Ending::failed(Word::StartupFailed, ending::FAILED, reason);
-            Ok(ending::finish(context, core, ending).await)
+            Ok(exit::finish(context, core, ending).await)
         }
     }
 }
@@ -61,7 +61,7 @@ async fn start<H: Host>(
     }
     let child = match started {
         Ok(child) => child,
-        Err(ending) => return Ok(ending::finish(context, core, ending).await),
+        Err(ending) => return Ok(exit::finish(context, core, ending).await),
     };
     let probe = match core.config.ready {
         Ready::None => return running::enter(context, core, Work::Command(child)).await,

@@ -6,9 +6,9 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 
 use super::backoff::{self, Tally};
-use super::ending::{self, Ending};
+use super::ending::Ending;
 use super::ownership::{self, Claim};
-use super::{Context, Core, Phase, SIGNALS, Setup, Step};
+use super::{Context, Core, Phase, SIGNALS, Setup, Step, exit};
 use crate::error::{Errno, HostError};
 use crate::host::{Host, proc};
 use crate::port;
@@ -91,7 +91,7 @@ async fn refuse<H: Host>(
     if core.lock.is_some() {
         core.tally = backoff::recall(context, core).await?;
     }
-    Ok(ending::finish(context, core, Ending::permanent(reason)).await)
+    Ok(exit::finish(context, core, Ending::permanent(reason)).await)
 }
 
 #[cfg(test)]

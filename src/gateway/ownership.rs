@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::ending::{self, Ending};
 use super::stop::{self, Stop};
-use super::{Context, Core, Phase, Step, backoff};
+use super::{Context, Core, Phase, Step, backoff, exit};
 use crate::error::{Errno, HostError};
 use crate::host::effect::{Event, How, Interests, Signal};
 use crate::host::fs::{self, File};
@@ -97,7 +97,7 @@ async fn own<H: Host>(
     core.tally = backoff::recall(context, core).await?;
     match claim {
         Claim::TakingOver { asked: Some(stop), .. } => {
-            Ok(ending::finish(context, core, Ending::Asked(stop)).await)
+            Ok(exit::finish(context, core, Ending::Asked(stop)).await)
         }
         _ => backoff::settle(context, core).await,
     }
@@ -144,7 +144,7 @@ async fn wait_or_refuse<H: Host>(
 ) -> Result<Step, HostError> {
     if !context.setup.supervised {
         let ending = Ending::failed(super::diary::Word::StartupFailed, ending::FAILED, reason);
-        return Ok(ending::finish(context, core, ending).await);
+        return Ok(exit::finish(context, core, ending).await);
     }
     if said.as_ref() != Some(&reason) {
         context.note(format_args!("waits for its lock: {reason}"));
@@ -153,7 +153,7 @@ async fn wait_or_refuse<H: Host>(
     match wait(context, until).await? {
         Event::Signal(signal) => {
             let stop = stop::classify(context, core, signal).await;
-            Ok(ending::finish(context, core, Ending::Asked(stop)).await)
+            Ok(exit::finish(context, core, Ending::Asked(stop)).await)
         }
         _ => Ok(Step::To(Phase::Claiming(Claim::Waiting { said: Some(reason) }))),
     }
@@ -175,7 +175,7 @@ async fn take_over<H: Host>(
     let now = time::boot(context.host).await?;
     if now >= over.until && over.killed {
         return match over.asked {
-            Some(stop) => Ok(ending::finish(context, core, Ending::Asked(stop)).await),
+            Some(stop) => Ok(exit::finish(context, core, Ending::Asked(stop)).await),
             None => Ok(Step::To(Phase::Claiming(Claim::default()))),
         };
     }
@@ -185,7 +185,8 @@ async fn take_over<H: Host>(
         over.killed = true;
         over.until = now + DEATH;
     }
-    if let Event::Signal(signal) = wait(context, over.until.min(now + LOOK_SOON)).await? {
+    let event = wait(context, over.until.min(now + LOOK_SOON)).await?;
+    if let Event::Signal(signal) = event {
         if over.asked.is_none() {
             over.asked = Some(stop::classify(context, core, signal).await);
         }

@@ -60,7 +60,8 @@ pub(super) async fn turn<H: Host>(
     mut stable_at: Option<Duration>,
 ) -> Result<Step, HostError> {
     let mut interests = work.interests(context.host).await?;
-    interests.until = earliest([interests.until, stable_at, diary_retry(context, core).await?]);
+    interests.until =
+        time::earliest([interests.until, stable_at, diary_retry(context, core).await?]);
     let event = proc::wait(context.host, interests).await?;
     let now = time::boot(context.host).await?;
     if stable_at.is_some_and(|at| now >= at) {
@@ -106,9 +107,4 @@ async fn diary_retry<H: Host>(
         None => Ok(None),
         Some(_) => Ok(Some(time::boot(context.host).await? + DIARY_RETRY)),
     }
-}
-
-/// The first of some moments.
-pub(super) fn earliest(moments: impl IntoIterator<Item = Option<Duration>>) -> Option<Duration> {
-    moments.into_iter().flatten().min()
 }

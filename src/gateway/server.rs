@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::diary::Word;
 use super::http::{self, Body, Page, Request};
-use super::running::earliest;
 use super::{Context, Core};
 use crate::error::{Errno, HostError};
 use crate::host::effect::{Event, Handle, Interests};
@@ -79,7 +78,7 @@ impl Server {
             // Who is here already comes first: a flood at the door must not cost them their turn, and then their place.
             readable: handles.chain(hears.map(|listener| listener.handle)).collect(),
             child: None,
-            until: earliest(deadlines.chain([self.deaf_until, retry])),
+            until: time::earliest(deadlines.chain([self.deaf_until, retry])),
         })
     }
 

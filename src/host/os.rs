@@ -9,6 +9,7 @@
 //! It is meant for one thread: credentials and death signals belong to the thread that asks for them.
 
 mod child;
+mod children;
 mod clock;
 mod files;
 #[cfg(feature = "gate")]
@@ -27,7 +28,7 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use self::launch::Children;
+use self::children::Children;
 use self::table::Table;
 use self::wait::Traps;
 use super::{Answer, Effect, Host, Outcome};

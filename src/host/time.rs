@@ -37,3 +37,8 @@ pub async fn random(host: &impl Host) -> Result<u64, HostError> {
         other => Err(failed("read", Path::new("random source"), other)),
     }
 }
+
+/// The first of some moments.
+pub fn earliest(moments: impl IntoIterator<Item = Option<Duration>>) -> Option<Duration> {
+    moments.into_iter().flatten().min()
+}

@@ -4,13 +4,13 @@
 
 use std::ffi::OsStr;
 
+use super::Context;
 use crate::error::HostError;
 use crate::host::effect::Kind;
 use crate::host::{Host, fs};
 use crate::layout::Layout;
 use crate::name::{NameError, Profile};
-use crate::record::config::{self, Config, ConfigError};
-use crate::record::file;
+use crate::record::{config, file};
 use crate::supervisor::ServiceSpec;
 
 /// Begins the name of a profile under construction.
@@ -111,26 +111,22 @@ pub async fn profiles(host: &impl Host, layout: &Layout) -> Result<Vec<Profile>,
     Ok(profiles)
 }
 
-/// What the supervisor must know of a profile's gateway, and what is wrong with its configuration, if anything is.
-pub(super) async fn spec(
-    host: &impl Host,
-    layout: &Layout,
+/// What the supervisor must know of a profile's gateway. A configuration that is wrong or cannot be read counts as the
+/// default one: a slot must be there all the same, and the gateway itself says what is wrong when it starts.
+pub(super) async fn spec_or_defaults<H: Host, S>(
+    context: &Context<'_, H, S>,
     profile: &Profile,
-    program: &std::path::Path,
-) -> (ServiceSpec, Config, Option<ConfigError>) {
-    let (config, error) = match config::read(host, &layout.config(profile)).await {
-        Ok(config) => (config, None),
-        Err(error) => (Config::default(), Some(error)),
-    };
-    let spec = ServiceSpec {
+) -> ServiceSpec {
+    let layout = context.layout;
+    let config = config::read(context.host, &layout.config(profile)).await.unwrap_or_default();
+    ServiceSpec {
         profile: profile.clone(),
-        program: program.to_owned(),
+        program: context.program.to_owned(),
         home: layout.root().to_owned(),
         log_dir: layout.gateway_log(profile),
         restart: config.restart.clone(),
         kill_after: config.kill_after(),
-    };
-    (spec, config, error)
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! gateway when the operator says so.
 
 use super::lifecycle::{self, Verb};
-use super::{Context, OpsError, Patience, home, planned_stop};
+use super::planned_stop::{self, End};
+use super::{Context, OpsError, Patience, home};
 use crate::host::Host;
 use crate::name::Profile;
 use crate::record::intent::{self, Intent};
@@ -57,9 +58,9 @@ async fn install_locked<H: Host, S: Registrar>(
         Intent::Running => Want::Up,
         Intent::Stopped => Want::Down,
     };
-    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let spec = home::spec_or_defaults(context, profile).await;
     let published = context.supervisor.publish(&spec, at_start).await?;
-    lifecycle::show(context.supervisor, profile).await?;
+    lifecycle::make_live(context.supervisor, profile).await?;
     if at_start == Want::Up {
         context.supervisor.start(profile).await?;
     }
@@ -97,12 +98,11 @@ async fn uninstall_locked<H: Host, S: Registrar>(
     if home::exists(context.host, context.layout, profile).await? {
         lifecycle::store_intent(context, profile, Verb::Stop).await?;
     }
-    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let spec = home::spec_or_defaults(context, profile).await;
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
     let before = context.supervisor.status(profile).await?;
-    let kill_after = spec.kill_after;
-    planned_stop::end(context, profile, Plan::Stop, &before, timeout, kill_after, &mut notes)
-        .await?;
+    let end = End { plan: Plan::Stop, timeout, kill_after: spec.kill_after };
+    planned_stop::end(context, profile, end, &before, &mut notes).await?;
     context.supervisor.unregister(profile, timeout).await?;
     Ok(notes)
 }

@@ -49,18 +49,11 @@ pub(super) async fn end<H: Host, S>(
     if planted!(OrphanLeft) {
         return Ok(());
     }
-    let patience = if planted!(NoteAskedOnce) { Duration::ZERO } else { UNNOTED };
-    let found = file::poll(context.host, patience, async || {
-        if !is_held(context.host, context.layout, profile).await? {
-            return Ok::<_, HostError>(Some(None));
-        }
-        Ok(noted(context.host, context.layout, profile).await.map(Some))
-    });
-    let found = found.await?;
-    if found == Some(None) {
-        return Ok(());
-    }
-    let holder = found.flatten();
+    let holder = match find(context, profile).await? {
+        Outside::Nobody => return Ok(()),
+        Outside::Unnamed => None,
+        Outside::Named(holder) => Some(holder),
+    };
     if let Some(holder) = &holder {
         mark(context, profile, holder).await;
         let ended = end_holder(context, profile, holder, kill_after).await;
@@ -75,6 +68,29 @@ pub(super) async fn end<H: Host, S>(
         lock: context.layout.gateway_lock(profile),
         pid: holder.map(|process| process.pid),
     })
+}
+
+/// Who lives outside its slot.
+enum Outside {
+    Nobody,
+    /// Somebody holds the lock, and no note says who.
+    Unnamed,
+    Named(Process),
+}
+
+async fn find<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+) -> Result<Outside, HostError> {
+    let patience = if planted!(NoteAskedOnce) { Duration::ZERO } else { UNNOTED };
+    let found = file::poll(context.host, patience, async || {
+        if !is_held(context.host, context.layout, profile).await? {
+            return Ok::<_, HostError>(Some(Outside::Nobody));
+        }
+        Ok(noted(context.host, context.layout, profile).await.map(Outside::Named))
+    })
+    .await?;
+    Ok(found.unwrap_or(Outside::Unnamed))
 }
 
 /// TERM to whoever lives, in its slot or outside, for a stop that does not wait: the supervisor may not know of it. Who
@@ -103,7 +119,8 @@ async fn end_holder<H: Host, S>(
 ) -> Result<bool, HostError> {
     for (signal, patience) in [(Signal::TERM, kill_after), (Signal::KILL, Duration::from_secs(2))] {
         signal_process(context.host, holder, signal).await?;
-        if wait_until_free(context, profile, patience).await? {
+        let is_free = wait_until_free(context, profile, patience).await?;
+        if is_free {
             return Ok(true);
         }
     }

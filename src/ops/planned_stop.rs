@@ -9,36 +9,18 @@ use crate::host::effect::Pid;
 use crate::name::Profile;
 use crate::record::identity;
 use crate::record::marker::{self, Marker, Plan};
-use crate::supervisor::{Goal, Presence, Registrar, Service, SupervisorError};
+use crate::supervisor::{Goal, Presence, Registrar, Service};
 
-/// Marks the process that is about to get SIGTERM, then has it sent by `told`. Where that fails, the mark is taken back.
-pub(super) async fn tell<H: Host, S: Registrar>(
+/// Marks the process that is about to get SIGTERM, if one runs. Comes before the supervisor is told; where that then
+/// fails, [`cancel`] follows.
+pub(super) async fn mark<H: Host, S>(
     context: &Context<'_, H, S>,
     profile: &Profile,
     plan: Plan,
     before: &Service,
     notes: &mut Vec<String>,
-    told: impl Future<Output = Result<(), SupervisorError>>,
-) -> Result<Option<identity::Process>, OpsError> {
-    let target = match before.pid() {
-        Some(pid) => mark(context, profile, plan, pid, notes).await?,
-        None => None,
-    };
-    if let Err(error) = told.await {
-        mark!("H5");
-        withdraw(context, profile, target.as_ref(), notes).await;
-        return Err(error.into());
-    }
-    Ok(target)
-}
-
-async fn mark<H: Host, S>(
-    context: &Context<'_, H, S>,
-    profile: &Profile,
-    plan: Plan,
-    pid: Pid,
-    notes: &mut Vec<String>,
 ) -> Result<Option<identity::Process>, HostError> {
+    let Some(pid) = before.pid() else { return Ok(None) };
     let host = context.host;
     let Some(target) = process(host, pid).await? else { return Ok(None) };
     let home = Profile::default_profile();
@@ -51,6 +33,19 @@ async fn mark<H: Host, S>(
         notes.push(format!("the planned stop could not be noted: {error}"));
     }
     Ok(Some(target))
+}
+
+/// The supervisor could not be told: who was marked runs on, and its next end is not planned.
+pub(super) async fn cancel<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    target: Option<&identity::Process>,
+    notes: &mut Vec<String>,
+) {
+    if target.is_some() {
+        mark!("H5");
+    }
+    withdraw(context, profile, target, notes).await;
 }
 
 /// Takes away a marker that its target did not consume.
@@ -88,26 +83,37 @@ async fn process<H: Host>(host: &H, pid: Pid) -> Result<Option<identity::Process
     identity::of_pid(host, &boot, number).await
 }
 
-/// Has a gateway end, planned, and waits until it has, in its slot or outside. What it notes at its end is the plan's:
-/// `stopped`, or that it runs again. The profile's lock is the caller's.
+/// How a gateway is to end.
+#[derive(Clone, Copy)]
+pub(super) struct End {
+    /// What it notes at its end: `stopped`, or that it runs again.
+    pub plan: Plan,
+    /// Its supervisor sees it down within this.
+    pub timeout: Duration,
+    /// From SIGTERM to SIGKILL, where it lives outside its slot.
+    pub kill_after: Duration,
+}
+
+/// Has a gateway end, planned, and waits until it has, in its slot or outside. The profile's lock is the caller's.
 pub(super) async fn end<H: Host, S: Registrar>(
     context: &Context<'_, H, S>,
     profile: &Profile,
-    plan: Plan,
+    end: End,
     before: &Service,
-    timeout: Duration,
-    kill_after: Duration,
     notes: &mut Vec<String>,
 ) -> Result<(), OpsError> {
     if before.presence == Presence::Supervised {
-        let stop = context.supervisor.stop(profile);
-        let target = tell(context, profile, plan, before, notes, stop).await?;
-        let down = context.supervisor.wait(profile, Goal::Down, timeout).await;
+        let target = mark(context, profile, end.plan, before, notes).await?;
+        if let Err(error) = context.supervisor.stop(profile).await {
+            cancel(context, profile, target.as_ref(), notes).await;
+            return Err(error.into());
+        }
+        let down = context.supervisor.wait(profile, Goal::Down, end.timeout).await;
         withdraw(context, profile, target.as_ref(), notes).await;
         if down.is_err() {
             mark!("H21");
         }
         down?;
     }
-    orphan::end(context, profile, kill_after).await
+    orphan::end(context, profile, end.kill_after).await
 }

@@ -54,19 +54,26 @@ async fn register<H: Host, S: Registrar>(
     profile: &Profile,
     at_start: Want,
 ) -> Result<(), OpsError> {
-    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let spec = home::spec_or_defaults(context, profile).await;
     let published = context.supervisor.publish(&spec, at_start).await?;
-    let live = lifecycle::show(context.supervisor, profile).await;
+    let live = lifecycle::make_live(context.supervisor, profile).await;
     if planted!(RescanFailureSwallowed) {
         return Ok(());
     }
-    if live.is_err() && published == Published::New && !planted!(NotRolledBack) {
-        mark!("R6");
-        // The cause is what the operator must hear; a slot that stays is taken out at the next boot.
-        let _ = context.supervisor.unregister(profile, SUPERVISED_TIMEOUT).await;
+    if live.is_err() && published == Published::New {
+        take_back(context, profile).await;
     }
     live?;
     Ok(())
+}
+
+/// The cause is what the operator must hear; a slot that stays is taken out at the next boot.
+async fn take_back<H: Host, S: Registrar>(context: &Context<'_, H, S>, profile: &Profile) {
+    if planted!(NotRolledBack) {
+        return;
+    }
+    mark!("R6");
+    let _ = context.supervisor.unregister(profile, SUPERVISED_TIMEOUT).await;
 }
 
 /// A free hidden name in the profiles' directory.

@@ -274,7 +274,15 @@ mod tests {
 
     fn service(want: Want, at_start: Want, fact: Fact) -> Service {
         let presence = Presence::Supervised;
-        Service { presence, want, at_start, fact, since: Duration::ZERO, paused: false }
+        Service {
+            presence,
+            want,
+            at_start,
+            fact,
+            since: Duration::ZERO,
+            paused: false,
+            is_reported: true,
+        }
     }
 
     const DOWN: Fact = Fact::Down { last: None };

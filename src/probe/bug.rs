@@ -1,4 +1,4 @@
-//! The planted bugs: one for each protection. What each should break, and how it is found, is in `sim/src/planted.rs`.
+//! The planted bugs: one for each protection. What each should break, and how it is found, is in `sim/src/check/planted.rs`.
 
 macro_rules! bugs {
     ($($(#[doc = $doc:literal])+ $bug:ident,)+) => {

@@ -196,6 +196,15 @@ pub async fn rename_new(host: &impl Host, from: &Path, to: &Path) -> Result<()> 
     }
 }
 
+/// Moves a record that cannot be read out of the way, to `*.damaged` beside it, so that what it holds is not lost.
+pub async fn set_aside(host: &impl Host, path: &Path) -> Result<()> {
+    mark!("H11");
+    let mut damaged = path.as_os_str().to_owned();
+    damaged.push(".damaged");
+    fs::rename(host, path, Path::new(&damaged), Over::Replace).await?;
+    sync_dir(host, parent(path)).await
+}
+
 /// The names in a directory, sorted; none if the directory is absent.
 pub async fn names(host: &impl Host, dir: &Path) -> Result<Vec<OsString>> {
     let Some(dir) = if_present(fs::open(host, dir, How::Directory).await)? else {

@@ -101,7 +101,7 @@ pub async fn store(
         Reading::Whole(record) => (record.object, record.sequence),
         Reading::Missing => (Map::new(), 0),
         Reading::Odd(_) => {
-            set_aside(host, path).await?;
+            file::set_aside(host, path).await?;
             (Map::new(), 0)
         }
     };
@@ -111,16 +111,6 @@ pub async fn store(
     object.insert("by".to_owned(), json!({ "uid": by.uid, "pid": by.pid, "argv": by.argv }));
     object.insert("sequence".to_owned(), sequence.saturating_add(1).into());
     json::write(host, path, &object).await
-}
-
-/// Moves a file that cannot be read out of the way, so that what it holds is not lost.
-pub async fn set_aside(host: &impl Host, path: &Path) -> Result<(), HostError> {
-    mark!("H11");
-    let mut damaged = path.as_os_str().to_owned();
-    damaged.push(".damaged");
-    let damaged = Path::new(&damaged);
-    crate::host::fs::rename(host, path, damaged, crate::host::effect::Over::Replace).await?;
-    file::sync_dir(host, file::parent(path)).await
 }
 
 /// What counts as the operator's word when a boot looks, and why.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::intent::set_aside;
+use super::file;
 use super::json::{self, Reading};
 use crate::error::HostError;
 use crate::host::Host;
@@ -77,7 +77,7 @@ pub async fn update(
         Reading::Whole(object) => object,
         Reading::Missing => Map::new(),
         Reading::Odd(_) => {
-            set_aside(host, path).await?;
+            file::set_aside(host, path).await?;
             Map::new()
         }
     };

@@ -47,7 +47,15 @@ pub(crate) fn registrar_of_a_host() -> MockRegistrar {
 /// A supervised service, its stamp a second after the epoch.
 fn service(want: Want, fact: Fact) -> Service {
     let since = Duration::from_secs(1);
-    Service { presence: Presence::Supervised, want, at_start: want, fact, since, paused: false }
+    Service {
+        presence: Presence::Supervised,
+        want,
+        at_start: want,
+        fact,
+        since,
+        paused: false,
+        is_reported: true,
+    }
 }
 
 /// One that runs and is ready.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use clap::ValueEnum;
-use hermes_sim::native::engine::Engine;
-use hermes_sim::scenario::world::S6;
+use hermes_sim::real::engine::Engine;
+use hermes_sim::scenario::world::S6Spec;
 
-use super::Usage;
+use super::UsageError;
 
 /// A Debian that the image is built on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Base {
+pub enum DebianBase {
     /// s6 2.11
     Bookworm,
     /// s6 2.13
@@ -19,8 +19,8 @@ pub enum Base {
     Sid,
 }
 
-impl Base {
-    pub fn word(self) -> &'static str {
+impl DebianBase {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
@@ -28,11 +28,11 @@ impl Base {
         }
     }
 
-    pub fn s6(self) -> S6 {
+    pub fn s6(self) -> S6Spec {
         match self {
-            Self::Bookworm => S6::V2_11,
-            Self::Trixie => S6::V2_13,
-            Self::Sid => S6::V2_15,
+            Self::Bookworm => S6Spec::V2_11,
+            Self::Trixie => S6Spec::V2_13,
+            Self::Sid => S6Spec::V2_15,
         }
     }
 }
@@ -41,11 +41,11 @@ impl Base {
 pub type Images = BTreeMap<&'static str, String>;
 
 /// The image of each.
-pub fn images(engine: &Engine, bases: &[Base]) -> Result<Images, Usage> {
-    let find = |base: &Base| {
-        let name = format!("hermes-test:{}", base.word());
-        let lacking = || Usage(format!("no image `{name}`: `./x docker-e2e` makes it"));
-        engine.image(&name).map(|id| (base.word(), id)).ok_or_else(lacking)
+pub fn images(engine: &Engine, bases: &[DebianBase]) -> Result<Images, UsageError> {
+    let find = |base: &DebianBase| {
+        let name = format!("hermes-test:{}", base.name());
+        let lacking = || UsageError(format!("no image `{name}`: `./x docker-e2e` makes it"));
+        engine.image(&name).map(|id| (base.name(), id)).ok_or_else(lacking)
     };
     bases.iter().map(find).collect()
 }

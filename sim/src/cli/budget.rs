@@ -1,9 +1,9 @@
 //! How much each search may try. All numbers are here.
 
+use hermes_sim::check::search::Budget;
 use hermes_sim::scenario::Scenario;
-use hermes_sim::search::Budget;
 
-use super::unit::Kind;
+use hermes_sim::check::search::SearchKind;
 
 /// How long one is willing to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -14,34 +14,34 @@ pub enum Size {
     Long,
 }
 
-struct Sizes {
-    surprises: u8,
-    surprise_runs: u64,
-    matrix_cells: u64,
-    recovery_cells: u64,
-    law_runs: u64,
-    closed_states: u64,
-    swarm_runs: u64,
+struct SizeLimits {
+    faults_max: u8,
+    bounded_runs: u64,
+    crash_points_max: u64,
+    crash_pairs_max: u64,
+    relation_runs: u64,
+    exhaustive_states_max: u64,
+    random_runs: u64,
 }
 
-const CI: Sizes = Sizes {
-    surprises: 1,
-    surprise_runs: 60,
-    matrix_cells: 100_000,
-    recovery_cells: 100,
-    law_runs: 32,
-    closed_states: 23_000,
-    swarm_runs: 120,
+const CI: SizeLimits = SizeLimits {
+    faults_max: 1,
+    bounded_runs: 60,
+    crash_points_max: 100_000,
+    crash_pairs_max: 100,
+    relation_runs: 32,
+    exhaustive_states_max: 23_000,
+    random_runs: 120,
 };
 
-const LONG: Sizes = Sizes {
-    surprises: 2,
-    surprise_runs: 20_000,
-    matrix_cells: 10_000_000,
-    recovery_cells: u64::MAX,
-    law_runs: 20_000,
-    closed_states: 20_000_000,
-    swarm_runs: 20_000,
+const LONG: SizeLimits = SizeLimits {
+    faults_max: 2,
+    bounded_runs: 20_000,
+    crash_points_max: 10_000_000,
+    crash_pairs_max: u64::MAX,
+    relation_runs: 20_000,
+    exhaustive_states_max: 20_000_000,
+    random_runs: 20_000,
 };
 
 /// Runs to make one failure small.
@@ -53,21 +53,21 @@ pub const REPORTS: usize = 5;
 
 impl Size {
     /// What one search of one scenario may try.
-    pub fn budget(self, kind: Kind, scenario: &Scenario, seed: u64) -> Budget {
+    pub fn budget(self, kind: SearchKind, scenario: &Scenario, seed: u64) -> Budget {
         let sizes = match self {
             Self::Ci => CI,
             Self::Long => LONG,
         };
         let runs = match kind {
-            Kind::Calm => 1,
-            Kind::Matrix => sizes.matrix_cells,
-            Kind::Recovery => sizes.recovery_cells,
-            Kind::Laws => sizes.law_runs,
-            Kind::Surprises => sizes.surprise_runs,
-            Kind::Closed => u64::MAX,
-            Kind::Swarm => sizes.swarm_runs,
+            SearchKind::Baseline => 1,
+            SearchKind::CrashMatrix => sizes.crash_points_max,
+            SearchKind::Recovery => sizes.crash_pairs_max,
+            SearchKind::Relations => sizes.relation_runs,
+            SearchKind::Bounded => sizes.bounded_runs,
+            SearchKind::Exhaustive => u64::MAX,
+            SearchKind::Random => sizes.random_runs,
         };
-        let surprises = scenario.search.surprises.min(sizes.surprises);
-        Budget { runs, states: sizes.closed_states, surprises, seed }
+        let surprises = scenario.search.faults_max.min(sizes.faults_max);
+        Budget { runs, states: sizes.exhaustive_states_max, faults_max: surprises, seed }
     }
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use hermes_sim::native::engine::{self, Broken, Engine};
-use hermes_sim::native::{wait, why_not};
-use hermes_sim::scenario::world::S6;
-use hermes_sim::scenario::{Crash, Machine, Scenario};
-use hermes_sim::search::{Budget, Search};
+use hermes_sim::check::search::{Budget, Explorer};
+use hermes_sim::real::engine::{self, Engine, ScenarioFailure};
+use hermes_sim::real::{skip_reason, wait};
+use hermes_sim::scenario::world::S6Spec;
+use hermes_sim::scenario::{CrashKind, MachineKind, Scenario};
 
-use super::base::{self, Base, Images};
-use super::side_by_side::side_by_side;
-use super::{Usage, Verdict, files, outcome, rows};
+use super::base::{self, DebianBase, Images};
+use super::parallel::run_parallel;
+use super::{UsageError, Verdict, files, hazard_coverage, outcome};
 
 /// Plays the scenarios in containers of the real image, on each Debian that it is built on.
 ///
@@ -22,12 +22,12 @@ use super::{Usage, Verdict, files, outcome, rows};
 /// sees to both. What a container cannot do is skipped by name and counted. Of a story that does not hold there are
 /// logs, slots and processes in target/docker-e2e/BASE-STORY. SIGINT and SIGTERM end the run, and nothing of it is left.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ContainersArgs {
     /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
     pub files: Vec<PathBuf>,
     /// Only on this Debian; may be given several times
     #[arg(long = "base", value_name = "BASE")]
-    pub bases: Vec<Base>,
+    pub bases: Vec<DebianBase>,
     /// Only the few stories that a commit has to wait for
     #[arg(long, conflicts_with = "files")]
     pub ci: bool,
@@ -42,7 +42,7 @@ pub struct Args {
 /// What only a container shows, and the verbs: restarts, stops, signals from outside, two on one home, other people's
 /// files.
 const CI: [&str; 17] = [
-    "closed-two-containers",
+    "exhaustive-two-containers",
     "h16-gateway-ignores-term",
     "h17-container-made-anew",
     "h17-container-paused",
@@ -62,54 +62,54 @@ const CI: [&str; 17] = [
 ];
 
 /// What came of one story on one base.
-struct Played {
+struct ContainerRun {
     name: String,
-    base: Base,
-    held: Result<(), Broken>,
+    base: DebianBase,
+    held: Result<(), ScenarioFailure>,
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<Verdict, Usage> {
+pub fn run(args: &ContainersArgs) -> Result<Verdict, UsageError> {
     let began = Instant::now();
     let scenarios = chosen(args)?;
-    let bases = if args.bases.is_empty() { Base::value_variants() } else { &args.bases };
+    let bases = if args.bases.is_empty() { DebianBase::value_variants() } else { &args.bases };
     let engine = Engine::connect(&std::process::id().to_string())?;
     let images = base::images(&engine, bases)?;
-    engine.heed_signals()?;
+    engine.interrupt_on_signals()?;
     let mut skipped = BTreeMap::new();
     let mut units = Vec::new();
     for base in bases {
         for scenario in &scenarios {
-            match why_not(scenario, Machine::Container) {
+            match skip_reason(scenario, MachineKind::Container) {
                 Some(why) => drop(skipped.insert(scenario.name.clone(), why)),
                 None if is_about(scenario, *base) => units.push((*base, scenario)),
                 None => {}
             }
         }
     }
-    let played = side_by_side(&units, args.jobs, |(base, scenario)| {
+    let played = run_parallel(&units, args.jobs, |(base, scenario)| {
         let played = (!wait::is_interrupted()).then(|| play(&engine, &images, *base, scenario));
         // What an interruption broke was not played to its end.
         played.filter(|it| it.held.is_ok() || !wait::is_interrupted())
     });
-    engine.clear()?;
+    engine.remove_run()?;
     if units.is_empty() {
-        return Err(Usage("none of these scenarios can be played here".to_owned()));
+        return Err(UsageError("none of these scenarios can be played here".to_owned()));
     }
-    tell(&played, &skipped);
+    print_failures(&played, &skipped);
     if args.power_cuts.is_none() && !wait::is_interrupted() {
         for base in bases {
             let mine = played.iter().filter(|it| it.base == *base);
             let mine = mine.map(|it| (it.name.as_str(), it.held.is_ok())).collect();
-            outcome::keep_all(base.word(), &scenarios, &mine, &skipped)?;
+            outcome::store_all(base.name(), &scenarios, &mine, &skipped)?;
         }
     }
     if args.files.is_empty() && !args.ci && args.power_cuts.is_none() && !wait::is_interrupted() {
         let told = units.iter().filter_map(|(_, scenario)| scenario.hazard.as_deref());
-        print!("\n{}", rows::tell(&told.collect()));
+        print!("\n{}", hazard_coverage::render_coverage(&told.collect()));
     }
     let broken = played.iter().filter(|it| it.held.is_err()).count();
-    let words: Vec<&str> = bases.iter().map(|it| it.word()).collect();
+    let words: Vec<&str> = bases.iter().map(|it| it.name()).collect();
     println!(
         "\ncontainers: {} scenarios on {}: {} runs held, {broken} broken; {} scenarios skipped; {:.0} s",
         scenarios.len() - skipped.len(),
@@ -126,16 +126,18 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
 }
 
 /// A story that names an s6 other than the usual is about that one.
-fn is_about(scenario: &Scenario, base: Base) -> bool {
-    scenario.world.s6 == S6::default() || scenario.world.s6 == base.s6()
+fn is_about(scenario: &Scenario, base: DebianBase) -> bool {
+    scenario.world.s6 == S6Spec::default() || scenario.world.s6 == base.s6()
 }
 
-fn chosen(args: &Args) -> Result<Vec<Scenario>, Usage> {
-    let mut all = files::read_everything(&args.files)?;
+fn chosen(args: &ContainersArgs) -> Result<Vec<Scenario>, UsageError> {
+    let mut all = files::read_all(&args.files)?;
     if args.ci {
         all.retain(|scenario| CI.contains(&scenario.name.as_str()));
         if all.len() != CI.len() {
-            return Err(Usage("a story of the CI's list is not among the fixtures".to_owned()));
+            return Err(UsageError(
+                "a story of the CI's list is not among the fixtures".to_owned(),
+            ));
         }
     }
     match args.power_cuts {
@@ -146,23 +148,23 @@ fn chosen(args: &Args) -> Result<Vec<Scenario>, Usage> {
 
 /// What power cuts leave on the simulated machine's volume, as stories: this image boots on it, and comes to the same.
 fn power_cuts(scenario: Scenario, at_most: u64) -> Vec<Scenario> {
-    let is_asked = scenario.search.crash_kinds.contains(&Crash::Power);
-    if scenario.search.crash.is_empty() || !is_asked || scenario.world.containers > 1 {
+    let is_asked = scenario.search.crash_kinds.contains(&CrashKind::Power);
+    if scenario.search.crash_matrix.is_empty() || !is_asked || scenario.world.containers > 1 {
         return Vec::new();
     }
-    let budget = Budget { runs: at_most, states: 0, surprises: 0, seed: 0 };
-    match Search::new(&Arc::new(scenario), budget) {
-        Ok(search) => search.outages(at_most),
+    let budget = Budget { runs: at_most, states: 0, faults_max: 0, seed: 0 };
+    match Explorer::new(&Arc::new(scenario), budget) {
+        Ok(search) => search.power_cut_scenarios(at_most),
         // The simulator's own run tells of this.
         Err(_) => Vec::new(),
     }
 }
 
-fn tell(played: &[Played], skipped: &BTreeMap<String, String>) {
-    for Played { name, base, held } in played {
+fn print_failures(played: &[ContainerRun], skipped: &BTreeMap<String, String>) {
+    for ContainerRun { name, base, held } in played {
         if let Err(broken) = held {
-            println!("\n{name} on {}: {}", base.word(), broken.what);
-            println!("  more in {}", place(*base, name).display());
+            println!("\n{name} on {}: {}", base.name(), broken.what);
+            println!("  more in {}", failure_dir(*base, name).display());
         }
     }
     if !skipped.is_empty() {
@@ -173,29 +175,38 @@ fn tell(played: &[Played], skipped: &BTreeMap<String, String>) {
     }
 }
 
-fn play(engine: &Arc<Engine>, images: &Images, base: Base, scenario: &Scenario) -> Played {
+fn play(
+    engine: &Arc<Engine>,
+    images: &Images,
+    base: DebianBase,
+    scenario: &Scenario,
+) -> ContainerRun {
     let name = scenario.name.clone();
-    let place = place(base, &name);
+    let place = failure_dir(base, &name);
     let _ = std::fs::remove_dir_all(&place); // of another run; there may be none
     let began = Instant::now();
-    let held = engine::play(engine, &images[base.word()], base.word(), scenario);
+    let held = engine::run_scenario(engine, &images[base.name()], base.name(), scenario);
     let took = began.elapsed();
     if let Err(broken) = &held {
-        if let Err(error) = keep(&place, scenario, broken) {
+        if let Err(error) = write_evidence(&place, scenario, broken) {
             eprintln!("hermes-sim: failed to write `{}`: {error}", place.display());
         }
     }
     let verdict = if held.is_ok() { "held" } else { "BROKEN" };
-    eprintln!("{} {name}: {verdict}, {:.1} s", base.word(), took.as_secs_f64());
-    Played { name, base, held }
+    eprintln!("{} {name}: {verdict}, {:.1} s", base.name(), took.as_secs_f64());
+    ContainerRun { name, base, held }
 }
 
 /// Where it is told why a story did not hold.
-fn place(base: Base, name: &str) -> PathBuf {
-    Path::new("target/docker-e2e").join(format!("{}-{name}", base.word()))
+fn failure_dir(base: DebianBase, name: &str) -> PathBuf {
+    Path::new("target/docker-e2e").join(format!("{}-{name}", base.name()))
 }
 
-fn keep(place: &Path, scenario: &Scenario, broken: &Broken) -> std::io::Result<()> {
+fn write_evidence(
+    place: &Path,
+    scenario: &Scenario,
+    broken: &ScenarioFailure,
+) -> std::io::Result<()> {
     std::fs::create_dir_all(place)?;
     std::fs::write(place.join("what"), format!("{}\n", broken.what))?;
     std::fs::write(place.join("story.json"), scenario.to_json())?;

@@ -3,18 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hermes_sim::report::{self, Case, Effort};
-use hermes_sim::search::Budget;
+use hermes_sim::check::report::{self, ReportInput, ReportLimits};
+use hermes_sim::check::search::Budget;
 
 use super::budget::{SHRINK_RUNS, Size, TRACE_LINES};
-use super::unit::{Kind, Made, Unit};
-use super::{Usage, Verdict, files, run, table};
+use super::search_unit::{SearchUnit, UnitResult};
+use super::{UsageError, Verdict, files, run, search_table};
+use hermes_sim::check::search::SearchKind;
 
 /// Makes one search of one scenario, or all that it asks for.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ExploreArgs {
     #[command(flatten)]
-    pub what: What,
+    pub search_args: SearchArgs,
     /// Prints whole traces
     #[arg(long)]
     pub full: bool,
@@ -26,17 +27,17 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 pub struct ShrinkArgs {
     #[command(flatten)]
-    pub what: What,
+    pub search_args: SearchArgs,
 }
 
 /// What is searched, and how far.
 #[derive(Debug, clap::Args)]
-pub struct What {
+pub struct SearchArgs {
     /// The scenario
     pub file: PathBuf,
     /// Which search; left out, all that the scenario asks for
     #[arg(long, value_enum)]
-    pub search: Option<Kind>,
+    pub search: Option<SearchKind>,
     /// At most so many runs
     #[arg(long)]
     pub runs: Option<u64>,
@@ -45,61 +46,76 @@ pub struct What {
     pub states: Option<u64>,
     /// At most so many surprises in one run
     #[arg(long)]
-    pub surprises: Option<u8>,
+    pub faults: Option<u8>,
     /// Which of many equal choices are taken where not all can be
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }
 
-impl What {
-    fn make(&self) -> Result<Vec<Made>, Usage> {
-        let scenario = Arc::new(files::read(&self.file)?);
-        let kinds = self.search.map_or_else(|| Kind::asked(&scenario), |kind| vec![kind]);
+impl SearchArgs {
+    fn run_searches(&self) -> Result<Vec<UnitResult>, UsageError> {
+        let scenario = Arc::new(files::read_scenario(&self.file)?);
+        let kinds =
+            self.search.map_or_else(|| SearchKind::requested_by(&scenario), |kind| vec![kind]);
         let units = kinds.into_iter().map(|kind| {
             let usual = Size::Ci.budget(kind, &scenario, self.seed);
             let budget = Budget {
                 runs: self.runs.unwrap_or(usual.runs),
                 states: self.states.unwrap_or(usual.states),
-                surprises: self.surprises.unwrap_or(usual.surprises.max(1)),
+                faults_max: self.faults.unwrap_or(usual.faults_max.max(1)),
                 seed: self.seed,
             };
-            Unit { scenario: Arc::clone(&scenario), kind, budget, is_twice: false }
+            SearchUnit { scenario: Arc::clone(&scenario), kind, budget, runs_twice: false }
         });
-        Ok(run::make(units.collect(), 1))
+        Ok(run::run_units(units.collect(), 1))
     }
 }
 
 /// Runs `explore`.
-pub fn run(args: &Args) -> Result<Verdict, Usage> {
-    let made = args.what.make()?;
-    print!("{}", table::text(&made, 0));
+pub fn run(args: &ExploreArgs) -> Result<Verdict, UsageError> {
+    let made = args.search_args.run_searches()?;
+    print!("{}", search_table::render(&made, 0));
     let lines = (!args.full).then_some(TRACE_LINES);
     let date = files::today();
     for made in &made {
-        for found in &made.tally.found {
-            let (scenario, by) = (&*made.unit.scenario, made.unit.kind.finder());
-            let case = Case { scenario, by, seed: args.what.seed, date: &date, found };
-            let report = report::report(&case, Effort { runs: SHRINK_RUNS, lines });
-            println!("\n─── {} {}", scenario.name, made.unit.kind.word());
+        for found in &made.tally.findings {
+            let (scenario, by) = (&*made.unit.scenario, made.unit.kind.found_by());
+            let case = ReportInput {
+                scenario,
+                found_by: by,
+                seed: args.search_args.seed,
+                date: &date,
+                finding: found,
+            };
+            let report =
+                report::report(&case, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: lines });
+            println!("\n─── {} {}", scenario.name, made.unit.kind.name());
             print!("{}", report.text());
         }
     }
-    Ok(if made.iter().all(Made::is_green) { Verdict::Held } else { Verdict::Broken })
+    Ok(if made.iter().all(UnitResult::holds) { Verdict::Held } else { Verdict::Broken })
 }
 
 /// Runs `shrink`.
-pub fn shrink(args: &ShrinkArgs) -> Result<Verdict, Usage> {
-    let made = args.what.make()?;
+pub fn shrink(args: &ShrinkArgs) -> Result<Verdict, UsageError> {
+    let made = args.search_args.run_searches()?;
     let date = files::today();
-    let first = made.iter().find_map(|made| Some((made, made.tally.found.first()?)));
+    let first = made.iter().find_map(|made| Some((made, made.tally.findings.first()?)));
     let Some((made, found)) = first else {
         eprintln!("hermes-sim: everything held");
         return Ok(Verdict::Held);
     };
-    let (scenario, by) = (&*made.unit.scenario, made.unit.kind.finder());
-    let case = Case { scenario, by, seed: args.what.seed, date: &date, found };
-    let report = report::report(&case, Effort { runs: SHRINK_RUNS, lines: Some(0) });
-    eprintln!("{}: {}", report.failure.promise, report.failure.what);
+    let (scenario, by) = (&*made.unit.scenario, made.unit.kind.found_by());
+    let case = ReportInput {
+        scenario,
+        found_by: by,
+        seed: args.search_args.seed,
+        date: &date,
+        finding: found,
+    };
+    let report =
+        report::report(&case, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: Some(0) });
+    eprintln!("{}: {}", report.failure.invariant, report.failure.detail);
     match report.minimal {
         Ok(minimal) => print!("{}", minimal.to_json()),
         Err(why) => eprintln!("hermes-sim: no scenario of its own: {why}"),

@@ -4,44 +4,45 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hermes_sim::scenario::{Machine, Scenario, load};
+use hermes_sim::scenario::{MachineKind, Scenario, load};
 
-use super::Usage;
+use super::UsageError;
 
 const FOLDERS: [&str; 2] = ["fixtures/scenarios", "fixtures/regressions"];
 
 /// Reads these files; if there are none, every scenario and regression. Those for other machines are left out, and counted.
-pub fn read_all(paths: &[PathBuf]) -> Result<(Vec<Arc<Scenario>>, usize), Usage> {
-    let (ours, others): (Vec<Scenario>, Vec<Scenario>) = read_everything(paths)?
+pub fn read_simulated(paths: &[PathBuf]) -> Result<(Vec<Arc<Scenario>>, usize), UsageError> {
+    let (ours, others): (Vec<Scenario>, Vec<Scenario>) = read_all(paths)?
         .into_iter()
-        .partition(|scenario| scenario.runs_on.contains(&Machine::Simulated));
+        .partition(|scenario| scenario.runs_on.contains(&MachineKind::Simulated));
     Ok((ours.into_iter().map(Arc::new).collect(), others.len()))
 }
 
 /// The same, whatever machines they are for.
-pub fn read_everything(paths: &[PathBuf]) -> Result<Vec<Scenario>, Usage> {
-    let paths = if paths.is_empty() { everything()? } else { paths.to_vec() };
-    paths.iter().map(|path| read(path)).collect()
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, UsageError> {
+    let paths = if paths.is_empty() { fixture_paths()? } else { paths.to_vec() };
+    paths.iter().map(|path| read_scenario(path)).collect()
 }
 
 /// Reads one.
-pub fn read(path: &Path) -> Result<Scenario, Usage> {
+pub fn read_scenario(path: &Path) -> Result<Scenario, UsageError> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Usage(format!("failed to read `{shown}`: {error}")))?;
-    load(&shown.to_string(), &text).map_err(|error| Usage(error.to_string()))
+        .map_err(|error| UsageError(format!("failed to read `{shown}`: {error}")))?;
+    load(&shown.to_string(), &text).map_err(|error| UsageError(error.to_string()))
 }
 
 /// Every fixture, by name: below the current directory, else where the simulator was built.
-fn everything() -> Result<Vec<PathBuf>, Usage> {
+fn fixture_paths() -> Result<Vec<PathBuf>, UsageError> {
     let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let here = Path::new("");
     let root = if Path::new(FOLDERS[0]).is_dir() { here } else { built };
     let mut paths = Vec::new();
     for folder in FOLDERS {
         let folder = root.join(folder);
-        let entries = std::fs::read_dir(&folder)
-            .map_err(|error| Usage(format!("failed to list `{}`: {error}", folder.display())))?;
+        let entries = std::fs::read_dir(&folder).map_err(|error| {
+            UsageError(format!("failed to list `{}`: {error}", folder.display()))
+        })?;
         let mut found: Vec<PathBuf> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|extension| extension == "json"))

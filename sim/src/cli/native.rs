@@ -4,54 +4,54 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hermes_sim::native::{self, Parts};
-use hermes_sim::scenario::world::S6;
-use hermes_sim::scenario::{Machine, Scenario};
+use hermes_sim::real::{self, MachinePaths};
+use hermes_sim::scenario::world::S6Spec;
+use hermes_sim::scenario::{MachineKind, Scenario};
 
-use super::side_by_side::side_by_side;
-use super::{Usage, Verdict, files, outcome, real};
+use super::parallel::run_parallel;
+use super::{UsageError, Verdict, files, outcome, real_s6};
 
 /// Plays the scenarios on real s6, each in namespaces of its own, on the Debian of each version.
 ///
 /// Needs root, and what tests/roots.sh makes; `./x native` sees to both. What this machine cannot play is skipped by
 /// name and counted.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct NativeArgs {
     /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
     pub files: Vec<PathBuf>,
     #[command(flatten)]
-    pub real: real::Place,
+    pub real: real_s6::RealS6Args,
     /// How many stories are played at a time
     #[arg(long, default_value_t = 4)]
     pub jobs: usize,
 }
 
 /// What came of one story on one version.
-struct Played {
+struct NativeRun {
     name: String,
-    version: S6,
+    version: S6Spec,
     held: Result<(), String>,
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<Verdict, Usage> {
+pub fn run(args: &NativeArgs) -> Result<Verdict, UsageError> {
     let began = Instant::now();
-    let scenarios = files::read_everything(&args.files)?;
-    let seat = real::take(&args.real, "native")?;
+    let scenarios = files::read_all(&args.files)?;
+    let seat = real_s6::prepare_shipped(&args.real, "native")?;
     let mut skipped = BTreeMap::new();
     let mut units = Vec::new();
     for scenario in &scenarios {
-        match native::why_not(scenario, Machine::S6) {
+        match real::skip_reason(scenario, MachineKind::S6) {
             Some(why) => drop(skipped.insert(scenario.name.clone(), why)),
             None => units.extend(versions(&seat.versions, scenario).map(|it| (it, scenario))),
         }
     }
-    let played = side_by_side(&units, args.jobs, |(version, scenario)| {
+    let played = run_parallel(&units, args.jobs, |(version, scenario)| {
         Some(play(&seat.parts, *version, scenario))
     });
     for played in &played {
         if let Err(what) = &played.held {
-            println!("\n{} on s6 {}: {what}", played.name, native::word(played.version));
+            println!("\n{} on s6 {}: {what}", played.name, real::version_name(played.version));
         }
     }
     if !skipped.is_empty() {
@@ -63,8 +63,8 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
     for version in &seat.versions {
         let mine = played.iter().filter(|it| it.version == *version);
         let mine = mine.map(|it| (it.name.as_str(), it.held.is_ok())).collect();
-        let machine = format!("s6 {}", native::word(*version));
-        outcome::keep_all(&machine, &scenarios, &mine, &skipped)?;
+        let machine = format!("s6 {}", real::version_name(*version));
+        outcome::store_all(&machine, &scenarios, &mine, &skipped)?;
     }
     let broken = played.iter().filter(|it| it.held.is_err()).count();
     println!(
@@ -76,28 +76,28 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
         began.elapsed().as_secs_f64()
     );
     if played.is_empty() {
-        return Err(Usage("none of these scenarios can be played here".to_owned()));
+        return Err(UsageError("none of these scenarios can be played here".to_owned()));
     }
     Ok(if broken == 0 { Verdict::Held } else { Verdict::Broken })
 }
 
 /// All that are asked for; a story that names one other than the usual is about that one.
-fn versions<'a>(asked: &'a [S6], scenario: &'a Scenario) -> impl Iterator<Item = S6> + 'a {
-    let named = (scenario.world.s6 != S6::default()).then_some(scenario.world.s6);
+fn versions<'a>(asked: &'a [S6Spec], scenario: &'a Scenario) -> impl Iterator<Item = S6Spec> + 'a {
+    let named = (scenario.world.s6 != S6Spec::default()).then_some(scenario.world.s6);
     asked.iter().copied().filter(move |it| named.is_none_or(|named| named == *it))
 }
 
-fn play(parts: &Parts, version: S6, scenario: &Scenario) -> Played {
+fn play(parts: &MachinePaths, version: S6Spec, scenario: &Scenario) -> NativeRun {
     let name = scenario.name.clone();
-    let scratch = parts.scratch.join(format!("{}-{name}", native::word(version)));
-    let own = Parts { scratch: scratch.clone(), ..parts.clone() };
+    let scratch = parts.scratch.join(format!("{}-{name}", real::version_name(version)));
+    let own = MachinePaths { scratch: scratch.clone(), ..parts.clone() };
     let began = Instant::now();
-    let held = native::play(&own, version, scenario);
+    let held = real::run_scenario(&own, version, scenario);
     let took = began.elapsed();
     remove(&scratch);
     let verdict = if held.is_ok() { "held" } else { "BROKEN" };
-    eprintln!("{} {name}: {verdict}, {:.1} s", native::word(version), took.as_secs_f64());
-    Played { name, version, held }
+    eprintln!("{} {name}: {verdict}, {:.1} s", real::version_name(version), took.as_secs_f64());
+    NativeRun { name, version, held }
 }
 
 /// What a machine left outside; its mounts went with it.

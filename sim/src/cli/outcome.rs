@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hermes_sim::native;
+use hermes_sim::real;
 use hermes_sim::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
-use super::Usage;
+use super::UsageError;
 
 const FOLDER: &str = "target/outcomes";
 
 /// What came of a story on one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum ScenarioOutcome {
     /// All of it held.
     Held,
     /// Something did not.
@@ -23,60 +23,60 @@ pub enum Outcome {
     Skipped(String),
 }
 
-impl Outcome {
+impl ScenarioOutcome {
     /// Of a story that was played.
-    pub fn of(held: bool) -> Self {
+    pub fn from_held(held: bool) -> Self {
         if held { Self::Held } else { Self::Broken }
     }
 }
 
 /// Of one machine, by the stories' names.
-pub type Outcomes = BTreeMap<String, Outcome>;
+pub type ScenarioOutcomes = BTreeMap<String, ScenarioOutcome>;
 
-fn place(machine: &str) -> PathBuf {
+fn outcome_file(machine: &str) -> PathBuf {
     Path::new(FOLDER).join(format!("{}.json", machine.replace(' ', "-")))
 }
 
 /// What is kept of a machine; nothing if nobody has played on it.
-pub fn read(machine: &str) -> Result<Outcomes, Usage> {
-    let path = place(machine);
-    let said = |error: &dyn std::fmt::Display| Usage(format!("`{}`: {error}", path.display()));
+pub fn read_outcomes(machine: &str) -> Result<ScenarioOutcomes, UsageError> {
+    let path = outcome_file(machine);
+    let said = |error: &dyn std::fmt::Display| UsageError(format!("`{}`: {error}", path.display()));
     match std::fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| said(&error)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Outcomes::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(ScenarioOutcomes::new()),
         Err(error) => Err(said(&error)),
     }
 }
 
 /// Keeps these; what is known of other stories stays.
-pub fn keep(machine: &str, new: Outcomes) -> Result<(), Usage> {
-    let mut all = read(machine)?;
+pub fn store_outcomes(machine: &str, new: ScenarioOutcomes) -> Result<(), UsageError> {
+    let mut all = read_outcomes(machine)?;
     all.extend(new);
-    let path = place(machine);
-    let text = serde_json::to_string_pretty(&all).map_err(|error| Usage(error.to_string()))?;
+    let path = outcome_file(machine);
+    let text = serde_json::to_string_pretty(&all).map_err(|error| UsageError(error.to_string()))?;
     std::fs::create_dir_all(FOLDER)
         .and_then(|()| std::fs::write(&path, text + "\n"))
-        .map_err(|error| Usage(format!("failed to write `{}`: {error}", path.display())))
+        .map_err(|error| UsageError(format!("failed to write `{}`: {error}", path.display())))
 }
 
 /// Keeps what came of all these: of those that were played whether they held, of the others why they were not.
-pub fn keep_all(
+pub fn store_all(
     machine: &str,
     scenarios: &[Scenario],
     played: &BTreeMap<&str, bool>,
     skipped: &BTreeMap<String, String>,
-) -> Result<(), Usage> {
+) -> Result<(), UsageError> {
     let of = |scenario: &Scenario| {
         let name = &scenario.name;
         let outcome = match (played.get(name.as_str()), skipped.get(name)) {
-            (Some(held), _) => Outcome::of(*held),
-            (None, Some(why)) => Outcome::Skipped(why.clone()),
+            (Some(held), _) => ScenarioOutcome::from_held(*held),
+            (None, Some(why)) => ScenarioOutcome::Skipped(why.clone()),
             (None, None) => {
-                let version = native::word(scenario.world.s6);
-                Outcome::Skipped(format!("it is about s6 {version} alone"))
+                let version = real::version_name(scenario.world.s6);
+                ScenarioOutcome::Skipped(format!("it is about s6 {version} alone"))
             }
         };
         (name.clone(), outcome)
     };
-    keep(machine, scenarios.iter().map(of).collect())
+    store_outcomes(machine, scenarios.iter().map(of).collect())
 }

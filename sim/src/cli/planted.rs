@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hermes::probe;
-use hermes_sim::planted::{Planted, TABLE};
-use hermes_sim::report::{self, Case, Effort};
+use hermes_sim::check::planted::{PLANTED_BUGS, PlantedBug};
+use hermes_sim::check::report::{self, ReportInput, ReportLimits};
+use hermes_sim::check::search::Finding;
 use hermes_sim::scenario::Scenario;
-use hermes_sim::search::Found;
 
-use self::hunt::{Control, Hunted};
-use super::side_by_side::side_by_side;
-use super::unit::Unit;
-use super::{Usage, Verdict, files, table};
+use self::hunt::{ControlRuns, HuntResult};
+use super::parallel::run_parallel;
+use super::search_unit::SearchUnit;
+use super::{UsageError, Verdict, files, search_table};
 
 const HEAD: [&str; 8] =
     ["bug", "scenario", "search", "runs", "ms", "surprises", "promise", "takes out"];
@@ -28,7 +28,7 @@ const SHRINK_RUNS: u64 = 10;
 /// What the same search breaks without a bug does not count, and the last row says whether it breaks anything that a row
 /// counts.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct PlantedArgs {
     /// Only bugs whose name or hazard holds this text
     pub only: Option<String>,
     /// Which of many equal choices are taken where not all can be
@@ -39,18 +39,19 @@ pub struct Args {
     pub jobs: Option<usize>,
     /// Tells on stderr what else broke
     #[arg(long)]
-    pub tell: bool,
+    pub verbose: bool,
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<Verdict, Usage> {
-    let (scenarios, _) = files::read_all(&[])?;
+pub fn run(args: &PlantedArgs) -> Result<Verdict, UsageError> {
+    let (scenarios, _) = files::read_simulated(&[])?;
     if args.jobs == Some(0) {
-        return Err(Usage("--jobs must be at least 1".to_owned()));
+        return Err(UsageError("--jobs must be at least 1".to_owned()));
     }
-    let asked: Vec<&Planted> = TABLE.iter().filter(|planted| is_asked(args, planted)).collect();
+    let asked: Vec<&PlantedBug> =
+        PLANTED_BUGS.iter().filter(|planted| is_selected(args, planted)).collect();
     let start = Instant::now();
-    let control = Control::default();
+    let control = ControlRuns::default();
     let rows = hunt_all(&asked, &scenarios, args, &control);
     let found = rows.iter().flatten().count();
     let mut lines: Vec<Vec<String>> = asked
@@ -60,13 +61,13 @@ pub fn run(args: &Args) -> Result<Verdict, Usage> {
         .collect();
     let broke = control.broke();
     lines.push(control_row(&control, &broke));
-    print!("{}", table::columns(&HEAD, &lines));
+    print!("{}", search_table::align(&HEAD, &lines));
     println!("\n{found} of {} found, {:.0} s", asked.len(), start.elapsed().as_secs_f64());
     let is_blind = found < asked.len();
     Ok(if is_blind || !broke.is_empty() { Verdict::Broken } else { Verdict::Held })
 }
 
-fn is_asked(args: &Args, planted: &Planted) -> bool {
+fn is_selected(args: &PlantedArgs, planted: &PlantedBug) -> bool {
     args.only.as_ref().is_none_or(|only| {
         planted.hazard.eq_ignore_ascii_case(only) || format!("{:?}", planted.bug).contains(only)
     })
@@ -74,13 +75,13 @@ fn is_asked(args: &Args, planted: &Planted) -> bool {
 
 /// Hunts on so many threads: a bug is planted for one of them at a time.
 fn hunt_all(
-    asked: &[&Planted],
+    asked: &[&PlantedBug],
     scenarios: &[Arc<Scenario>],
-    args: &Args,
-    control: &Control,
+    args: &PlantedArgs,
+    control: &ControlRuns,
 ) -> Vec<Option<Vec<String>>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    side_by_side(asked, args.jobs.unwrap_or(cores), |planted| {
+    run_parallel(asked, args.jobs.unwrap_or(cores), |planted| {
         let start = Instant::now();
         probe::plant(Some(planted.bug));
         let hunted = hunt::hunt(planted, scenarios, args, control);
@@ -93,7 +94,7 @@ fn hunt_all(
     })
 }
 
-fn not_found(planted: &Planted) -> Vec<String> {
+fn not_found(planted: &PlantedBug) -> Vec<String> {
     let words = [
         &format!("{:?}", planted.bug),
         planted.scenario,
@@ -102,14 +103,14 @@ fn not_found(planted: &Planted) -> Vec<String> {
         "-",
         "-",
         "-",
-        planted.takes_out,
+        planted.removed_protection,
     ];
     words.map(str::to_owned).to_vec()
 }
 
-fn row(planted: &Planted, hunted: &Hunted, millis: u128, seed: u64) -> Vec<String> {
-    let Hunted { unit, found, runs } = hunted;
-    let surprises = match found.schedule.0.is_empty() && unit.scenario.surprises.is_empty() {
+fn row(planted: &PlantedBug, hunted: &HuntResult, millis: u128, seed: u64) -> Vec<String> {
+    let HuntResult { unit, finding: found, runs } = hunted;
+    let surprises = match found.schedule.0.is_empty() && unit.scenario.faults.is_empty() {
         // The story shows it by itself: there is nothing to shrink.
         true => "0".to_owned(),
         false => shrunk(unit, found, seed),
@@ -117,32 +118,33 @@ fn row(planted: &Planted, hunted: &Hunted, millis: u128, seed: u64) -> Vec<Strin
     vec![
         format!("{:?}", planted.bug),
         unit.scenario.name.clone(),
-        unit.kind.word().to_owned(),
+        unit.kind.name().to_owned(),
         runs.to_string(),
         millis.to_string(),
         surprises,
-        found.failure.promise.clone(),
-        planted.takes_out.to_owned(),
+        found.failure.invariant.clone(),
+        planted.removed_protection.to_owned(),
     ]
 }
 
 /// How many surprises are left when it was made small; in parentheses, if it has no scenario of its own.
-fn shrunk(unit: &Unit, found: &Found, seed: u64) -> String {
-    let case = Case {
+fn shrunk(unit: &SearchUnit, found: &Finding, seed: u64) -> String {
+    let case = ReportInput {
         scenario: &unit.scenario,
-        by: unit.kind.finder(),
+        found_by: unit.kind.found_by(),
         seed,
         date: &files::today(),
-        found,
+        finding: found,
     };
-    let report = report::report(&case, Effort { runs: SHRINK_RUNS, lines: Some(0) });
+    let report =
+        report::report(&case, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: Some(0) });
     match &report.minimal {
-        Ok(minimal) => minimal.surprises.len().to_string(),
+        Ok(minimal) => minimal.faults.len().to_string(),
         Err(_) => format!("({})", found.schedule.0.len()),
     }
 }
 
-fn control_row(control: &Control, broke: &[String]) -> Vec<String> {
+fn control_row(control: &ControlRuns, broke: &[String]) -> Vec<String> {
     let (searches, runs, millis) = control.effort();
     let verdict = if broke.is_empty() { "NOT FOUND" } else { "FOUND" };
     let broken = if broke.is_empty() { "-".to_owned() } else { broke.join(", ") };

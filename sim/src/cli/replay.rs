@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hermes_sim::report::retrace::Ended;
-use hermes_sim::report::{promises, retold};
-use hermes_sim::scenario::Machine;
-use hermes_sim::trace::Trace;
+use hermes_sim::check::report::retrace::ReplayOutcome;
+use hermes_sim::check::report::{invariant_texts, retrace_with_source};
+use hermes_sim::check::trace::Trace;
+use hermes_sim::scenario::MachineKind;
 
-use super::{Usage, Verdict, files};
+use super::{UsageError, Verdict, files};
 
 /// Plays a scenario or a regression with its own surprises, and prints what happens, one line an event.
 ///
 /// A `!` marks what befalls. The same scenario gives the same lines, byte for byte.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ReplayArgs {
     /// The scenario
     pub file: PathBuf,
     /// Prints only the last so many lines
@@ -26,27 +26,27 @@ pub struct Args {
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<Verdict, Usage> {
-    let scenario = Arc::new(files::read(&args.file)?);
-    if !scenario.runs_on.contains(&Machine::Simulated) {
-        return Err(Usage(format!("`{}` is not for the simulated machine", scenario.name)));
+pub fn run(args: &ReplayArgs) -> Result<Verdict, UsageError> {
+    let scenario = Arc::new(files::read_scenario(&args.file)?);
+    if !scenario.runs_on.contains(&MachineKind::Simulated) {
+        return Err(UsageError(format!("`{}` is not for the simulated machine", scenario.name)));
     }
     let mut trace = Trace::new(args.last);
-    let (ended, source) = retold(&scenario, &mut trace);
+    let (ended, source) = retrace_with_source(&scenario, &mut trace);
     print!("{}", trace.text());
     match ended {
-        Ended::Held => {
+        ReplayOutcome::Held => {
             println!("\n{}: everything held", scenario.name);
             Ok(Verdict::Held)
         }
-        Ended::Unmet(failure) => {
-            println!("\n{}: {}", scenario.name, failure.what);
+        ReplayOutcome::FaultNotReached(failure) => {
+            println!("\n{}: {}", scenario.name, failure.detail);
             Ok(Verdict::Broken)
         }
-        Ended::Broke(failure) => {
-            let (promise, reason) = promises::by_name(&failure.promise);
-            println!("\n{}: {promise}\n   because {reason}", failure.promise);
-            println!("   broken: {}", failure.what);
+        ReplayOutcome::Violated(failure) => {
+            let (promise, reason) = invariant_texts::by_name(&failure.invariant);
+            println!("\n{}: {promise}\n   because {reason}", failure.invariant);
+            println!("   broken: {}", failure.detail);
             for line in source {
                 println!("   at:     {line}");
             }

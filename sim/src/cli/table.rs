@@ -1,197 +1,125 @@
-//! What a run prints: the table, the totals as counts, the failures. The same results give the same text, seconds aside.
+//! `table`: joins what came of every story on every machine into docs/scenarios.md. Plays nothing.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use hermes_sim::report::Report;
-use serde_json::{Value, json};
+use hermes_sim::hash;
+use hermes_sim::scenario::Scenario;
 
-use super::unit::{Kind, Made};
+use super::outcome::{self, ScenarioOutcome, ScenarioOutcomes};
+use super::{UsageError, Verdict, files};
 
-const HEAD: [&str; 10] = [
-    "scenario",
-    "search",
-    "tasks",
-    "effects",
-    "runs",
-    "known",
-    "states",
-    "transitions",
-    "complete",
-    "seconds",
-];
-
-/// The table and the totals.
-pub fn text(made: &[Made], others: usize) -> String {
-    let rows: Vec<Vec<String>> = made.iter().map(row).collect();
-    let mut text = columns(&HEAD, &rows);
-    text.push('\n');
-    for line in totals(made, others) {
-        text.push_str(&line);
-        text.push('\n');
-    }
-    text
+/// Writes the page that says of every story what came of it on every machine.
+///
+/// It is made of what `run`, `native` and `containers` left in target/outcomes. A story that a machine has not played since
+/// the folder was emptied is `not run`.
+#[derive(Debug, clap::Args)]
+pub struct TableArgs {
+    /// The page
+    #[arg(long, default_value = "docs/scenarios.md")]
+    pub page: PathBuf,
 }
 
-fn row(made: &Made) -> Vec<String> {
-    let tally = &made.tally;
-    let complete = match (made.is_green(), tally.is_complete) {
-        (false, _) => "BROKEN",
-        (true, true) => "yes",
-        (true, false) => "no",
-    };
-    vec![
-        made.unit.scenario.name.clone(),
-        made.unit.kind.word().to_owned(),
-        made.unit.scenario.runs().count().to_string(),
-        tally.effects.to_string(),
-        tally.runs.to_string(),
-        tally.known.to_string(),
-        tally.states.to_string(),
-        tally.transitions.to_string(),
-        complete.to_owned(),
-        format!("{:.2}", made.took.as_secs_f64()),
-    ]
+/// The columns.
+const MACHINES: [&str; 7] =
+    ["simulated", "s6 2.11", "s6 2.13", "s6 2.15", "bookworm", "trixie", "sid"];
+
+/// Runs it. A story that did not hold, or was not run, is on the page, and in the exit code.
+pub fn run(args: &TableArgs) -> Result<Verdict, UsageError> {
+    let scenarios = files::read_all(&[])?;
+    let all = MACHINES.map(outcome::read_outcomes).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let text = page(&scenarios, &all);
+    let path = args.page.display();
+    std::fs::write(&args.page, &text)
+        .map_err(|error| UsageError(format!("failed to write `{path}`: {error}")))?;
+    let lacks = scenarios.iter().any(|it| all.iter().any(|of| is_lacking(of.get(&it.name))));
+    println!("{path}: {} stories on {} machines", scenarios.len(), MACHINES.len());
+    Ok(if lacks { Verdict::Broken } else { Verdict::Held })
 }
 
-/// Rows below a head: the first two columns to the left, the others to the right.
-pub fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = head.iter().map(|word| word.len()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.len());
-        }
-    }
-    let head: Vec<String> = head.iter().map(|word| (*word).to_owned()).collect();
-    let mut text = String::new();
-    for row in std::iter::once(&head).chain(rows) {
-        let cells = row.iter().zip(&widths).enumerate().map(|(index, (cell, width))| match index {
-            0 | 1 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
-        });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+fn is_lacking(outcome: Option<&ScenarioOutcome>) -> bool {
+    matches!(outcome, None | Some(ScenarioOutcome::Broken))
 }
 
-/// The crash matrix of each verb, then all together.
-fn totals(made: &[Made], others: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (kind, what) in
-        [(Kind::Matrix, "crash matrix"), (Kind::Recovery, "crashes inside the recovery")]
-    {
-        let verbs = made.iter().filter(|made| made.unit.kind == kind);
-        for verb in verbs.filter(|made| made.unit.scenario.name.starts_with("verb-")) {
-            let (name, cells) = (&verb.unit.scenario.name, verb.tally.runs);
-            let state = match verb.tally.found.len() {
-                0 => "all green".to_owned(),
-                broken => format!("{broken} promises broken"),
-            };
-            lines.push(format!("{what} of {name}: {cells} cells tried, {state}"));
-        }
-    }
-    lines.extend(compared(made));
-    let sum = |of: fn(&Made) -> u64| made.iter().map(of).sum::<u64>();
-    let green = made.iter().filter(|made| made.is_green()).count();
-    let scenarios: BTreeSet<&str> =
-        made.iter().map(|made| made.unit.scenario.name.as_str()).collect();
-    let complete = made.iter().filter(|made| made.tally.is_complete).count();
-    lines.push(format!(
-        "{} scenarios, {} searches: {green} held, {} broken, {complete} complete",
-        scenarios.len(),
-        made.len(),
-        made.len() - green
-    ));
-    lines.push(format!(
-        "{} runs, {} effects, {} states, {} transitions",
-        sum(|made| made.tally.runs),
-        sum(|made| made.tally.effects),
-        sum(|made| made.tally.states),
-        sum(|made| made.tally.transitions)
-    ));
-    if others > 0 {
-        lines.push(format!("{others} scenarios are for other machines, and were left out"));
-    }
-    lines
-}
+const HEAD: &str = "# Every story on every machine
 
-/// How often each promise about several runs was looked at, and in how many scenarios.
-fn compared(made: &[Made]) -> Vec<String> {
-    let asked = |promise: &str, made: &Made| made.tally.compared.get(promise).copied();
-    let told = [
-        ("S9", "without one profile the others are the same"),
-        ("S14", "in every order, and twice, it ends the same"),
-        ("L5", "from start to start, and with the cause gone"),
-        ("L7", "what status says is so"),
-    ];
-    let lines = told.iter().filter_map(|(promise, what)| {
-        let counts: Vec<u64> = made.iter().filter_map(|made| asked(promise, made)).collect();
-        let (times, scenarios) = (counts.iter().sum::<u64>(), counts.len());
-        (times > 0)
-            .then(|| format!("{promise}, {what}: looked at {times} times in {scenarios} scenarios"))
+What came of each file in `fixtures/` on the simulated machine, on real s6 in namespaces (2.11, 2.13, 2.15), and in containers
+of the image on three Debians. Not typed: `./x sim`, `./x native` and `./x docker-e2e` leave what came of it, and `./x table`
+writes this page. A number is the reason, below, for which a story is not played there.
+";
+
+/// The page: head, table, reasons, and a digest of all that.
+fn page(scenarios: &[Scenario], all: &[ScenarioOutcomes]) -> String {
+    let mut reasons = BTreeMap::new();
+    let mut rows = String::new();
+    for scenario in scenarios {
+        let cells = all.iter().map(|of| cell(of.get(&scenario.name), &mut reasons));
+        let cells: Vec<String> = cells.collect();
+        rows += &format!("| {} | {} |\n", scenario.name, cells.join(" | "));
+    }
+    let held = all.iter().map(|of| {
+        let held = scenarios.iter().filter(|it| of.get(&it.name) == Some(&ScenarioOutcome::Held));
+        held.count().to_string()
     });
-    lines.collect()
-}
-
-/// How many protections were reached, and which never.
-pub fn marks(total: usize, never: &[&str]) -> String {
-    let names = if never.is_empty() { "none".to_owned() } else { never.join(" ") };
-    format!("marks: {} of {total} reached; never: {names}", total - never.len())
-}
-
-/// Every failure: the first ones in full, the others in a line.
-pub fn failures(made: &[Made], reports: &[(usize, Report)]) -> String {
-    let mut text = String::new();
-    for (index, report) in reports {
-        let unit = &made[*index].unit;
-        text.push_str(&format!("\n─── {} {}\n", unit.scenario.name, unit.kind.word()));
-        text.push_str(&report.text());
+    let held = held.collect::<Vec<_>>().join(" | ");
+    let mut text = format!("{HEAD}\n| story | {} |\n", MACHINES.join(" | "));
+    text += &format!("|---{}|\n{rows}", "|---".repeat(MACHINES.len()));
+    text += &format!("| **held, of {}** | {held} |\n\n", scenarios.len());
+    let mut numbered: Vec<(&String, &usize)> = reasons.iter().collect();
+    numbered.sort_by_key(|(_, number)| **number);
+    for (reason, number) in numbered {
+        text += &format!("{number}. {reason}\n");
     }
-    let all = made.iter().flat_map(|made| made.tally.found.iter().map(move |found| (made, found)));
-    for (index, (made, found)) in all.skip(reports.len()).enumerate() {
-        if index == 0 {
-            text.push_str("\nAlso broken (see --reports):\n");
+    let digest = digest(&text);
+    text + &digest
+}
+
+/// A reason gets its number where it first occurs.
+fn cell(outcome: Option<&ScenarioOutcome>, reasons: &mut BTreeMap<String, usize>) -> String {
+    match outcome {
+        None => "not run".to_owned(),
+        Some(ScenarioOutcome::Held) => "held".to_owned(),
+        Some(ScenarioOutcome::Broken) => "**broken**".to_owned(),
+        Some(ScenarioOutcome::Skipped(why)) => {
+            let next = reasons.len() + 1;
+            reasons.entry(why.clone()).or_insert(next).to_string()
         }
-        let (name, search) = (&made.unit.scenario.name, made.unit.kind.word());
-        text.push_str(&format!(
-            "  {name} {search}: {}: {}\n",
-            found.failure.promise, found.failure.what
-        ));
     }
-    text
 }
 
-/// All of it as one JSON object.
-pub fn json(made: &[Made], reports: &[(usize, Report)], others: usize) -> Value {
-    let units: Vec<Value> = made.iter().map(unit).collect();
-    let told: Vec<Value> = reports
-        .iter()
-        .map(|(index, report)| {
-            let unit = &made[*index].unit;
-            json!({ "scenario": unit.scenario.name, "search": unit.kind.word(), "report": report.json() })
-        })
-        .collect();
-    json!({ "units": units, "failures": told, "left_out": others })
+/// The last line: whoever types into the page does not know it.
+fn digest(text: &str) -> String {
+    format!("\n<!-- {:032x} -->\n", hash::digest(text))
 }
 
-fn unit(made: &Made) -> Value {
-    let tally = &made.tally;
-    let broken = tally.found.iter().map(|found| {
-        json!({ "promise": found.failure.promise, "what": found.failure.what, "concluding": found.is_concluding })
-    });
-    json!({
-        "scenario": made.unit.scenario.name,
-        "search": made.unit.kind.word(),
-        "tasks": made.unit.scenario.runs().count(),
-        "effects": tally.effects,
-        "runs": tally.runs,
-        "known": tally.known,
-        "states": tally.states,
-        "transitions": tally.transitions,
-        "compared": tally.compared,
-        "complete": tally.is_complete,
-        "digest": format!("{:032x}", tally.digest),
-        "seconds": made.took.as_secs_f64(),
-        "broken": broken.collect::<Vec<_>>(),
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_once_and_a_story_that_nobody_played_is_not_run() {
+        let text = r#"{"name": "x", "summary": "x.", "runs_on": ["simulated"], "steps": [{"settle": "1s"}]}"#;
+        let story = hermes_sim::scenario::load("x.json", text).expect("a scenario");
+        let skipped = ScenarioOutcomes::from([(
+            "x".to_owned(),
+            ScenarioOutcome::Skipped("no power".to_owned()),
+        )]);
+        let mut all = vec![skipped; 5];
+        all.push(ScenarioOutcomes::from([("x".to_owned(), ScenarioOutcome::Held)]));
+        all.push(ScenarioOutcomes::new());
+        let page = page(&[story], &all);
+        assert!(page.contains("| x | 1 | 1 | 1 | 1 | 1 | held | not run |\n"), "{page}");
+        assert_eq!(page.matches("1. no power\n").count(), 1, "{page}");
+    }
+
+    #[test]
+    fn every_story_has_its_row_and_nobody_typed_on_the_page() {
+        let page = include_str!("../../../docs/scenarios.md");
+        for scenario in files::read_all(&[]).expect("the fixtures") {
+            let row = format!("\n| {} | ", scenario.name);
+            assert!(page.contains(&row), "no row for {}: ./x table", scenario.name);
+        }
+        let end = page.rfind("\n<!--").expect("a digest");
+        assert_eq!(page[end..], digest(&page[..end]), "./x table writes the page");
+    }
 }

@@ -5,11 +5,11 @@ use std::ffi::{OsStr, OsString};
 use hermes::name::Profile;
 
 use super::volume;
-use crate::process::{Body, Process, What};
-use crate::world::{Container, ContainerId, Init, Phase, Who, World};
+use crate::machine::process::{OpenKind, Process, ProcessBody};
+use crate::machine::world::{Container, ContainerId, ContainerPhase, Pid1, ProcessId, World};
 
 /// The words after the program's name, if the process is `hermes`.
-pub fn hermes_words(argv: &[OsString]) -> Option<Vec<&str>> {
+pub fn hermes_args(argv: &[OsString]) -> Option<Vec<&str>> {
     let (program, words) = argv.split_first()?;
     let is_hermes = std::path::Path::new(program).file_name() == Some(OsStr::new("hermes"));
     is_hermes.then(|| words.iter().filter_map(|word| word.to_str()).collect())
@@ -17,7 +17,7 @@ pub fn hermes_words(argv: &[OsString]) -> Option<Vec<&str>> {
 
 /// The profile whose gateway these arguments are: `hermes … gateway run …`.
 pub fn gateway_of(argv: &[OsString]) -> Option<Profile> {
-    let words = hermes_words(argv)?;
+    let words = hermes_args(argv)?;
     // `boot` may name the container's command in its words.
     let boots = words.first() == Some(&"boot");
     let runs = words.windows(2).any(|pair| pair == ["gateway", "run"]);
@@ -26,7 +26,7 @@ pub fn gateway_of(argv: &[OsString]) -> Option<Profile> {
 
 /// The profile whose logger these arguments are about to be: `hermes … gateway log`.
 pub fn logger_of(argv: &[OsString]) -> Option<Profile> {
-    let words = hermes_words(argv)?;
+    let words = hermes_args(argv)?;
     words.ends_with(&["gateway", "log"]).then(|| named_profile(&words))
 }
 
@@ -42,18 +42,19 @@ fn named_profile(words: &[&str]) -> Profile {
 }
 
 /// A live process that is a profile's gateway, or waits to be it, or is a container's heartbeat.
-pub fn gateways(world: &World) -> impl Iterator<Item = (Who, &Process, Profile)> {
+pub fn gateways(world: &World) -> impl Iterator<Item = (ProcessId, &Process, Profile)> {
     world
-        .everybody()
+        .processes()
         .filter(|(_, process)| process.is_alive())
         .filter_map(|(who, process)| Some((who, process, gateway_of(&process.argv)?)))
 }
 
 /// Does the process do a gateway's work: hold the profile's lock, listen, or have a command running?
-pub fn works(world: &World, process: &Process, profile: &Profile) -> bool {
+pub fn is_working(world: &World, process: &Process, profile: &Profile) -> bool {
     let lock = volume::gateway_lock(world, profile);
     let holds = lock.is_some_and(|lock| process.record_locks.contains(&lock));
-    let listens = process.open.values().any(|open| matches!(open.what, What::Listener(_)));
+    let listens =
+        process.open_files.values().any(|open| matches!(open.kind, OpenKind::Listener(_)));
     holds || listens || !process.spawned.is_empty()
 }
 
@@ -68,39 +69,40 @@ pub fn is_supervised(process: &Process) -> bool {
 /// s6-supervise, or a host's supervisor.
 pub fn is_supervisor(process: &Process) -> bool {
     process.is_alive()
-        && (matches!(process.body, Body::Supervise(_) | Body::Manager(_))
+        && (matches!(process.body, ProcessBody::Supervise(_) | ProcessBody::Manager(_))
             || process.comm == "s6-supervise")
 }
 
 /// s6-svscan.
 pub fn is_scanner(process: &Process) -> bool {
-    process.is_alive() && (matches!(process.body, Body::Svscan(_)) || process.comm == "s6-svscan")
+    process.is_alive()
+        && (matches!(process.body, ProcessBody::Svscan(_)) || process.comm == "s6-svscan")
 }
 
 /// s6-log, or what is about to become it.
 pub fn is_logger(process: &Process) -> bool {
     process.is_alive()
-        && (matches!(process.body, Body::Logger(_))
+        && (matches!(process.body, ProcessBody::Logger(_))
             || process.comm == "s6-log"
             || logger_of(&process.argv).is_some())
 }
 
 /// `hermes boot …`, at work.
-pub fn boots(world: &World) -> bool {
-    world.everybody().any(|(_, process)| {
+pub fn is_booting(world: &World) -> bool {
+    world.processes().any(|(_, process)| {
         process.is_alive()
-            && hermes_words(&process.argv).is_some_and(|words| words.first() == Some(&"boot"))
+            && hermes_args(&process.argv).is_some_and(|words| words.first() == Some(&"boot"))
             && !is_scanner(process)
     })
 }
 
 /// The container that supervises the home. Somebody else's tree takes no lock of ours.
-pub fn supervising(world: &World) -> Option<ContainerId> {
+pub fn supervising_container(world: &World) -> Option<ContainerId> {
     let lock = volume::entry(world, volume::HOME_NODE, ".supervisor.lock");
     let holds = |process: &Process| lock.is_some_and(|lock| process.record_locks.contains(&lock));
-    let holder = world.everybody().find(|(_, process)| holds(process));
+    let holder = world.processes().find(|(_, process)| holds(process));
     let is_foreign = |container: &Container| {
-        container.settings.init == Init::Foreign && container.phase == Phase::Running
+        container.settings.init == Pid1::Foreign && container.phase == ContainerPhase::Running
     };
     let mut foreign = world.containers.iter().filter(|(_, container)| is_foreign(container));
     holder.map(|(who, _)| who.container).or_else(|| foreign.next().map(|(&id, _)| id))

@@ -5,11 +5,11 @@ use std::path::Path;
 use hermes::host::effect::Status;
 use hermes::name::Profile;
 
-use super::slot::{self, Record};
+use super::slot::{self, SupervisorRecord};
 use super::volume;
-use crate::hosts::manager::{self, Manager, State, Unit};
-use crate::hosts::{Kind, directory};
-use crate::world::{ContainerId, World};
+use crate::machine::hosts::manager::{self, Manager, Unit, UnitState};
+use crate::machine::hosts::{HostKind, units_dir};
+use crate::machine::world::{ContainerId, World};
 
 /// One service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +17,11 @@ pub struct Service {
     /// Somebody looks after it.
     pub is_supervised: bool,
     /// It starts with its supervisor.
-    pub starts: bool,
+    pub starts_at_boot: bool,
     /// Its supervisor keeps it up: it has not been told to end.
-    pub is_kept: bool,
+    pub is_kept_up: bool,
     /// What its supervisor says of it.
-    pub record: Option<Record>,
+    pub record: Option<SupervisorRecord>,
 }
 
 impl Service {
@@ -32,109 +32,123 @@ impl Service {
 }
 
 /// The service of a profile; `None` if there is none.
-pub fn of(world: &World, profile: &Profile) -> Option<Service> {
-    match host(world) {
-        Some((id, manager)) => on_host(world, id, manager, profile),
-        None => slot::scanned(world).into_iter().find_map(|(id, dir)| {
-            let found = slot::visible(world, dir).into_iter().find(|it| it.profile == *profile)?;
+pub fn find_service(world: &World, profile: &Profile) -> Option<Service> {
+    match running_host(world) {
+        Some((id, manager)) => host_service(world, id, manager, profile),
+        None => slot::scanned_dirs(world).into_iter().find_map(|(id, dir)| {
+            let found =
+                slot::visible_slots(world, dir).into_iter().find(|it| it.profile == *profile)?;
             Some(Service {
                 is_supervised: slot::supervisor(world, id, &found).is_some(),
-                starts: !found.is_down,
-                is_kept: slot::record(world, &found).is_some_and(|record| record.wants_up),
-                record: slot::record(world, &found),
+                starts_at_boot: !found.has_down_file,
+                is_kept_up: slot::supervisor_record(world, &found)
+                    .is_some_and(|record| record.wants_up),
+                record: slot::supervisor_record(world, &found),
             })
         }),
     }
 }
 
 /// The host, if the machine is one and runs.
-pub fn host(world: &World) -> Option<(ContainerId, &Manager)> {
-    world.containers.keys().find_map(|&id| Some((id, manager::of(world, id)?)))
+pub fn running_host(world: &World) -> Option<(ContainerId, &Manager)> {
+    world.containers.keys().find_map(|&id| Some((id, manager::manager_of(world, id)?)))
 }
 
 /// Profiles that a host has a service for.
-pub fn on_hosts(world: &World) -> Vec<Profile> {
-    let Some((id, manager)) = host(world) else { return Vec::new() };
+pub fn host_profiles(world: &World) -> Vec<Profile> {
+    let Some((id, manager)) = running_host(world) else { return Vec::new() };
     let parse = |name: &str, before: &str, after: &str| {
         Profile::parse(name.strip_prefix(before)?.strip_suffix(after)?).ok()
     };
-    if manager.kind == Kind::Windows {
+    if manager.kind == HostKind::Windows {
         let tasks = world.container(id).registry.tasks.keys();
         return tasks.filter_map(|name| parse(name, r"\hermes\gateway-", "")).collect();
     }
-    let dir = at(world, id, &directory(manager.kind));
+    let dir = node_at(world, id, &units_dir(manager.kind));
     let names = dir.map(|dir| volume::names(world, dir)).unwrap_or_default();
     let named = names.iter().filter_map(|name| match manager.kind {
-        Kind::Systemd => parse(name, "hermes-gateway-", ".service"),
+        HostKind::Systemd => parse(name, "hermes-gateway-", ".service"),
         _ => parse(name, "hermes.gateway.", ".plist"),
     });
     named.collect()
 }
 
-fn at(world: &World, id: ContainerId, path: &Path) -> Option<crate::disk::NodeId> {
+fn node_at(world: &World, id: ContainerId, path: &Path) -> Option<crate::machine::disk::NodeId> {
     let container = world.container(id);
     world.disk.peek(container.root, &container.mounts, path)
 }
 
-fn on_host(
+fn host_service(
     world: &World,
     id: ContainerId,
     manager: &Manager,
     profile: &Profile,
 ) -> Option<Service> {
-    let name = manager.kind.name_of(profile);
+    let name = manager.kind.service_name(profile);
     let registry = &world.container(id).registry;
-    if !on_hosts(world).contains(profile) {
+    if !host_profiles(world).contains(profile) {
         return None;
     }
     let starts = match manager.kind {
-        Kind::Systemd => {
-            let link = directory(Kind::Systemd).join("default.target.wants");
-            let wants = at(world, id, &link);
+        HostKind::Systemd => {
+            let link = units_dir(HostKind::Systemd).join("default.target.wants");
+            let wants = node_at(world, id, &link);
             wants.is_some_and(|wants| volume::entry(world, wants, &name).is_some())
         }
-        Kind::Launchd => !registry.disabled.contains(&name),
-        Kind::Windows => registry.tasks.get(&name).is_some_and(|it| crate::hosts::is_enabled(it)),
+        HostKind::Launchd => !registry.disabled.contains(&name),
+        HostKind::Windows => {
+            registry.tasks.get(&name).is_some_and(|it| crate::machine::hosts::is_enabled(it))
+        }
     };
     let unit = manager.units.get(&name);
     let is_kept = unit.is_some_and(Unit::is_wanted);
-    let record = record(world, manager.kind, profile, unit, starts, registry.results.get(&name));
-    Some(Service { is_supervised: true, starts, is_kept, record: Some(record) })
+    let record =
+        host_record(world, manager.kind, profile, unit, starts, registry.results.get(&name));
+    Some(Service {
+        is_supervised: true,
+        starts_at_boot: starts,
+        is_kept_up: is_kept,
+        record: Some(record),
+    })
 }
 
-fn record(
+fn host_record(
     world: &World,
-    kind: Kind,
+    kind: HostKind,
     profile: &Profile,
     unit: Option<&Unit>,
     starts: bool,
     result: Option<&i64>,
-) -> Record {
+) -> SupervisorRecord {
     let state = unit.map(|unit| unit.state);
-    let noted = volume::state(world, profile).gateway_state;
+    let noted = volume::gateway_state(world, profile).gateway_state;
     let (pid, said) = match state {
-        Some(State::Up { pid, ready }) => (pid, ready),
-        Some(State::Ending { pid, .. }) => (pid, true),
+        Some(UnitState::Up { pid, ready }) => (pid, ready),
+        Some(UnitState::Ending { pid, .. }) => (pid, true),
         _ => (0, false),
     };
-    let last = unit.and_then(|unit| unit.last);
+    let last = unit.and_then(|unit| unit.last_status);
     let code = match (kind, last) {
         // It came back from a failure for good with success, and is left alone.
-        (Kind::Launchd, Some(Status::Exited(0))) => 78,
-        (Kind::Windows, _) => result.and_then(|&code| u16::try_from(code).ok()).unwrap_or(0),
+        (HostKind::Launchd, Some(Status::Exited(0))) => 78,
+        (HostKind::Windows, _) => result.and_then(|&code| u16::try_from(code).ok()).unwrap_or(0),
         (_, Some(Status::Exited(code))) => u16::from(code),
         _ => 0,
     };
     let wanted = unit.is_some_and(Unit::is_wanted);
-    Record {
+    SupervisorRecord {
         wants_up: match kind {
-            Kind::Systemd => wanted,
-            Kind::Launchd => wanted && starts,
-            Kind::Windows => starts,
+            HostKind::Systemd => wanted,
+            HostKind::Launchd => wanted && starts,
+            HostKind::Windows => starts,
         },
         pid,
         is_finishing: false,
-        is_ready: if kind == Kind::Systemd { said } else { noted.as_deref() == Some("running") },
+        is_ready: if kind == HostKind::Systemd {
+            said
+        } else {
+            noted.as_deref() == Some("running")
+        },
         wait_status: code << 8,
     }
 }

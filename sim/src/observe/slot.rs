@@ -11,15 +11,15 @@ use hermes::record::config::Restart;
 use hermes::supervisor::{ServiceSpec, Want};
 
 use super::process::{is_logger, is_scanner, is_supervisor};
+use super::recorded_intent::{Contents, OneFileHost, poll_ready};
 use super::volume::{entry, names};
-use super::word::{Contents, OneFile, now};
-use crate::disk::NodeId;
-use crate::process::Process;
-use crate::world::{Container, ContainerId, Phase, Who, World};
+use crate::machine::disk::NodeId;
+use crate::machine::process::Process;
+use crate::machine::world::{Container, ContainerId, ContainerPhase, ProcessId, World};
 
 /// A status record, as far as promises look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Record {
+pub struct SupervisorRecord {
     /// The supervisor wants it up.
     pub wants_up: bool,
     /// The process, of the service or of its `finish`; 0 for none.
@@ -35,7 +35,7 @@ pub struct Record {
 /// The exit code 78 as a wait status: the configuration is wrong, s6 does not try again.
 const PERMANENT: u16 = 78 << 8;
 
-impl Record {
+impl SupervisorRecord {
     /// Reads a record of either size.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (status, flags) = match bytes.len() {
@@ -67,7 +67,7 @@ pub struct Slot {
     /// Its directory.
     pub dir: NodeId,
     /// `down` is there.
-    pub is_down: bool,
+    pub has_down_file: bool,
 }
 
 /// Where a container's slots are.
@@ -83,8 +83,8 @@ pub fn scan_dir(world: &World, id: ContainerId) -> Option<NodeId> {
 }
 
 /// Containers in which an s6-svscan looks after the scan directory, with that directory.
-pub fn scanned(world: &World) -> Vec<(ContainerId, NodeId)> {
-    let running = |id: &ContainerId| matches!(world.container(*id).phase, Phase::Running);
+pub fn scanned_dirs(world: &World) -> Vec<(ContainerId, NodeId)> {
+    let running = |id: &ContainerId| matches!(world.container(*id).phase, ContainerPhase::Running);
     let with_dir = |id: ContainerId| Some((id, scan_dir(world, id)?));
     let looked_after = |(id, dir): &(ContainerId, NodeId)| {
         world.container(*id).processes.values().any(|it| is_scanner(it) && it.cwd == *dir)
@@ -94,11 +94,11 @@ pub fn scanned(world: &World) -> Vec<(ContainerId, NodeId)> {
 }
 
 /// The slots that a scanner can see.
-pub fn visible(world: &World, scan_dir: NodeId) -> Vec<Slot> {
+pub fn visible_slots(world: &World, scan_dir: NodeId) -> Vec<Slot> {
     let read = |name: &String| match SlotName::read(name) {
         SlotName::Slot(profile) => {
             let dir = entry(world, scan_dir, name)?;
-            Some(Slot { profile, dir, is_down: entry(world, dir, "down").is_some() })
+            Some(Slot { profile, dir, has_down_file: entry(world, dir, "down").is_some() })
         }
         _ => None,
     };
@@ -106,7 +106,7 @@ pub fn visible(world: &World, scan_dir: NodeId) -> Vec<Slot> {
 }
 
 /// Directories that a scanner can see, named like slots that no profile could own.
-pub fn misnamed(world: &World, scan_dir: NodeId) -> Vec<(String, NodeId)> {
+pub fn misnamed_slots(world: &World, scan_dir: NodeId) -> Vec<(String, NodeId)> {
     let is_it = |name: &String| matches!(SlotName::read(name), SlotName::Illegal(_));
     let all = names(world, scan_dir).into_iter().filter(is_it);
     let with_node = |name: String| entry(world, scan_dir, &name).map(|node| (name, node));
@@ -114,17 +114,17 @@ pub fn misnamed(world: &World, scan_dir: NodeId) -> Vec<(String, NodeId)> {
 }
 
 /// Hidden slots, illegal ones: names that no profile owns.
-pub fn strays(world: &World, scan_dir: NodeId) -> Vec<String> {
+pub fn leftover_slots(world: &World, scan_dir: NodeId) -> Vec<String> {
     let is_stray =
         |name: &String| matches!(SlotName::read(name), SlotName::Hidden(_) | SlotName::Illegal(_));
     names(world, scan_dir).into_iter().filter(is_stray).collect()
 }
 
 /// The files that every slot has, with their modes: what the production renderer makes.
-fn required() -> &'static [(PathBuf, u32)] {
+fn required_files() -> &'static [(PathBuf, u32)] {
     static FILES: OnceLock<Vec<(PathBuf, u32)>> = OnceLock::new();
     FILES.get_or_init(|| {
-        let tools = now(Tools::find(&OneFile::new(Contents::Missing), None));
+        let tools = poll_ready(Tools::find(&OneFileHost::new(Contents::Missing), None));
         let spec = ServiceSpec {
             profile: Profile::default_profile(),
             program: "/usr/local/bin/hermes".into(),
@@ -139,14 +139,14 @@ fn required() -> &'static [(PathBuf, u32)] {
 }
 
 /// The first file that a slot lacks, and in which way.
-pub fn lacks(world: &World, slot: &Slot) -> Option<String> {
-    lacks_at(world, slot.dir)
+pub fn missing_file(world: &World, slot: &Slot) -> Option<String> {
+    missing_file_in(world, slot.dir)
 }
 
 /// The same of any directory.
-pub fn lacks_at(world: &World, dir: NodeId) -> Option<String> {
-    required().iter().find_map(|(path, mode)| {
-        let Some(node) = below(world, dir, path) else {
+pub fn missing_file_in(world: &World, dir: NodeId) -> Option<String> {
+    required_files().iter().find_map(|(path, mode)| {
+        let Some(node) = node_below(world, dir, path) else {
             return Some(format!("no `{}`", path.display()));
         };
         let Some(bytes) = world.disk.contents(node) else {
@@ -162,7 +162,7 @@ pub fn lacks_at(world: &World, dir: NodeId) -> Option<String> {
 }
 
 /// What lies at a relative path of plain names.
-pub fn below(world: &World, dir: NodeId, path: &Path) -> Option<NodeId> {
+pub fn node_below(world: &World, dir: NodeId, path: &Path) -> Option<NodeId> {
     path.iter().try_fold(dir, |dir, name| entry(world, dir, name.to_str()?))
 }
 
@@ -171,23 +171,23 @@ pub fn supervisor<'a>(
     world: &'a World,
     id: ContainerId,
     slot: &Slot,
-) -> Option<(Who, &'a Process)> {
-    let lock = below(world, slot.dir, Path::new("supervise/lock"))?;
+) -> Option<(ProcessId, &'a Process)> {
+    let lock = node_below(world, slot.dir, Path::new("supervise/lock"))?;
     let inside = world.container(id).processes.iter();
     let mut holders = inside.filter(|(_, it)| is_supervisor(it) && it.record_locks.contains(&lock));
-    holders.next().map(|(&pid, process)| (Who { container: id, pid }, &***process))
+    holders.next().map(|(&pid, process)| (ProcessId { container: id, pid }, &***process))
 }
 
 /// What the supervisor of a slot says.
-pub fn record(world: &World, slot: &Slot) -> Option<Record> {
-    let status = below(world, slot.dir, Path::new("supervise/status"))?;
-    Record::read(world.disk.contents(status)?)
+pub fn supervisor_record(world: &World, slot: &Slot) -> Option<SupervisorRecord> {
+    let status = node_below(world, slot.dir, Path::new("supervise/status"))?;
+    SupervisorRecord::read(world.disk.contents(status)?)
 }
 
 /// Supervisors that hold no lock that a name leads to, and loggers without a supervisor.
-pub fn ownerless(world: &World) -> Vec<String> {
+pub fn ownerless_processes(world: &World) -> Vec<String> {
     let mut found = Vec::new();
-    for (who, process) in world.everybody() {
+    for (who, process) in world.processes() {
         let parent = world.container(who.container).processes.get(&process.parent);
         if is_logger(process) && !parent.is_some_and(|parent| is_supervisor(parent)) {
             found.push(format!("logger {} has no supervisor", who.pid));
@@ -200,8 +200,8 @@ pub fn ownerless(world: &World) -> Vec<String> {
             found.push(format!("process {} is a zombie that nobody reaps", who.pid));
         }
     }
-    for (id, dir) in scanned(world) {
-        for name in strays(world, dir) {
+    for (id, dir) in scanned_dirs(world) {
+        for name in leftover_slots(world, dir) {
             let node = entry(world, dir, &name);
             let inside = world.container(id).processes.values();
             let mut holders = inside.filter(|it| is_supervisor(it) && Some(it.cwd) == node);

@@ -10,10 +10,10 @@ use hermes::name::{DEFAULT, Profile};
 use hermes::record::intent::{Intent, Prior};
 use hermes::record::state::State;
 
-use super::word::{self, Contents, Word};
-use crate::disk::{Body, Disk, NodeId, ROOT, Step, Unsynced};
-use crate::image::VOLUME;
-use crate::world::World;
+use super::recorded_intent::{self, Contents, ObservedIntent};
+use crate::machine::disk::{DirectoryChange, Disk, NodeBody, NodeId, ROOT, Unsynced};
+use crate::machine::image::VOLUME;
+use crate::machine::world::World;
 
 /// The root home's node.
 pub const HOME_NODE: NodeId = NodeId { device: VOLUME, number: ROOT };
@@ -36,7 +36,7 @@ pub fn names(world: &World, dir: NodeId) -> Vec<String> {
 pub fn contents<'a>(world: &'a World, dir: NodeId, name: &str) -> Contents<'a> {
     match entry(world, dir, name) {
         None => Contents::Missing,
-        Some(node) => world.disk.contents(node).map_or(Contents::NoFile, Contents::Bytes),
+        Some(node) => world.disk.contents(node).map_or(Contents::NotAFile, Contents::Bytes),
     }
 }
 
@@ -46,7 +46,7 @@ pub fn profiles_dir(world: &World) -> Option<NodeId> {
 }
 
 /// Where a profile's files are, or would be found.
-pub fn dir(world: &World, profile: &Profile) -> Option<NodeId> {
+pub fn profile_dir(world: &World, profile: &Profile) -> Option<NodeId> {
     match profile.is_default() {
         true => Some(HOME_NODE),
         false => entry(world, profiles_dir(world)?, profile.as_str()),
@@ -59,7 +59,7 @@ fn has_soul(world: &World, dir: NodeId) -> bool {
 }
 
 /// All directories with a `SOUL.md`, hidden ones excepted; `default` is not among them.
-fn souls(world: &World) -> Vec<String> {
+fn dirs_with_soul(world: &World) -> Vec<String> {
     let Some(dir) = profiles_dir(world) else { return Vec::new() };
     let visible = names(world, dir).into_iter().filter(|name| !name.starts_with('.'));
     visible.filter(|name| entry(world, dir, name).is_some_and(|it| has_soul(world, it))).collect()
@@ -67,27 +67,27 @@ fn souls(world: &World) -> Vec<String> {
 
 /// Every real profile.
 pub fn profiles(world: &World) -> BTreeSet<Profile> {
-    let named = souls(world).into_iter().filter(|name| name != DEFAULT);
+    let named = dirs_with_soul(world).into_iter().filter(|name| name != DEFAULT);
     let mut profiles: BTreeSet<_> = named.filter_map(|name| Profile::parse(&name).ok()).collect();
     profiles.insert(Profile::default_profile());
     profiles
 }
 
 /// Directories that would be profiles if their names were legal.
-pub fn misnamed(world: &World) -> Vec<String> {
-    souls(world)
+pub fn misnamed_profiles(world: &World) -> Vec<String> {
+    dirs_with_soul(world)
         .into_iter()
         .filter(|name| name == DEFAULT || Profile::parse(name).is_err())
         .collect()
 }
 
 /// Is it a real profile?
-pub fn exists(world: &World, profile: &Profile) -> bool {
-    profile.is_default() || dir(world, profile).is_some_and(|dir| has_soul(world, dir))
+pub fn profile_exists(world: &World, profile: &Profile) -> bool {
+    profile.is_default() || profile_dir(world, profile).is_some_and(|dir| has_soul(world, dir))
 }
 
 /// What the environment says of a home that never ran.
-fn bootstrap(world: &World, profile: &Profile) -> Option<Intent> {
+fn bootstrap_intent(world: &World, profile: &Profile) -> Option<Intent> {
     let said = world.containers.values().any(|container| {
         let word = container.settings.env.get(OsStr::new("HERMES_GATEWAY_BOOTSTRAP_STATE"));
         word.is_some_and(|word| word == "running")
@@ -96,86 +96,92 @@ fn bootstrap(world: &World, profile: &Profile) -> Option<Intent> {
 }
 
 /// What a boot would take for the operator's word; that of the files alone, real profile or not.
-pub fn prior(world: &World, profile: &Profile) -> Prior {
-    let (record, noted) = match dir(world, profile) {
+pub fn inferred_intent(world: &World, profile: &Profile) -> Prior {
+    let (record, noted) = match profile_dir(world, profile) {
         Some(dir) => (contents(world, dir, INTENT), contents(world, dir, STATE)),
         None => (Contents::Missing, Contents::Missing),
     };
-    word::prior(record, noted, bootstrap(world, profile))
+    recorded_intent::inferred_intent(record, noted, bootstrap_intent(world, profile))
 }
 
 /// What a boot would make of the operator's word.
-pub fn effective(world: &World, profile: &Profile) -> Intent {
-    prior(world, profile).intent
+pub fn effective_intent(world: &World, profile: &Profile) -> Intent {
+    inferred_intent(world, profile).intent
 }
 
 /// The intent file alone, as a word: what is missing is [`Word::Unsaid`].
-pub fn intent(world: &World, profile: &Profile) -> Word {
-    let Some(dir) = dir(world, profile) else { return Word::Gone };
-    word::word(contents(world, dir, INTENT), Contents::Missing, None)
+pub fn intent_file(world: &World, profile: &Profile) -> ObservedIntent {
+    let Some(dir) = profile_dir(world, profile) else { return ObservedIntent::NoProfile };
+    recorded_intent::observed_intent(contents(world, dir, INTENT), Contents::Missing, None)
 }
 
 /// The operator's word as it is read now.
-pub fn word(world: &World, profile: &Profile) -> Word {
-    match dir(world, profile).filter(|_| exists(world, profile)) {
-        None => Word::Gone,
-        Some(dir) => word::word(
+pub fn observed_intent(world: &World, profile: &Profile) -> ObservedIntent {
+    match profile_dir(world, profile).filter(|_| profile_exists(world, profile)) {
+        None => ObservedIntent::NoProfile,
+        Some(dir) => recorded_intent::observed_intent(
             contents(world, dir, INTENT),
             contents(world, dir, STATE),
-            bootstrap(world, profile),
+            bootstrap_intent(world, profile),
         ),
     }
 }
 
 /// What the gateway noted of itself.
-pub fn state(world: &World, profile: &Profile) -> State {
-    dir(world, profile).map(|dir| word::state(contents(world, dir, STATE))).unwrap_or_default()
+pub fn gateway_state(world: &World, profile: &Profile) -> State {
+    profile_dir(world, profile)
+        .map(|dir| recorded_intent::gateway_state(contents(world, dir, STATE)))
+        .unwrap_or_default()
 }
 
 /// The number that its `gateway.pid` names; that of a file that cannot be read, none.
-pub fn noted(world: &World, profile: &Profile) -> Option<u32> {
-    let dir = dir(world, profile)?;
-    word::pidfile(contents(world, dir, "gateway.pid")).map(|gateway| gateway.process.pid)
+pub fn pidfile_pid(world: &World, profile: &Profile) -> Option<u32> {
+    let dir = profile_dir(world, profile)?;
+    recorded_intent::pidfile(contents(world, dir, "gateway.pid")).map(|gateway| gateway.process.pid)
 }
 
 /// Which node a profile's intent file is.
 pub fn intent_node(world: &World, profile: &Profile) -> Option<NodeId> {
-    entry(world, dir(world, profile)?, INTENT)
+    entry(world, profile_dir(world, profile)?, INTENT)
 }
 
 /// Which node a profile's gateway lock is.
 pub fn gateway_lock(world: &World, profile: &Profile) -> Option<NodeId> {
-    entry(world, dir(world, profile)?, ".gateway.lock")
+    entry(world, profile_dir(world, profile)?, ".gateway.lock")
 }
 
 /// Every word that could be read after a power cut now.
-pub fn durable_words(world: &World, profile: &Profile) -> BTreeSet<Word> {
+pub fn intents_after_power_cut(world: &World, profile: &Profile) -> BTreeSet<ObservedIntent> {
     let disk = &world.disk;
     let mut words = BTreeSet::new();
     let mut dirs = BTreeSet::new();
     if profile.is_default() {
         dirs.insert(HOME_NODE);
     } else {
-        for [profiles] in lookups(disk, HOME_NODE, ["profiles"]) {
-            let found = profiles.map(|it| lookups(disk, it, [profile.as_str()]));
+        for [profiles] in lookups_after_power_cut(disk, HOME_NODE, ["profiles"]) {
+            let found = profiles.map(|it| lookups_after_power_cut(disk, it, [profile.as_str()]));
             for [dir] in found.unwrap_or_else(|| BTreeSet::from([[None]])) {
                 match dir {
                     Some(dir) => drop(dirs.insert(dir)),
-                    None => drop(words.insert(Word::Gone)),
+                    None => drop(words.insert(ObservedIntent::NoProfile)),
                 }
             }
         }
     }
-    let boot = bootstrap(world, profile);
+    let boot = bootstrap_intent(world, profile);
     for dir in dirs {
-        for [soul, record, noted] in lookups(disk, dir, [SOUL, INTENT, STATE]) {
+        for [soul, record, noted] in lookups_after_power_cut(disk, dir, [SOUL, INTENT, STATE]) {
             if soul.is_none() && !profile.is_default() {
-                words.insert(Word::Gone);
+                words.insert(ObservedIntent::NoProfile);
                 continue;
             }
-            for record in variants(disk, record) {
-                for noted in variants(disk, noted) {
-                    words.insert(word::word(record.as_contents(), noted.as_contents(), boot));
+            for record in file_variants(disk, record) {
+                for noted in file_variants(disk, noted) {
+                    words.insert(recorded_intent::observed_intent(
+                        record.as_contents(),
+                        noted.as_contents(),
+                        boot,
+                    ));
                 }
             }
         }
@@ -184,23 +190,24 @@ pub fn durable_words(world: &World, profile: &Profile) -> BTreeSet<Word> {
 }
 
 /// What these names of a directory can mean together after a power cut.
-fn lookups<const N: usize>(
+fn lookups_after_power_cut<const N: usize>(
     disk: &Disk,
     dir: NodeId,
     names: [&str; N],
 ) -> BTreeSet<[Option<NodeId>; N]> {
     let Some(node) = disk.node(dir) else { return BTreeSet::from([[None; N]]) };
-    let Body::Directory(now) = &node.body else { return BTreeSet::from([[None; N]]) };
+    let NodeBody::Directory(now) = &node.body else { return BTreeSet::from([[None; N]]) };
     let get = |all: &std::collections::BTreeMap<_, NodeId>| {
         names.map(|name| all.get(OsStr::new(name)).copied())
     };
-    let Some(Unsynced::Directory { names: synced, steps, .. }) = node.unsynced.as_deref() else {
+    let Some(Unsynced::Directory { names: synced, changes: steps, .. }) = node.unsynced.as_deref()
+    else {
         return BTreeSet::from([get(&now.names)]);
     };
     let mut found = get(synced);
     let mut all = BTreeSet::from([found]);
     for step in steps {
-        let Step::Names(changes) = step else { continue };
+        let DirectoryChange::Names(changes) = step else { continue };
         for (changed, node) in changes {
             let place = names.iter().position(|name| changed == OsStr::new(name));
             if let Some(place) = place {
@@ -213,34 +220,34 @@ fn lookups<const N: usize>(
 }
 
 /// A file as a power cut may leave it.
-enum Variant {
+enum FileVariant {
     Missing,
     NoFile,
     Bytes(Vec<u8>),
 }
 
-impl Variant {
+impl FileVariant {
     fn as_contents(&self) -> Contents<'_> {
         match self {
             Self::Missing => Contents::Missing,
-            Self::NoFile => Contents::NoFile,
+            Self::NoFile => Contents::NotAFile,
             Self::Bytes(bytes) => Contents::Bytes(bytes),
         }
     }
 }
 
 /// As last synced, as it is, and torn: as [`Disk::power_cut`] has it.
-fn variants(disk: &Disk, node: Option<NodeId>) -> Vec<Variant> {
-    let Some(node) = node else { return vec![Variant::Missing] };
-    let Some(node) = disk.node(node) else { return vec![Variant::Missing] };
-    let Body::File(now) = &node.body else { return vec![Variant::NoFile] };
-    let mut all = vec![Variant::Bytes(now.clone())];
+fn file_variants(disk: &Disk, node: Option<NodeId>) -> Vec<FileVariant> {
+    let Some(node) = node else { return vec![FileVariant::Missing] };
+    let Some(node) = disk.node(node) else { return vec![FileVariant::Missing] };
+    let NodeBody::File(now) = &node.body else { return vec![FileVariant::NoFile] };
+    let mut all = vec![FileVariant::Bytes(now.clone())];
     if let Some(Unsynced::File { data, .. }) = node.unsynced.as_deref() {
         let same = now.iter().zip(data).take_while(|(new, old)| new == old).count();
         let written = same + (now.len() - same) / 2;
         let mut torn = now[..written].to_vec();
         torn.extend(data.iter().skip(written));
-        all.extend([Variant::Bytes(data.clone()), Variant::Bytes(torn)]);
+        all.extend([FileVariant::Bytes(data.clone()), FileVariant::Bytes(torn)]);
     }
     all
 }
@@ -250,7 +257,7 @@ pub fn leftovers(world: &World) -> Vec<String> {
     let mut found = Vec::new();
     let real = profiles(world);
     for profile in &real {
-        let Some(dir) = dir(world, profile) else { continue };
+        let Some(dir) = profile_dir(world, profile) else { continue };
         let is_temporary = |name: &String| name.starts_with('.') && name.ends_with(".hermes-tmp");
         let temporary = names(world, dir).into_iter().filter(is_temporary);
         found.extend(temporary.map(|name| format!("{profile}: {name}")));
@@ -262,16 +269,16 @@ pub fn leftovers(world: &World) -> Vec<String> {
 }
 
 /// Profiles half made or half deleted, by their hidden names.
-pub fn unfinished(world: &World) -> Vec<String> {
+pub fn unfinished_profiles(world: &World) -> Vec<String> {
     let all = profiles_dir(world).map(|dir| names(world, dir)).unwrap_or_default();
     let hidden = |name: &String| name.starts_with(".new.") || name.starts_with(".gone.");
     all.into_iter().filter(hidden).collect()
 }
 
 /// Profiles in which a note of a planned stop lies.
-pub fn markers(world: &World) -> Vec<Profile> {
+pub fn planned_stop_markers(world: &World) -> Vec<Profile> {
     let marked = |profile: &Profile| {
-        dir(world, profile).and_then(|dir| entry(world, dir, ".gateway-planned-stop.json"))
+        profile_dir(world, profile).and_then(|dir| entry(world, dir, ".gateway-planned-stop.json"))
     };
     profiles(world).into_iter().filter(|profile| marked(profile).is_some()).collect()
 }
@@ -285,6 +292,6 @@ pub fn boot_log(world: &World) -> String {
 }
 
 /// Is this path's last part the name of an intent file?
-pub fn is_intent(path: &Path) -> bool {
+pub fn is_intent_path(path: &Path) -> bool {
     path.file_name() == Some(OsStr::new(INTENT))
 }

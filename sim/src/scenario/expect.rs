@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{Container, Intent, Name, Several, Span, User, is_default};
+use super::values::{ContainerName, IntentSpec, OneOrMany, ProfileName, Span, User, is_default};
 
 /// What must be so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,55 +18,55 @@ pub struct Expect {
     pub always: bool,
     /// Their gateways live, are ready, and are wanted up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub up: Vec<Name>,
+    pub up: Vec<ProfileName>,
     /// They have a slot, no live gateway, and are wanted down.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub down: Vec<Name>,
+    pub down: Vec<ProfileName>,
     /// These have slots, and nobody else.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub slots: Option<Vec<Name>>,
+    pub slots: Option<Vec<ProfileName>>,
     /// Directories of these names have none, legal or not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub no_slot: Vec<String>,
     /// What `gateway_intent.json` says.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub intent: BTreeMap<Name, Intent>,
+    pub intent: BTreeMap<ProfileName, IntentSpec>,
     /// What `hermes -p P gateway status --json` says.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub status: BTreeMap<Name, Status>,
+    pub status: BTreeMap<ProfileName, StatusExpect>,
     /// How many gateways of a profile live, in all containers together.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub gateways: BTreeMap<Name, u8>,
+    pub gateways: BTreeMap<ProfileName, u8>,
     /// How many gateways of a profile were started since `c1` started.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub starts: BTreeMap<Name, u8>,
+    pub starts: BTreeMap<ProfileName, u8>,
     /// At most so many gateways of a profile were started since `c1` started.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub starts_at_most: BTreeMap<Name, u8>,
+    pub starts_at_most: BTreeMap<ProfileName, u8>,
     /// How many s6-supervise of a profile's slot live, in all containers together.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub supervisors: BTreeMap<Name, u8>,
+    pub supervisors: BTreeMap<ProfileName, u8>,
     /// How many s6-log of a profile's slot live, in all containers together.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub loggers: BTreeMap<Name, u8>,
+    pub loggers: BTreeMap<ProfileName, u8>,
     /// Each text occurs in the gateway's log.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub log_has: BTreeMap<Name, Several<String>>,
+    pub log_has: BTreeMap<ProfileName, OneOrMany<String>>,
     /// Each text occurs in `logs/container-boot.log`.
-    #[serde(skip_serializing_if = "Several::is_empty")]
-    pub boot_log_has: Several<String>,
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub boot_log_has: OneOrMany<String>,
     /// Each text occurs in what the container printed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub console_has: BTreeMap<Container, Several<String>>,
+    pub console_has: BTreeMap<ContainerName, OneOrMany<String>>,
     /// These containers run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub running: Vec<Container>,
+    pub running: Vec<ContainerName>,
     /// These containers have ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ended: Vec<Container>,
+    pub ended: Vec<ContainerName>,
     /// Files by their address: absolute, or below the home.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub file: BTreeMap<String, File>,
+    pub file: BTreeMap<String, FileExpect>,
 }
 
 impl Default for Expect {
@@ -86,7 +86,7 @@ impl Default for Expect {
             supervisors: BTreeMap::new(),
             loggers: BTreeMap::new(),
             log_has: BTreeMap::new(),
-            boot_log_has: Several::default(),
+            boot_log_has: OneOrMany::default(),
             console_has: BTreeMap::new(),
             running: Vec::new(),
             ended: Vec::new(),
@@ -106,9 +106,9 @@ fn is_ten_seconds(span: &Span) -> bool {
 /// What `status` says of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Status {
+pub struct StatusExpect {
     /// In one word: up and down are as intended. Exit codes 0, 3, 4.
-    pub verdict: Verdict,
+    pub verdict: StatusVerdict,
     /// Each of these is among the drifts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drifts: Vec<Drift>,
@@ -117,7 +117,7 @@ pub struct Status {
 /// The answer in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum StatusVerdict {
     /// Up, as asked.
     Up,
     /// Down, as asked.
@@ -159,16 +159,16 @@ pub enum Drift {
 /// What a file is like.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct File {
+pub struct FileExpect {
     /// What it is; left out, a file.
     #[serde(skip_serializing_if = "is_default")]
-    pub is: Kind,
+    pub is: FileKindSpec,
     /// Each text occurs in it.
-    #[serde(skip_serializing_if = "Several::is_empty")]
-    pub has: Several<String>,
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub has: OneOrMany<String>,
     /// None of these texts occurs in it.
-    #[serde(skip_serializing_if = "Several::is_empty")]
-    pub lacks: Several<String>,
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub lacks: OneOrMany<String>,
     /// Whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<User>,
@@ -177,7 +177,7 @@ pub struct File {
 /// What a name leads to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum FileKindSpec {
     /// A regular file.
     #[default]
     File,

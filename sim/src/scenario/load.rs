@@ -2,11 +2,11 @@
 
 use super::Scenario;
 use super::check;
-use super::spans::{self, Spans};
+use super::positions::{self, Positions};
 
 /// What is wrong with a scenario, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}:{line}:{column}: {what}")]
+#[error("{path}:{line}:{column}: {message}")]
 pub struct LoadError {
     /// The file, as the caller calls it.
     pub path: String,
@@ -15,7 +15,7 @@ pub struct LoadError {
     /// Counted from 1.
     pub column: usize,
     /// What is wrong, and what may stand there.
-    pub what: String,
+    pub message: String,
 }
 
 /// Reads a scenario from its text; `path` is for errors only.
@@ -24,17 +24,17 @@ pub fn load(path: &str, text: &str) -> Result<Scenario, LoadError> {
         path: path.to_owned(),
         line: error.line(),
         column: error.column(),
-        what: without_position(&error),
+        message: without_position(&error),
     })?;
-    let spans = Spans::of(text);
+    let spans = Positions::read(text);
     let at = |start: usize, what: String| {
-        let (line, column) = spans::line_and_column(text, start);
-        LoadError { path: path.to_owned(), line, column, what }
+        let (line, column) = positions::line_and_column(text, start);
+        LoadError { path: path.to_owned(), line, column, message: what }
     };
-    if let Some((key, start)) = &spans.twice {
+    if let Some((key, start)) = &spans.duplicate_key {
         return Err(at(*start, format!("`{key}` stands here twice")));
     }
-    check::check(&scenario).map_err(|fault| at(spans.start(&fault.path), fault.what))?;
+    check::check(&scenario).map_err(|fault| at(spans.start(&fault.path), fault.message))?;
     Ok(scenario)
 }
 

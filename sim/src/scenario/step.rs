@@ -11,10 +11,11 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess
 use serde::{Deserialize, Serialize};
 
 use super::expect::Expect;
-use super::words::{
-    Container, Mode, Name, Several, Shift, Signal, Span, User, as_text, is_default,
+use super::values::{
+    ClockShift, ContainerName, Mode, OneOrMany, ProfileName, SignalName, Span, User, as_text,
+    is_default,
 };
-use super::world::Node;
+use super::world::FileSpec;
 
 macro_rules! steps {
     ($($(#[$doc:meta])* $key:literal => $kind:ident($body:ident),)*) => {
@@ -35,7 +36,7 @@ macro_rules! steps {
             }
         }
 
-        impl<'de> Visitor<'de> for Reader {
+        impl<'de> Visitor<'de> for StepVisitor {
             type Value = Step;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,45 +59,45 @@ macro_rules! steps {
 
 steps! {
     /// A container starts for the first time.
-    "boot" => Boot(Boot),
+    "boot" => Boot(BootStep),
     /// A command, as a user types it.
-    "run" => Run(Run),
+    "run" => Run(RunStep),
     /// Steps that may interleave.
-    "together" => Together(Together),
+    "together" => Together(GroupStep),
     /// The container's runtime does something.
-    "container" => Container(Runtime),
+    "container" => Container(ContainerStep),
     /// The machine loses power: containers, and whatever was not synced.
-    "power" => Power(Power),
+    "power" => Power(PowerStep),
     /// Somebody sends a signal.
-    "signal" => Signal(Kill),
+    "signal" => Signal(SignalStep),
     /// Somebody uses s6's own tool behind our back.
-    "s6-svc" => S6Svc(Svc),
+    "s6-svc" => S6Svc(SvcStep),
     /// The same with the tool of the scan directory.
-    "s6-svscanctl" => S6Svscanctl(Svscanctl),
+    "s6-svscanctl" => S6Svscanctl(SvscanctlStep),
     /// Somebody ends a gateway with the host's own tool, behind our back.
-    "host-stop" => HostStop(HostStop),
+    "host-stop" => HostStop(HostStopStep),
     /// A file is made or replaced.
-    "write" => Write(Write),
+    "write" => Write(WriteStep),
     /// A file, or a whole directory, goes.
-    "remove" => Remove(Remove),
+    "remove" => Remove(RemoveStep),
     /// A file or directory gets another name.
-    "move" => Move(Move),
+    "move" => Move(MoveStep),
     /// A directory is copied.
-    "copy" => Copy(Copy),
+    "copy" => Copy(CopyStep),
     /// Permission bits change.
-    "chmod" => Chmod(Chmod),
+    "chmod" => Chmod(ChmodStep),
     /// A file changes hands.
-    "chown" => Chown(Chown),
+    "chown" => Chown(ChownStep),
     /// The volume changes its mood.
-    "disk" => Disk(Disk),
+    "disk" => Disk(DiskStep),
     /// The wall clock is put forward or back.
-    "clock" => Clock(Clock),
+    "clock" => Clock(ClockStep),
     /// The machine sleeps: the wall clock goes on, the monotonic one does not.
-    "suspend" => Suspend(Suspend),
+    "suspend" => Suspend(SuspendStep),
     /// So much time passes.
-    "pass" => Pass(Pass),
+    "pass" => Pass(PassStep),
     /// Time passes fairly until nothing moves, at most so long.
-    "settle" => Settle(Settle),
+    "settle" => Settle(SettleStep),
     /// What is so now, or becomes so in time.
     "expect" => Expect(ExpectStep),
 }
@@ -109,11 +110,11 @@ fn no_such_step<E: de::Error>(key: Option<&str>) -> E {
     }
 }
 
-struct Reader;
+struct StepVisitor;
 
 impl<'de> Deserialize<'de> for Step {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Reader)
+        deserializer.deserialize_map(StepVisitor)
     }
 }
 
@@ -152,9 +153,9 @@ macro_rules! step {
 
 step! {
     /// A container starts for the first time.
-    Boot {
+    BootStep {
         /// Which.
-        boot: Container,
+        boot: ContainerName,
         /// Its command, if not the world's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         command: Option<Vec<String>>,
@@ -163,7 +164,7 @@ step! {
 
 step! {
     /// A command, as a user types it.
-    Run {
+    RunStep {
         /// The line; its first word is `hermes`.
         run: String,
         /// How surprises and searches call it: a capital letter, then letters and digits.
@@ -174,7 +175,7 @@ step! {
         user: User,
         /// Where.
         #[serde(default, rename = "in", skip_serializing_if = "is_default")]
-        container: Container,
+        container: ContainerName,
         /// Added to its environment.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         env: BTreeMap<String, String>,
@@ -184,7 +185,7 @@ step! {
     }
 }
 
-impl Run {
+impl RunStep {
     /// The line's words. A word in single quotes may hold spaces; there is no other quoting.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
@@ -203,14 +204,14 @@ impl Run {
 #[serde(default, deny_unknown_fields)]
 pub struct RunExpect {
     /// Its exit code is one of these; none means any.
-    #[serde(skip_serializing_if = "Several::is_empty")]
-    pub exit: Several<u8>,
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub exit: OneOrMany<u8>,
     /// Each of these occurs on its standard output.
-    #[serde(skip_serializing_if = "Several::is_empty")]
-    pub stdout: Several<String>,
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub stdout: OneOrMany<String>,
     /// Each of these occurs on its standard error.
-    #[serde(skip_serializing_if = "Several::is_empty")]
-    pub stderr: Several<String>,
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub stderr: OneOrMany<String>,
     /// It ends in this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
@@ -218,20 +219,22 @@ pub struct RunExpect {
 
 step! {
     /// Steps that may interleave; the next step begins when all have ended.
-    Together {
+    GroupStep {
         /// At least two, none of them `together`, `settle`, `pass` or `expect`.
-        together: Vec<Step>,
+        #[serde(rename = "together")]
+        steps: Vec<Step>,
     }
 }
 
 step! {
     /// The container's runtime does something.
-    Runtime {
+    ContainerStep {
         /// What.
-        container: RuntimeAct,
+        #[serde(rename = "container")]
+        action: ContainerAction,
         /// To which container.
-        #[serde(default, skip_serializing_if = "is_default")]
-        of: Container,
+        #[serde(default, rename = "in", skip_serializing_if = "is_default")]
+        container: ContainerName,
         /// From TERM to KILL, for `stop` and `restart`.
         #[serde(default = "docker_grace", skip_serializing_if = "is_docker_grace")]
         grace: Span,
@@ -252,7 +255,7 @@ fn is_docker_grace(span: &Span) -> bool {
 /// What the container's runtime can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum RuntimeAct {
+pub enum ContainerAction {
     /// Starts a container that has ended.
     Start,
     /// TERM to PID 1, and KILL after the grace.
@@ -271,45 +274,45 @@ pub enum RuntimeAct {
 
 step! {
     /// The machine loses power; every container has ended then, and none starts by itself.
-    Power {
+    PowerStep {
         /// What happens.
-        power: PowerAct,
+        power: PowerAction,
     }
 }
 
 /// What happens to the power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PowerAct {
+pub enum PowerAction {
     /// It is gone, and comes back.
     Cut,
 }
 
 step! {
     /// Somebody sends a signal.
-    Kill {
+    SignalStep {
         /// Which.
-        signal: Signal,
+        signal: SignalName,
         /// To whom.
-        to: Target,
+        to: ProcessAddress,
         /// In which container.
         #[serde(default, rename = "in", skip_serializing_if = "is_default")]
-        container: Container,
+        container: ContainerName,
     }
 }
 
 /// A process of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Target {
+pub enum ProcessAddress {
     /// `gateway P`: the gateway itself.
-    Gateway(Name),
+    Gateway(ProfileName),
     /// `child P`: the command that the gateway runs.
-    Child(Name),
+    Child(ProfileName),
     /// `supervisor P`: the slot's s6-supervise.
-    Supervisor(Name),
+    Supervisor(ProfileName),
     /// `logger P`: the slot's s6-log.
-    Logger(Name),
+    Logger(ProfileName),
     /// `svscan`: the s6-svscan of the slots.
     Svscan,
     /// `main`: the container's command.
@@ -318,9 +321,9 @@ pub enum Target {
     Init,
 }
 
-as_text! { Target }
+as_text! { ProcessAddress }
 
-impl FromStr for Target {
+impl FromStr for ProcessAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -339,7 +342,7 @@ impl FromStr for Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for ProcessAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gateway(profile) => write!(f, "gateway {profile}"),
@@ -353,9 +356,9 @@ impl fmt::Display for Target {
     }
 }
 
-mod acts;
+mod kinds;
 
-pub use acts::{
-    Chmod, Chown, Clock, Copy, Disk, ExpectStep, HostStop, Mood, Move, Pass, Remove, Settle,
-    Suspend, Svc, Svscanctl, Write,
+pub use kinds::{
+    ChmodStep, ChownStep, ClockStep, CopyStep, DiskCondition, DiskStep, ExpectStep, HostStopStep,
+    MoveStep, PassStep, RemoveStep, SettleStep, SuspendStep, SvcStep, SvscanctlStep, WriteStep,
 };

@@ -8,20 +8,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hosts::Kind;
+use crate::machine::hosts::HostKind;
 
-use super::words::{Intent, Mode, Name, Signal, Span, User, as_text, is_default};
+use super::values::{IntentSpec, Mode, ProfileName, SignalName, Span, User, as_text, is_default};
 
 /// The machine before the story.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct World {
+pub struct WorldSpec {
     /// Which s6 is installed.
     #[serde(skip_serializing_if = "is_default")]
-    pub s6: S6,
+    pub s6: S6Spec,
     /// Whose tree supervises the slots.
     #[serde(skip_serializing_if = "is_default")]
-    pub tree: Tree,
+    pub tree: SupervisionTree,
     /// How many containers mount the one volume: `c1`, `c2`, …
     #[serde(skip_serializing_if = "is_one")]
     pub containers: u8,
@@ -39,20 +39,20 @@ pub struct World {
     pub command: Vec<String>,
     /// The profiles on the volume; `default` is always there.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub profiles: BTreeMap<Name, Profile>,
+    pub profiles: BTreeMap<ProfileName, ProfileSpec>,
     /// Other files: absolute, or below the home.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub files: BTreeMap<String, Node>,
+    pub files: BTreeMap<String, FileSpec>,
     /// Programs by absolute path, and what each does.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub programs: BTreeMap<String, Program>,
+    pub programs: BTreeMap<String, ProgramSpec>,
 }
 
-impl Default for World {
+impl Default for WorldSpec {
     fn default() -> Self {
         Self {
-            s6: S6::default(),
-            tree: Tree::default(),
+            s6: S6Spec::default(),
+            tree: SupervisionTree::default(),
             containers: 1,
             environment: BTreeMap::new(),
             umask: None,
@@ -73,7 +73,7 @@ fn is_one(containers: &u8) -> bool {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub enum S6 {
+pub enum S6Spec {
     /// Debian bookworm.
     #[serde(rename = "2.11")]
     V2_11,
@@ -89,7 +89,7 @@ pub enum S6 {
 /// Whose tree supervises the slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Tree {
+pub enum SupervisionTree {
     /// Our image: hermes' own s6-svscan below root's.
     #[default]
     Hermes,
@@ -105,14 +105,14 @@ pub enum Tree {
     Windows,
 }
 
-impl Tree {
+impl SupervisionTree {
     /// The host's supervisor, if it is a host.
-    pub fn host(self) -> Option<Kind> {
+    pub fn host(self) -> Option<HostKind> {
         match self {
             Self::Hermes | Self::Root | Self::None => None,
-            Self::Systemd => Some(Kind::Systemd),
-            Self::Launchd => Some(Kind::Launchd),
-            Self::Windows => Some(Kind::Windows),
+            Self::Systemd => Some(HostKind::Systemd),
+            Self::Launchd => Some(HostKind::Launchd),
+            Self::Windows => Some(HostKind::Windows),
         }
     }
 }
@@ -120,10 +120,10 @@ impl Tree {
 /// A profile on the volume: `SOUL.md`, and what is given here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Profile {
+pub struct ProfileSpec {
     /// What `gateway_intent.json` says; none means no such file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
+    pub intent: Option<IntentSpec>,
     /// What `gateway_state.json` says as `gateway_state`; none means no such file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
@@ -132,15 +132,15 @@ pub struct Profile {
     pub config: Option<String>,
     /// Other files of the profile, by their path below its directory.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub files: BTreeMap<String, Node>,
+    pub files: BTreeMap<String, FileSpec>,
 }
 
 /// A file, directory, link or FIFO.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "RawNode", into = "RawNode")]
-pub struct Node {
+#[serde(try_from = "RawFileSpec", into = "RawFileSpec")]
+pub struct FileSpec {
     /// What it is.
-    pub content: Content,
+    pub content: FileContent,
     /// Whose it is.
     pub owner: User,
     /// Its permission bits; none means 0644 for a file, 0755 for a directory or program, 0600 for a FIFO.
@@ -149,7 +149,7 @@ pub struct Node {
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum FileContent {
     /// A file of these bytes, in JSON as `text` where they are UTF-8, else as `hex`.
     File(Vec<u8>),
     /// A symbolic link.
@@ -161,12 +161,12 @@ pub enum Content {
     /// A FIFO.
     Fifo,
     /// An executable that does this.
-    Program(Program),
+    Program(ProgramSpec),
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct RawNode {
+struct RawFileSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,27 +180,27 @@ struct RawNode {
     #[serde(skip_serializing_if = "is_default")]
     fifo: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    program: Option<Program>,
+    program: Option<ProgramSpec>,
     #[serde(skip_serializing_if = "is_default")]
     owner: User,
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<Mode>,
 }
 
-impl TryFrom<RawNode> for Node {
+impl TryFrom<RawFileSpec> for FileSpec {
     type Error = String;
 
-    fn try_from(raw: RawNode) -> Result<Self, String> {
+    fn try_from(raw: RawFileSpec) -> Result<Self, String> {
         let mut contents = Vec::new();
-        contents.extend(raw.text.map(|text| Content::File(text.into_bytes())));
+        contents.extend(raw.text.map(|text| FileContent::File(text.into_bytes())));
         if let Some(hex) = raw.hex {
-            contents.push(Content::File(unhex(&hex)?));
+            contents.push(FileContent::File(unhex(&hex)?));
         }
-        contents.extend(raw.link.map(Content::Link));
-        contents.extend(raw.hard_link.map(Content::HardLink));
-        contents.extend(raw.dir.then_some(Content::Dir));
-        contents.extend(raw.fifo.then_some(Content::Fifo));
-        contents.extend(raw.program.map(Content::Program));
+        contents.extend(raw.link.map(FileContent::Link));
+        contents.extend(raw.hard_link.map(FileContent::HardLink));
+        contents.extend(raw.dir.then_some(FileContent::Dir));
+        contents.extend(raw.fifo.then_some(FileContent::Fifo));
+        contents.extend(raw.program.map(FileContent::Program));
         match (contents.pop(), contents.is_empty()) {
             (Some(content), true) => Ok(Self { content, owner: raw.owner, mode: raw.mode }),
             _ => Err("a file has exactly one of text, hex, link, hard-link, dir, fifo, program"
@@ -209,19 +209,19 @@ impl TryFrom<RawNode> for Node {
     }
 }
 
-impl From<Node> for RawNode {
-    fn from(node: Node) -> Self {
+impl From<FileSpec> for RawFileSpec {
+    fn from(node: FileSpec) -> Self {
         let mut raw = Self { owner: node.owner, mode: node.mode, ..Self::default() };
         match node.content {
-            Content::File(bytes) => match String::from_utf8(bytes) {
+            FileContent::File(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => raw.text = Some(text),
                 Err(error) => raw.hex = Some(hex(error.as_bytes())),
             },
-            Content::Link(target) => raw.link = Some(target),
-            Content::HardLink(other) => raw.hard_link = Some(other),
-            Content::Dir => raw.dir = true,
-            Content::Fifo => raw.fifo = true,
-            Content::Program(program) => raw.program = Some(program),
+            FileContent::Link(target) => raw.link = Some(target),
+            FileContent::HardLink(other) => raw.hard_link = Some(other),
+            FileContent::Dir => raw.dir = true,
+            FileContent::Fifo => raw.fifo = true,
+            FileContent::Program(program) => raw.program = Some(program),
         }
         raw
     }
@@ -243,21 +243,21 @@ fn unhex(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// What a program does, line by line. Without lines it sleeps, and signals have their default actions.
-pub type Program = Vec<Behaviour>;
+pub type ProgramSpec = Vec<BehaviourSpec>;
 
 /// One line: when this happens, so much later, do that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Behaviour {
+pub struct BehaviourSpec {
     /// The signal that sets it off; none means the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on: Option<Signal>,
+    pub on: Option<SignalName>,
     /// How much later.
     #[serde(default = "at_once", skip_serializing_if = "is_at_once")]
     pub after: Span,
     /// What it does.
     #[serde(rename = "do")]
-    pub act: Act,
+    pub act: ActionSpec,
 }
 
 fn at_once() -> Span {
@@ -271,7 +271,7 @@ fn is_at_once(span: &Span) -> bool {
 /// What a program can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Act {
+pub enum ActionSpec {
     /// `ready-fd`: writes a newline to descriptor 3.
     ReadyFd,
     /// `serve`: answers `GET /health` with 200 on `HERMES_GATEWAY_PORT`.
@@ -286,9 +286,9 @@ pub enum Act {
     Fork,
 }
 
-as_text! { Act }
+as_text! { ActionSpec }
 
-impl FromStr for Act {
+impl FromStr for ActionSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -309,7 +309,7 @@ impl FromStr for Act {
     }
 }
 
-impl fmt::Display for Act {
+impl fmt::Display for ActionSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReadyFd => f.write_str("ready-fd"),

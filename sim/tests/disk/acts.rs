@@ -7,7 +7,7 @@ use super::OTHER_USER;
 
 /// What one step does; `dir` and `handle` choose among the handles open by then.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub enum DiskAct {
     Open { dir: usize, path: String, how: How, links: Links },
     Close { handle: usize },
     Write { handle: usize, bytes: Vec<u8> },
@@ -66,29 +66,29 @@ fn how() -> impl Strategy<Value = How> {
     ]
 }
 
-pub fn act() -> impl Strategy<Value = Act> {
+pub fn act() -> impl Strategy<Value = DiskAct> {
     let id = || prop::sample::select(vec![0, OTHER_USER, 7, u32::MAX]);
     let (dir, handle) = (|| 0..6_usize, || 0..6_usize);
     prop_oneof![
         8 => (dir(), path(), how(), links())
-            .prop_map(|(dir, path, how, links)| Act::Open { dir, path, how, links }),
-        1 => handle().prop_map(|handle| Act::Close { handle }),
+            .prop_map(|(dir, path, how, links)| DiskAct::Open { dir, path, how, links }),
+        1 => handle().prop_map(|handle| DiskAct::Close { handle }),
         2 => (handle(), prop::collection::vec(97..100_u8, 0..4))
-            .prop_map(|(handle, bytes)| Act::Write { handle, bytes }),
-        1 => handle().prop_map(|handle| Act::Read { handle }),
-        1 => handle().prop_map(|handle| Act::Sync { handle }),
-        1 => handle().prop_map(|handle| Act::HandleMeta { handle }),
-        1 => handle().prop_map(|handle| Act::List { handle }),
-        2 => (dir(), path(), links()).prop_map(|(dir, path, links)| Act::Meta { dir, path, links }),
-        1 => (dir(), path()).prop_map(|(dir, path)| Act::ReadLink { dir, path }),
-        4 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| Act::MakeDir { dir, path, mode }),
-        2 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| Act::MakeFifo { dir, path, mode }),
+            .prop_map(|(handle, bytes)| DiskAct::Write { handle, bytes }),
+        1 => handle().prop_map(|handle| DiskAct::Read { handle }),
+        1 => handle().prop_map(|handle| DiskAct::Sync { handle }),
+        1 => handle().prop_map(|handle| DiskAct::HandleMeta { handle }),
+        1 => handle().prop_map(|handle| DiskAct::List { handle }),
+        2 => (dir(), path(), links()).prop_map(|(dir, path, links)| DiskAct::Meta { dir, path, links }),
+        1 => (dir(), path()).prop_map(|(dir, path)| DiskAct::ReadLink { dir, path }),
+        4 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| DiskAct::MakeDir { dir, path, mode }),
+        2 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| DiskAct::MakeFifo { dir, path, mode }),
         6 => ((dir(), path()), (dir(), path()), prop::sample::select(vec![Over::Replace, Over::Refuse]))
-            .prop_map(|(from, to, over)| Act::Rename { from, to, over }),
-        3 => (dir(), path()).prop_map(|(dir, path)| Act::Unlink { dir, path }),
-        3 => (dir(), path()).prop_map(|(dir, path)| Act::RemoveDir { dir, path }),
-        2 => (handle(), mode()).prop_map(|(handle, mode)| Act::SetMode { handle, mode }),
+            .prop_map(|(from, to, over)| DiskAct::Rename { from, to, over }),
+        3 => (dir(), path()).prop_map(|(dir, path)| DiskAct::Unlink { dir, path }),
+        3 => (dir(), path()).prop_map(|(dir, path)| DiskAct::RemoveDir { dir, path }),
+        2 => (handle(), mode()).prop_map(|(handle, mode)| DiskAct::SetMode { handle, mode }),
         2 => (dir(), path(), id(), id())
-            .prop_map(|(dir, path, uid, gid)| Act::SetOwner { dir, path, uid, gid }),
+            .prop_map(|(dir, path, uid, gid)| DiskAct::SetOwner { dir, path, uid, gid }),
     ]
 }

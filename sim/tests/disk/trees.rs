@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 
 use hermes::host::effect::Meta;
-use hermes_sim::disk::{Credentials, Disk, NodeId, View};
+use hermes_sim::machine::disk::{Credentials, Disk, NodeId, View};
 
 use super::OTHER_USER;
 

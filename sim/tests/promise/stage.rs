@@ -9,15 +9,15 @@ use std::time::Duration;
 use hermes::host::Answer;
 use hermes::host::effect::{Effect, How, Links, Over, Place};
 use hermes::name::Profile;
-use hermes_sim::disk::{Credentials, NodeId, View};
-use hermes_sim::image::{self, Facts, HERMES};
-use hermes_sim::kernel::programs::{Birth, make};
-use hermes_sim::machine::{Moved, Printed};
+use hermes_sim::invariants::{self, Monitor, Name};
+use hermes_sim::machine::disk::{Credentials, NodeId, View};
+use hermes_sim::machine::image::{self, HERMES_UID, WorldConfig};
+use hermes_sim::machine::kernel::programs::{NewProcess, make_process};
+use hermes_sim::machine::process::{OpenFile, OpenKind, ProcessBody};
+use hermes_sim::machine::user_program::{Behaviour, UserProgram};
+use hermes_sim::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
+use hermes_sim::machine::{ProcessOutput, StepOutcome};
 use hermes_sim::observe::volume::HOME_NODE;
-use hermes_sim::process::{Body, Open, What};
-use hermes_sim::promise::{self, Name, Watch};
-use hermes_sim::user_program::{Behaviour, Running};
-use hermes_sim::world::{ContainerId, Phase, Who, World};
 
 pub const FIRST: ContainerId = ContainerId(1);
 pub const SLOT_FILES: [(&str, u32); 7] = [
@@ -31,7 +31,7 @@ pub const SLOT_FILES: [(&str, u32); 7] = [
 ];
 
 /// A world under construction, changed as nobody in it could.
-pub struct Stage {
+pub struct WorldBuilder {
     pub world: World,
     serials: u64,
 }
@@ -44,10 +44,10 @@ pub fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-impl Stage {
+impl WorldBuilder {
     pub fn empty() -> Self {
-        let mut world = image::world(&Facts::default());
-        world.container_mut(FIRST).phase = Phase::Running;
+        let mut world = image::build_world(&WorldConfig::default());
+        world.container_mut(FIRST).phase = ContainerPhase::Running;
         world.container_mut(FIRST).namespace = 1;
         Self { world, serials: 0 }
     }
@@ -57,7 +57,7 @@ impl Stage {
         let mut stage = Self::empty();
         let scan_dir = stage.at("/run/service");
         stage.spawn(0, 0, "/usr/bin/init");
-        let scanner = stage.spawn(1, HERMES, "/command/s6-svscan /run/service");
+        let scanner = stage.spawn(1, HERMES_UID, "/command/s6-svscan /run/service");
         let lock = stage.file(".supervisor.lock", "");
         let process = stage.world.process_mut(scanner).expect("made");
         process.comm = "s6-svscan".to_owned();
@@ -86,7 +86,7 @@ impl Stage {
     /// A file of the volume.
     pub fn file(&mut self, path: &str, contents: &str) -> NodeId {
         let bytes = contents.as_bytes();
-        self.world.disk.put_file(HOME_NODE, Path::new(path), bytes, 0o644, HERMES, HERMES)
+        self.world.disk.put_file(HOME_NODE, Path::new(path), bytes, 0o644, HERMES_UID, HERMES_UID)
     }
 
     pub fn soul(&mut self, name: &str) {
@@ -105,7 +105,7 @@ impl Stage {
 
     pub fn scanned(&mut self, path: &str, contents: &[u8], mode: u32) -> NodeId {
         let dir = self.at("/run/service");
-        self.world.disk.put_file(dir, Path::new(path), contents, mode, HERMES, HERMES)
+        self.world.disk.put_file(dir, Path::new(path), contents, mode, HERMES_UID, HERMES_UID)
     }
 
     /// The scan directory's entry goes.
@@ -125,7 +125,7 @@ impl Stage {
             self.scanned(&format!("{slot}/down"), b"", 0o644);
         }
         let lock = self.scanned(&format!("{slot}/supervise/lock"), b"", 0o644);
-        let supervisor = self.spawn(2, HERMES, "s6-supervise");
+        let supervisor = self.spawn(2, HERMES_UID, "s6-supervise");
         let dir = self.at(&format!("/run/service/{slot}"));
         let process = self.world.process_mut(supervisor).expect("made");
         process.comm = "s6-supervise".to_owned();
@@ -143,11 +143,11 @@ impl Stage {
     }
 
     /// A gateway that holds its profile's lock, if nobody does.
-    pub fn gateway(&mut self, name: &str, parent: i32) -> Who {
+    pub fn gateway(&mut self, name: &str, parent: i32) -> ProcessId {
         let option = if name == "default" { String::new() } else { format!(" -p {name}") };
         let who = self.spawn(
             parent,
-            HERMES,
+            HERMES_UID,
             &format!("/usr/local/bin/hermes{option} gateway run --notify-fd 3"),
         );
         let path = Self::home(name).join(".gateway.lock");
@@ -158,63 +158,68 @@ impl Stage {
         who
     }
 
-    pub fn spawn(&mut self, parent: i32, uid: u32, line: &str) -> Who {
+    pub fn spawn(&mut self, parent: i32, uid: u32, line: &str) -> ProcessId {
         self.serials += 1;
         let credentials = Credentials { uid, gid: uid, groups: vec![uid], umask: 0o022 };
-        let birth = Birth {
+        let birth = NewProcess {
             parent,
             serial: self.serials,
             credentials,
             inherited: BTreeMap::new(),
             dies_with_parent: false,
         };
-        let body = Body::User(Running::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO));
-        let who = make(&mut self.world, FIRST, birth, body);
+        let body = ProcessBody::User(UserProgram::new(
+            PathBuf::new(),
+            &Behaviour::default(),
+            Duration::ZERO,
+        ));
+        let who = make_process(&mut self.world, FIRST, birth, body);
         let process = self.world.process_mut(who).expect("made");
         process.argv = Arc::new(line.split_whitespace().map(OsString::from).collect());
         who
     }
 
     /// A watch that has seen the boot.
-    pub fn booted(&self) -> Watch {
-        let mut watch = Watch::new(&self.world, &Name::ALL);
-        watch.booted(&self.world).expect("a healthy world");
+    pub fn booted(&self) -> Monitor {
+        let mut watch = Monitor::new(&self.world, &Name::ALL);
+        watch.check_after_boot(&self.world).expect("a healthy world");
         watch
     }
 
     pub fn booted_breach(&self) -> Option<Name> {
-        let mut watch = Watch::new(&self.world, &Name::ALL);
-        watch.booted(&self.world).err().map(|breach| breach.promise)
+        let mut watch = Monitor::new(&self.world, &Name::ALL);
+        watch.check_after_boot(&self.world).err().map(|breach| breach.invariant)
     }
 
     /// A command that is at work, and holds the lock of the profile that it names.
-    pub fn command(&mut self, watch: &mut Watch, uid: u32, line: &str) -> (Who, u64) {
+    pub fn command(&mut self, watch: &mut Monitor, uid: u32, line: &str) -> (ProcessId, u64) {
         let who = self.spawn(0, uid, &format!("/usr/local/bin/{line}"));
         let name = line
             .split_once("-p ")
             .map_or("default", |(_, rest)| rest.split_once(' ').map_or(rest, |(name, _)| name));
         self.lock(who, &format!(".locks/{name}"));
         let serial = self.world.process(who).expect("made").serial;
-        watch.begins(&self.world, serial, &words(line), uid);
+        watch.command_started(&self.world, serial, &words(line), uid);
         (who, serial)
     }
 
     /// It locks a file of the volume.
-    pub fn lock(&mut self, who: Who, path: &str) {
+    pub fn lock(&mut self, who: ProcessId, path: &str) {
         let node = self.file(path, "");
-        let open = Open { flock: true, ..Open::new(What::Node(node), true, false) };
-        self.world.process_mut(who).expect("made").insert(open);
+        let open = OpenFile { flock: true, ..OpenFile::new(OpenKind::Node(node), true, false) };
+        self.world.process_mut(who).expect("made").insert_open_file(open);
     }
 
     /// It ends.
-    pub fn exit(&mut self, (who, serial): (Who, u64), code: u8) -> Moved {
+    pub fn exit(&mut self, (who, serial): (ProcessId, u64), code: u8) -> StepOutcome {
         self.world.container_mut(FIRST).processes.remove(&who.pid);
-        Moved::Exited { who, serial, code }
+        StepOutcome::Exited { who, serial, code }
     }
 
     /// Replaces a file as the production code does, but for the syncs.
     pub fn replace_unsynced(&mut self, dir: NodeId, name: &str, contents: &[u8]) {
-        let credentials = Credentials { uid: HERMES, gid: HERMES, groups: vec![], umask: 0o022 };
+        let credentials =
+            Credentials { uid: HERMES_UID, gid: HERMES_UID, groups: vec![], umask: 0o022 };
         let mounts = BTreeMap::new();
         let view =
             View { root: HOME_NODE, cwd: HOME_NODE, mounts: &mounts, credentials: &credentials };
@@ -228,11 +233,11 @@ impl Stage {
     }
 }
 
-pub fn acted(who: Who, effect: Effect) -> Moved {
-    Moved::Acted { who, effect, outcome: Some(Ok(Answer::Done)) }
+pub fn acted(who: ProcessId, effect: Effect) -> StepOutcome {
+    StepOutcome::Performed { who, effect, outcome: Some(Ok(Answer::Done)) }
 }
 
-pub fn wrote_intent(who: Who) -> Moved {
+pub fn wrote_intent(who: ProcessId) -> StepOutcome {
     acted(
         who,
         Effect::Rename {
@@ -243,15 +248,15 @@ pub fn wrote_intent(who: Who) -> Moved {
     )
 }
 
-pub fn broken<T>(looked: Result<T, promise::Breach>) -> Option<Name> {
-    looked.err().map(|breach| breach.promise)
+pub fn violated<T>(looked: Result<T, invariants::Violation>) -> Option<Name> {
+    looked.err().map(|breach| breach.invariant)
 }
 
-pub fn said(text: &str) -> Printed {
-    Printed {
-        who: Who { container: FIRST, pid: 2 },
+pub fn printed(text: &str) -> ProcessOutput {
+    ProcessOutput {
+        who: ProcessId { container: FIRST, pid: 2 },
         gateway: None,
-        out: Vec::new(),
-        err: text.as_bytes().to_vec(),
+        stdout: Vec::new(),
+        stderr: text.as_bytes().to_vec(),
     }
 }

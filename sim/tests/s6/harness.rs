@@ -8,28 +8,29 @@ use std::time::Duration;
 
 use hermes::host::effect::Effect;
 use hermes::host::effect::{Over, Place, Program, Signal, Status};
-use hermes_sim::disk::{Credentials, Disk, NodeId};
-use hermes_sim::hash::Kept;
-use hermes_sim::kernel::{self, Reply, programs, signals};
-use hermes_sim::process::Body;
-use hermes_sim::s6::logger::Logger;
-use hermes_sim::s6::{logger, supervise, svscan, tools};
-use hermes_sim::user_program::{self, Act, Behaviour, Rule};
-use hermes_sim::world::{
-    Clock, Container, ContainerId, Init, Phase, Settings, Version, Who, World,
+use hermes_sim::hash::LazilyHashed;
+use hermes_sim::machine::disk::{Credentials, Disk, NodeId};
+use hermes_sim::machine::kernel::{self, Reply, programs, signals};
+use hermes_sim::machine::process::ProcessBody;
+use hermes_sim::machine::s6::logger::Logger;
+use hermes_sim::machine::s6::{logger, supervise, svscan, tools};
+use hermes_sim::machine::user_program::{self, Behaviour, ProgramAction, Rule};
+use hermes_sim::machine::world::{
+    Clock, Container, ContainerId, ContainerPhase, ContainerSettings, Pid1, ProcessId, S6Version,
+    World,
 };
 
-pub use Version::{V2_11, V2_13, V2_15};
+pub use S6Version::{V2_11, V2_13, V2_15};
 
 const ID: ContainerId = ContainerId(1);
 const SCAN_DIR: &str = "/run/service";
 const STEPS_MAX: usize = 20_000;
 
-pub struct Machine {
+pub struct S6Machine {
     pub world: World,
     root: NodeId,
     /// Root, who uses the tools.
-    pub me: Who,
+    pub me: ProcessId,
     /// The service whose status records are kept.
     watched: Option<String>,
     /// Each record of it: flags, and whether it is up.
@@ -37,8 +38,8 @@ pub struct Machine {
     last: Vec<u8>,
 }
 
-fn rule(on: Option<Signal>, after_ms: u64, act: Act) -> Rule {
-    Rule { on, after: Duration::from_millis(after_ms), act }
+fn rule(on: Option<Signal>, after_ms: u64, act: ProgramAction) -> Rule {
+    Rule { trigger: on, after: Duration::from_millis(after_ms), action: act }
 }
 
 fn behaviours() -> BTreeMap<PathBuf, Behaviour> {
@@ -47,20 +48,20 @@ fn behaviours() -> BTreeMap<PathBuf, Behaviour> {
     };
     BTreeMap::from([
         program("agent", vec![]),
-        program("ready", vec![rule(None, 100, Act::Ready)]),
-        program("stubborn", vec![rule(Some(Signal::TERM), 0, Act::Ignore)]),
-        program("usr1", vec![rule(Some(Signal::USR1), 0, Act::Exit(7))]),
-        program("crash", vec![rule(None, 10, Act::Exit(1))]),
-        program("zero", vec![rule(None, 10, Act::Exit(0))]),
-        program("three", vec![rule(None, 10, Act::Exit(3))]),
-        program("slow", vec![rule(None, 2000, Act::Exit(0))]),
-        program("hang", vec![rule(Some(Signal::TERM), 0, Act::Ignore)]),
+        program("ready", vec![rule(None, 100, ProgramAction::Ready)]),
+        program("stubborn", vec![rule(Some(Signal::TERM), 0, ProgramAction::Ignore)]),
+        program("usr1", vec![rule(Some(Signal::USR1), 0, ProgramAction::Exit(7))]),
+        program("crash", vec![rule(None, 10, ProgramAction::Exit(1))]),
+        program("zero", vec![rule(None, 10, ProgramAction::Exit(0))]),
+        program("three", vec![rule(None, 10, ProgramAction::Exit(3))]),
+        program("slow", vec![rule(None, 2000, ProgramAction::Exit(0))]),
+        program("hang", vec![rule(Some(Signal::TERM), 0, ProgramAction::Ignore)]),
     ])
 }
 
-impl Machine {
+impl S6Machine {
     /// Files are there, nothing runs but the one who uses the tools.
-    pub fn new(version: Version) -> Self {
+    pub fn new(version: S6Version) -> Self {
         let mut disk = Disk::new();
         let root = disk.add_device(1);
         let programs = behaviours();
@@ -81,17 +82,17 @@ impl Machine {
         let passwd = b"root:x:0:0::/root:/bin/sh\nhermes:x:10000:10000::/home:/bin/sh\n";
         disk.put_file(root, Path::new("/etc/passwd"), passwd, 0o644, 0, 0);
         disk.put_dir(root, Path::new(SCAN_DIR), 0o755, 0, 0);
-        let settings = Settings {
+        let settings = ContainerSettings {
             env: Arc::default(),
             umask: 0o022,
             command: Vec::new(),
             uid: 0,
             gid: 0,
-            init: Init::Hermes,
+            init: Pid1::Hermes,
         };
         let container = Container {
-            settings: Kept::new(settings),
-            phase: Phase::Running,
+            settings: LazilyHashed::new(settings),
+            phase: ContainerPhase::Running,
             root,
             mounts: Arc::default(),
             namespace: 1,
@@ -101,24 +102,24 @@ impl Machine {
             registry: Default::default(),
         };
         let world = World {
-            s6: version,
+            s6_version: version,
             clock: Clock {
                 boot: Duration::from_secs(1000),
                 wall: Duration::from_secs(1_800_000_000),
             },
-            boots: 1,
-            namespaces: 1,
+            boot_count: 1,
+            namespace_count: 1,
             disk,
             pipes: BTreeMap::new(),
             containers: BTreeMap::from([(ID, container)]),
-            programs: Arc::new(Kept::new(programs)),
+            programs: Arc::new(LazilyHashed::new(programs)),
         };
-        let me = Who { container: ID, pid: 2 };
+        let me = ProcessId { container: ID, pid: 2 };
         Self { world, root, me, watched: None, trace: Vec::new(), last: Vec::new() }
     }
 
     /// With these services and s6-svscan, settled.
-    pub fn with(version: Version, services: &[(&str, &str)]) -> Self {
+    pub fn with(version: S6Version, services: &[(&str, &str)]) -> Self {
         let mut machine = Self::new(version);
         for (name, program) in services {
             machine.service(name, program);
@@ -141,12 +142,17 @@ impl Machine {
     }
 
     /// Somebody from outside, who never moves by himself.
-    pub fn born(&mut self, uid: u32, serial: u64) -> Who {
+    pub fn born(&mut self, uid: u32, serial: u64) -> ProcessId {
         let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
         let inherited = BTreeMap::new();
-        let birth =
-            programs::Birth { parent: 0, serial, credentials, inherited, dies_with_parent: false };
-        programs::make(&mut self.world, ID, birth, Body::Logger(Logger))
+        let birth = programs::NewProcess {
+            parent: 0,
+            serial,
+            credentials,
+            inherited,
+            dies_with_parent: false,
+        };
+        programs::make_process(&mut self.world, ID, birth, ProcessBody::Logger(Logger))
     }
 
     pub fn service(&mut self, name: &str, program: &str) {
@@ -169,7 +175,7 @@ impl Machine {
 
     /// What a live program was called with.
     pub fn words_of(&self, program: &str) -> String {
-        let mut everybody = self.world.everybody();
+        let mut everybody = self.world.processes();
         let found = everybody.find(|(_, it)| it.argv.first().is_some_and(|word| word == program));
         let (_, process) = found.expect("it runs");
         let words: Vec<_> = process.argv[1..].iter().map(|word| word.to_string_lossy()).collect();
@@ -220,44 +226,44 @@ impl Machine {
         self.world.disk.meta(node).mode
     }
 
-    fn is_ready(&self, who: Who) -> bool {
+    fn is_ready(&self, who: ProcessId) -> bool {
         let Some(process) = self.world.process(who) else { return false };
         if who == self.me || !process.is_alive() || process.stopped || process.comm.is_empty() {
             return false;
         }
         match &process.body {
-            Body::Svscan(_) => svscan::is_ready(&self.world, who),
-            Body::Supervise(_) => supervise::is_ready(&self.world, who),
-            Body::Logger(_) => logger::is_ready(&self.world, who),
-            Body::User(running) => user_program::is_ready(&self.world, who, running),
-            Body::Task(_) | Body::Hook | Body::Manager(_) => false,
+            ProcessBody::Svscan(_) => svscan::is_ready(&self.world, who),
+            ProcessBody::Supervise(_) => supervise::is_ready(&self.world, who),
+            ProcessBody::Logger(_) => logger::is_ready(&self.world, who),
+            ProcessBody::User(running) => user_program::is_ready(&self.world, who, running),
+            ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => false,
         }
     }
 
-    fn wakes_at(&self, who: Who) -> Option<Duration> {
+    fn wakes_at(&self, who: ProcessId) -> Option<Duration> {
         match &self.world.process(who)?.body {
-            Body::Svscan(_) => svscan::wakes_at(&self.world, who),
-            Body::Supervise(_) => supervise::wakes_at(&self.world, who),
-            Body::Logger(_) => logger::wakes_at(&self.world, who),
-            Body::User(running) => running.wakes_at(),
-            Body::Task(_) | Body::Hook | Body::Manager(_) => None,
+            ProcessBody::Svscan(_) => svscan::wakes_at(&self.world, who),
+            ProcessBody::Supervise(_) => supervise::wakes_at(&self.world, who),
+            ProcessBody::Logger(_) => logger::wakes_at(&self.world, who),
+            ProcessBody::User(running) => running.wakes_at(),
+            ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => None,
         }
     }
 
-    fn step(&mut self, who: Who) {
+    fn step(&mut self, who: ProcessId) {
         match &self.world.process(who).expect("it is ready").body {
-            Body::Svscan(_) => svscan::step(&mut self.world, who),
-            Body::Supervise(_) => supervise::step(&mut self.world, who),
-            Body::Logger(_) => logger::step(&mut self.world, who),
-            Body::User(_) => drop(user_program::step(&mut self.world, who)),
-            Body::Task(_) | Body::Hook | Body::Manager(_) => {}
+            ProcessBody::Svscan(_) => svscan::step(&mut self.world, who),
+            ProcessBody::Supervise(_) => supervise::step(&mut self.world, who),
+            ProcessBody::Logger(_) => logger::step(&mut self.world, who),
+            ProcessBody::User(_) => drop(user_program::step(&mut self.world, who)),
+            ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => {}
         }
         self.note();
     }
 
     /// One step of somebody, if anybody has something to do.
     pub fn one_step(&mut self) -> bool {
-        let everybody: Vec<Who> = self.world.everybody().map(|(who, _)| who).collect();
+        let everybody: Vec<ProcessId> = self.world.processes().map(|(who, _)| who).collect();
         let Some(&who) = everybody.iter().find(|&&who| self.is_ready(who)) else { return false };
         self.step(who);
         true
@@ -278,7 +284,7 @@ impl Machine {
         let end = self.world.clock.boot + Duration::from_millis(milliseconds);
         self.settle();
         loop {
-            let everybody = self.world.everybody().filter(|(who, _)| *who != self.me);
+            let everybody = self.world.processes().filter(|(who, _)| *who != self.me);
             let alive = everybody.filter(|(_, it)| it.is_alive() && !it.stopped);
             let next = alive.filter_map(|(who, _)| self.wakes_at(who)).min();
             let at = next.filter(|at| *at <= end).unwrap_or(end);
@@ -320,7 +326,7 @@ impl Machine {
     }
 
     /// Exit code, and what it said on either stream.
-    pub fn tool_as(&mut self, who: Who, name: &str, args: &[&str]) -> (u8, String) {
+    pub fn tool_as(&mut self, who: ProcessId, name: &str, args: &[&str]) -> (u8, String) {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
         let finished = tools::run(&mut self.world, who, name, &args).expect("a known tool");
         let Status::Exited(code) = finished.status else { panic!("a tool exits") };
@@ -354,13 +360,13 @@ impl Machine {
     }
 
     /// Live processes with this command line, after its program.
-    pub fn with_args(&self, comm: &str, arg: &str) -> Vec<Who> {
-        let is_it = |process: &hermes_sim::process::Process| {
+    pub fn with_args(&self, comm: &str, arg: &str) -> Vec<ProcessId> {
+        let is_it = |process: &hermes_sim::machine::process::Process| {
             process.is_alive()
                 && process.comm == comm
                 && (arg.is_empty() || process.argv.get(1).is_some_and(|it| it == arg))
         };
-        self.world.everybody().filter(|(_, it)| is_it(it)).map(|(who, _)| who).collect()
+        self.world.processes().filter(|(_, it)| is_it(it)).map(|(who, _)| who).collect()
     }
 
     pub fn supervisors(&self) -> Vec<String> {
@@ -374,7 +380,7 @@ impl Machine {
         names
     }
 
-    pub fn supervisor(&self, name: &str) -> Who {
+    pub fn supervisor(&self, name: &str) -> ProcessId {
         self.with_args("s6-supervise", name)[0]
     }
 
@@ -382,12 +388,12 @@ impl Machine {
         self.with_args(comm, "").len()
     }
 
-    pub fn kill(&mut self, who: Who, signal: Signal) {
+    pub fn kill(&mut self, who: ProcessId, signal: Signal) {
         signals::deliver(&mut self.world, who, signal);
         self.settle();
     }
 
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> ContainerPhase {
         self.world.container(ID).phase
     }
 

@@ -1,14 +1,14 @@
 //! The scan set: sequences 1 to 18.
 
 use hermes::host::effect::Signal;
-use hermes_sim::world::Version;
+use hermes_sim::machine::world::S6Version;
 use rstest::rstest;
 
-use super::harness::{Machine, V2_11, V2_13, V2_15};
+use super::harness::{S6Machine, V2_11, V2_13, V2_15};
 
 #[rstest]
-fn seq_01_directories_and_links_to_them(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_01_directories_and_links_to_them(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     for name in ["a", ".h"] {
         machine.service(name, "agent");
     }
@@ -23,8 +23,8 @@ fn seq_01_directories_and_links_to_them(#[values(V2_11, V2_13, V2_15)] version: 
 }
 
 #[rstest]
-fn seq_02_two_names_of_one_directory(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_02_two_names_of_one_directory(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     machine.service("good", "agent");
     machine.link("dup", "good");
     machine.boot(&[]);
@@ -32,8 +32,8 @@ fn seq_02_two_names_of_one_directory(#[values(V2_11, V2_13, V2_15)] version: Ver
 }
 
 #[rstest]
-fn seq_03_a_new_one_needs_a_scan(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_03_a_new_one_needs_a_scan(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.service("b", "agent");
     machine.pass(10_000);
     assert_eq!(machine.supervisors(), ["a"]);
@@ -45,8 +45,8 @@ fn seq_03_a_new_one_needs_a_scan(#[values(V2_11, V2_13, V2_15)] version: Version
 #[case(V2_11, 10_000)]
 #[case(V2_13, 60_000)]
 #[case(V2_15, 60_000)]
-fn seq_04_no_run(#[case] version: Version, #[case] wait: u64) {
-    let mut machine = Machine::with(version, &[]);
+fn seq_04_no_run(#[case] version: S6Version, #[case] wait: u64) {
+    let mut machine = S6Machine::with(version, &[]);
     machine.dir("a");
     machine.scanctl("-a");
     assert!(!machine.is_up("a"));
@@ -58,8 +58,8 @@ fn seq_04_no_run(#[case] version: Version, #[case] wait: u64) {
 }
 
 #[rstest]
-fn seq_05_a_run_that_is_not_executable(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_05_a_run_that_is_not_executable(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     let path = machine.path("a/run");
     machine.world.disk.put_file(machine.root(), &path, b"#!/bin/sh\nexit 0\n", 0o644, 0, 0);
     machine.boot(&[]);
@@ -70,8 +70,8 @@ fn seq_05_a_run_that_is_not_executable(#[values(V2_11, V2_13, V2_15)] version: V
 }
 
 #[rstest]
-fn seq_06_removed_and_nuked(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_06_removed_and_nuked(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.remove("a");
     machine.scanctl("-a");
     assert_eq!((machine.supervisors().len(), machine.count("agent")), (1, 1));
@@ -83,8 +83,8 @@ fn seq_06_removed_and_nuked(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_07_a_link_removed(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_07_a_link_removed(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     let run = std::path::Path::new("/srv/a/run");
     let text = b"#!/bin/sh\nexec /usr/bin/agent\n";
     machine.world.disk.put_file(machine.root(), run, text, 0o755, 0, 0);
@@ -100,8 +100,8 @@ fn seq_07_a_link_removed(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_08_made_anew(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_08_made_anew(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.rename("a", "../old");
     machine.service("a", "agent");
     machine.scanctl("-a");
@@ -112,8 +112,8 @@ fn seq_08_made_anew(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_09_renamed(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_09_renamed(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     let pid = machine.pid("a");
     machine.rename("a", "c");
     machine.scanctl("-a");
@@ -125,8 +125,8 @@ fn seq_09_renamed(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_10_hidden_and_shown(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_10_hidden_and_shown(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.rename("a", ".a");
     machine.scanctl("-an");
     machine.pass(1000);
@@ -138,8 +138,8 @@ fn seq_10_hidden_and_shown(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_11_nuked_by_the_last_scan(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_11_nuked_by_the_last_scan(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.rename("a", ".a");
     machine.scanctl("-a");
     machine.rename(".a", "a");
@@ -155,11 +155,11 @@ fn seq_11_nuked_by_the_last_scan(#[values(V2_11, V2_13, V2_15)] version: Version
 #[case(V2_13, true, false)]
 #[case(V2_15, false, true)]
 fn seq_12_a_dangling_link_at_boot(
-    #[case] version: Version,
+    #[case] version: S6Version,
     #[case] kept: bool,
     #[case] others: bool,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.link("a", "nowhere");
     machine.service("b", "agent");
     machine.boot(&[]);
@@ -171,8 +171,8 @@ fn seq_12_a_dangling_link_at_boot(
 #[case(V2_11, 3)]
 #[case(V2_13, 2)]
 #[case(V2_15, 2)]
-fn seq_13_a_dangling_link_ends_the_scan(#[case] version: Version, #[case] expected: usize) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_13_a_dangling_link_ends_the_scan(#[case] version: S6Version, #[case] expected: usize) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.link("m", "nowhere");
     machine.service("b", "agent");
     machine.service("z", "agent");
@@ -187,8 +187,8 @@ fn seq_13_a_dangling_link_ends_the_scan(#[case] version: Version, #[case] expect
 #[case(V2_11, false)]
 #[case(V2_13, true)]
 #[case(V2_15, true)]
-fn seq_14_no_directory_and_no_supervisor(#[case] version: Version, #[case] respawns: bool) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_14_no_directory_and_no_supervisor(#[case] version: S6Version, #[case] respawns: bool) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.rename("a", "../gone");
     let before = machine.world.container(machine.me.container).last_pid;
     let supervisor = machine.supervisor("a");
@@ -206,8 +206,8 @@ fn seq_14_no_directory_and_no_supervisor(#[case] version: Version, #[case] respa
 #[case(V2_11, true)]
 #[case(V2_13, false)]
 #[case(V2_15, false)]
-fn seq_15_a_death_is_a_scan(#[case] version: Version, #[case] seen: bool) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_15_a_death_is_a_scan(#[case] version: S6Version, #[case] seen: bool) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.service("b", "agent");
     let supervisor = machine.supervisor("a");
     machine.kill(supervisor, Signal::KILL);
@@ -220,8 +220,8 @@ fn seq_15_a_death_is_a_scan(#[case] version: Version, #[case] seen: bool) {
 #[case(V2_11, &["-c", "3"], 3)]
 #[case(V2_13, &["-C", "4"], 0)]
 #[case(V2_15, &["-C", "4"], 0)]
-fn seq_16_the_limit(#[case] version: Version, #[case] args: &[&str], #[case] added: usize) {
-    let mut machine = Machine::new(version);
+fn seq_16_the_limit(#[case] version: S6Version, #[case] args: &[&str], #[case] added: usize) {
+    let mut machine = S6Machine::new(version);
     if version != V2_11 {
         for name in ["0", "1", "2", "3"] {
             machine.service(name, "agent");
@@ -238,10 +238,10 @@ fn seq_16_the_limit(#[case] version: Version, #[case] args: &[&str], #[case] add
 
 #[rstest]
 fn seq_17_a_logged_service_goes(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[values("-an", "-aN")] letters: &str,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.logged("a", "agent");
     machine.boot(&[]);
     assert_eq!(machine.supervisors(), ["a", "a/log"]);
@@ -256,8 +256,8 @@ fn seq_17_a_logged_service_goes(
 #[case(V2_11, false)]
 #[case(V2_13, true)]
 #[case(V2_15, true)]
-fn seq_18_a_logger_added_later(#[case] version: Version, #[case] seen: bool) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_18_a_logger_added_later(#[case] version: S6Version, #[case] seen: bool) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.logged("a", "agent");
     machine.scanctl("-a");
     machine.pass(2000);

@@ -1,37 +1,39 @@
 //! The end of s6-svscan: sequences 23 to 33.
 
 use hermes::host::effect::Signal;
-use hermes_sim::world::{Phase, Version, Who};
+use hermes_sim::machine::world::{ContainerPhase, ProcessId, S6Version};
 use rstest::rstest;
 
-use super::harness::{Machine, V2_11, V2_13, V2_15};
+use super::harness::{S6Machine, V2_11, V2_13, V2_15};
 
-fn first(machine: &Machine) -> Who {
-    Who { container: machine.me.container, pid: 1 }
+fn first(machine: &S6Machine) -> ProcessId {
+    ProcessId { container: machine.me.container, pid: 1 }
 }
 
 #[rstest]
-fn seq_24_an_unknown_letter_is_nothing(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_24_an_unknown_letter_is_nothing(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.scanctl("-z");
     assert!(machine.is_up("a"));
 }
 
 #[rstest]
-fn seq_26_all_end_and_so_does_it(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_26_all_end_and_so_does_it(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     machine.logged("a", "agent");
     machine.service("b", "agent");
     machine.boot(&[]);
     let first = first(&machine);
     machine.kill(first, Signal::TERM);
-    assert_eq!(machine.phase(), Phase::Exited(0));
+    assert_eq!(machine.phase(), ContainerPhase::Exited(0));
 }
 
 #[rstest]
-fn seq_27_a_service_that_ignores_sigterm(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    for (limit, expected) in [(None, Phase::Running), (Some("500"), Phase::Exited(0))] {
-        let mut machine = Machine::new(version);
+fn seq_27_a_service_that_ignores_sigterm(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    for (limit, expected) in
+        [(None, ContainerPhase::Running), (Some("500"), ContainerPhase::Exited(0))]
+    {
+        let mut machine = S6Machine::new(version);
         machine.service("a", "stubborn");
         if let Some(limit) = limit {
             machine.file("a/timeout-kill", limit);
@@ -44,13 +46,13 @@ fn seq_27_a_service_that_ignores_sigterm(#[values(V2_11, V2_13, V2_15)] version:
 }
 
 #[rstest]
-fn seq_29_the_finish_script_has_the_last_word(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_29_the_finish_script_has_the_last_word(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     machine.service("a", "agent");
     machine.file(".s6-svscan/finish", "#!/bin/sh\nexit 7\n");
     machine.boot(&[]);
     machine.scanctl("-t");
-    assert_eq!(machine.phase(), Phase::Exited(7));
+    assert_eq!(machine.phase(), ContainerPhase::Exited(7));
 }
 
 #[rstest]
@@ -103,22 +105,25 @@ fn a_script_that_has_ended_is_reaped(#[values(V2_11, V2_13, V2_15)] version: Ver
 
 #[rstest]
 fn seq_30_31_at_once_and_with_loggers(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[values("-b", "-q")] letters: &str,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.logged("a", "agent");
     machine.boot(&[]);
     machine.scanctl(letters);
-    assert_eq!(machine.phase(), Phase::Exited(0));
+    assert_eq!(machine.phase(), ContainerPhase::Exited(0));
 }
 
 #[rstest]
-#[case(V2_11, Phase::Exited(0))]
-#[case(V2_13, Phase::Running)]
-#[case(V2_15, Phase::Running)]
-fn seq_32_a_scan_and_a_stop_in_one_write(#[case] version: Version, #[case] expected: Phase) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+#[case(V2_11, ContainerPhase::Exited(0))]
+#[case(V2_13, ContainerPhase::Running)]
+#[case(V2_15, ContainerPhase::Running)]
+fn seq_32_a_scan_and_a_stop_in_one_write(
+    #[case] version: S6Version,
+    #[case] expected: ContainerPhase,
+) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.scanctl("-at");
     machine.pass(60_000);
     assert_eq!(machine.phase(), expected);

@@ -1,20 +1,20 @@
 //! The machine of s6-supervise: sequences 34 to 63, and what it leaves on the disk.
 
 use hermes::host::effect::Signal;
-use hermes_sim::world::Version;
+use hermes_sim::machine::world::S6Version;
 use rstest::rstest;
 
-use super::harness::{Machine, V2_11, V2_13, V2_15};
+use super::harness::{S6Machine, V2_11, V2_13, V2_15};
 
 /// One service, watched from its first run on.
-pub fn watched(version: Version, program: &str) -> Machine {
-    let mut machine = Machine::with(version, &[("a", program)]);
+pub fn watched(version: S6Version, program: &str) -> S6Machine {
+    let mut machine = S6Machine::with(version, &[("a", program)]);
     machine.watch("a");
     machine
 }
 
 /// The records since the watch began.
-pub fn trace(machine: &mut Machine) -> Vec<String> {
+pub fn trace(machine: &mut S6Machine) -> Vec<String> {
     std::mem::take(&mut machine.trace)
 }
 
@@ -22,7 +22,7 @@ pub fn trace(machine: &mut Machine) -> Vec<String> {
 #[case(V2_11, &["-FW-", "--WR"])]
 #[case(V2_13, &["--WR"])]
 #[case(V2_15, &["--WR"])]
-fn seq_34_term_restarts(#[case] version: Version, #[case] expected: &[&str]) {
+fn seq_34_term_restarts(#[case] version: S6Version, #[case] expected: &[&str]) {
     let mut machine = watched(version, "agent");
     machine.svc("-t", "a");
     assert_eq!(trace(&mut machine), expected);
@@ -33,7 +33,7 @@ fn seq_34_term_restarts(#[case] version: Version, #[case] expected: &[&str]) {
 }
 
 #[rstest]
-fn seq_35_down_and_up_at_once(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_35_down_and_up_at_once(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     machine.svc("-d", "a");
     assert_eq!(machine.trace.first().map(String::as_str), Some("---- up"));
@@ -47,7 +47,7 @@ fn seq_35_down_and_up_at_once(#[values(V2_11, V2_13, V2_15)] version: Version) {
 #[case::seq_36("-du", true)]
 #[case::seq_37("-ud", false)]
 fn seq_36_37_two_letters(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[case] letters: &str,
     #[case] comes_back: bool,
 ) {
@@ -61,7 +61,7 @@ fn seq_36_37_two_letters(
 }
 
 #[rstest]
-fn seq_38_signals_to_nobody(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_38_signals_to_nobody(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     machine.svc("-d", "a");
     trace(&mut machine);
@@ -72,7 +72,7 @@ fn seq_38_signals_to_nobody(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_39_once(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_39_once(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     machine.svc("-d", "a");
     machine.svc("-o", "a");
@@ -84,7 +84,7 @@ fn seq_39_once(#[values(V2_11, V2_13, V2_15)] version: Version) {
 
 #[rstest]
 fn seq_40_no_more_after_this(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[values("-o", "-O")] letters: &str,
 ) {
     let mut machine = watched(version, "agent");
@@ -96,7 +96,7 @@ fn seq_40_no_more_after_this(
 }
 
 #[rstest]
-fn seq_41_42_paused(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_41_42_paused(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     let pid = machine.pid("a");
     machine.svc("-p", "a");
@@ -111,7 +111,7 @@ fn seq_41_42_paused(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_43_leaves_with_its_service(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_43_leaves_with_its_service(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     let before = machine.supervisor("a");
     machine.svc("-x", "a");
@@ -123,7 +123,7 @@ fn seq_43_leaves_with_its_service(#[values(V2_11, V2_13, V2_15)] version: Versio
 }
 
 #[rstest]
-fn seq_44_45_what_lasts(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_44_45_what_lasts(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     machine.svc("-dx", "a");
     machine.pass(2000);
@@ -141,7 +141,7 @@ fn seq_44_45_what_lasts(#[values(V2_11, V2_13, V2_15)] version: Version) {
 #[case(V2_11, true)]
 #[case(V2_13, true)]
 #[case(V2_15, false)]
-fn seq_46_the_letter_that_was_lost(#[case] version: Version, #[case] works: bool) {
+fn seq_46_the_letter_that_was_lost(#[case] version: S6Version, #[case] works: bool) {
     let mut machine = watched(version, "agent");
     machine.svc("-Q", "a");
     assert_eq!(machine.exists("a/down"), works);
@@ -149,8 +149,8 @@ fn seq_46_the_letter_that_was_lost(#[case] version: Version, #[case] works: bool
 }
 
 #[rstest]
-fn seq_47_48_the_down_file(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_47_48_the_down_file(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     machine.service("a", "agent");
     machine.file("a/down", "");
     machine.boot(&[]);
@@ -169,7 +169,7 @@ fn seq_47_48_the_down_file(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_49_a_crash_loop(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_49_a_crash_loop(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "crash");
     machine.pass(5000);
     let starts = machine.trace.iter().filter(|it| it.ends_with("up")).count();
@@ -188,11 +188,11 @@ fn seq_49_a_crash_loop(#[values(V2_11, V2_13, V2_15)] version: Version) {
 #[case::ready_long_ago(2000, true)]
 #[case::just_ready(200, false)]
 fn seq_50_readiness(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[case] after: u64,
     #[case] at_once: bool,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "ready");
     machine.file("a/notification-fd", "3\n");
     machine.boot(&[]);
@@ -210,11 +210,11 @@ fn seq_50_readiness(
 #[case("three", "3 0")]
 #[case("agent", "256 9")]
 fn seq_51_what_finish_is_told(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[case] program: &str,
     #[case] end: &str,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", program);
     machine.file("a/finish", "#!/bin/sh\nexec /usr/bin/hang \"$@\"\n");
     machine.file("a/timeout-finish", "0\n");
@@ -227,8 +227,8 @@ fn seq_51_what_finish_is_told(
 }
 
 #[rstest]
-fn seq_52_permanent_failure(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_52_permanent_failure(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     machine.service("a", "three");
     machine.file("a/finish", "#!/bin/sh\nexit 125\n");
     machine.boot(&[]);
@@ -239,8 +239,8 @@ fn seq_52_permanent_failure(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_53_a_finish_that_hangs(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_53_a_finish_that_hangs(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     machine.service("a", "zero");
     machine.file("a/finish", "#!/bin/sh\nexec /usr/bin/hang\n");
     machine.file("a/timeout-finish", "700\n");

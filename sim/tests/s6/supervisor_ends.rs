@@ -1,15 +1,15 @@
 //! s6-supervise: letters during finish, its own end and what outlives it, signals, and what lies where it starts.
 
 use hermes::host::effect::Signal;
-use hermes_sim::world::Version;
+use hermes_sim::machine::world::S6Version;
 use rstest::rstest;
 
-use super::harness::{Machine, V2_11, V2_13, V2_15};
+use super::harness::{S6Machine, V2_11, V2_13, V2_15};
 use super::supervise::{trace, watched};
 
 #[rstest]
-fn seq_54_letters_during_finish(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_54_letters_during_finish(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     machine.service("a", "zero");
     machine.file("a/finish", "#!/bin/sh\nexec /usr/bin/slow\n");
     machine.boot(&[]);
@@ -27,7 +27,7 @@ fn seq_54_letters_during_finish(#[values(V2_11, V2_13, V2_15)] version: Version)
 #[case::up("agent", 0)]
 #[case::down("crash", 500)]
 fn seq_55_term_to_the_supervisor(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[case] program: &str,
     #[case] after: u64,
 ) {
@@ -41,7 +41,7 @@ fn seq_55_term_to_the_supervisor(
 }
 
 #[rstest]
-fn seq_56_hup_waits_for_the_service(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_56_hup_waits_for_the_service(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     let (supervisor, pid) = (machine.supervisor("a"), machine.pid("a"));
     machine.kill(supervisor, Signal::HUP);
@@ -57,7 +57,7 @@ fn seq_56_hup_waits_for_the_service(#[values(V2_11, V2_13, V2_15)] version: Vers
 #[case::seq_58(Signal::INT, 1)]
 #[case::seq_59(Signal::KILL, 2)]
 fn seq_57_58_59_the_supervisor_goes_at_once(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[case] signal: Signal,
     #[case] instances: usize,
 ) {
@@ -65,7 +65,7 @@ fn seq_57_58_59_the_supervisor_goes_at_once(
     machine.pass(500);
     let before = machine.contents("a/supervise/status");
     let supervisor = machine.supervisor("a");
-    hermes_sim::kernel::signals::deliver(&mut machine.world, supervisor, signal);
+    hermes_sim::machine::kernel::signals::deliver(&mut machine.world, supervisor, signal);
     while machine.supervisors() == ["a"] && machine.one_step() {}
     let dir = machine.path("a").display().to_string();
     if machine.supervisors().is_empty() {
@@ -82,12 +82,12 @@ fn seq_57_58_59_the_supervisor_goes_at_once(
 #[case("-t", 5000, true)]
 #[case("-du", 500, false)]
 fn seq_60_timeout_kill(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[case] letters: &str,
     #[case] after: u64,
     #[case] survives: bool,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "stubborn");
     machine.file("a/timeout-kill", "500\n");
     machine.boot(&[]);
@@ -106,12 +106,12 @@ fn seq_60_timeout_kill(
 #[case("10", "7 -1")]
 #[case("bogus", "-1 15")]
 fn seq_61_the_down_signal(
-    #[values(V2_11, V2_13, V2_15)] version: Version,
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[values("-r", "-d")] letters: &str,
     #[case] text: &str,
     #[case] end: &str,
 ) {
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     machine.service("a", "usr1");
     machine.file("a/down-signal", text);
     machine.boot(&[]);
@@ -122,7 +122,7 @@ fn seq_61_the_down_signal(
 }
 
 #[rstest]
-fn seq_62_63_a_stopped_supervisor(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_62_63_a_stopped_supervisor(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     let supervisor = machine.supervisor("a");
     machine.kill(supervisor, Signal(19));
@@ -134,14 +134,14 @@ fn seq_62_63_a_stopped_supervisor(#[values(V2_11, V2_13, V2_15)] version: Versio
     machine.kill(supervisor, Signal(19));
     machine.svc("-u", "a");
     trace(&mut machine);
-    hermes_sim::kernel::signals::deliver(&mut machine.world, supervisor, Signal::TERM);
-    hermes_sim::kernel::signals::deliver(&mut machine.world, supervisor, Signal(18));
+    hermes_sim::machine::kernel::signals::deliver(&mut machine.world, supervisor, Signal::TERM);
+    hermes_sim::machine::kernel::signals::deliver(&mut machine.world, supervisor, Signal(18));
     while machine.world.process(supervisor).is_some_and(|it| it.is_alive()) && machine.one_step() {}
     assert_eq!(machine.count("agent"), 0);
 }
 
 #[rstest]
-fn what_it_leaves_has_the_measured_modes(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn what_it_leaves_has_the_measured_modes(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let machine = watched(version, "agent");
     let names = ["event", "supervise", "supervise/control", "supervise/lock", "supervise/status"];
     let modes = names.map(|name| machine.mode(&format!("a/{name}")));
@@ -150,8 +150,8 @@ fn what_it_leaves_has_the_measured_modes(#[values(V2_11, V2_13, V2_15)] version:
 }
 
 #[rstest]
-fn seq_64_what_was_there_keeps_its_mode(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_64_what_was_there_keeps_its_mode(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     machine.service("a", "agent");
     let root = machine.root();
     let (supervise, control) = (machine.path("a/supervise"), machine.path("a/supervise/control"));
@@ -166,9 +166,9 @@ fn seq_64_what_was_there_keeps_its_mode(#[values(V2_11, V2_13, V2_15)] version: 
 }
 
 #[rstest]
-fn seq_66_67_something_else_lies_there(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_66_67_something_else_lies_there(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     for name in ["a/event", "a/supervise", "a/supervise/control"] {
-        let mut machine = Machine::new(version);
+        let mut machine = S6Machine::new(version);
         machine.service("a", "agent");
         machine.file(name, "");
         machine.boot(&[]);
@@ -181,7 +181,7 @@ fn seq_66_67_something_else_lies_there(#[values(V2_11, V2_13, V2_15)] version: V
 }
 
 #[rstest]
-fn seq_76_without_its_lock_a_second_one_starts(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn seq_76_without_its_lock_a_second_one_starts(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     machine.remove("a/supervise/lock");
     let dir = machine.path("a").display().to_string();
@@ -189,7 +189,7 @@ fn seq_76_without_its_lock_a_second_one_starts(#[values(V2_11, V2_13, V2_15)] ve
 }
 
 #[rstest]
-fn two_stamps_differ_while_time_stands_still(#[values(V2_11, V2_13, V2_15)] version: Version) {
+fn two_stamps_differ_while_time_stands_still(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     let first = machine.fields("updownsince", "a");
     machine.svc("-d", "a");
@@ -198,8 +198,8 @@ fn two_stamps_differ_while_time_stands_still(#[values(V2_11, V2_13, V2_15)] vers
 }
 
 #[rstest]
-fn each_window_of_a_start_can_be_seen(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[]);
+fn each_window_of_a_start_can_be_seen(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[]);
     machine.service("a", "agent");
     let dir = machine.path("a").display().to_string();
     let scan_dir = machine.path("").display().to_string();

@@ -1,23 +1,23 @@
 //! The tools: sequences 19 to 22, 65, 73, 74, 77.
 
-use hermes_sim::world::Version;
+use hermes_sim::machine::world::S6Version;
 use rstest::rstest;
 
-use super::harness::{Machine, V2_11, V2_13, V2_15};
+use super::harness::{S6Machine, V2_11, V2_13, V2_15};
 
-fn dir(machine: &Machine, name: &str) -> String {
+fn dir(machine: &S6Machine, name: &str) -> String {
     machine.path(name).display().to_string()
 }
 
 #[rstest]
-fn seq_19_20_another_user(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[]);
+fn seq_19_20_another_user(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[]);
     let hermes = machine.born(10000, 3);
     assert_eq!(
         machine.tool_as(hermes, "s6-svscanctl", &["-a", "/run/service"]),
         (111, "s6-svscanctl: fatal: unable to control /run/service: Permission denied".into())
     );
-    let mut machine = Machine::new(version);
+    let mut machine = S6Machine::new(version);
     let root = machine.root();
     let (above, control) = (machine.path(".s6-svscan"), machine.path(".s6-svscan/control"));
     machine.world.disk.put_dir(root, &above, 0o711, 0, 0);
@@ -28,11 +28,11 @@ fn seq_19_20_another_user(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 #[rstest]
-fn seq_21_22_nobody_scans(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::new(version);
+fn seq_21_22_nobody_scans(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
     machine.me = machine.born(0, 9);
     let stray = if version == V2_11 { ": " } else { "" };
-    let told = |machine: &mut Machine| machine.tool("s6-svscanctl", &["-a", "/run/service"]);
+    let told = |machine: &mut S6Machine| machine.tool("s6-svscanctl", &["-a", "/run/service"]);
     let silent = format!(
         "s6-svscanctl: fatal: {stray}unable to control /run/service: supervisor not listening"
     );
@@ -63,13 +63,13 @@ fn seq_21_22_nobody_scans(#[values(V2_11, V2_13, V2_15)] version: Version) {
 #[case(V2_13, "fatal: ", 100, "fatal: ", 100)]
 #[case(V2_15, "warning: ", 102, "warning: ", 1)]
 fn seq_77_svc_says_what_is_wrong(
-    #[case] version: Version,
+    #[case] version: S6Version,
     #[case] silent: &str,
     #[case] silent_code: u8,
     #[case] wrong: &str,
     #[case] wrong_code: u8,
 ) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.dir(".new");
     let new = dir(&machine, ".new");
     assert_eq!(
@@ -93,8 +93,8 @@ fn seq_77_svc_says_what_is_wrong(
 }
 
 #[rstest]
-fn seq_65_another_user_before_permissions(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_65_another_user_before_permissions(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     let (hermes, a) = (machine.born(10000, 3), dir(&machine, "a"));
     let (code, text) = machine.tool_as(hermes, "s6-svc", &["-u", &a]);
     assert_eq!((code, text.ends_with("Permission denied")), (111, true));
@@ -107,8 +107,8 @@ fn seq_65_another_user_before_permissions(#[values(V2_11, V2_13, V2_15)] version
 #[case(V2_11, 35, "down (exitcode 0) 0 seconds, ready 0 seconds")]
 #[case(V2_13, 43, "down (exitcode 0) 0 seconds, ready 0 seconds")]
 #[case(V2_15, 35, "down (not started yet) ")]
-fn seq_73_a_fresh_record(#[case] version: Version, #[case] size: usize, #[case] text: &str) {
-    let mut machine = Machine::new(version);
+fn seq_73_a_fresh_record(#[case] version: S6Version, #[case] size: usize, #[case] text: &str) {
+    let mut machine = S6Machine::new(version);
     machine.service("a", "agent");
     machine.file("a/down", "");
     machine.boot(&[]);
@@ -124,8 +124,8 @@ fn seq_73_a_fresh_record(#[case] version: Version, #[case] size: usize, #[case] 
 }
 
 #[rstest]
-fn seq_73_up_and_ended(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn seq_73_up_and_ended(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     let (a, pid) = (dir(&machine, "a"), machine.pid("a"));
     let group = if version == V2_11 { String::new() } else { format!(" pgid {pid}") };
     machine.pass(5000);
@@ -141,10 +141,10 @@ fn seq_73_up_and_ended(#[values(V2_11, V2_13, V2_15)] version: Version) {
 }
 
 /// Each line of the real tool's output: the record's flags, the sentence, the fields.
-fn check_oracle(version: Version, oracle: &str) -> usize {
+fn check_oracle(version: S6Version, oracle: &str) -> usize {
     const FIELDS: &str =
         "up,wantedup,normallyup,ready,paused,pid,exitcode,signal,signum,updownfor,readyfor";
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.pass(100_000);
     let mut checked = 0;
     for line in oracle.lines().filter(|line| line.starts_with("down=")) {
@@ -161,7 +161,7 @@ fn check_oracle(version: Version, oracle: &str) -> usize {
     checked
 }
 
-fn fabricate(machine: &mut Machine, down: bool, state: &str, flags: &str) {
+fn fabricate(machine: &mut S6Machine, down: bool, state: &str, flags: &str) {
     let label = |ago: u64| {
         let seconds = (1 << 62) + 37 + machine.world.clock.wall.as_secs() - ago;
         [&seconds.to_be_bytes()[..], &[0; 4]].concat()
@@ -188,13 +188,13 @@ fn fabricate(machine: &mut Machine, down: bool, state: &str, flags: &str) {
 #[rstest]
 #[case(V2_11, include_str!("svstat-2.11.txt"))]
 #[case(V2_15, include_str!("svstat-2.15.txt"))]
-fn seq_74_what_the_real_one_answered(#[case] version: Version, #[case] oracle: &str) {
+fn seq_74_what_the_real_one_answered(#[case] version: S6Version, #[case] oracle: &str) {
     assert_eq!(check_oracle(version, oracle), 80);
 }
 
 #[rstest]
-fn fields_are_exact_since_2_13(#[values(V2_11, V2_13, V2_15)] version: Version) {
-    let mut machine = Machine::with(version, &[("a", "agent")]);
+fn fields_are_exact_since_2_13(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::with(version, &[("a", "agent")]);
     let (old, bogus) = (machine.fields("re", "a"), machine.fields("bogus", "a"));
     let refused = "s6-svstat: fatal: invalid option field: re";
     assert_eq!(old, if version == V2_11 { "false" } else { refused });
@@ -211,7 +211,7 @@ fn fields_are_exact_since_2_13(#[values(V2_11, V2_13, V2_15)] version: Version) 
 #[case(V2_11, "[ -c maxservices ]")]
 #[case(V2_13, "| -C services_max ]")]
 #[case(V2_15, "unrecognized boolean option")]
-fn the_scanner_says_its_options(#[case] version: Version, #[case] words: &str) {
-    let mut machine = Machine::with(version, &[]);
+fn the_scanner_says_its_options(#[case] version: S6Version, #[case] words: &str) {
+    let mut machine = S6Machine::with(version, &[]);
     assert!(machine.tool("s6-svscan", &["--help"]).1.contains(words));
 }

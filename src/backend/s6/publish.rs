@@ -109,7 +109,8 @@ async fn refresh<H: Host>(
             published = Published::Updated;
         }
     }
-    if set_down_file(s6.host, dir, at_start).await? {
+    let changed = set_down_file(s6.host, dir, at_start).await?;
+    if changed {
         published = Published::Updated;
     }
     if published == Published::Unchanged {
@@ -145,25 +146,34 @@ pub(super) async fn set_at_start<H: Host>(
 
 /// Makes or removes `down`; says whether that changed anything.
 async fn set_down_file(host: &impl Host, dir: &Path, at_start: Want) -> Result<bool, HostError> {
-    let down = dir.join(DOWN);
     match at_start {
-        Want::Down if planted!(StopWithoutDown) => Ok(false),
-        Want::Up if planted!(StartLeavesDown) => Ok(false),
-        Want::Down => match fs::open_no_link(host, &down, How::Create { mode: 0o644 }).await {
-            Ok(file) => fs::close(host, file).await.map(|()| true),
-            Err(error) if error.errno == Errno::EXIST => Ok(false),
-            Err(error) => Err(error),
-        },
-        Want::Up => {
-            // A slot that is not there must not look like one that may start.
-            fs::link_meta(host, dir).await?;
-            let removed = file::remove(host, &down).await?;
-            if removed {
-                mark!("H18");
-            }
-            Ok(removed)
-        }
+        Want::Down => make_down_file(host, dir).await,
+        Want::Up => remove_down_file(host, dir).await,
     }
+}
+
+async fn make_down_file(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
+    if planted!(StopWithoutDown) {
+        return Ok(false);
+    }
+    match fs::open_no_link(host, &dir.join(DOWN), How::Create { mode: 0o644 }).await {
+        Ok(file) => fs::close(host, file).await.map(|()| true),
+        Err(error) if error.errno == Errno::EXIST => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn remove_down_file(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
+    if planted!(StartLeavesDown) {
+        return Ok(false);
+    }
+    // A slot that is not there must not look like one that may start.
+    fs::link_meta(host, dir).await?;
+    let removed = file::remove(host, &dir.join(DOWN)).await?;
+    if removed {
+        mark!("H18");
+    }
+    Ok(removed)
 }
 
 /// What is in the scan directory.

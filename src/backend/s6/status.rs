@@ -43,6 +43,7 @@ pub(super) async fn read<H: Host>(s6: &S6<'_, H>, dir: &Path) -> Result<Service,
         fact: record.fact,
         since: record.since,
         paused: record.paused,
+        is_reported: true,
     })
 }
 

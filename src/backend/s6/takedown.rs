@@ -8,12 +8,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::publish::unique;
-use super::{S6, control, status, wait};
+use super::{S6, control, status};
 use crate::error::{Errno, HostError, if_present};
 use crate::host::{Host, fs, time};
 use crate::name::{Profile, Slot};
 use crate::record::file;
-use crate::supervisor::{Cause, Goal, Stray, StrayKind, Supervisor, SupervisorError};
+use crate::supervisor::{Cause, Fact, Goal, Stray, StrayKind, Supervisor, SupervisorError};
 
 /// Supervisors whose services are down end at once.
 const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ pub(super) async fn unregister<H: Host>(
     }
     if status::is_supervised(s6.host, &dir).await? {
         s6.stop(profile).await?;
-        wait::until(s6, profile, Goal::Down, timeout).await?;
+        s6.wait(profile, Goal::Down, timeout).await?;
     }
     let slot = Slot::of(profile);
     let hidden = hide(s6, &dir, |unique| slot.hidden(unique)).await?;
@@ -52,12 +52,32 @@ pub(super) async fn sweep<H: Host>(
         StrayKind::IllegalName => {
             if status::is_supervised(s6.host, &dir).await? {
                 control::tell_dir(s6, &dir, &stray.name, "stop", "-d").await?;
-                wait::dir_until_down(s6, &dir, &stray.name, timeout).await?;
+                until_down(s6, &dir, &stray.name, timeout).await?;
             }
             hide(s6, &dir, |unique| format!(".gateway-.{unique}")).await?
         }
     };
     retire(s6, &hidden).await
+}
+
+/// The slot of no legal profile is waited for by its directory.
+async fn until_down<H: Host>(
+    s6: &S6<'_, H>,
+    dir: &Path,
+    name: &str,
+    timeout: Duration,
+) -> Result<(), SupervisorError> {
+    let down = file::poll(s6.host, timeout, async || {
+        let service = status::read(s6, dir).await?;
+        Ok::<_, SupervisorError>(matches!(service.fact, Fact::Down { .. }).then_some(()))
+    })
+    .await?;
+    down.ok_or_else(|| SupervisorError::Hung {
+        tool: "s6-svc",
+        action: "stop",
+        service: name.to_owned(),
+        waited: timeout,
+    })
 }
 
 async fn hide<H: Host>(

@@ -48,6 +48,7 @@ pub(super) fn read(text: &str) -> Result<Shown, String> {
         fact,
         since: stamp(property("StateChangeTimestamp")?)?,
         paused: false,
+        is_reported: true,
     };
     let masked = (load == "masked").then(|| property("FragmentPath").map(PathBuf::from));
     Ok(Shown { service, masked: masked.transpose()? })

@@ -16,7 +16,8 @@ pub(super) async fn run<H: Host>(
     output: &Output<'_, H>,
     args: &Delete,
 ) -> Result<Exit, CliError> {
-    if !args.yes && !confirmed(session, output, args).await? {
+    let is_confirmed = args.yes || confirmed(session, output, args).await?;
+    if !is_confirmed {
         return Err(CliError::Unconfirmed(args.name.to_string()));
     }
     let patience = args.timeout.map_or(Patience::Usual, Patience::For);

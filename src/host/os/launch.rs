@@ -5,8 +5,6 @@
 
 #![expect(clippy::disallowed_types, reason = "this is what `host::proc` ends in")]
 
-use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
@@ -14,14 +12,12 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::child;
+use super::children::Children;
 use super::process::raw_pid;
 use super::table::Table;
 use crate::error::Errno;
 use crate::host::effect::{Pid, Program};
 use crate::host::{Answer, Outcome};
-
-/// Our children not yet reaped, each with a process handle that becomes readable at its end.
-pub(super) type Children = BTreeMap<Pid, OwnedFd>;
 
 pub(super) fn spawn(table: &Table, children: &mut Children, program: &Program) -> Outcome {
     let mut command = command(table, program)?;

@@ -12,8 +12,8 @@ use rustix::process::{
 };
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use super::children::Children;
 use super::done;
-use super::launch::Children;
 use super::table::Table;
 use crate::error::Errno;
 use crate::host::effect::{Handle, Pid, Signal};

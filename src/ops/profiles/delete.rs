@@ -7,10 +7,11 @@ use crate::error::{Errno, HostError};
 use crate::host::Host;
 use crate::name::Profile;
 use crate::ops::lifecycle::{Verb, store_intent};
-use crate::ops::{Context, OpsError, Patience, home, planned_stop};
+use crate::ops::planned_stop::{self, End};
+use crate::ops::{Context, OpsError, Patience, home};
 use crate::record::marker::Plan;
 use crate::record::{file, lock};
-use crate::supervisor::{Presence, Registrar};
+use crate::supervisor::{Presence, Registrar, Service};
 
 /// Deletes a profile with its slot and its logs. A gateway that does not end in time keeps its profile.
 pub async fn delete<H: Host, S: Registrar>(
@@ -50,29 +51,17 @@ async fn delete_locked<H: Host, S: Registrar>(
     if !exists && !has_slot {
         return Err(OpsError::NoSuchProfile(profile.clone()));
     }
-    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let spec = home::spec_or_defaults(context, profile).await;
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
-    let mut gone = None;
-    if exists {
+    let gone = if exists {
         store_intent(context, profile, Verb::Stop).await?;
-        if !planted!(DeletedUnderLiveGateway) {
-            let kill_after = spec.kill_after;
-            planned_stop::end(
-                context,
-                profile,
-                Plan::Stop,
-                &service,
-                timeout,
-                kill_after,
-                &mut notes,
-            )
-            .await?;
-        }
-        gone = Some(hide_dir(context, profile).await?);
-    } else if !planted!(DeleteAgainNotSynced) {
-        // A delete that was cut short hid it, and maybe no disk knows.
-        sync_profiles(context).await?;
-    }
+        let end = End { plan: Plan::Stop, timeout, kill_after: spec.kill_after };
+        end_gateway(context, profile, end, &service, &mut notes).await?;
+        Some(hide_dir(context, profile).await?)
+    } else {
+        sync_hidden(context).await?;
+        None
+    };
     if !planted!(DeleteLeavesSlot) {
         context.supervisor.unregister(profile, timeout).await?;
     }
@@ -82,6 +71,27 @@ async fn delete_locked<H: Host, S: Registrar>(
         file::remove_tree(context.host, &gone).await?;
     }
     Ok(notes)
+}
+
+async fn end_gateway<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    end: End,
+    before: &Service,
+    notes: &mut Vec<String>,
+) -> Result<(), OpsError> {
+    if planted!(DeletedUnderLiveGateway) {
+        return Ok(());
+    }
+    planned_stop::end(context, profile, end, before, notes).await
+}
+
+/// A delete that was cut short hid the directory, and maybe no disk knows.
+async fn sync_hidden<H: Host, S>(context: &Context<'_, H, S>) -> Result<(), HostError> {
+    if planted!(DeleteAgainNotSynced) {
+        return Ok(());
+    }
+    sync_profiles(context).await
 }
 
 /// Hides a profile's directory by one durable rename, then removes it.

@@ -5,7 +5,8 @@
 use crate::error::{HostError, if_present};
 use crate::host::{Host, fs};
 use crate::name::Profile;
-use crate::ops::{Context, OpsError, Patience, home, install, planned_stop, timestamp};
+use crate::ops::planned_stop::{self, End};
+use crate::ops::{Context, OpsError, Patience, home, install, timestamp};
 use crate::record::intent::{self, Intent, Source};
 use crate::record::marker::Plan;
 use crate::record::{file, lock};
@@ -39,11 +40,19 @@ pub async fn rename<H: Host, S: Registrar>(
         Err(error) => Err(error.into()),
     };
     give_back(context, first, first_lock).await?;
-    let (word, mut notes) = renamed?;
-    if word == Intent::Running {
-        await_readiness(context, new, patience, &mut notes).await;
+    let mut renamed = renamed?;
+    if renamed.is_awaited {
+        await_readiness(context, new, patience, &mut renamed.notes).await;
     }
-    Ok(notes)
+    Ok(renamed.notes)
+}
+
+/// What came of it under the locks.
+struct Renamed {
+    /// The gateway was told to run under its new name.
+    is_awaited: bool,
+    /// What a step did not reach.
+    notes: Vec<String>,
 }
 
 /// The lock of a name that is no profile's goes with its file.
@@ -66,11 +75,14 @@ async fn await_readiness<H: Host, S: Registrar>(
     notes: &mut Vec<String>,
 ) {
     let Some(timeout) = patience.timeout(Duration::ZERO) else { return };
-    let waited = async {
-        let since = context.supervisor.status(profile).await?.since;
-        context.supervisor.wait(profile, Goal::Ready { before: None, since }, timeout).await
+    let service = match context.supervisor.status(profile).await {
+        Ok(found) => {
+            let goal = Goal::Ready { before: None, since: found.since };
+            context.supervisor.wait(profile, goal, timeout).await
+        }
+        Err(error) => Err(error),
     };
-    if let Err(error) = waited.await {
+    if let Err(error) = service {
         notes.push(error.to_string());
     }
 }
@@ -80,10 +92,64 @@ async fn rename_locked<H: Host, S: Registrar>(
     old: &Profile,
     new: &Profile,
     patience: Patience,
-) -> Result<(Intent, Vec<String>), OpsError> {
+) -> Result<Renamed, OpsError> {
     let mut notes = Vec::new();
+    check(context, old, new).await?;
+    let intent = keep_intent(context, old).await?;
+    let spec = home::spec_or_defaults(context, old).await;
+    let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
+    let before = context.supervisor.status(old).await?;
+    let is_due = install::is_due(context.supervisor, old).await?;
+    // A gateway that runs again under its new name does not note that somebody stopped it.
+    let plan = if intent == Intent::Running { Plan::Restart } else { Plan::Stop };
+    let end = End { plan, timeout, kill_after: spec.kill_after };
+    let ended = planned_stop::end(context, old, end, &before, &mut notes).await;
+    let moved = match ended {
+        Ok(()) => move_dir(context, old, new).await,
+        Err(error) => Err(error),
+    };
+    let unsynced = match moved {
+        Ok(()) => None,
+        Err(error) => Some(unless_it_stays(context, old, intent, error).await?),
+    };
+    context.supervisor.unregister(old, timeout).await?;
+    move_logs(context, old, new, &mut notes).await;
+    if is_due {
+        register_new(context, new, intent).await?;
+    }
+    match unsynced {
+        Some(error) => Err(error),
+        // Where nobody looked after it, nobody is waited for.
+        None => Ok(Renamed { is_awaited: is_due && intent == Intent::Running, notes }),
+    }
+}
+
+/// What the end or the move failed with: `Err` where the profile still has its old name, and its gateway then runs on. In
+/// `Ok` it has moved, and maybe no disk knows: the slot follows, and the operator hears of it.
+async fn unless_it_stays<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    old: &Profile,
+    intent: Intent,
+    error: OpsError,
+) -> Result<OpsError, OpsError> {
+    if !home::exists(context.host, context.layout, old).await? {
+        return Ok(error);
+    }
+    if intent == Intent::Running {
+        // Why the name stays is what the operator must hear; `status` shows a gateway that did not come back.
+        let _ = context.supervisor.start(old).await;
+    }
+    Err(error)
+}
+
+/// There is one to rename, and whatever has the new name, a directory that is no profile too, is seen before the gateway
+/// is ended.
+async fn check<H: Host, S>(
+    context: &Context<'_, H, S>,
+    old: &Profile,
+    new: &Profile,
+) -> Result<(), OpsError> {
     let old_exists = home::exists(context.host, context.layout, old).await?;
-    // Whatever has the name, a directory that is no profile too: it is looked for before the gateway is ended.
     let taken = if_present(fs::link_meta(context.host, &context.layout.profile(new)).await)?;
     if !old_exists {
         return Err(OpsError::NoSuchProfile(old.clone()));
@@ -91,47 +157,23 @@ async fn rename_locked<H: Host, S: Registrar>(
     if taken.is_some() {
         return Err(OpsError::ProfileExists(new.clone()));
     }
-    let word = keep_intent(context, old).await?;
-    let (spec, _, _) = home::spec(context.host, context.layout, old, context.program).await;
-    let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
-    let before = context.supervisor.status(old).await?;
-    let is_due = install::is_due(context.supervisor, old).await?;
-    // A gateway that runs again under its new name does not note that somebody stopped it.
-    let plan = if word == Intent::Running { Plan::Restart } else { Plan::Stop };
-    let moved = async {
-        planned_stop::end(context, old, plan, &before, timeout, spec.kill_after, &mut notes)
-            .await?;
-        move_dir(context, old, new).await
-    };
-    let mut unsynced = None;
-    if let Err(error) = moved.await {
-        if home::exists(context.host, context.layout, old).await? {
-            if word == Intent::Running {
-                // Why the name stays is what the operator must hear; `status` shows a gateway that did not come back.
-                let _ = context.supervisor.start(old).await;
-            }
-            return Err(error);
-        }
-        // It has moved, and maybe no disk knows. The slot follows, and the operator hears of it.
-        unsynced = Some(error);
-    }
-    context.supervisor.unregister(old, timeout).await?;
-    move_logs(context, old, new, &mut notes).await;
-    let starts = word == Intent::Running && !planted!(RenamedStaysDown);
+    Ok(())
+}
+
+/// The gateway gets its slot under the new name, and runs in it if it should.
+async fn register_new<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    new: &Profile,
+    intent: Intent,
+) -> Result<(), OpsError> {
+    let starts = intent == Intent::Running && !planted!(RenamedStaysDown);
     let at_start = if starts { Want::Up } else { Want::Down };
-    if is_due {
-        super::register(context, new, at_start).await?;
-        if starts && context.supervisor.registration() == Registration::OnRequest {
-            // A new slot starts by itself, a new unit with the next boot.
-            context.supervisor.start(new).await?;
-        }
+    super::register(context, new, at_start).await?;
+    if starts && context.supervisor.registration() == Registration::OnRequest {
+        // A new slot starts by itself, a new unit with the next boot.
+        context.supervisor.start(new).await?;
     }
-    match unsynced {
-        Some(error) => Err(error),
-        // Nobody looked after it, and nobody is waited for.
-        None if !is_due => Ok((Intent::Stopped, notes)),
-        None => Ok((word, notes)),
-    }
+    Ok(())
 }
 
 /// An older install's word stands in the state file, which the gateway is about to rewrite: it is noted as the intent.

@@ -36,7 +36,7 @@ async fn register<H: Host, S: Registrar>(
     profile: &Profile,
     plan: &mut Plan,
 ) -> Result<(), OpsError> {
-    let (spec, _, _) = home::spec(context.host, context.layout, profile, context.program).await;
+    let spec = home::spec_or_defaults(context, profile).await;
     if plan.keeps_word {
         let at = timestamp(context.host).await?;
         let path = context.layout.intent(profile);
@@ -52,10 +52,13 @@ async fn register<H: Host, S: Registrar>(
         Change::Start => Ok(context.supervisor.start(profile).await?),
         Change::Stop => {
             let before = context.supervisor.status(profile).await?;
-            let plan_stop = marker::Plan::Stop;
-            let stop = context.supervisor.stop(profile);
-            planned_stop::tell(context, profile, plan_stop, &before, &mut plan.reasons, stop)
-                .await?;
+            let notes = &mut plan.reasons;
+            let stop = marker::Plan::Stop;
+            let target = planned_stop::mark(context, profile, stop, &before, notes).await?;
+            if let Err(error) = context.supervisor.stop(profile).await {
+                planned_stop::cancel(context, profile, target.as_ref(), notes).await;
+                return Err(error.into());
+            }
             Ok(())
         }
     }

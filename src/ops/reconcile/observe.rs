@@ -4,11 +4,11 @@ use crate::host::Host;
 use crate::host::effect::Kind;
 use crate::host::fs;
 use crate::name::Profile;
-use crate::ops::{Context, home, orphan};
+use crate::ops::{Context, orphan};
 use crate::record::identity;
 use crate::record::intent::{self, Intent, Prior};
 use crate::record::json::Reading;
-use crate::record::{file, marker, state};
+use crate::record::{config, file, marker, state};
 use crate::supervisor::{Registrar, Service};
 
 /// All facts about one profile.
@@ -52,7 +52,7 @@ pub(super) async fn observe<H: Host, S: Registrar>(
         mark!("H33");
         oddities.push(format!("unknown word {:?} in {}", prior.word, prior.source.word()));
     }
-    let (_, _, config_error) = home::spec(host, layout, profile, context.program).await;
+    let config_error = config::read(host, &layout.config(profile)).await.err();
     oddities.extend(config_error.map(|error| error.to_string()));
     let held = match orphan::is_held(host, layout, profile).await {
         Ok(held) => held,

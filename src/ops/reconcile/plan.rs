@@ -236,7 +236,15 @@ mod tests {
 
     fn live(want: Want, fact: Fact) -> Service {
         let presence = Presence::Supervised;
-        Service { presence, want, at_start: want, fact, since: Duration::ZERO, paused: false }
+        Service {
+            presence,
+            want,
+            at_start: want,
+            fact,
+            since: Duration::ZERO,
+            paused: false,
+            is_reported: true,
+        }
     }
 
     fn up() -> Fact {

@@ -5,27 +5,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use hermes::probe;
-use hermes_sim::planted::Planted;
+use hermes_sim::check::planted::PlantedBug;
+use hermes_sim::check::search::{Budget, Finding};
 use hermes_sim::scenario::Scenario;
-use hermes_sim::search::{Budget, Found};
 
-use super::Args;
-use crate::cli::unit::{Kind, Unit};
+use super::PlantedArgs;
+use crate::cli::search_unit::SearchUnit;
+use hermes_sim::check::search::SearchKind;
 
 /// Cells of one crash matrix.
-const MATRIX_CELLS: u64 = 200;
+const CRASH_POINTS_MAX: u64 = 200;
 /// Pairs of crashes.
-const RECOVERY_CELLS: u64 = 1_200;
+const CRASH_PAIRS_MAX: u64 = 1_200;
 /// Runs beside each other.
-const LAW_RUNS: u64 = 32;
+const RELATION_RUNS: u64 = 32;
 /// Runs with one surprise, of the named scenario. Two or three would never be come to within as much.
-const SURPRISE_RUNS: u64 = 160;
+const BOUNDED_RUNS: u64 = 160;
 /// Effects of one search, about.
 const EFFECTS_MAX: u64 = 2_000_000;
 /// A story that a bug made longer than this is played calmly and no more.
 const STORY_EFFECTS_MAX: u64 = 200_000;
 /// States of the named scenario's closed search.
-const CLOSED_STATES: u64 = 4_000;
+const EXHAUSTIVE_STATES_MAX: u64 = 4_000;
 
 /// No hunt goes on after so many effects; what it finds does not depend on how fast the machine is.
 const HUNT_EFFECTS_MAX: u64 = 2_500_000;
@@ -34,9 +35,9 @@ const EXPECT: &str = "expect";
 
 /// A bug that was found.
 #[derive(Debug)]
-pub struct Hunted {
-    pub unit: Unit,
-    pub found: Found,
+pub struct HuntResult {
+    pub unit: SearchUnit,
+    pub finding: Finding,
     /// Over all searches up to there.
     pub runs: u64,
 }
@@ -46,40 +47,40 @@ pub struct Hunted {
 /// It ends with the first promise that means the bug. What a story expects counts where the row says so, and only if no
 /// promise spoke until all was searched.
 pub fn hunt(
-    planted: &Planted,
+    planted: &PlantedBug,
     scenarios: &[Arc<Scenario>],
-    args: &Args,
-    control: &Control,
-) -> Option<Hunted> {
+    args: &PlantedArgs,
+    control: &ControlRuns,
+) -> Option<HuntResult> {
     let (mut runs, mut effects) = (0, 0);
     let mut expected = None;
     let mut calm_effects = 1;
-    for (kind, scenario) in order(planted, scenarios) {
+    for (kind, scenario) in search_order(planted, scenarios) {
         // A bug that makes stories long is not played in all of them once it is found.
-        let is_enough = calm_effects > STORY_EFFECTS_MAX || !may_break_a_promise(planted);
+        let is_enough = calm_effects > STORY_EFFECTS_MAX || !violates_invariant(planted);
         if effects > HUNT_EFFECTS_MAX || (expected.is_some() && is_enough) {
             break;
         }
-        if kind != Kind::Calm && calm_effects > STORY_EFFECTS_MAX {
+        if kind != SearchKind::Baseline && calm_effects > STORY_EFFECTS_MAX {
             continue;
         }
         let budget = Budget { runs: runs_of(kind, calm_effects), ..budget(kind, args.seed) };
-        let unit = Unit { scenario: Arc::clone(scenario), kind, budget, is_twice: false };
-        let made = unit.make();
+        let unit = SearchUnit { scenario: Arc::clone(scenario), kind, budget, runs_twice: false };
+        let made = unit.run();
         runs += made.tally.runs.max(made.tally.states).max(1);
         effects += made.tally.effects;
-        if kind == Kind::Calm && scenario.name == planted.scenario {
+        if kind == SearchKind::Baseline && scenario.name == planted.scenario {
             calm_effects = made.tally.effects.max(1);
         }
-        if args.tell {
-            tell(planted, &made.unit, &made.tally.found);
+        if args.verbose {
+            print_findings(planted, &made.unit, &made.tally.findings);
         }
-        for found in made.tally.found {
-            if !is_meant(planted, &made.unit, &found, control) {
+        for found in made.tally.findings {
+            if !is_expected_failure(planted, &made.unit, &found, control) {
                 continue;
             }
-            let is_promise = found.failure.promise != EXPECT;
-            let hunted = Hunted { unit: made.unit.clone(), found, runs };
+            let is_promise = found.failure.invariant != EXPECT;
+            let hunted = HuntResult { unit: made.unit.clone(), finding: found, runs };
             if is_promise {
                 return Some(hunted);
             }
@@ -90,22 +91,22 @@ pub fn hunt(
 }
 
 /// Searches in the order in which they are made.
-fn order<'a>(planted: &Planted, scenarios: &'a [Arc<Scenario>]) -> Vec<(Kind, &'a Arc<Scenario>)> {
+fn search_order<'a>(
+    planted: &PlantedBug,
+    scenarios: &'a [Arc<Scenario>],
+) -> Vec<(SearchKind, &'a Arc<Scenario>)> {
     let (named, others): (Vec<_>, Vec<_>) =
         scenarios.iter().partition(|scenario| scenario.name == planted.scenario);
-    let cheapest = match planted.search {
-        "matrix" => Kind::Matrix,
-        "recovery" => Kind::Recovery,
-        "laws" => Kind::Laws,
-        "surprises" => Kind::Surprises,
-        "closed" => Kind::Closed,
-        _ => Kind::Calm,
-    };
-    let mut kinds = vec![Kind::Calm, cheapest];
+    let mut kinds = vec![SearchKind::Baseline, planted.search];
     kinds.dedup();
-    let rest = [Kind::Laws, Kind::Matrix, Kind::Surprises, Kind::Closed];
-    let rest: Vec<Kind> = rest.into_iter().filter(|kind| !kinds.contains(kind)).collect();
-    let groups = [(&named, kinds), (&others, vec![Kind::Calm]), (&named, rest)];
+    let rest = [
+        SearchKind::Relations,
+        SearchKind::CrashMatrix,
+        SearchKind::Bounded,
+        SearchKind::Exhaustive,
+    ];
+    let rest: Vec<SearchKind> = rest.into_iter().filter(|kind| !kinds.contains(kind)).collect();
+    let groups = [(&named, kinds), (&others, vec![SearchKind::Baseline]), (&named, rest)];
     let mut order = Vec::new();
     for (group, kinds) in groups {
         for kind in kinds {
@@ -117,78 +118,83 @@ fn order<'a>(planted: &Planted, scenarios: &'a [Arc<Scenario>]) -> Vec<(Kind, &'
 }
 
 /// Does this failure mean the bug, and is it not there without it?
-fn is_meant(planted: &Planted, unit: &Unit, found: &Found, control: &Control) -> bool {
-    let promise = found.failure.promise.as_str();
+fn is_expected_failure(
+    planted: &PlantedBug,
+    unit: &SearchUnit,
+    found: &Finding,
+    control: &ControlRuns,
+) -> bool {
+    let promise = found.failure.invariant.as_str();
     // What a story expects is about its own hazard.
-    let is_about = promise != EXPECT || is_its_own(planted, unit);
-    planted.breaks.contains(&promise) && is_about && !control.breaks(planted, unit, promise)
+    let is_about = promise != EXPECT || is_named_scenario(planted, unit);
+    planted.violates.contains(&promise) && is_about && !control.breaks(planted, unit, promise)
 }
 
-fn may_break_a_promise(planted: &Planted) -> bool {
-    planted.breaks.iter().any(|promise| *promise != EXPECT)
+fn violates_invariant(planted: &PlantedBug) -> bool {
+    planted.violates.iter().any(|promise| *promise != EXPECT)
 }
 
-fn is_its_own(planted: &Planted, unit: &Unit) -> bool {
-    unit.scenario.name == planted.scenario && unit.kind == Kind::Calm
+fn is_named_scenario(planted: &PlantedBug, unit: &SearchUnit) -> bool {
+    unit.scenario.name == planted.scenario && unit.kind == SearchKind::Baseline
 }
 
-fn is_for(kind: Kind, scenario: &Scenario) -> bool {
+fn is_for(kind: SearchKind, scenario: &Scenario) -> bool {
     match kind {
-        Kind::Matrix | Kind::Recovery => !scenario.search.crash.is_empty(),
-        Kind::Closed => scenario.search.closed,
+        SearchKind::CrashMatrix | SearchKind::Recovery => !scenario.search.crash_matrix.is_empty(),
+        SearchKind::Exhaustive => scenario.search.exhaustive,
         _ => true,
     }
 }
 
-fn budget(kind: Kind, seed: u64) -> Budget {
-    let surprises = u8::from(matches!(kind, Kind::Surprises | Kind::Swarm));
-    Budget { runs: 1, states: CLOSED_STATES, surprises, seed }
+fn budget(kind: SearchKind, seed: u64) -> Budget {
+    let surprises = u8::from(matches!(kind, SearchKind::Bounded | SearchKind::Random));
+    Budget { runs: 1, states: EXHAUSTIVE_STATES_MAX, faults_max: surprises, seed }
 }
 
 /// A bug can make a story a thousand times longer; the fewer runs are made of it then.
-fn runs_of(kind: Kind, calm_effects: u64) -> u64 {
+fn runs_of(kind: SearchKind, calm_effects: u64) -> u64 {
     let affordable = (EFFECTS_MAX / calm_effects).max(1);
     match kind {
-        Kind::Calm => 1,
-        Kind::Matrix => MATRIX_CELLS.min(affordable),
-        Kind::Recovery => RECOVERY_CELLS.min(affordable),
-        Kind::Laws => LAW_RUNS.min(affordable),
-        Kind::Surprises | Kind::Swarm => SURPRISE_RUNS.min(affordable),
-        Kind::Closed => u64::MAX,
+        SearchKind::Baseline => 1,
+        SearchKind::CrashMatrix => CRASH_POINTS_MAX.min(affordable),
+        SearchKind::Recovery => CRASH_PAIRS_MAX.min(affordable),
+        SearchKind::Relations => RELATION_RUNS.min(affordable),
+        SearchKind::Bounded | SearchKind::Random => BOUNDED_RUNS.min(affordable),
+        SearchKind::Exhaustive => u64::MAX,
     }
 }
 
-fn tell(planted: &Planted, unit: &Unit, found: &[Found]) {
+fn print_findings(planted: &PlantedBug, unit: &SearchUnit, found: &[Finding]) {
     for found in found {
-        let (name, search) = (&unit.scenario.name, unit.kind.word());
+        let (name, search) = (&unit.scenario.name, unit.kind.name());
         let failure = &found.failure;
         let bug = planted.bug;
-        eprintln!("  {bug:?}: {name} {search}: {}: {}", failure.promise, failure.what);
+        eprintln!("  {bug:?}: {name} {search}: {}: {}", failure.invariant, failure.detail);
     }
 }
 
 /// The same searches without a bug: each that found one is made again, once for all.
 #[derive(Debug, Default)]
-pub struct Control {
-    made: Mutex<BTreeMap<(String, &'static str), Checked>>,
+pub struct ControlRuns {
+    results: Mutex<BTreeMap<(String, &'static str), ControlResult>>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Checked {
+struct ControlResult {
     runs: u64,
     millis: u128,
-    promises: Vec<String>,
+    invariants: Vec<String>,
     /// Of these, the ones that a row would have counted.
     counted: Vec<String>,
 }
 
-impl Control {
+impl ControlRuns {
     /// Does this search break this promise without a bug, too?
-    fn breaks(&self, planted: &Planted, unit: &Unit, promise: &str) -> bool {
-        let key = (unit.scenario.name.clone(), unit.kind.word());
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+    fn breaks(&self, planted: &PlantedBug, unit: &SearchUnit, promise: &str) -> bool {
+        let key = (unit.scenario.name.clone(), unit.kind.name());
+        let mut made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let checked = made.entry(key).or_insert_with(|| check(planted, unit));
-        let breaks = checked.promises.iter().any(|other| other == promise);
+        let breaks = checked.invariants.iter().any(|other| other == promise);
         if breaks && !checked.counted.iter().any(|other| other == promise) {
             checked.counted.push(promise.to_owned());
         }
@@ -197,7 +203,7 @@ impl Control {
 
     /// What broke without a bug though a row would have counted it.
     pub fn broke(&self) -> Vec<String> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let broke = made.iter().flat_map(|((name, search), checked)| {
             checked.counted.iter().map(move |promise| format!("{promise} in {name} {search}"))
         });
@@ -206,23 +212,23 @@ impl Control {
 
     /// Searches, their runs, and milliseconds.
     pub fn effort(&self) -> (usize, u64, u128) {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let runs = made.values().map(|checked| checked.runs).sum();
         (made.len(), runs, made.values().map(|checked| checked.millis).sum())
     }
 }
 
-fn check(planted: &Planted, unit: &Unit) -> Checked {
+fn check(planted: &PlantedBug, unit: &SearchUnit) -> ControlResult {
     probe::plant(None);
     let start = Instant::now();
-    let made = unit.clone().make();
+    let made = unit.clone().run();
     probe::plant(Some(planted.bug));
     // What was remembered meanwhile is of the program without the bug.
-    hermes_sim::task::forget();
-    Checked {
+    hermes_sim::replay::clear_replay_cache();
+    ControlResult {
         runs: made.tally.runs.max(made.tally.states).max(1),
         millis: start.elapsed().as_millis(),
-        promises: made.tally.found.into_iter().map(|found| found.failure.promise).collect(),
+        invariants: made.tally.findings.into_iter().map(|found| found.failure.invariant).collect(),
         counted: Vec::new(),
     }
 }

@@ -1,0 +1,78 @@
+//! The lines of the program that asked for an effect: the story is played up to it, and the task's future built again with
+//! an eye on where it asks.
+
+use std::sync::Arc;
+
+use super::retrace;
+use crate::execution::Transition;
+use crate::machine::process::ProcessBody;
+use crate::scenario::Scenario;
+
+/// So many lines say where one is.
+const LINES_MAX: usize = 4;
+
+/// The lines for the task that moves, or whom it befalls, at this number of moves.
+pub(super) fn requesting_lines(scenario: &Arc<Scenario>, moves: u64) -> Vec<String> {
+    let mut lines = Vec::new();
+    let see = &mut |play: &crate::execution::Execution, next: &Transition| {
+        let (Transition::Process(who) | Transition::InjectScripted(who, _)) = next else { return };
+        if play.transition_count != moves {
+            return;
+        }
+        if let Some(ProcessBody::Task(task)) =
+            play.machine.world.process(*who).map(|process| &process.body)
+        {
+            lines = frames(&task.request_backtrace().to_string());
+        }
+    };
+    retrace::retrace_scenario(scenario, see, &mut |_| {});
+    lines
+}
+
+/// The frames of the production program above its door, from a backtrace's text.
+fn frames(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut function: Option<&str> = None;
+    for line in text.lines().map(str::trim) {
+        if let Some(place) = line.strip_prefix("at ") {
+            if let Some(function) = function.take() {
+                let place = short(place);
+                let said = format!("{place} ({function})");
+                if !found.contains(&said) {
+                    found.push(said);
+                }
+            }
+        } else {
+            let name = line.split_once(": ").map_or(line, |(_, name)| name);
+            let ours = name.trim_start_matches('<').starts_with("hermes::");
+            let is_door = name.contains("hermes::host");
+            function = (ours && !is_door).then(|| name.trim_end_matches("::{{closure}}"));
+        }
+    }
+    found.truncate(LINES_MAX);
+    found
+}
+
+/// Below the workspace, and without the column.
+fn short(place: &str) -> &str {
+    let start = place.rfind("/src/").map_or(0, |at| at + 1);
+    let place = &place[start..];
+    let is_column = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match place.rsplit_once(':') {
+        Some((line, column)) if is_column(column) && line.contains(':') => line,
+        _ => place,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frames_of_a_report_are_the_programs_own() {
+        let text = "   0: hermes_sim::replay::perform\n             at /w/sim/src/task.rs:90:5\n   \
+                    1: hermes::host::fs::open::{{closure}}\n             at ./src/host/fs.rs:3:1\n   \
+                    2: hermes::ops::lifecycle::stop::{{closure}}\n             at /w/src/ops/lifecycle.rs:12:9\n";
+        assert_eq!(frames(text), ["src/ops/lifecycle.rs:12 (hermes::ops::lifecycle::stop)"]);
+    }
+}

@@ -1,0 +1,74 @@
+//! The kinds of search by name, and which of them a scenario asks for. Searches nothing.
+
+use crate::scenario::{FoundBy, Scenario};
+
+/// A search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SearchKind {
+    /// No fault but the scenario's own.
+    Baseline,
+    /// Each crash and errno at each effect.
+    CrashMatrix,
+    /// The same once more, inside the recovery.
+    Recovery,
+    /// Whole runs beside each other.
+    Relations,
+    /// At most a few faults, anywhere.
+    Bounded,
+    /// Every interleaving.
+    Exhaustive,
+    /// Seeded walks.
+    Random,
+}
+
+impl SearchKind {
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::CrashMatrix => "crash-matrix",
+            Self::Recovery => "recovery",
+            Self::Relations => "relations",
+            Self::Bounded => "bounded",
+            Self::Exhaustive => "exhaustive",
+            Self::Random => "random",
+        }
+    }
+
+    /// Where it stands if those that usually take longest come first.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::CrashMatrix => 0,
+            Self::Exhaustive => 1,
+            Self::Bounded => 2,
+            Self::Random => 3,
+            Self::Recovery => 4,
+            Self::Relations => 5,
+            Self::Baseline => 6,
+        }
+    }
+
+    /// What a regression says of it.
+    pub fn found_by(self) -> Option<FoundBy> {
+        match self {
+            Self::Baseline => None,
+            Self::Relations => Some(FoundBy::Relations),
+            Self::CrashMatrix | Self::Recovery => Some(FoundBy::CrashMatrix),
+            Self::Bounded => Some(FoundBy::Bounded),
+            Self::Exhaustive => Some(FoundBy::Exhaustive),
+            Self::Random => Some(FoundBy::Random),
+        }
+    }
+
+    /// The searches that a scenario asks for.
+    pub fn requested_by(scenario: &Scenario) -> Vec<Self> {
+        let search = &scenario.search;
+        let mut kinds = vec![Self::Baseline, Self::Relations];
+        if !search.crash_matrix.is_empty() {
+            kinds.extend([Self::CrashMatrix, Self::Recovery]);
+        }
+        kinds.extend((search.faults_max > 0).then_some(Self::Bounded));
+        kinds.extend(search.exhaustive.then_some(Self::Exhaustive));
+        kinds
+    }
+}

@@ -1,0 +1,98 @@
+//! One search of one scenario. What it does depends on scenario, budget and seed alone.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hermes::probe;
+use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule, SearchKind, SearchResult};
+use hermes_sim::execution::Failure;
+use hermes_sim::scenario::Scenario;
+
+/// One search of one scenario, to be made.
+#[derive(Clone, Debug)]
+pub struct SearchUnit {
+    pub scenario: Arc<Scenario>,
+    pub kind: SearchKind,
+    pub budget: Budget,
+    /// Made twice, and compared.
+    pub runs_twice: bool,
+}
+
+/// The same, made.
+#[derive(Clone, Debug)]
+pub struct UnitResult {
+    pub unit: SearchUnit,
+    pub tally: SearchResult,
+    pub elapsed: Duration,
+    /// The protections that it reached.
+    pub marks: BTreeSet<&'static str>,
+}
+
+impl UnitResult {
+    /// Everything held.
+    pub fn holds(&self) -> bool {
+        self.tally.findings.is_empty()
+    }
+}
+
+impl SearchUnit {
+    /// Makes it.
+    pub fn run(self) -> UnitResult {
+        let start = Instant::now();
+        // Marks are kept by thread, and a unit is made on one.
+        probe::clear_marks();
+        let mut tally = self.run_once();
+        let took = start.elapsed();
+        if self.runs_twice {
+            let again = self.run_once();
+            if again != tally {
+                let what = format!(
+                    "two runs differ: digests {:032x} and {:032x}, {} and {} effects",
+                    tally.digest, again.digest, tally.effects, again.effects
+                );
+                tally.findings.push(failure_without_schedule("determinism", what));
+            }
+        }
+        UnitResult { unit: self, tally, elapsed: took, marks: probe::marks() }
+    }
+
+    fn run_once(&self) -> SearchResult {
+        let search = || match Explorer::new(&self.scenario, self.budget) {
+            Ok(search) => match self.kind {
+                SearchKind::Baseline => search.baseline(),
+                SearchKind::CrashMatrix => search.crash_matrix(),
+                SearchKind::Recovery => search.recovery(),
+                SearchKind::Relations => search.relations(),
+                SearchKind::Bounded => search.bounded(),
+                SearchKind::Exhaustive => search.exhaustive(),
+                SearchKind::Random => search.random(),
+            },
+            Err(failure) => SearchResult {
+                findings: vec![failure_without_schedule(
+                    &failure.invariant,
+                    format!("at the first boot: {}", failure.detail),
+                )],
+                ..SearchResult::default()
+            },
+        };
+        catch_unwind(AssertUnwindSafe(search)).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            SearchResult {
+                findings: vec![failure_without_schedule(
+                    "simulator",
+                    format!("it panicked: {text}"),
+                )],
+                ..SearchResult::default()
+            }
+        })
+    }
+}
+
+/// A failure that no schedule leads to.
+fn failure_without_schedule(promise: &str, what: String) -> Finding {
+    let (schedule, failure) = (Schedule::default(), Failure::violation(promise, what));
+    Finding { schedule, failure, is_during_settle: false, changed_scenario: None }
+}

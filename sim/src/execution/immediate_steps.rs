@@ -1,0 +1,285 @@
+//! The steps that are done at once, by nobody in the world: files, owners, signals, clocks, s6's tools behind our back.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hermes::host::effect::Signal as RawSignal;
+
+use super::task_address::{arguments, profile_of};
+use super::{Failure, expectations};
+use crate::machine::Machine;
+use crate::machine::disk::{NodeBody, NodeId};
+use crate::machine::hosts;
+use crate::machine::image::{HOME, VOLUME};
+use crate::machine::process::ProcessBody;
+use crate::machine::s6::tools;
+use crate::machine::user_program;
+use crate::machine::world::{ContainerId, ProcessId, World};
+use crate::observe::slot;
+use crate::scenario::step::{DiskCondition, ProcessAddress};
+use crate::scenario::values::{ClockShift, SignalName, User};
+use crate::scenario::world::{ActionSpec, FileContent, FileSpec, ProgramSpec};
+use crate::scenario::{ProfileName, Step};
+
+/// The number of a user.
+pub(super) fn uid(user: User) -> u32 {
+    match user {
+        User::Hermes => crate::machine::image::HERMES_UID,
+        User::Root => 0,
+        User::Nobody => 65_534,
+    }
+}
+
+/// Carries a step out.
+pub(super) fn perform_step(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
+    let world = &mut machine.world;
+    match step {
+        Step::Signal(it) => {
+            let container = ContainerId(it.container.0);
+            let Some(who) = find_process(world, container, &it.to) else {
+                return Err(expectations::expectation_failure(
+                    "a step",
+                    format!("no process is `{}`", it.to),
+                ));
+            };
+            machine.send_signal(who, signal(it.signal));
+        }
+        Step::S6Svc(it) => {
+            let container = ContainerId(it.container.0);
+            let dir = format!("/run/service/gateway-{}", it.profile);
+            run_s6_tool(world, container, "s6-svc", [it.options.clone(), dir])?;
+        }
+        Step::S6Svscanctl(it) => {
+            let container = ContainerId(it.container.0);
+            let words = [it.options.clone(), "/run/service".to_owned()];
+            run_s6_tool(world, container, "s6-svscanctl", words)?;
+        }
+        Step::HostStop(it) => {
+            if !hosts::tools::stop_service(world, ContainerId(it.container.0), &it.profile.0) {
+                let what = format!("no host's tool could stop {}", it.profile);
+                return Err(expectations::expectation_failure("a step", what));
+            }
+        }
+        Step::Write(it) => put_file(world, &it.write, &it.file),
+        Step::Remove(it) => {
+            let (root, path) = disk_path(&it.remove);
+            for node in world.disk.remove(root, &path) {
+                world.disk.release_node(node);
+            }
+        }
+        Step::Move(it) => {
+            copy(world, &it.from, &it.to)?;
+            let (root, path) = disk_path(&it.from);
+            for node in world.disk.remove(root, &path) {
+                world.disk.release_node(node);
+            }
+        }
+        Step::Copy(it) => copy(world, &it.copy, &it.to)?,
+        Step::Chmod(it) => {
+            let (node, status) = node_status(world, &it.chmod)?;
+            world.disk.set_status_durably(node, it.mode.0, status.uid, status.gid);
+        }
+        Step::Chown(it) => {
+            let (node, status) = node_status(world, &it.chown)?;
+            world.disk.set_status_durably(node, status.mode, uid(it.owner), uid(it.owner));
+        }
+        Step::Disk(it) => {
+            world.disk.set_full(VOLUME, it.disk == DiskCondition::Full);
+            world.disk.set_read_only(VOLUME, it.disk == DiskCondition::ReadOnly);
+        }
+        Step::Clock(it) => match it.clock {
+            ClockShift::Forward(span) => world.clock.wall += span.0,
+            ClockShift::Back(span) => world.clock.wall = world.clock.wall.saturating_sub(span.0),
+        },
+        Step::Suspend(it) => {
+            // `CLOCK_BOOTTIME` counts it, and every deadline of that clock is past when the machine wakes.
+            let until = world.clock.boot + it.suspend.0;
+            machine.advance_to(until);
+        }
+        _ => unreachable!("the story does the others"),
+    }
+    Ok(())
+}
+
+/// A signal by its number.
+pub(super) fn signal(signal: SignalName) -> RawSignal {
+    RawSignal(match signal {
+        SignalName::Hup => 1,
+        SignalName::Int => 2,
+        SignalName::Quit => 3,
+        SignalName::Kill => 9,
+        SignalName::Usr1 => 10,
+        SignalName::Usr2 => 12,
+        SignalName::Term => 15,
+        SignalName::Cont => 18,
+        SignalName::Stop => 19,
+    })
+}
+
+/// The device root and path of an address: absolute ones are the first container's own.
+fn disk_path(address: &str) -> (NodeId, PathBuf) {
+    let home = format!("{HOME}/");
+    let below = address.strip_prefix(&home).unwrap_or(address);
+    match below.strip_prefix('/') {
+        Some(absolute) => {
+            let root = NodeId { device: 1, number: crate::machine::disk::ROOT };
+            (root, PathBuf::from(absolute))
+        }
+        None => {
+            (NodeId { device: VOLUME, number: crate::machine::disk::ROOT }, PathBuf::from(below))
+        }
+    }
+}
+
+/// Puts a file of the scenario where it says.
+pub(super) fn put_file(world: &mut World, address: &str, node: &FileSpec) {
+    let (root, path) = disk_path(address);
+    let owner = uid(node.owner);
+    let mode = |usual| node.mode.map_or(usual, |mode| mode.0);
+    let disk = &mut world.disk;
+    match &node.content {
+        FileContent::File(bytes) => disk.put_file(root, &path, bytes, mode(0o644), owner, owner),
+        FileContent::Link(target) => disk.put_link(root, &path, target, owner, owner),
+        FileContent::HardLink(other) => {
+            let (root, other) = disk_path(other);
+            disk.put_hard_link(root, &other, &path)
+        }
+        FileContent::Dir => disk.put_dir(root, &path, mode(0o755), owner, owner),
+        FileContent::Fifo => disk.put_fifo(root, &path, mode(0o600), owner, owner),
+        FileContent::Program(lines) => {
+            let path = Path::new("/").join(&path);
+            Arc::make_mut(&mut world.programs).insert(path.clone(), to_behaviour(lines));
+            let path = path.strip_prefix("/").expect("made above");
+            disk.put_file(root, path, b"sim:user", mode(0o755), owner, owner)
+        }
+    };
+}
+
+/// What a program does, as the scenario tells it.
+pub fn to_behaviour(lines: &ProgramSpec) -> user_program::Behaviour {
+    let rules = lines.iter().map(|line| user_program::Rule {
+        trigger: line.on.map(signal),
+        after: line.after.0,
+        action: match &line.act {
+            ActionSpec::ReadyFd => user_program::ProgramAction::Ready,
+            ActionSpec::Serve => user_program::ProgramAction::Serve,
+            ActionSpec::Ignore => user_program::ProgramAction::Ignore,
+            ActionSpec::Exit(code) => user_program::ProgramAction::Exit(*code),
+            ActionSpec::Print(line) => user_program::ProgramAction::Print(line.clone()),
+            ActionSpec::Fork => user_program::ProgramAction::Fork,
+        },
+    });
+    user_program::Behaviour { rules: rules.collect(), handlers_after: Duration::ZERO }
+}
+
+/// What lies at an address.
+pub(super) fn find_node(world: &World, address: &str) -> Option<NodeId> {
+    let (root, path) = disk_path(address);
+    let none = std::collections::BTreeMap::new();
+    world.disk.peek(root, &none, &Path::new("/").join(path))
+}
+
+fn node_status(
+    world: &World,
+    address: &str,
+) -> Result<(NodeId, crate::machine::disk::NodeStatus), Failure> {
+    let node = find_node(world, address);
+    let found = node.and_then(|id| Some((id, world.disk.node(id)?.status)));
+    found.ok_or_else(|| {
+        expectations::expectation_failure("a step", format!("there is no `{address}`"))
+    })
+}
+
+fn copy(world: &mut World, from: &str, to: &str) -> Result<(), Failure> {
+    let (node, _) = node_status(world, from)?;
+    let (root, path) = disk_path(to);
+    copy_node(world, node, root, &path);
+    Ok(())
+}
+
+fn copy_node(world: &mut World, node: NodeId, root: NodeId, to: &Path) {
+    let Some(found) = world.disk.node(node).cloned() else { return };
+    let crate::machine::disk::NodeStatus { mode, uid, gid } = found.status;
+    match found.body {
+        NodeBody::File(bytes) => drop(world.disk.put_file(root, to, &bytes, mode, uid, gid)),
+        NodeBody::Link(target) => drop(world.disk.put_link(root, to, target, uid, gid)),
+        NodeBody::Fifo => drop(world.disk.put_fifo(root, to, mode, uid, gid)),
+        NodeBody::Other => drop(world.disk.put_other(root, to, mode, uid, gid)),
+        NodeBody::Directory(directory) => {
+            world.disk.put_dir(root, to, mode, uid, gid);
+            for (name, child) in directory.names {
+                copy_node(world, child, root, &to.join(name));
+            }
+        }
+    }
+}
+
+/// Whom a step means.
+fn find_process(
+    world: &World,
+    container: ContainerId,
+    target: &ProcessAddress,
+) -> Option<ProcessId> {
+    let inside = world.container(container).processes.iter();
+    let mut alive = inside.filter(|(_, process)| process.is_alive());
+    let found = match target {
+        ProcessAddress::Init => Some((&1, world.container(container).processes.get(&1)?)),
+        ProcessAddress::Gateway(name) => alive.find(|(_, process)| {
+            let words = arguments(process);
+            matches!(process.body, ProcessBody::Task(_))
+                && words.windows(2).any(|two| two == ["gateway", "run"])
+                && profile_of(&words).as_ref() == Some(&name.0)
+        }),
+        ProcessAddress::Child(name) => {
+            let gateway = find_process(world, container, &ProcessAddress::Gateway(name.clone()))?;
+            alive.find(|(_, process)| process.parent == gateway.pid)
+        }
+        ProcessAddress::Supervisor(name) => {
+            alive.find(|(_, process)| supervises(process, name, ""))
+        }
+        ProcessAddress::Logger(name) => {
+            let mut all = world.container(container).processes.iter();
+            let (&supervisor, _) = all.find(|(_, process)| supervises(process, name, "/log"))?;
+            alive.find(|(_, process)| process.parent == supervisor)
+        }
+        ProcessAddress::Svscan => {
+            let scan_dir = slot::scan_dir(world, container);
+            alive.find(|(_, process)| {
+                matches!(process.body, ProcessBody::Svscan(_)) && Some(process.cwd) == scan_dir
+            })
+        }
+        ProcessAddress::Main => {
+            let mut all = world.container(container).processes.iter();
+            let (&supervisor, _) = all.find(|(_, process)| {
+                matches!(process.body, ProcessBody::Supervise(_))
+                    && arguments(process).contains(&"main")
+            })?;
+            alive.find(|(_, process)| process.parent == supervisor)
+        }
+    };
+    found.map(|(&pid, _)| ProcessId { container, pid })
+}
+
+fn supervises(process: &crate::machine::process::Process, name: &ProfileName, log: &str) -> bool {
+    let own = format!("gateway-{name}{log}");
+    matches!(process.body, ProcessBody::Supervise(_)) && arguments(process).contains(&own.as_str())
+}
+
+/// One of s6's tools, as whoever owns the tree.
+fn run_s6_tool(
+    world: &mut World,
+    container: ContainerId,
+    tool: &str,
+    args: [String; 2],
+) -> Result<(), Failure> {
+    let Some(who) = find_process(world, container, &ProcessAddress::Svscan) else {
+        return Err(expectations::expectation_failure("a step", "no s6-svscan runs"));
+    };
+    let args = args.map(OsString::from);
+    match tools::run(world, who, tool, &args) {
+        Some(_) => Ok(()),
+        None => Err(expectations::expectation_failure("a step", format!("no such tool: {tool}"))),
+    }
+}

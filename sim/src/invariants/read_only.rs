@@ -1,0 +1,98 @@
+//! Commands that only look, and what commands print when something fails.
+
+use hermes::host::effect::{Effect, How};
+use hermes::host::{Answer, Outcome};
+
+use super::violation::violation;
+use super::{Name, Violation};
+use crate::machine::ProcessOutput;
+use crate::machine::process::OpenKind;
+use crate::machine::world::{ProcessId, World};
+
+/// The tools of s6's that only tell.
+const READ_ONLY_TOOLS: [&str; 3] = ["s6-svstat", "s6-svok", "s6-svwait"];
+
+/// What other tools may be asked by those who only look, as the first word that is no option.
+const READ_ONLY_SUBCOMMANDS: [(&str, &[&str]); 4] = [
+    ("systemctl", &["show"]),
+    ("loginctl", &["show-user"]),
+    ("launchctl", &["managername", "list", "print-disabled"]),
+    ("schtasks.exe", &["/Query"]),
+];
+
+/// S11: a probe that takes a lock or deletes a "stale" file breaks what it looks at.
+pub fn check_changes_nothing(
+    world: &World,
+    who: ProcessId,
+    effect: &Effect,
+    outcome: Option<&Outcome>,
+) -> Result<(), Violation> {
+    if matches!(outcome, Some(Err(_))) {
+        return Ok(());
+    }
+    match describe_change(world, who, effect) {
+        Some(what) => violation(Name::S11, format!("a command that only looks {what}")),
+        None => Ok(()),
+    }
+}
+
+fn describe_change(world: &World, who: ProcessId, effect: &Effect) -> Option<String> {
+    let on = |what: &str, place: &hermes::host::effect::Place| {
+        Some(format!("{what} `{}`", place.path.display()))
+    };
+    match effect {
+        Effect::Open { place, how, .. } => match how {
+            How::Create { .. } | How::Append { .. } | How::Lock { .. } => on("makes", place),
+            How::Read | How::Directory | How::Write => None,
+        },
+        Effect::Write { handle, .. } => {
+            let open = world.process(who)?.open_files.get(&handle.0)?;
+            matches!(open.kind, OpenKind::Node(_) | OpenKind::Pipe(_))
+                .then(|| "writes into a file or a pipe".to_owned())
+        }
+        Effect::MakeDir { place, .. } | Effect::MakeFifo { place, .. } => on("makes", place),
+        Effect::Rename { from, .. } => on("renames", from),
+        Effect::Unlink { place } | Effect::RemoveDir { place } => on("removes", place),
+        Effect::SetOwner { place, .. } => on("gives away", place),
+        Effect::SetMode { .. } => Some("changes a mode".to_owned()),
+        Effect::Lock { .. } | Effect::LockRecord { .. } => Some("takes a lock".to_owned()),
+        Effect::SignalProcess { .. } | Effect::SignalGroup { .. } => Some("signals".to_owned()),
+        Effect::Run { program, .. } => {
+            let name = program.path.file_name().unwrap_or_default().to_string_lossy();
+            let word = program.args.iter().find(|word| !word.as_encoded_bytes().starts_with(b"--"));
+            let asks = |(tool, words): &(&str, &[&str])| {
+                *tool == name && word.is_some_and(|word| words.iter().any(|it| word == *it))
+            };
+            let tells =
+                READ_ONLY_TOOLS.contains(&name.as_ref()) || READ_ONLY_SUBCOMMANDS.iter().any(asks);
+            (!tells).then(|| format!("runs {name}"))
+        }
+        Effect::Spawn { program } | Effect::Exec { program } => {
+            Some(format!("starts `{}`", program.path.display()))
+        }
+        _ => None,
+    }
+}
+
+/// What only a programmer could read.
+const FOR_PROGRAMMERS: [&str; 6] =
+    ["panicked at", "stack backtrace", "RUST_BACKTRACE", "Error {", "Err(", "Os { code"];
+
+/// S12: an operator can do something about a named error, and nothing about a panic.
+pub fn check_output_is_readable(printed: &ProcessOutput) -> Result<(), Violation> {
+    let err = String::from_utf8_lossy(&printed.stderr);
+    match FOR_PROGRAMMERS.iter().find(|words| err.contains(**words)) {
+        Some(words) => violation(Name::S12, format!("stderr has {words:?}: {err:?}")),
+        None => Ok(()),
+    }
+}
+
+/// The same, of a task that did not even end.
+pub fn reject_panic(message: &str) -> Result<(), Violation> {
+    violation(Name::S12, format!("a panic: {message}"))
+}
+
+/// Was a command refused its standard error? It cannot say anything then.
+pub fn is_muted(effect: &Effect, outcome: Option<&Outcome>) -> bool {
+    matches!(effect, Effect::Print { .. }) && !matches!(outcome, Some(Ok(Answer::Count(_))))
+}

@@ -1,0 +1,46 @@
+//! For the kernel and the runtime: nodes without a name, and whose a device's root is.
+
+use super::{Disk, NodeId, NodeStatus};
+
+impl Disk {
+    /// Nodes that lost their last name and are still there: somebody had them open.
+    pub fn unnamed_nodes(&self) -> Vec<NodeId> {
+        let mut unnamed = Vec::new();
+        for (&device, inside) in &self.devices {
+            unnamed.extend(inside.nodes.nameless().map(|number| NodeId { device, number }));
+        }
+        unnamed
+    }
+
+    /// How many nodes there are, on all devices.
+    pub fn node_count(&self) -> usize {
+        self.devices.values().map(|inside| inside.nodes.len()).sum()
+    }
+
+    /// Gives a node its owner and mode, durable at once.
+    pub fn set_status_durably(&mut self, id: NodeId, mode: u32, uid: u32, gid: u32) {
+        self.change(id, |node| node.status = NodeStatus { mode, uid, gid });
+    }
+
+    /// From now on nothing is remembered that only a power cut could bring back: two orders in which the same was
+    /// changed are equal.
+    pub fn ignore_power_cuts(&mut self) {
+        self.ignores_power_cuts = true;
+        let all: Vec<NodeId> = self
+            .devices
+            .iter()
+            .flat_map(|(&device, inside)| inside.nodes.keys().map(move |&number| (device, number)))
+            .map(|(device, number)| NodeId { device, number })
+            .collect();
+        for &id in &all {
+            if self.node(id).is_some_and(|node| node.unsynced.is_some()) {
+                self.change(id, |_| {});
+            }
+        }
+        for id in all {
+            if self.node(id).is_some_and(|node| node.is_released) {
+                self.release_node(id);
+            }
+        }
+    }
+}

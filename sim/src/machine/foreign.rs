@@ -1,0 +1,101 @@
+//! Somebody else's image, as s6-overlay makes them: PID 1 is root's s6-svscan on the gateways' scan directory, and a boot
+//! hook hands over to hermes what it must control.
+//!
+//! ```text
+//!   s6-svscan listens ─► `hermes boot hand-over`: its FIFO and directory are hermes' to use, and the slots are made
+//! ```
+//!
+//! A hook that is killed is not begun again before the next boot, as there: until then its slots may be missing.
+//!
+//! Source: `docker/hand-over` and `tests/docker/foreign`. What root's tree runs comes from a directory of hermes's: S10
+//! cannot hold here.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hermes::error::Errno;
+use hermes::host::effect::{Program, Status};
+
+use crate::machine::footprint;
+use crate::machine::image;
+use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
+use crate::machine::kernel::{files, signals};
+use crate::machine::process::ProcessBody;
+use crate::machine::s6::syscalls;
+use crate::machine::world::{ContainerId, ProcessId, World};
+use crate::observe::slot;
+use crate::observe::volume::entry;
+
+/// Has the first process of a container become root's s6-svscan, and begins the hook beside it.
+pub fn boot_foreign(world: &mut World, first: ProcessId, program: &Program) -> Result<(), Errno> {
+    let id = first.container;
+    prepare_run_dir(world, id, program);
+    let svscan = Program {
+        path: "/usr/bin/s6-svscan".into(),
+        args: vec![slot::scan_path(world.container(id)).into()],
+        ..program.clone()
+    };
+    become_program(world, first, &svscan)?;
+    let own = syscalls::process(world, first);
+    let birth = NewProcess {
+        parent: first.pid,
+        serial: own.next_unique_number(),
+        credentials: own.credentials.clone(),
+        inherited: BTreeMap::new(),
+        dies_with_parent: false,
+    };
+    let env = own.env.clone();
+    let hook = make_process(world, id, birth, ProcessBody::BootHook);
+    let own = syscalls::process(world, hook);
+    own.comm = "sh".to_owned();
+    own.argv = Arc::new(vec!["sh".into(), "/etc/cont-init.d/hermes".into()]);
+    own.env = env;
+    Ok(())
+}
+
+/// `/run/s6` and the scan directory are made anew, the environment kept, and the scan directory root's.
+fn prepare_run_dir(world: &mut World, id: ContainerId, program: &Program) {
+    let container = world.container(id);
+    let (root, mounts) = (container.root, Arc::clone(&container.mounts));
+    let scan_path = slot::scan_path(container);
+    let run = world.disk.peek(root, &mounts, Path::new("/run")).expect("every image has a /run");
+    let below = |path: &Path| path.strip_prefix("/run").map(Path::to_owned);
+    let scan_path = below(&scan_path).unwrap_or_else(|_| PathBuf::from("service"));
+    for path in [Path::new("s6"), &scan_path] {
+        for node in world.disk.remove(run, path) {
+            world.disk.release_node(node);
+        }
+    }
+    for dir in ["s6", "s6/basedir", "s6/container_environment"] {
+        world.disk.put_dir(run, Path::new(dir), 0o755, 0, 0);
+    }
+    for (name, value) in &program.env {
+        let path = Path::new("s6/container_environment").join(name);
+        let text = [value.as_encoded_bytes(), b"\n"].concat();
+        world.disk.put_file(run, &path, &text, 0o644, 0, 0);
+    }
+    world.disk.put_dir(run, &scan_path, 0o755, 0, 0);
+}
+
+/// Can the hook begin?
+pub fn is_ready(world: &World, who: ProcessId) -> bool {
+    let scan_dir = slot::scan_dir(world, who.container);
+    let own = scan_dir.and_then(|dir| entry(world, dir, ".s6-svscan"));
+    let control = own.and_then(|own| entry(world, own, "control"));
+    control.is_some_and(|control| files::has_reader(world, control))
+}
+
+/// The hook ends as `docker/hand-over` does.
+pub fn step(world: &mut World, who: ProcessId) {
+    footprint::record_everything();
+    let program = Program {
+        path: image::HERMES_PROGRAM.into(),
+        args: vec!["boot".into(), "hand-over".into()],
+        env: syscalls::process(world, who).env.as_ref().clone(),
+        ..Program::default()
+    };
+    if become_program(world, who, &program).is_err() {
+        signals::end_process(world, who, Status::Exited(1));
+    }
+}

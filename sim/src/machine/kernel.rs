@@ -1,0 +1,201 @@
+//! The kernel: answers one effect of one process, and changes the world by it. Decides nothing, injects nothing.
+//!
+//! ```text
+//!   Effect ──► perform ──► files · procfs · locks · signals · programs · waiting · net
+//! ```
+
+pub mod files;
+mod locks;
+mod net;
+pub mod procfs;
+pub mod programs;
+pub mod signals;
+mod waiting;
+
+use hermes::error::Errno;
+use hermes::host::effect::{Clock, Effect};
+use hermes::host::{Answer, Outcome};
+
+use crate::hash::LazilyHashed;
+use crate::machine::disk::{Credentials, NodeId, View};
+use crate::machine::footprint::{self, Resource};
+use crate::machine::process::{OpenFile, OpenKind, Process};
+use crate::machine::world::{ProcessId, World};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use waiting::{is_ready, wakes_at};
+
+/// How far an effect got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It ended so.
+    Done(Outcome),
+    /// It waits for something that has not come.
+    Blocked,
+    /// The process is another program now, or none.
+    Replaced,
+}
+
+impl From<Outcome> for Reply {
+    fn from(outcome: Outcome) -> Self {
+        Self::Done(outcome)
+    }
+}
+
+/// Performs one effect of a process.
+///
+/// # Panics
+///
+/// If there is no such process: whoever calls has just looked.
+pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
+    use Effect as E;
+    record_process_footprint(world, who, effect);
+    let outcome = match effect {
+        E::Open { place, how, links } => files::open(world, who, place, *how, *links),
+        E::Read { handle, max } => files::read(world, who, *handle, *max),
+        E::Write { handle, bytes } => files::write(world, who, *handle, bytes),
+        E::Sync { handle } => files::sync(world, who, *handle),
+        E::Close { handle } => files::close(world, who, *handle),
+        E::HandleMeta { handle } => files::handle_meta(world, who, *handle),
+        E::Meta { place, links } => files::meta(world, who, place, *links),
+        E::List { handle } => files::list(world, who, *handle),
+        E::ReadLink { place } => files::read_link(world, who, place),
+        E::MakeDir { place, mode } => files::make_dir(world, who, place, *mode),
+        E::MakeFifo { place, mode } => files::make_fifo(world, who, place, *mode),
+        E::Rename { from, to, over } => files::rename(world, who, from, to, *over),
+        E::Unlink { place } => files::unlink(world, who, place),
+        E::RemoveDir { place } => files::remove_dir(world, who, place),
+        E::SetMode { handle, mode } => files::set_mode(world, who, *handle, *mode),
+        E::SetOwner { place, uid, gid } => files::set_owner(world, who, place, *uid, *gid),
+        E::Lock { handle } => locks::lock(world, who, *handle),
+        E::LockRecord { handle } => locks::lock_record(world, who, *handle),
+        E::IsLocked { handle } => locks::is_locked(world, who, *handle),
+        // What is in a pipe is not kept (a reader takes it at once), so there always is.
+        E::HasRoom { .. } => Ok(Answer::Flag(true)),
+        E::Pipe => files::pipe(world, who),
+        E::Inherited { descriptor } => files::inherited(world, who, *descriptor),
+        E::Run { program, timeout } => return programs::run(world, who, program, *timeout),
+        E::Spawn { program } => programs::spawn(world, who, program),
+        E::Exec { program } => return programs::exec(world, who, program),
+        E::OpenProcess { pid } => signals::open(world, who, *pid),
+        E::SignalProcess { process, signal } => signals::send(world, who, *process, *signal),
+        E::SignalGroup { leader, signal } => signals::send_group(world, who, *leader, *signal),
+        E::Reap { child } => signals::reap(world, who, *child),
+        E::ChangeDir { handle } => files::change_dir(world, who, *handle),
+        E::SetGroups { gids } => {
+            change_credentials_as_root(process(world, who), |own| own.groups.clone_from(gids))
+        }
+        E::SetGid { gid } => change_credentials_as_root(process(world, who), |own| own.gid = *gid),
+        E::SetUid { uid } => change_credentials_as_root(process(world, who), |own| own.uid = *uid),
+        E::SetUmask { mask } => {
+            process(world, who).credentials.umask = *mask;
+            Ok(Answer::Done)
+        }
+        E::Now { clock: Clock::Wall } => Ok(Answer::Time(world.clock.wall)),
+        E::Now { clock: Clock::Boot } => Ok(Answer::Time(world.clock.boot)),
+        E::Sleep { duration } => return waiting::sleep(world, who, *duration),
+        E::Random => Ok(Answer::Number(process(world, who).next_unique_number())),
+        // Whoever runs the machine keeps what was printed.
+        E::Print { bytes, .. } => Ok(Answer::Count(bytes.len())),
+        E::Trap { signals } => {
+            process(world, who).trapped.extend(signals);
+            Ok(Answer::Done)
+        }
+        E::Listen { port } => net::listen(world, who, *port),
+        E::Accept { listener } => net::accept(world, who, *listener),
+        E::Connect { port } => net::connect(world, who, *port),
+        E::ConnectLocal { path } => net::connect_local(world, who, path),
+        E::Wait { interests } => return waiting::wait(world, who, interests),
+    };
+    outcome.into()
+}
+
+/// What an effect that is about processes, its own or others, touches beside what it does itself.
+fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
+    let named = |pid: i32| Resource::Process(ProcessId { pid, ..who });
+    match effect {
+        Effect::OpenProcess { pid } => footprint::record_read(named(pid.raw())),
+        Effect::SignalProcess { process, .. } => {
+            if let Ok(OpenKind::Process(target, _)) =
+                files::open_file(world, who, *process).map(|it| &it.kind)
+            {
+                footprint::record_read(Resource::Process(*target));
+            }
+        }
+        Effect::SignalGroup { .. } => footprint::record_read(Resource::Processes(who.container)),
+        Effect::Reap { child } => {
+            footprint::record_write(named(child.raw()));
+            footprint::record_write(Resource::Processes(who.container));
+        }
+        Effect::Exec { .. }
+        | Effect::ChangeDir { .. }
+        | Effect::SetGroups { .. }
+        | Effect::SetGid { .. }
+        | Effect::SetUid { .. } => footprint::record_write(Resource::Process(who)),
+        Effect::Trap { .. } => footprint::record_write(Resource::Inbox(who)),
+        Effect::Wait { interests } => waiting::record_wait_footprint(world, who, interests),
+        Effect::Listen { .. }
+        | Effect::Accept { .. }
+        | Effect::Connect { .. }
+        | Effect::ConnectLocal { .. } => footprint::record_everything(),
+        _ => {}
+    }
+}
+
+fn change_credentials_as_root(
+    process: &mut Process,
+    change: impl FnOnce(&mut Credentials),
+) -> Outcome {
+    if process.credentials.uid != 0 {
+        return Err(PERM);
+    }
+    change(&mut process.credentials);
+    Ok(Answer::Done)
+}
+
+/// Not permitted, whatever the file's mode.
+const PERM: Errno = Errno(1);
+/// No child of ours.
+const CHILD: Errno = Errno(10);
+
+fn process(world: &mut World, who: ProcessId) -> &mut Process {
+    world.process_mut(who).expect("the process that asks exists")
+}
+
+/// What a process sees of the disk, kept beside the world while the disk changes.
+pub(crate) struct OwnedView {
+    root: NodeId,
+    cwd: NodeId,
+    mounts: Arc<LazilyHashed<BTreeMap<NodeId, NodeId>>>,
+    credentials: Credentials,
+}
+
+impl OwnedView {
+    pub(crate) fn for_process(world: &World, who: ProcessId) -> Self {
+        let container = world.container(who.container);
+        let process = world.process(who).expect("the process that asks exists");
+        Self {
+            root: container.root,
+            cwd: process.cwd,
+            mounts: Arc::clone(&container.mounts),
+            credentials: process.credentials.clone(),
+        }
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            root: self.root,
+            cwd: self.cwd,
+            mounts: &self.mounts,
+            credentials: &self.credentials,
+        }
+    }
+}
+
+/// Everything open anywhere.
+pub(crate) fn all_open_files(world: &World) -> impl Iterator<Item = &OpenFile> {
+    world
+        .processes()
+        .flat_map(|(_, process)| process.open_files.values().chain(process.inherited.values()))
+}

@@ -1,0 +1,282 @@
+//! Containers on one volume, as a runtime keeps them: started, stopped, killed, made anew. What each of them is made of
+//! is a [`Vessel`]'s affair.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::container::{AwaitExit, ContainerHandle, ObservedFile, StartOptions};
+use super::exec::ExecOutput;
+use super::namespace_set::{self, OverlayLayers};
+use super::namespaces::NamespaceContainer;
+use super::processes::HostProcess;
+use super::{MachinePaths, observe, setup};
+use crate::machine::image::HOME;
+use crate::scenario::ContainerName;
+use crate::scenario::values::User;
+use crate::scenario::world::{S6Spec, SupervisionTree, WorldSpec};
+
+const PATH: &str = "/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The hook that somebody else's image gets: it hands root's scan directory over and has every slot made.
+const HAND_OVER: &str = include_str!("../../../docker/hand-over");
+
+/// One container.
+#[derive(Debug)]
+struct MachineContainer {
+    handle: Box<dyn ContainerHandle>,
+    command: Vec<String>,
+}
+
+/// A machine.
+#[derive(Debug)]
+pub struct RealMachine {
+    containers: Vec<MachineContainer>,
+    world: WorldSpec,
+}
+
+impl RealMachine {
+    /// Containers made of namespaces; none is started.
+    pub(super) fn new(
+        parts: &MachinePaths,
+        version: S6Spec,
+        world: &WorldSpec,
+    ) -> Result<Self, String> {
+        let volume = parts.scratch.join("volume");
+        std::fs::create_dir_all(&volume)
+            .map_err(|error| namespace_set::io_error("make", &volume, &error))?;
+        let own = Some(crate::machine::image::HERMES_UID);
+        std::os::unix::fs::chown(&volume, own, own)
+            .map_err(|error| namespace_set::io_error("give away", &volume, &error))?;
+        let vessel = |number| -> Result<Box<dyn ContainerHandle>, String> {
+            Ok(Box::new(NamespaceContainer::new(OverlayLayers {
+                lower: parts.root(version),
+                scratch: parts.scratch.join(format!("c{number}")),
+                volume: volume.clone(),
+                program: parts.program.clone(),
+            })?))
+        };
+        Self::with_containers((1..=world.containers).map(vessel).collect::<Result<_, _>>()?, world)
+    }
+
+    /// These containers, none of them started, with what the world has besides the image.
+    pub(super) fn with_containers(
+        vessels: Vec<Box<dyn ContainerHandle>>,
+        world: &WorldSpec,
+    ) -> Result<Self, String> {
+        for vessel in &vessels {
+            setup::install_world(vessel.as_ref(), world)?;
+        }
+        let one = |vessel| MachineContainer { handle: vessel, command: world.command.clone() };
+        let containers = vessels.into_iter().map(one).collect();
+        Ok(Self { containers, world: world.clone() })
+    }
+
+    fn one(&self, container: ContainerName) -> Result<&MachineContainer, String> {
+        let index = usize::from(container.0).saturating_sub(1);
+        self.containers.get(index).ok_or_else(|| format!("there is no {container}"))
+    }
+
+    fn one_mut(&mut self, container: ContainerName) -> Result<&mut MachineContainer, String> {
+        let index = usize::from(container.0).saturating_sub(1);
+        self.containers.get_mut(index).ok_or_else(|| format!("there is no {container}"))
+    }
+
+    /// All containers.
+    pub(super) fn all(&self) -> impl Iterator<Item = ContainerName> {
+        (1..=self.world.containers).map(ContainerName)
+    }
+
+    /// A container as it is made, to work in.
+    pub(super) fn container(
+        &self,
+        container: ContainerName,
+    ) -> Result<&dyn ContainerHandle, String> {
+        self.one(container).map(|one| one.handle.as_ref())
+    }
+
+    /// Does it run?
+    pub(super) fn is_running(&mut self, container: ContainerName) -> bool {
+        self.one_mut(container).is_ok_and(|one| one.handle.is_running())
+    }
+
+    /// The container's environment.
+    pub(super) fn env(&self) -> BTreeMap<String, String> {
+        let mut env = BTreeMap::from([
+            ("HERMES_HOME".to_owned(), HOME.to_owned()),
+            ("PATH".to_owned(), PATH.to_owned()),
+        ]);
+        env.extend(self.world.environment.clone());
+        env
+    }
+
+    /// The home, inside.
+    pub(super) fn home(&self) -> String {
+        self.env().remove("HERMES_HOME").unwrap_or_default()
+    }
+
+    /// Where the slots are, inside.
+    pub(super) fn scan_dir(&self) -> String {
+        let told = self.world.environment.get("S6_PROFILE_GATEWAY_SCANDIR");
+        told.cloned().unwrap_or_else(|| "/run/service".to_owned())
+    }
+
+    /// Is the tree of the slots somebody else's?
+    pub(super) fn is_foreign(&self) -> bool {
+        self.world.tree == SupervisionTree::Root
+    }
+
+    /// Another command for a container that was not started yet.
+    pub(super) fn set_command(
+        &mut self,
+        of: ContainerName,
+        command: &[String],
+    ) -> Result<(), String> {
+        self.one_mut(of)?.command = command.to_vec();
+        self.recreate(of)
+    }
+
+    fn start_options(&self, container: ContainerName) -> Result<StartOptions, String> {
+        let WorldSpec { tree, umask, noexec_run, .. } = self.world;
+        let told = if tree == SupervisionTree::Hermes {
+            self.one(container)?.command.clone()
+        } else {
+            vec![]
+        };
+        Ok(StartOptions { tree, env: self.env(), command: told, umask, noexec_run })
+    }
+
+    /// Starts a container that does not run.
+    pub(super) fn start(&mut self, container: ContainerName) -> Result<(), String> {
+        if self.is_running(container) {
+            return Ok(());
+        }
+        let how = self.start_options(container)?;
+        self.one_mut(container)?.handle.start(&how)?;
+        self.after_start(container)
+    }
+
+    fn after_start(&mut self, container: ContainerName) -> Result<(), String> {
+        if self.is_foreign() { self.boot_hook(container) } else { Ok(()) }
+    }
+
+    /// What somebody else's image does at its boot: as root, once s6-svscan listens.
+    fn boot_hook(&mut self, container: ContainerName) -> Result<(), String> {
+        observe::wait_for_svscan(self, container)?;
+        let env = self.env();
+        let told = self.run(container, User::Root, &env, &["sh", "-c", HAND_OVER])?;
+        match told.code {
+            Some(0) => Ok(()),
+            code => Err(format!("the boot hook exited {code:?}: {}", told.err)),
+        }
+    }
+
+    /// Containers that ended by themselves can be looked into again.
+    pub(super) fn refresh(&mut self) -> Result<(), String> {
+        self.containers.iter_mut().try_for_each(|one| one.handle.refresh())
+    }
+
+    /// SIGTERM, and SIGKILL after the grace.
+    pub(super) fn stop(&mut self, container: ContainerName, grace: Duration) -> Result<(), String> {
+        self.one_mut(container)?.handle.stop(grace)
+    }
+
+    /// Stopped, and started again.
+    pub(super) fn restart(
+        &mut self,
+        container: ContainerName,
+        grace: Duration,
+    ) -> Result<(), String> {
+        let how = self.start_options(container)?;
+        self.one_mut(container)?.handle.restart(grace, &how)?;
+        self.after_start(container)
+    }
+
+    /// SIGKILL.
+    pub(super) fn kill(&mut self, container: ContainerName) -> Result<(), String> {
+        self.one_mut(container)?.handle.kill()
+    }
+
+    /// Freezes all that lives in it.
+    pub(super) fn pause(&mut self, container: ContainerName) -> Result<(), String> {
+        self.one_mut(container)?.handle.pause()
+    }
+
+    /// Lets it go on.
+    pub(super) fn unpause(&mut self, container: ContainerName) -> Result<(), String> {
+        self.one_mut(container)?.handle.unpause()
+    }
+
+    /// A new container on the same volume, not started.
+    pub(super) fn recreate(&mut self, container: ContainerName) -> Result<(), String> {
+        let world = WorldSpec { profiles: BTreeMap::new(), ..self.world.clone() };
+        let vessel = &mut self.one_mut(container)?.handle;
+        vessel.recreate()?;
+        // What the image had is there again; what lies on the volume is as the story left it.
+        let own = world
+            .files
+            .into_iter()
+            .filter(|(path, _)| path.starts_with('/') && !path.starts_with(&format!("{HOME}/")));
+        setup::install_world(vessel.as_ref(), &WorldSpec { files: own.collect(), ..world })
+    }
+
+    /// Begins a program as somebody.
+    pub(super) fn begin(
+        &self,
+        container: ContainerName,
+        user: User,
+        env: &BTreeMap<String, String>,
+        argv: &[&str],
+    ) -> Result<AwaitExit, String> {
+        self.container(container)?.begin_exec(user, env, argv, b"")
+    }
+
+    /// Runs a program as somebody.
+    pub(super) fn run(
+        &self,
+        container: ContainerName,
+        user: User,
+        env: &BTreeMap<String, String>,
+        argv: &[&str],
+    ) -> Result<ExecOutput, String> {
+        self.begin(container, user, env, argv)?()
+    }
+
+    /// A file of a container.
+    pub(super) fn observe_file(
+        &self,
+        container: ContainerName,
+        inside: &str,
+    ) -> Option<ObservedFile> {
+        self.container(container).ok()?.observe_file(inside)
+    }
+
+    /// What lives in a container.
+    pub(super) fn processes(&self, container: ContainerName) -> Vec<HostProcess> {
+        self.container(container).map(ContainerHandle::processes).unwrap_or_default()
+    }
+
+    /// What a container printed, in all its lives.
+    pub(super) fn console(&self, container: ContainerName) -> String {
+        self.container(container).map(ContainerHandle::console).unwrap_or_default()
+    }
+
+    /// For a story that did not hold: what could say why, each with a name.
+    pub(super) fn evidence(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        for container in self.all() {
+            let line = |it: &HostProcess| format!("{:>5} {:>5} {}\n", it.pid, it.parent, it.line());
+            let processes = self.processes(container).iter().map(line).collect();
+            all.push((format!("{container}-processes"), processes));
+            all.push((format!("{container}-slots"), observe::describe_slots(self, container)));
+            all.push((format!("{container}-console"), self.console(container)));
+        }
+        all.push(("container-boot.log".to_owned(), observe::boot_log(self)));
+        all
+    }
+
+    /// The same in one piece.
+    pub(super) fn dump(&self) -> String {
+        let evidence = self.evidence().into_iter();
+        evidence.map(|(name, text)| format!("--- {name}\n{text}")).collect()
+    }
+}

@@ -1,0 +1,161 @@
+//! The steps with little to say: s6's tools, files, the disk, the clocks, and what is expected.
+
+use super::*;
+
+step! {
+    /// `s6-svc` on a slot, as the user who owns the tree.
+    SvcStep {
+        /// Its options, as in `-d`.
+        #[serde(rename = "s6-svc")]
+        options: String,
+        /// Whose slot.
+        profile: ProfileName,
+        /// In which container.
+        #[serde(default, rename = "in", skip_serializing_if = "is_default")]
+        container: ContainerName,
+    }
+}
+
+step! {
+    /// `s6-svscanctl` on the scan directory, as the user who owns the tree.
+    SvscanctlStep {
+        /// Its options, as in `-an`.
+        #[serde(rename = "s6-svscanctl")]
+        options: String,
+        /// In which container.
+        #[serde(default, rename = "in", skip_serializing_if = "is_default")]
+        container: ContainerName,
+    }
+}
+
+step! {
+    /// The host's own tool, as the user whose gateway it is.
+    HostStopStep {
+        /// Whose gateway it ends and keeps down.
+        #[serde(rename = "host-stop")]
+        profile: ProfileName,
+        /// On which host.
+        #[serde(default, rename = "in", skip_serializing_if = "is_default")]
+        container: ContainerName,
+    }
+}
+
+step! {
+    /// A file is made or replaced, with the directories above it.
+    WriteStep {
+        /// Where: absolute, or below the home.
+        write: String,
+        /// What.
+        file: FileSpec,
+    }
+}
+
+step! {
+    /// A file goes, or a directory with all below it.
+    RemoveStep {
+        /// Which.
+        remove: String,
+    }
+}
+
+step! {
+    /// A file or directory gets another name.
+    MoveStep {
+        /// The name it has.
+        #[serde(rename = "move")]
+        from: String,
+        /// The name it gets.
+        to: String,
+    }
+}
+
+step! {
+    /// A file or directory is copied, with its owners and modes.
+    CopyStep {
+        /// Which.
+        copy: String,
+        /// Under which name.
+        to: String,
+    }
+}
+
+step! {
+    /// Permission bits change.
+    ChmodStep {
+        /// Of what.
+        chmod: String,
+        /// To which.
+        mode: Mode,
+    }
+}
+
+step! {
+    /// A file changes hands.
+    ChownStep {
+        /// Which.
+        chown: String,
+        /// Whose it is now.
+        owner: User,
+    }
+}
+
+step! {
+    /// The volume changes its mood.
+    DiskStep {
+        /// To which.
+        disk: DiskCondition,
+    }
+}
+
+/// How the volume answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskCondition {
+    /// As it should.
+    #[default]
+    Healthy,
+    /// `ENOSPC` for whatever needs room.
+    Full,
+    /// `EROFS` for whatever changes it.
+    ReadOnly,
+}
+
+step! {
+    /// The wall clock is put forward or back; the monotonic one goes on as before.
+    ClockStep {
+        /// By how much.
+        clock: ClockShift,
+    }
+}
+
+step! {
+    /// The machine sleeps so long by the wall clock.
+    SuspendStep {
+        /// How long.
+        suspend: Span,
+    }
+}
+
+step! {
+    /// So much time passes, whatever moves in it.
+    PassStep {
+        /// How much.
+        pass: Span,
+    }
+}
+
+step! {
+    /// Time passes fairly until nothing moves; it is an error if something still does in the end.
+    SettleStep {
+        /// At most so long.
+        settle: Span,
+    }
+}
+
+step! {
+    /// What is so now, or becomes so in time.
+    ExpectStep {
+        /// What.
+        expect: Box<Expect>,
+    }
+}

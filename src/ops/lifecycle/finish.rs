@@ -1,0 +1,150 @@
+//! The second half of a verb: what it asked for is waited for, and the profile's lock given back.
+
+use std::time::Duration;
+
+use super::{Done, Pending, Verb};
+use crate::host::Host;
+use crate::host::effect::Status;
+use crate::name::Profile;
+use crate::ops::{Context, OpsError, Patience, orphan, planned_stop};
+use crate::record::intent::{self, Intent};
+use crate::record::json::Reading;
+use crate::record::{config, lock};
+use crate::supervisor::{Fact, Goal, Registrar, Service, SupervisorError, Want};
+
+/// The second half: waits, tells the truth, gives the lock back. `spent` of the time to wait is over already.
+pub async fn finish<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    mut pending: Pending,
+    patience: Patience,
+    spent: Duration,
+) -> Result<(Done, Vec<String>), OpsError> {
+    let settled = settle(context, &mut pending, patience, spent).await;
+    let Pending { profile, verb, lock, begun } = pending;
+    let released = lock::release(context.host, lock).await;
+    let settled = settled?;
+    released?;
+    let done = match settled {
+        Settled::Done(done) => done,
+        Settled::Awaited(goal) => {
+            let timeout = patience.timeout(Duration::ZERO).unwrap_or_default();
+            let timeout = timeout.saturating_sub(spent);
+            let service = await_readiness(context, &profile, goal, timeout).await?;
+            ran(verb, &begun.before, &service)
+        }
+    };
+    Ok((done, begun.notes))
+}
+
+/// Where a verb stands once nothing needs the profile's lock any more.
+enum Settled {
+    Done(Done),
+    /// The old process is gone or never was; this is still to come.
+    Awaited(Goal),
+}
+
+/// What must be waited for under the lock: that the old process is gone.
+async fn settle<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    pending: &mut Pending,
+    patience: Patience,
+    spent: Duration,
+) -> Result<Settled, OpsError> {
+    let Pending { profile, verb, begun, .. } = pending;
+    let (before, target) = (&begun.before, begun.target.as_ref());
+    let timeout = match patience.timeout(begun.kill_after) {
+        Some(timeout) if !planted!(NothingAwaited) => timeout.saturating_sub(spent),
+        _ => {
+            if *verb == Verb::Stop {
+                orphan::tell(context, profile, target).await?;
+            }
+            return Ok(Settled::Done(Done::Requested));
+        }
+    };
+    let goal = match (*verb, before.pid()) {
+        (Verb::Stop, _) => Goal::Down,
+        (Verb::Restart, Some(pid)) => Goal::Gone(pid),
+        (Verb::Start, _) | (Verb::Restart, None) => {
+            return Ok(Settled::Awaited(readiness(before)));
+        }
+    };
+    let gone = context.supervisor.wait(profile, goal, timeout).await;
+    planned_stop::withdraw(context, profile, target, &mut begun.notes).await;
+    let gone = gone?;
+    if *verb == Verb::Restart {
+        return Ok(Settled::Awaited(readiness_after(before, &gone)));
+    }
+    let lived = orphan::is_held(context.host, context.layout, profile).await?;
+    orphan::end(context, profile, begun.kill_after).await?;
+    let was_down = matches!(before.fact, Fact::Down { .. });
+    let done = if was_down && !lived { Done::AlreadyStopped } else { Done::Stopped };
+    Ok(Settled::Done(done))
+}
+
+/// What a start waits for. A process that was told to go does not count, however ready it still looks.
+fn readiness(before: &Service) -> Goal {
+    let leaving = before.pid().filter(|_| before.want == Want::Down);
+    Goal::Ready { before: leaving, since: before.since }
+}
+
+/// What a restart waits for. Seen down, the old process' end is the mark: any later end is the new one's.
+fn readiness_after(before: &Service, gone: &Service) -> Goal {
+    match gone.fact {
+        Fact::Down { .. } => Goal::Ready { before: None, since: gone.since },
+        Fact::Up { .. } | Fact::Finishing => {
+            Goal::Ready { before: before.pid(), since: before.since }
+        }
+    }
+}
+
+async fn await_readiness<H: Host, S: Registrar>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    goal: Goal,
+    timeout: Duration,
+) -> Result<Service, OpsError> {
+    match context.supervisor.wait(profile, goal, timeout).await {
+        Ok(service) => Ok(service),
+        Err(SupervisorError::Ended { permanent: true, last, .. }) => {
+            Err(misconfigured(context, profile, last).await)
+        }
+        Err(error) => Err(overtaken(context, profile).await.unwrap_or(error.into())),
+    }
+}
+
+fn ran(verb: Verb, before: &Service, service: &Service) -> Done {
+    let pid = service.pid().expect("the goal was a process that runs");
+    match (verb, before.pid()) {
+        (Verb::Restart, Some(_)) => Done::Restarted(pid),
+        (Verb::Start, Some(old))
+            if old == pid && matches!(before.fact, Fact::Up { ready: true, .. }) =>
+        {
+            Done::AlreadyRunning(pid)
+        }
+        _ => Done::Started(pid),
+    }
+}
+
+/// What ends for good says what is wrong with its configuration, if that can be seen from here.
+async fn misconfigured<H: Host, S>(
+    context: &Context<'_, H, S>,
+    profile: &Profile,
+    last: Status,
+) -> OpsError {
+    mark!("H12");
+    let profile = profile.clone();
+    match config::read(context.host, &context.layout.config(&profile)).await {
+        Err(error) => OpsError::Misconfigured { profile, error },
+        Ok(_) => SupervisorError::Ended { profile, last, permanent: true }.into(),
+    }
+}
+
+/// A wait that fails because somebody else said otherwise meanwhile says so.
+async fn overtaken<H: Host, S>(context: &Context<'_, H, S>, profile: &Profile) -> Option<OpsError> {
+    match intent::read(context.host, &context.layout.intent(profile)).await {
+        Reading::Whole(record) if record.intent != Some(Intent::Running) => {
+            Some(OpsError::Overtaken { profile: profile.clone(), now: record.word })
+        }
+        _ => None,
+    }
+}

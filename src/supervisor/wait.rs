@@ -1,0 +1,187 @@
+//! Waiting for a goal, the same for every backend: the service is looked at from time to time. What a supervisor can tell,
+//! and another cannot, stands in the [`Service`].
+
+use std::time::Duration;
+
+use super::{Fact, Goal, Presence, Service, SupervisorError, Want};
+use crate::host::Host;
+use crate::host::effect::Pid;
+use crate::name::Profile;
+use crate::record::file;
+
+/// Looks until the goal is reached, out of reach, or the time is over.
+pub async fn until<H: Host>(
+    host: &H,
+    profile: &Profile,
+    goal: Goal,
+    timeout: Duration,
+    mut look: impl AsyncFnMut() -> Result<Service, SupervisorError>,
+) -> Result<Service, SupervisorError> {
+    let mut watch = Watch::new(goal);
+    let mut last = Service::unregistered();
+    let reached = file::poll_carrying(host, timeout, &mut watch, async |watch| {
+        last = look().await?;
+        let reached = watch.look(profile, &last)?;
+        Ok::<_, SupervisorError>(reached.then(|| last.clone()))
+    });
+    let reached = reached.await?;
+    reached.ok_or_else(|| SupervisorError::TimedOut {
+        profile: profile.clone(),
+        what: watch.missed(),
+        waited: timeout,
+        last: Box::new(last),
+    })
+}
+
+/// The same for a supervisor that tells no times ([`Service::since`]) and whose failure for good is never older than the
+/// start that is waited for: that is the answer.
+pub async fn until_or_failed<H: Host>(
+    host: &H,
+    profile: &Profile,
+    goal: Goal,
+    timeout: Duration,
+    mut look: impl AsyncFnMut() -> Result<Service, SupervisorError>,
+) -> Result<Service, SupervisorError> {
+    let look = async || {
+        let service = look().await?;
+        match (goal, service.fact) {
+            (Goal::Ready { .. }, Fact::Down { last: Some(last) })
+                if service.has_failed_permanently() =>
+            {
+                let profile = profile.clone();
+                Err(SupervisorError::Ended { profile, last, permanent: true })
+            }
+            _ => Ok(service),
+        }
+    };
+    until(host, profile, goal, timeout, look).await
+}
+
+/// One wait: the goal, and what its looks have shown so far.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Watch {
+    goal: Goal,
+    /// The process that is waited for has been seen: its end is the answer.
+    seen_new: bool,
+}
+
+impl Watch {
+    /// Nothing seen yet.
+    fn new(goal: Goal) -> Self {
+        Self { goal, seen_new: false }
+    }
+
+    /// One look. `Ok(true)`: reached; `Ok(false)`: not yet; `Err`: out of reach.
+    fn look(&mut self, profile: &Profile, service: &Service) -> Result<bool, SupervisorError> {
+        if let Goal::Ready { before, .. } = self.goal {
+            self.seen_new |= is_new(service, before);
+        }
+        if service.presence == Presence::Unregistered {
+            return Err(SupervisorError::NotRegistered(profile.clone()));
+        }
+        match (self.goal, service.fact) {
+            (Goal::Supervised, _) => {
+                Ok(service.presence == Presence::Supervised && service.is_reported)
+            }
+            (Goal::Gone(pid), _) => Ok(service.pid() != Some(pid)),
+            // Down and wanted up is a moment between two runs.
+            (Goal::Down, Fact::Down { .. }) => Ok(service.want == Want::Down),
+            (Goal::Down, Fact::Up { .. } | Fact::Finishing) => Ok(false),
+            (Goal::Ready { before, .. }, Fact::Up { ready, .. }) => {
+                Ok(ready && is_new(service, before))
+            }
+            (Goal::Ready { before, since }, Fact::Down { last: Some(last) })
+                if self.seen_new || (before.is_none() && service.since != since) =>
+            {
+                let permanent = service.has_failed_permanently();
+                Err(SupervisorError::Ended { profile: profile.clone(), last, permanent })
+            }
+            (Goal::Ready { .. }, Fact::Finishing | Fact::Down { .. }) => Ok(false),
+        }
+    }
+
+    /// What did not come, in words.
+    fn missed(&self) -> &'static str {
+        match self.goal {
+            Goal::Supervised => "was not supervised",
+            Goal::Ready { .. } => "was not ready",
+            Goal::Gone(_) | Goal::Down => "was not down",
+        }
+    }
+}
+
+fn is_new(service: &Service, before: Option<Pid>) -> bool {
+    service.pid().is_some_and(|pid| Some(pid) != before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::effect::Status;
+    use rstest::rstest;
+
+    fn service(fact: Fact, since: u64) -> Service {
+        let (want, since) = (Want::Up, Duration::from_secs(since));
+        Service {
+            presence: Presence::Supervised,
+            want,
+            at_start: want,
+            fact,
+            since,
+            paused: false,
+            is_reported: true,
+        }
+    }
+
+    fn up(pid: i64, ready: bool) -> Fact {
+        Fact::Up { pid: Pid::new(pid).expect("above 1"), ready }
+    }
+
+    const ENDED: Fact = Fact::Down { last: Some(Status::Exited(1)) };
+    const NEVER_RAN: Fact = Fact::Down { last: None };
+
+    #[rstest]
+    #[case::between_two_runs(Want::Up, ENDED, false)]
+    #[case::told_and_ended(Want::Down, ENDED, true)]
+    #[case::told_and_draining(Want::Down, up(9, true), false)]
+    fn down_is_down_for_good(#[case] want: Want, #[case] fact: Fact, #[case] expected: bool) {
+        let profile = Profile::parse("coder").expect("legal");
+        let service = Service { want, ..service(fact, 5) };
+        assert_eq!(Watch::new(Goal::Down).look(&profile, &service), Ok(expected));
+    }
+
+    #[rstest]
+    #[case::reported(Presence::Supervised, true, true)]
+    #[case::about_to_be_reported(Presence::Supervised, false, false)]
+    #[case::by_nobody(Presence::Unsupervised, true, false)]
+    fn a_supervisor_that_has_reported_nothing_yet_is_only_about_to_be(
+        #[case] presence: Presence,
+        #[case] is_reported: bool,
+        #[case] expected: bool,
+    ) {
+        let profile = Profile::parse("coder").expect("legal");
+        let service = Service { presence, is_reported, ..service(NEVER_RAN, 0) };
+        assert_eq!(Watch::new(Goal::Supervised).look(&profile, &service), Ok(expected));
+    }
+
+    #[rstest]
+    #[case::ready(None, &[(up(9, true), 6)], Some(true))]
+    #[case::not_ready(None, &[(up(9, false), 6)], Some(false))]
+    #[case::about_to_start(None, &[(NEVER_RAN, 6)], Some(false))]
+    #[case::not_started_yet(None, &[(ENDED, 5)], Some(false))]
+    #[case::started_and_ended(None, &[(ENDED, 6)], None)]
+    #[case::the_old_one_is_still_up(Some(8), &[(up(8, true), 5)], Some(false))]
+    #[case::the_old_one_has_ended(Some(8), &[(ENDED, 6)], Some(false))]
+    #[case::the_new_one_has_ended(Some(8), &[(up(9, false), 6), (ENDED, 7)], None)]
+    fn readiness_is_that_of_the_new_process(
+        #[case] before: Option<i64>,
+        #[case] looks: &[(Fact, u64)],
+        #[case] expected: Option<bool>,
+    ) {
+        let profile = Profile::parse("coder").expect("legal");
+        let goal = Goal::Ready { before: before.and_then(Pid::new), since: Duration::from_secs(5) };
+        let mut watch = Watch::new(goal);
+        let seen = looks.iter().map(|&(fact, since)| watch.look(&profile, &service(fact, since)));
+        assert_eq!(seen.last().and_then(Result::ok), expected);
+    }
+}
