@@ -4,13 +4,11 @@
 
 use std::path::Path;
 
+use super::init::HERMES;
 use crate::error::{Errno, HostError};
 use crate::host::{Host, proc};
 use crate::record::file;
 use crate::record::users::{self, Ids};
-
-/// The user that everything of the gateways' runs as.
-pub const HERMES: &str = "hermes";
 
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";

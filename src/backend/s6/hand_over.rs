@@ -104,3 +104,76 @@ async fn control(host: &impl Host, dir: &File, gid: u32) -> Result<(), HostError
     fs::close(host, control).await?;
     given
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::cell::RefCell;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::host::answering::Answering;
+    use crate::host::effect::{Answer, Effect, Handle, Kind, Links, Meta};
+    use crate::host::os::run_ready;
+
+    /// What was changed on a machine whose directories belong to this user, and what came of it.
+    fn given(owner: u32) -> (Vec<String>, Result<(), Errno>) {
+        let changed = RefCell::new(Vec::new());
+        let opened = RefCell::new(Vec::new());
+        let host = Answering::new(|effect| {
+            Some(Ok(match effect {
+                Effect::Open { place, links, .. } => {
+                    assert_eq!(*links, Links::Refuse, "{place:?}");
+                    let mut opened = opened.borrow_mut();
+                    opened.push(place.path.display().to_string());
+                    Answer::Handle(Handle(u32::try_from(opened.len()).expect("few")))
+                }
+                Effect::HandleMeta { .. } => Answer::Meta(Meta {
+                    kind: Kind::Directory,
+                    mode: 0o700,
+                    uid: owner,
+                    gid: 0,
+                    size: 0,
+                    identity: (1, 2),
+                    links: 1,
+                }),
+                Effect::SetOwner { place, uid, gid } => {
+                    let dir = place.dir.expect("through a handle").0 as usize;
+                    let below = &opened.borrow()[dir - 1];
+                    changed
+                        .borrow_mut()
+                        .push(format!("{below}/{} {uid}:{gid}", place.path.display()));
+                    Answer::Done
+                }
+                Effect::SetMode { handle, mode } => {
+                    let name = &opened.borrow()[handle.0 as usize - 1];
+                    changed.borrow_mut().push(format!("{name} {mode:04o}"));
+                    Answer::Done
+                }
+                _ => Answer::Done,
+            }))
+        });
+        let result = run_ready(service(&host, Path::new("s"), 8)).map_err(|error| error.errno);
+        drop(host);
+        (changed.into_inner(), result)
+    }
+
+    #[test]
+    fn what_a_directory_holds_is_given_before_it() {
+        let expected = [
+            "s/supervise/control 0:8",
+            "control 0620",
+            "s/event/. 0:8",
+            "s/event 3730",
+            "s/supervise/. 0:8",
+            "s/supervise 0710",
+        ];
+        assert_eq!(given(0), (expected.map(str::to_owned).to_vec(), Ok(())));
+    }
+
+    #[rstest]
+    #[case::hermes_planted_it(10_000)]
+    fn a_directory_that_is_not_roots_is_left_alone(#[case] owner: u32) {
+        assert_eq!(given(owner), (Vec::new(), Err(Errno::PERM)));
+    }
+}

@@ -42,18 +42,21 @@ impl<H: Host> S6<'_, H> {
     /// who supervises it, too, bounds that. It may be done any number of times at once.
     pub async fn stop_scanner(&self, scanner: u32) -> Result<(), SupervisorError> {
         let host = self.host;
-        let started = identity::start_time(host, scanner).await?;
+        let started = identity::start_time(host, scanner).await;
         // A scanner that stops already reads no letters: supervisors that still run are told below.
         let _ = control::scan(self, "stop", "-t").await;
+        let started = started?;
         time::sleep(host, FIRST_LOOK).await?;
         wait!(begins);
         loop {
             wait!(round & ());
-            let now = identity::start_time(host, scanner).await?;
-            if now.is_none() || now != started {
-                break;
+            // What cannot be read just now is there: it is looked at again.
+            match identity::start_time(host, scanner).await {
+                Ok(now) if now.is_none() || now != started => break,
+                _ => {}
             }
-            self.tell_who_still_runs().await?;
+            // Who could not be told just now is told at the next look.
+            let _ = self.tell_who_still_runs().await;
             time::sleep(host, LOOK).await?;
         }
         wait!(ends);
