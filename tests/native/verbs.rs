@@ -87,7 +87,7 @@ fn r12_a_bare_start_starts_default_which_is_always_there() {
     let machine = machine();
     machine.ok("gateway start");
     machine.ok("gateway status");
-    assert_eq!(machine.gateway("default").line, "/run/image/hermes gateway run --notify-fd 3");
+    assert_eq!(machine.gateway("default").line, "/run/image/hermes gateway run --slot --notify-fd 3");
 }
 
 #[test]
