@@ -6,7 +6,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use hermes::host::Host;
-use hermes::host::effect::{Answer, Clock, Effect, Handle, How, Links, Outcome, Over, Place};
+use hermes::host::effect::{
+    Answer, Clock, Effect, Handle, LinkPolicy, OnExisting, OpenMode, Outcome, Place,
+};
 use hermes::host::os::OsHost;
 use rustix::fs::{self, AtFlags, CWD, FlockOperation, Mode, OFlags, RawDir, RenameFlags};
 
@@ -83,15 +85,15 @@ fn call(
     }
 }
 
-fn flags(how: How, links: Links) -> (OFlags, Mode) {
-    let refuse = if links == Links::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
+fn flags(how: OpenMode, links: LinkPolicy) -> (OFlags, Mode) {
+    let refuse = if links == LinkPolicy::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
     let (flags, mode) = match how {
-        How::Read => (OFlags::RDONLY | OFlags::NONBLOCK, 0),
-        How::Directory => (OFlags::RDONLY | OFlags::DIRECTORY, 0),
-        How::Create { mode } => (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, mode),
-        How::Append { mode } => (OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND, mode),
-        How::Lock { mode } => (OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK, mode),
-        How::Write => (OFlags::WRONLY | OFlags::NONBLOCK, 0),
+        OpenMode::Read => (OFlags::RDONLY | OFlags::NONBLOCK, 0),
+        OpenMode::Directory => (OFlags::RDONLY | OFlags::DIRECTORY, 0),
+        OpenMode::Create { mode } => (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, mode),
+        OpenMode::Append { mode } => (OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND, mode),
+        OpenMode::Lock { mode } => (OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK, mode),
+        OpenMode::Write => (OFlags::WRONLY | OFlags::NONBLOCK, 0),
     };
     (flags | refuse | OFlags::CLOEXEC, Mode::from_raw_mode(mode))
 }
@@ -138,8 +140,8 @@ fn on_place(effect: &Effect, open: &BTreeMap<Handle, OwnedFd>, buffer: &mut [u8]
     match effect {
         Effect::Meta { place, links } => {
             let flags = match links {
-                Links::Follow => AtFlags::empty(),
-                Links::Refuse => AtFlags::SYMLINK_NOFOLLOW,
+                LinkPolicy::Follow => AtFlags::empty(),
+                LinkPolicy::Refuse => AtFlags::SYMLINK_NOFOLLOW,
             };
             ignore(fs::statat(dir(place, open), &place.path, flags));
         }
@@ -151,8 +153,8 @@ fn on_place(effect: &Effect, open: &BTreeMap<Handle, OwnedFd>, buffer: &mut [u8]
         }
         Effect::Rename { from, to, over } => {
             let flags = match over {
-                Over::Replace => RenameFlags::empty(),
-                Over::Refuse => RenameFlags::NOREPLACE,
+                OnExisting::Replace => RenameFlags::empty(),
+                OnExisting::Refuse => RenameFlags::NOREPLACE,
             };
             let (old, new) = (dir(from, open), dir(to, open));
             ignore(fs::renameat_with(old, &from.path, new, &to.path, flags));

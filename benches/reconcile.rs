@@ -9,8 +9,8 @@ use hermes::backend::s6::S6;
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Effect, Host, Outcome};
 use hermes::layout::Layout;
-use hermes::ops::Context;
-use hermes::ops::reconcile::{self, Scan};
+use hermes::ops::OpsContext;
+use hermes::ops::reconcile::{self, RescanTiming};
 use hermes::record::intent::Operator;
 
 use crate::bare::{Recorder, replay};
@@ -100,15 +100,15 @@ impl World {
     }
 
     fn reconcile<H: Host>(&self, host: &H) {
-        let layout = Layout::of_home(&self.root);
+        let layout = Layout::from_home(&self.root);
         let operator = Operator { uid: 0, pid: std::process::id(), argv: vec!["bench".to_owned()] };
         let program = PathBuf::from("/usr/local/bin/hermes");
         let pass = run_ready(async {
             let supervisor = S6::open(host, self.scan_dir.clone(), None).await;
             let (layout, operator, program) = (&layout, &operator, &program);
-            let context = Context { host, layout, supervisor: &supervisor, operator, program };
-            reconcile::run(&context, None, Scan::Later).await
+            let context = OpsContext { host, layout, supervisor: &supervisor, operator, program };
+            reconcile::run(&context, None, RescanTiming::Later).await
         });
-        assert!(pass.is_whole(), "the pass did not end as planned");
+        assert!(pass.has_succeeded(), "the pass did not end as planned");
     }
 }

@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use support::machine::poll::within;
-use support::machine::{End, Machine, so};
+use support::machine::poll::poll_within;
+use support::machine::{End, Machine, expect_that};
 
 /// What one profile goes through.
 struct Story {
@@ -180,9 +180,10 @@ fn kill(machine: &Machine, profile: &str) {
     let old = machine.gateway(profile);
     println!("$ kill -KILL {}", old.pid);
     old.signal(Signal::KILL);
-    let back = within(PATIENCE, || {
+    let back = poll_within(PATIENCE, || {
         let status = machine.status(profile);
-        so(is_up(&status) && status["pid"] != old.pid, || status.to_string()).map(|()| status)
+        expect_that(is_up(&status) && status["pid"] != old.pid, || status.to_string())
+            .map(|()| status)
     });
     match back {
         Ok(status) => println!("  s6 started it again (pid {})", status["pid"]),
@@ -192,9 +193,9 @@ fn kill(machine: &Machine, profile: &str) {
 
 /// The status once it is as intended, or as it is when patience ends.
 fn settled(machine: &Machine, story: &Story) -> Value {
-    let intended = within(PATIENCE, || {
+    let intended = poll_within(PATIENCE, || {
         let status = machine.status(story.profile);
-        so((story.intended)(&status), String::new).map(|()| status)
+        expect_that((story.intended)(&status), String::new).map(|()| status)
     });
     intended.unwrap_or_else(|_| machine.status(story.profile))
 }

@@ -1,11 +1,11 @@
 //! Floor 4: supervisors behind the traits of [`crate::supervisor`]. None knows another.
 
 pub mod any;
-mod files;
+mod file_services;
 pub mod launchd;
-pub mod nobody;
-mod note;
+pub mod no_supervisor;
 pub mod s6;
+mod self_report;
 pub mod systemd;
 mod tool;
 pub mod windows;

@@ -14,16 +14,16 @@ mod boot;
 mod doctor;
 mod errors;
 mod gateway;
+mod generated_docs;
 mod output;
-mod pages;
 mod privilege;
 mod profile;
 mod session;
 mod slot;
 
-pub use gateway::Running;
+pub use gateway::GatewayRun;
 
-use args::{Cli, Command, Gateway, Run};
+use args::{Cli, CliCommand, GatewayCommand, RunArgs};
 use clap::Parser as _;
 use errors::CliError;
 use exit::Exit;
@@ -41,7 +41,7 @@ pub enum Progress {
     /// It has ended, with this exit code.
     Exit(u8),
     /// It is a gateway: [`go_on`] takes it further.
-    Gateway(Box<Running>),
+    Gateway(Box<GatewayRun>),
 }
 
 /// Runs one command to its end.
@@ -50,7 +50,7 @@ pub async fn run<H: Host>(host: &H, invocation: &Invocation) -> u8 {
     loop {
         match progress {
             Progress::Exit(code) => return code,
-            Progress::Gateway(running) => progress = go_on(host, *running).await,
+            Progress::Gateway(running) => progress = next_turn(host, *running).await,
         }
     }
 }
@@ -64,59 +64,61 @@ pub async fn begin<H: Host>(host: &H, invocation: &Invocation) -> Progress {
             let text = error.render().to_string();
             // Help and version were asked for; anything else is a mistake in the words.
             Progress::Exit(if error.use_stderr() {
-                output.err(&text).await;
+                output.print_error(&text).await;
                 Exit::Usage.code()
             } else {
-                output.out(&text).await.code()
+                output.print(&text).await.code()
             })
         }
     }
 }
 
 /// Takes a gateway one turn further.
-pub async fn go_on<H: Host>(host: &H, running: Running) -> Progress {
-    gateway::go_on(host, running).await
+pub async fn next_turn<H: Host>(host: &H, running: GatewayRun) -> Progress {
+    gateway::next_turn(host, running).await
 }
 
 /// Does this invocation live long, and so need a runtime that can wait for several things?
-pub fn lives_long(invocation: &Invocation) -> bool {
+pub fn is_long_lived(invocation: &Invocation) -> bool {
     matches!(
         Cli::try_parse_from(&invocation.argv),
-        Ok(Cli { command: Command::Gateway(args::Gateway::Run(_)), .. })
+        Ok(Cli { command: CliCommand::Gateway(args::GatewayCommand::Run(_)), .. })
     )
 }
 
 async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progress {
     let output = Output { host, json: cli.json };
     let outcome = match &cli.command {
-        Command::Boot(boot) => {
+        CliCommand::Boot(boot) => {
             return Progress::Exit(boot::run(host, invocation, &cli, boot).await);
         }
-        Command::Completions(args) => Ok(pages::completions(&output, args).await),
-        Command::Man(args) => Ok(pages::man(&output, args).await),
-        Command::Gateway(Gateway::Finish(args)) => {
+        CliCommand::Completions(args) => Ok(generated_docs::completions(&output, args).await),
+        CliCommand::Man(args) => Ok(generated_docs::man(&output, args).await),
+        CliCommand::Gateway(GatewayCommand::Finish(args)) => {
             return Progress::Exit(gateway::finish::code(args));
         }
-        Command::Gateway(Gateway::Log) => {
+        CliCommand::Gateway(GatewayCommand::Log) => {
             let profile = cli.profile.clone().unwrap_or_else(Profile::default_profile);
             Err(gateway::log::run(host, invocation, &output, &profile).await)
         }
-        Command::Gateway(command) => match of_gateways(host, invocation, &cli, command).await {
+        CliCommand::Gateway(command) => match of_gateways(host, invocation, &cli, command).await {
             Ok(progress) => return progress,
             Err(error) => Err(error),
         },
-        Command::Profile(command) => match session::Session::open(host, invocation, &cli).await {
-            Ok(session) => Ok(profile::run(&session, &output, command).await),
-            Err(error) => Err(error),
-        },
-        Command::Doctor => match session::Session::open(host, invocation, &cli).await {
+        CliCommand::Profile(command) => {
+            match session::Session::open(host, invocation, &cli).await {
+                Ok(session) => Ok(profile::run(&session, &output, command).await),
+                Err(error) => Err(error),
+            }
+        }
+        CliCommand::Doctor => match session::Session::open(host, invocation, &cli).await {
             Ok(session) => Ok(doctor::run(&session, &output).await),
             Err(error) => Err(error),
         },
     };
     Progress::Exit(match outcome {
         Ok(exit) => exit.code(),
-        Err(error) => output.fail(&error).await.code(),
+        Err(error) => output.print_failure(&error).await.code(),
     })
 }
 
@@ -124,12 +126,12 @@ async fn of_gateways<H: Host>(
     host: &H,
     invocation: &Invocation,
     cli: &Cli,
-    command: &Gateway,
+    command: &GatewayCommand,
 ) -> Result<Progress, CliError> {
     let output = Output { host, json: cli.json };
     let in_slot;
     let invocation = match command {
-        Gateway::Run(Run { slot: true, .. }) => {
+        GatewayCommand::Run(RunArgs { slot: true, .. }) => {
             in_slot = slot::gateway(host, invocation).await?;
             &in_slot
         }

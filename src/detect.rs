@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Errno, HostError};
-use crate::host::effect::Kind;
+use crate::host::effect::FileKind;
 use crate::host::{Host, fs};
 use crate::record::file;
 
@@ -38,7 +38,7 @@ pub enum Manager {
 
 impl Manager {
     /// The words for people.
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::S6 => "s6 (container supervisor)",
             Self::Systemd(Scope::User) => "systemd (user)",
@@ -51,7 +51,7 @@ impl Manager {
     }
 
     /// The word in JSON and in `HERMES_SUPERVISOR`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::S6 => "s6",
             Self::Systemd(_) => "systemd",
@@ -65,7 +65,7 @@ impl Manager {
 
 impl fmt::Display for Manager {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.words())
+        formatter.write_str(self.label())
     }
 }
 
@@ -135,20 +135,20 @@ fn is_init(command_line: &[u8]) -> bool {
 }
 
 async fn pid_1_is_svscan(host: &impl Host) -> Result<bool, HostError> {
-    let comm = if_told(file::read(host, Path::new("/proc/1/comm"), 64).await)?;
+    let comm = if_visible(file::read(host, Path::new("/proc/1/comm"), 64).await)?;
     Ok(comm.is_some_and(|comm| comm == b"s6-svscan\n"))
 }
 
 async fn is_dir(host: &impl Host, path: &str) -> Result<bool, HostError> {
-    Ok(kind(host, path).await? == Some(Kind::Directory))
+    Ok(kind(host, path).await? == Some(FileKind::Directory))
 }
 
-async fn kind(host: &impl Host, path: &str) -> Result<Option<Kind>, HostError> {
-    Ok(if_told(fs::meta(host, path).await)?.map(|meta| meta.kind))
+async fn kind(host: &impl Host, path: &str) -> Result<Option<FileKind>, HostError> {
+    Ok(if_visible(fs::meta(host, path).await)?.map(|meta| meta.kind))
 }
 
 /// `None` where it is not there, or not for us to see.
-fn if_told<T>(result: Result<T, HostError>) -> Result<Option<T>, HostError> {
+fn if_visible<T>(result: Result<T, HostError>) -> Result<Option<T>, HostError> {
     const NOT_FOR_US: [Errno; 4] = [Errno::NOENT, Errno::NOTDIR, Errno::ACCESS, Errno::PERM];
     match result {
         Ok(value) => Ok(Some(value)),

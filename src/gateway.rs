@@ -28,18 +28,18 @@
 
 mod backoff;
 mod child;
-mod diary;
 mod drain;
-mod ending;
 mod environment;
 mod exit;
+mod exit_reason;
 mod http;
 mod launch;
-mod opening;
 mod ownership;
 mod readiness;
 mod running;
 mod server;
+mod startup;
+mod state_file;
 mod stop;
 
 use std::collections::BTreeMap;
@@ -56,10 +56,10 @@ use crate::name::Profile;
 use crate::record::config::Config;
 use crate::record::identity::Process;
 
-use backoff::Tally;
-use ending::Ending;
-use ownership::Claim;
-use readiness::Probe;
+use backoff::FailureTally;
+use exit_reason::ExitReason;
+use ownership::LockClaim;
+use readiness::ReadinessProbe;
 use server::Server;
 
 /// What `main` collected for one gateway.
@@ -81,7 +81,7 @@ pub struct Setup {
 
 /// A gateway between two turns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct State {
+pub struct TurnState {
     core: Core,
     phase: Phase,
 }
@@ -99,7 +99,7 @@ pub struct Turn {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Next {
     /// Call [`turn`] with it.
-    Continue(Box<State>),
+    Continue(Box<TurnState>),
     /// Exit with this code; the lock goes with the process.
     Exit(u8),
 }
@@ -107,7 +107,7 @@ pub enum Next {
 /// What stays the same, or is carried along, through all phases.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Core {
-    me: Process,
+    own_process: Process,
     config: Arc<Config>,
     port: u16,
     /// Open until we are ready.
@@ -117,26 +117,26 @@ struct Core {
     /// Held while this is `Some`; the state file is ours only then.
     lock: Option<File>,
     /// Why the state file could not be written the last time.
-    diary_trouble: Option<Errno>,
-    tally: Tally,
+    state_file_error: Option<Errno>,
+    tally: FailureTally,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     /// Wants the lock.
-    Claiming(Claim),
+    Claiming(LockClaim),
     /// Holds the lock and waits until an earlier failure is long enough ago.
     Pausing { until: Duration },
     /// About to start what the configuration says.
     Launching,
     /// The command runs and has not said that it is ready.
-    Warming { child: Pid, probe: Probe, until: Duration },
+    AwaitingReadiness { child: Pid, probe: ReadinessProbe, until: Duration },
     /// Ready. `stable_at` is `None` once it has run for `stable_after`.
     Running { work: Work, stable_at: Option<Duration> },
     /// Told to end; what is left may take until `until`.
-    Draining { work: Work, ending: Ending, until: Duration, killed: bool },
+    Draining { work: Work, exit_reason: ExitReason, until: Duration, killed: bool },
     /// Ended in a failure that could not be noted: the exit itself is held back, for nothing else slows the next start.
-    Parting { code: u8, until: Duration },
+    HoldingExit { code: u8, until: Duration },
 }
 
 /// What does the gateway's work.
@@ -146,9 +146,9 @@ enum Work {
     Command(Pid),
     /// The command's leader has ended and is not reaped; what it started in its group may be alive. The next look comes
     /// then, or only when the time is over, if there is no looking.
-    Rest {
+    RemainingGroup {
         leader: Pid,
-        look_at: Option<Duration>,
+        next_check: Option<Duration>,
     },
 }
 
@@ -159,21 +159,21 @@ enum Step {
 }
 
 /// One turn's view of the world.
-struct Context<'a, H> {
+struct TurnContext<'a, H> {
     host: &'a H,
     setup: &'a Setup,
     notes: Vec<String>,
 }
 
-impl<H> Context<'_, H> {
-    fn note(&mut self, text: impl std::fmt::Display) {
+impl<H> TurnContext<'_, H> {
+    fn add_note(&mut self, text: impl std::fmt::Display) {
         self.notes.push(format!("gateway '{}': {text}", self.setup.profile));
     }
 
     /// Notes a failure that changes nothing else.
-    fn note_failure<T>(&mut self, result: Result<T, HostError>) {
+    fn record_failure<T>(&mut self, result: Result<T, HostError>) {
         if let Err(error) = result {
-            self.note(error);
+            self.add_note(error);
         }
     }
 }
@@ -183,39 +183,39 @@ const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 
 /// The first turn: from here on signals are events, never the end of the process. Waits for nothing.
 pub async fn begin(host: &impl Host, setup: &Setup) -> Turn {
-    let mut context = Context { host, setup, notes: Vec::new() };
-    let next = match opening::begin(&mut context).await {
-        Ok((core, Step::To(phase))) => Next::Continue(Box::new(State { core, phase })),
+    let mut context = TurnContext { host, setup, notes: Vec::new() };
+    let next = match startup::begin(&mut context).await {
+        Ok((core, Step::To(phase))) => Next::Continue(Box::new(TurnState { core, phase })),
         Ok((_, Step::Exit(code))) => Next::Exit(code),
         Err(error) => {
-            context.note(error);
-            Next::Exit(ending::FAILED)
+            context.add_note(error);
+            Next::Exit(exit_reason::FAILURE_CODE)
         }
     };
     Turn { next, notes: context.notes }
 }
 
 /// One turn of the loop: waits at most once, for whatever comes first, and deals with it.
-pub async fn turn(host: &impl Host, setup: &Setup, state: State) -> Turn {
-    let State { mut core, phase } = state;
-    let mut context = Context { host, setup, notes: Vec::new() };
-    let broken = Broken::of(&phase);
+pub async fn turn(host: &impl Host, setup: &Setup, state: TurnState) -> Turn {
+    let TurnState { mut core, phase } = state;
+    let mut context = TurnContext { host, setup, notes: Vec::new() };
+    let broken = FailedPhase::from_phase(&phase);
     let step = match step(&mut context, &mut core, phase).await {
         Ok(step) => step,
         Err(error) => {
-            context.note(&error);
+            context.add_note(&error);
             exit::finish(&mut context, &mut core, broken.ending(&error)).await
         }
     };
     let next = match step {
-        Step::To(phase) => Next::Continue(Box::new(State { core, phase })),
+        Step::To(phase) => Next::Continue(Box::new(TurnState { core, phase })),
         Step::Exit(code) => Next::Exit(code),
     };
     Turn { next, notes: context.notes }
 }
 
 async fn step<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     phase: Phase,
 ) -> Result<Step, HostError> {
@@ -223,40 +223,41 @@ async fn step<H: Host>(
         Phase::Claiming(claim) => ownership::turn(context, core, claim).await,
         Phase::Pausing { until } => backoff::turn(context, core, until).await,
         Phase::Launching => launch::turn(context, core).await,
-        Phase::Warming { child, probe, until } => {
+        Phase::AwaitingReadiness { child, probe, until } => {
             readiness::turn(context, core, child, probe, until).await
         }
         Phase::Running { work, stable_at } => running::turn(context, core, work, stable_at).await,
-        Phase::Draining { work, ending, until, killed } => {
-            drain::turn(context, core, drain::Drain { work, ending, until, killed }).await
+        Phase::Draining { work, exit_reason: ending, until, killed } => {
+            drain::turn(context, core, drain::Drain { work, exit_reason: ending, until, killed })
+                .await
         }
-        Phase::Parting { code, until } => exit::part(context, core, code, until).await,
+        Phase::HoldingExit { code, until } => exit::part(context, core, code, until).await,
     }
 }
 
 /// How a gateway ends whose machine fails it in the middle of a turn (no clock, no events): an end that was already
 /// decided stays.
-enum Broken {
-    Decided(Ending),
+enum FailedPhase {
+    Decided(ExitReason),
     Ready,
     NotReady,
 }
 
-impl Broken {
-    fn of(phase: &Phase) -> Self {
+impl FailedPhase {
+    fn from_phase(phase: &Phase) -> Self {
         match phase {
-            Phase::Draining { ending, .. } => Self::Decided(ending.clone()),
-            Phase::Running { .. } | Phase::Parting { .. } => Self::Ready,
+            Phase::Draining { exit_reason: ending, .. } => Self::Decided(ending.clone()),
+            Phase::Running { .. } | Phase::HoldingExit { .. } => Self::Ready,
             _ => Self::NotReady,
         }
     }
 
-    fn ending(self, error: &HostError) -> Ending {
+    fn ending(self, error: &HostError) -> ExitReason {
         let word = match self {
             Self::Decided(ending) => return ending,
-            Self::Ready => diary::Word::Running,
-            Self::NotReady => diary::Word::StartupFailed,
+            Self::Ready => state_file::GatewayState::Running,
+            Self::NotReady => state_file::GatewayState::StartupFailed,
         };
-        Ending::failed(word, ending::FAILED, error.to_string())
+        ExitReason::failed(word, exit_reason::FAILURE_CODE, error.to_string())
     }
 }

@@ -15,7 +15,7 @@ pub struct Layout {
 
 impl Layout {
     /// From `HERMES_HOME`: where that is itself a profile's directory (`<root>/profiles/<name>`), the root is its grandparent.
-    pub fn of_home(home: &Path) -> Self {
+    pub fn from_home(home: &Path) -> Self {
         let root = home
             .parent()
             .filter(|parent| parent.file_name() == Some(OsStr::new("profiles")))
@@ -44,7 +44,7 @@ impl Layout {
     }
 
     /// The file that makes a directory a profile.
-    pub fn soul(&self, profile: &Profile) -> PathBuf {
+    pub fn soul_file(&self, profile: &Profile) -> PathBuf {
         self.profile(profile).join("SOUL.md")
     }
 
@@ -74,7 +74,7 @@ impl Layout {
     }
 
     /// Who the live gateway is; means nothing after a boot.
-    pub fn pid(&self, profile: &Profile) -> PathBuf {
+    pub fn pidfile(&self, profile: &Profile) -> PathBuf {
         self.profile(profile).join("gateway.pid")
     }
 
@@ -130,14 +130,14 @@ mod tests {
     #[case("/opt/data/profiles", "/opt/data/profiles")]
     #[case("/profiles/x", "/")]
     fn the_root_is_found_from_a_home(#[case] home: &str, #[case] root: &str) {
-        assert_eq!(Layout::of_home(Path::new(home)).root(), Path::new(root));
+        assert_eq!(Layout::from_home(Path::new(home)).root(), Path::new(root));
     }
 
     #[test]
     fn default_lives_in_the_root_and_others_below_profiles() {
-        let layout = Layout::of_home(Path::new("/h"));
-        assert_eq!(layout.soul(&Profile::default_profile()), Path::new("/h/SOUL.md"));
+        let layout = Layout::from_home(Path::new("/h"));
+        assert_eq!(layout.soul_file(&Profile::default_profile()), Path::new("/h/SOUL.md"));
         let coder = Profile::parse("coder").expect("legal");
-        assert_eq!(layout.soul(&coder), Path::new("/h/profiles/coder/SOUL.md"));
+        assert_eq!(layout.soul_file(&coder), Path::new("/h/profiles/coder/SOUL.md"));
     }
 }

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         &invocation.argv,
     );
     let command = cli::run(&host, &invocation);
-    let code = if cli::lives_long(&invocation) { run_waiting(command) } else { run_ready(command) };
+    let code =
+        if cli::is_long_lived(&invocation) { run_waiting(command) } else { run_ready(command) };
     ExitCode::from(code)
 }

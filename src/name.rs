@@ -105,7 +105,7 @@ const SLOT_PREFIX: &str = "gateway-";
 
 impl Slot {
     /// The slot of a profile.
-    pub fn of(profile: &Profile) -> Self {
+    pub fn for_profile(profile: &Profile) -> Self {
         Self(format!("{SLOT_PREFIX}{profile}"))
     }
 
@@ -142,7 +142,7 @@ pub enum SlotName {
 
 impl SlotName {
     /// Reads one directory entry's name.
-    pub fn read(entry: &str) -> Self {
+    pub fn parse_entry(entry: &str) -> Self {
         if let Some(name) = entry.strip_prefix(SLOT_PREFIX) {
             return match Profile::parse(name) {
                 Ok(profile) => Self::Slot(profile),
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn the_longest_name_fits_a_hidden_slot_with_a_three_character_unique() {
         let longest = Profile::parse(&"a".repeat(NAME_BYTES_MAX)).expect("legal");
-        assert!(Slot::of(&longest).hidden("abc").len() <= 255);
+        assert!(Slot::for_profile(&longest).hidden("abc").len() <= 255);
         assert!(Profile::parse(&"a".repeat(NAME_BYTES_MAX + 1)).is_err());
     }
 
@@ -202,6 +202,6 @@ mod tests {
     #[case("sshd", SlotName::Foreign)]
     #[case(".s6-svscan", SlotName::Foreign)]
     fn scan_directory_entries_are_read(#[case] entry: &str, #[case] expected: SlotName) {
-        assert_eq!(SlotName::read(entry), expected);
+        assert_eq!(SlotName::parse_entry(entry), expected);
     }
 }

@@ -23,13 +23,13 @@ use crate::layout::Layout;
 use crate::name::Profile;
 use crate::record::config::ConfigError;
 use crate::record::intent::Operator;
-use crate::record::json::Oddity;
+use crate::record::json::ReadWarning;
 use crate::record::lock::LockError;
 use crate::supervisor::SupervisorError;
 
 /// What every operation needs: the machine, the home, the supervisor, and who asks.
 #[derive(Debug)]
-pub struct Context<'a, H, S> {
+pub struct OpsContext<'a, H, S> {
     /// The machine.
     pub host: &'a H,
     /// Where everything lies.
@@ -89,7 +89,7 @@ pub enum OpsError {
     Host(#[from] HostError),
     /// What the operator asked for last cannot be read just now.
     #[error("failed to read `{}`: {}", .0.path.display(), .0.reason)]
-    Unread(#[from] Oddity),
+    IntentUnreadable(#[from] ReadWarning),
     /// The name is taken.
     #[error("profile '{0}' exists already")]
     ProfileExists(Profile),
@@ -108,12 +108,12 @@ pub enum OpsError {
         error: ConfigError,
     },
     /// Another command changed the operator's word while this one waited.
-    #[error("gateway '{profile}' was told '{now}' by another command meanwhile")]
+    #[error("gateway '{profile}' was told '{word_in_force}' by another command meanwhile")]
     Overtaken {
         /// Whose gateway.
         profile: Profile,
         /// The word now in force.
-        now: String,
+        word_in_force: String,
     },
     /// A gateway of the profile lives outside its slot and cannot be reached.
     #[error("a gateway of profile '{profile}' still holds `{}`{}", lock.display(), holder(*.pid))]

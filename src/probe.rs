@@ -10,16 +10,16 @@
 #[cfg(feature = "planted")]
 mod bug;
 #[cfg(feature = "planted")]
-mod rounds;
+mod loop_heads;
 #[cfg(feature = "planted")]
 mod switch;
 
 #[cfg(feature = "planted")]
 pub use bug::Bug;
 #[cfg(feature = "planted")]
-pub use rounds::{Round, round_begins, take_rounds, wait_begins, wait_ends};
+pub use loop_heads::{LoopEvent, loop_head, take_loop_events, wait_begins, wait_ends};
 #[cfg(feature = "planted")]
-pub use switch::{aside, clear_marks, is_planted, marks, plant, reach};
+pub use switch::{clear_marks, is_planted, plant, reach_mark, reached_marks, without_planted_bug};
 
 /// The hazards whose protection is a branch of ours: each has one `mark!` in that branch.
 pub const MARKS: [&str; 48] = [
@@ -49,7 +49,7 @@ macro_rules! planted {
 #[cfg(feature = "planted")]
 macro_rules! mark {
     ($hazard:literal) => {
-        $crate::probe::reach($hazard)
+        $crate::probe::reach_mark($hazard)
     };
 }
 
@@ -66,7 +66,7 @@ macro_rules! wait {
         $crate::probe::wait_begins()
     };
     (round $carried:expr) => {
-        $crate::probe::round_begins($carried)
+        $crate::probe::loop_head($carried)
     };
     (ends) => {
         $crate::probe::wait_ends()

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
-use crate::host::effect::How;
+use crate::host::effect::OpenMode;
 use crate::host::fs::{self, File};
 use crate::layout::Layout;
 
@@ -27,7 +27,7 @@ pub struct RoleError(pub String);
 
 /// The role a container asks for: `HERMES_ROLE` if set, else `supervisor` for no command or `gateway run`, `guest` for
 /// any other command.
-pub fn asked(word: Option<&str>, command: &[OsString]) -> Result<Role, RoleError> {
+pub fn requested_role(word: Option<&str>, command: &[OsString]) -> Result<Role, RoleError> {
     match word {
         Some("supervisor") => Ok(Role::Supervisor),
         Some("guest") => Ok(Role::Guest),
@@ -47,7 +47,7 @@ fn is_gateway_run(command: &[OsString]) -> bool {
 
 /// Takes the home for this process, for as long as it and what it becomes live; `None` if another has it.
 pub async fn claim(host: &impl Host, layout: &Layout) -> Result<Option<File>, HostError> {
-    let lock = fs::open_no_link(host, &layout.role_lock(), How::Lock { mode: 0o644 }).await?;
+    let lock = fs::open_no_link(host, &layout.role_lock(), OpenMode::Lock { mode: 0o644 }).await?;
     if planted!(RoleLockNotTaken) {
         return Ok(Some(lock));
     }
@@ -66,7 +66,7 @@ pub async fn claim(host: &impl Host, layout: &Layout) -> Result<Option<File>, Ho
 
 /// Does some container supervise this home?
 pub async fn is_claimed(host: &impl Host, layout: &Layout) -> Result<bool, HostError> {
-    let Some(lock) = if_present(fs::open_no_link(host, &layout.role_lock(), How::Read).await)?
+    let Some(lock) = if_present(fs::open_no_link(host, &layout.role_lock(), OpenMode::Read).await)?
     else {
         return Ok(false);
     };
@@ -94,11 +94,11 @@ mod tests {
         #[case] expected: Role,
     ) {
         let command: Vec<OsString> = command.split_whitespace().map(OsString::from).collect();
-        assert_eq!(asked(word, &command), Ok(expected));
+        assert_eq!(requested_role(word, &command), Ok(expected));
     }
 
     #[test]
     fn another_word_is_refused() {
-        assert_eq!(asked(Some("boss"), &[]), Err(RoleError("boss".to_owned())));
+        assert_eq!(requested_role(Some("boss"), &[]), Err(RoleError("boss".to_owned())));
     }
 }

@@ -15,7 +15,7 @@ use crate::record::config::Restart;
 
 /// What a supervisor is told about one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Want {
+pub enum TargetState {
     /// Keep it up.
     Up,
     /// Keep it down.
@@ -37,7 +37,7 @@ pub enum Presence {
 
 /// What is so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fact {
+pub enum ProcessState {
     /// The gateway's process runs.
     Up {
         /// In the supervisor's PID namespace.
@@ -60,11 +60,11 @@ pub struct Service {
     /// Known, looked after?
     pub presence: Presence,
     /// What was asked of the supervisor.
-    pub want: Want,
+    pub target_state: TargetState,
     /// What it will do by itself when it starts anew.
-    pub at_start: Want,
+    pub at_start: TargetState,
     /// What is so.
-    pub fact: Fact,
+    pub process_state: ProcessState,
     /// When that last changed, as time since 1970-01-01 UTC; equal stamps mean that nothing changed.
     pub since: Duration,
     /// Stopped by SIGSTOP.
@@ -78,9 +78,9 @@ impl Service {
     pub fn unregistered() -> Self {
         Self {
             presence: Presence::Unregistered,
-            want: Want::Down,
-            at_start: Want::Down,
-            fact: Fact::Down { last: None },
+            target_state: TargetState::Down,
+            at_start: TargetState::Down,
+            process_state: ProcessState::Down { last: None },
             since: Duration::ZERO,
             paused: false,
             is_reported: false,
@@ -89,16 +89,19 @@ impl Service {
 
     /// The live process, if there is one.
     pub fn pid(&self) -> Option<Pid> {
-        match self.fact {
-            Fact::Up { pid, .. } => Some(pid),
-            Fact::Finishing | Fact::Down { .. } => None,
+        match self.process_state {
+            ProcessState::Up { pid, .. } => Some(pid),
+            ProcessState::Finishing | ProcessState::Down { .. } => None,
         }
     }
 
     /// It ended in a way that its supervisor does not try again: exit code 78, the configuration is wrong.
     pub fn has_failed_permanently(&self) -> bool {
-        self.want == Want::Down
-            && matches!(self.fact, Fact::Down { last: Some(Status::Exited(PERMANENT_FAILURE)) })
+        self.target_state == TargetState::Down
+            && matches!(
+                self.process_state,
+                ProcessState::Down { last: Some(Status::Exited(PERMANENT_FAILURE)) }
+            )
     }
 }
 
@@ -153,18 +156,18 @@ pub enum Published {
 
 /// Something in the supervisor's directory that belongs to no profile's service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
+pub struct Leftover {
     /// Its name there.
     pub name: String,
     /// Whose lock must be held to touch it, if a legal profile is named.
     pub owner: Option<Profile>,
     /// What it is.
-    pub kind: StrayKind,
+    pub kind: LeftoverKind,
 }
 
 /// What a stray is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StrayKind {
+pub enum LeftoverKind {
     /// A service under construction, or on its way out, that nobody finished.
     Unfinished,
     /// Named like a gateway, but no legal profile could own it.
@@ -177,7 +180,7 @@ pub struct Listing {
     /// Profiles with a service, sorted.
     pub profiles: Vec<Profile>,
     /// What should not be there.
-    pub strays: Vec<Stray>,
+    pub leftovers: Vec<Leftover>,
 }
 
 /// How an act on a service can fail.
@@ -245,19 +248,19 @@ pub enum SupervisorError {
     #[error("no supervisor listens on '{0}'")]
     NotListening(String),
     /// What was waited for did not come.
-    #[error("gateway '{profile}' {what} within {} s", waited.as_secs_f32())]
+    #[error("gateway '{profile}' {unmet_goal} within {} s", waited.as_secs_f32())]
     TimedOut {
         /// Whose gateway.
         profile: Profile,
         /// `was not ready`, `was not down`.
-        what: &'static str,
+        unmet_goal: &'static str,
         /// How long we waited.
         waited: Duration,
         /// The last look.
         last: Box<Service>,
     },
     /// It was started, and it ended.
-    #[error("gateway '{profile}' started and ended: {}", how(*last))]
+    #[error("gateway '{profile}' started and ended: {}", describe_exit(*last))]
     Ended {
         /// Whose gateway.
         profile: Profile,
@@ -293,7 +296,7 @@ pub enum Cause {
 }
 
 /// How a process ended, in words.
-pub fn how(status: Status) -> String {
+pub fn describe_exit(status: Status) -> String {
     match status {
         Status::Exited(code) => format!("exit code {code}"),
         Status::Signalled(signal) => format!("signal {}", signal.0),
@@ -350,7 +353,7 @@ pub trait Registrar: Supervisor {
     async fn publish(
         &self,
         spec: &ServiceSpec,
-        at_start: Want,
+        at_start: TargetState,
     ) -> Result<Published, SupervisorError>;
 
     /// Makes new services live and forgets those that are gone, where publishing has not done so.
@@ -366,7 +369,7 @@ pub trait Registrar: Supervisor {
     async fn list(&self) -> Result<Listing, SupervisorError>;
 
     /// Takes a stray away, with whatever runs in it. Where a service comes by one act, there are none.
-    async fn sweep(&self, _stray: &Stray, _timeout: Duration) -> Result<(), SupervisorError> {
+    async fn sweep(&self, _stray: &Leftover, _timeout: Duration) -> Result<(), SupervisorError> {
         Ok(())
     }
 }

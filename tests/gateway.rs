@@ -26,7 +26,7 @@ use hermes::host::{Host, proc};
 use hermes::layout::Layout;
 use hermes::name::Profile;
 use hermes::record::identity;
-use hermes::record::marker::{self, Marker, Plan};
+use hermes::record::marker::{self, Marker, StopPlan};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,18 +35,18 @@ use tempfile::TempDir;
 const SOON: Duration = Duration::from_secs(10);
 
 /// A home with one profile, `coder`.
-struct Home {
+struct GatewayHome {
     dir: TempDir,
     layout: Layout,
     profile: Profile,
     port: u16,
 }
 
-impl Home {
+impl GatewayHome {
     /// With a free port and more lines for `gateway.toml`.
     fn new(config: &str) -> Self {
         let dir = tempfile::tempdir().expect("a home");
-        let layout = Layout::of_home(dir.path());
+        let layout = Layout::from_home(dir.path());
         let profile = Profile::parse("coder").expect("legal");
         std::fs::create_dir_all(layout.profile(&profile)).expect("a profile");
         let home = Self { dir, layout, profile, port: free_port() };
@@ -75,24 +75,24 @@ impl Home {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
-    fn word(&self) -> String {
+    fn gateway_state(&self) -> String {
         self.state()["gateway_state"].as_str().unwrap_or_default().to_owned()
     }
 
-    fn intend(&self, sequence: u64) {
+    fn write_intent(&self, sequence: u64) {
         let text = format!("{{\"intent\":\"running\",\"sequence\":{sequence}}}");
         std::fs::write(self.layout.intent(&self.profile), text).expect("the intent");
     }
 
-    fn start(&self) -> Gateway {
+    fn start(&self) -> GatewayProcess {
         self.start_with(&[])
     }
 
-    fn start_supervised(&self) -> Gateway {
+    fn start_supervised(&self) -> GatewayProcess {
         self.start_with(&[("HERMES_S6_SUPERVISED_CHILD", "1")])
     }
 
-    fn start_with(&self, env: &[(&str, &str)]) -> Gateway {
+    fn start_with(&self, env: &[(&str, &str)]) -> GatewayProcess {
         let flags = rustix::pipe::PipeFlags::CLOEXEC;
         let (notified, notify) = rustix::pipe::pipe_with(flags).expect("a pipe");
         let ourselves = std::env::current_exe().expect("the test binary");
@@ -109,29 +109,30 @@ impl Home {
             .expect("the test binary starts");
         let stderr = child.stderr.as_ref().expect("a pipe");
         rustix::io::ioctl_fionbio(stderr, true).expect("a pipe");
-        Gateway { child, notified, noted: Vec::new() }
+        GatewayProcess { child, notified, printed: Vec::new() }
     }
 
-    fn start_and_wait(&self) -> Gateway {
+    fn start_and_wait(&self) -> GatewayProcess {
         let gateway = self.start();
         self.wait_for("running");
         gateway
     }
 
     fn wait_for(&self, word: &str) {
-        eventually(&format!("the state {word}"), || self.word() == word);
+        eventually(&format!("the state {word}"), || self.gateway_state() == word);
     }
 
     /// Writes a marker that names the gateway, as `stop` and `restart` do.
-    fn mark(&self, gateway: &Gateway, plan: Plan) {
-        self.mark_pid(gateway.child.id(), plan);
+    fn write_marker(&self, gateway: &GatewayProcess, plan: StopPlan) {
+        self.write_marker_for_pid(gateway.child.id(), plan);
     }
 
-    fn mark_pid(&self, pid: u32, plan: Plan) {
+    fn write_marker_for_pid(&self, pid: u32, plan: StopPlan) {
         let host = OsHost::new();
         run_ready(async {
-            let boot = identity::boot(&host).await.expect("a boot");
-            let target = identity::of_pid(&host, &boot, pid).await.expect("/proc").expect("alive");
+            let boot = identity::current_boot(&host).await.expect("a boot");
+            let target =
+                identity::find_process(&host, &boot, pid).await.expect("/proc").expect("alive");
             let path = self.layout.marker(&self.profile);
             marker::write(&host, &path, &Marker { target, plan }, 1, "now")
                 .await
@@ -140,7 +141,7 @@ impl Home {
     }
 
     /// One request to the gateway's port, and all that comes back.
-    fn ask(&self, request: &str) -> String {
+    fn send_request(&self, request: &str) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         connection.set_read_timeout(Some(SOON)).expect("a timeout");
         connection.write_all(request.as_bytes()).expect("the request goes");
@@ -151,13 +152,13 @@ impl Home {
 }
 
 /// A running gateway; killed when the test is over.
-struct Gateway {
+struct GatewayProcess {
     child: Child,
     notified: std::os::fd::OwnedFd,
-    noted: Vec<u8>,
+    printed: Vec<u8>,
 }
 
-impl Gateway {
+impl GatewayProcess {
     fn signal(&self, signal: Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).expect("it is alive");
@@ -179,22 +180,22 @@ impl Gateway {
     fn notes(&mut self) -> String {
         let stderr = self.child.stderr.as_mut().expect("a pipe");
         // A test's grandchild may hold the stream open: what has come is enough.
-        drop(stderr.read_to_end(&mut self.noted));
-        String::from_utf8_lossy(&self.noted).into_owned()
+        drop(stderr.read_to_end(&mut self.printed));
+        String::from_utf8_lossy(&self.printed).into_owned()
     }
 
     fn wait_for_note(&mut self, words: &str) {
         eventually(&format!("the note `{words}`"), || self.notes().contains(words));
     }
 
-    fn stop(self, home: &Home) -> (i32, String) {
-        home.mark(&self, Plan::Stop);
+    fn stop(self, home: &GatewayHome) -> (i32, String) {
+        home.write_marker(&self, StopPlan::Stop);
         self.signal(Signal::TERM);
         self.end()
     }
 }
 
-impl Drop for Gateway {
+impl Drop for GatewayProcess {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
@@ -208,7 +209,7 @@ fn process() {
     let Some(home) = std::env::var_os("HERMES_HOME") else { return };
     let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     let setup = Setup {
-        layout: Layout::of_home(Path::new(&home)),
+        layout: Layout::from_home(Path::new(&home)),
         profile: Profile::parse("coder").expect("legal"),
         pid: std::process::id(),
         notify: Some(5),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::played::{MAC, Played, SLEEPS};
-use crate::support::machine::{so, wait_until};
+use crate::support::machine::{expect_that, wait_until};
 
 #[test]
 fn h6_an_agent_that_was_enabled_too_early_does_not_stay_up_after_a_login() {
@@ -13,7 +13,7 @@ fn h6_an_agent_that_was_enabled_too_early_does_not_stay_up_after_a_login() {
     mac.tool("login");
     wait_until("it has been asked, and is left alone", || {
         let status = std::fs::read_to_string(mac.home().join(".launchd/hermes.gateway.bot.status"));
-        so(matches!(&status, Ok(status) if status == "0\n"), || format!("{status:?}"))
+        expect_that(matches!(&status, Ok(status) if status == "0\n"), || format!("{status:?}"))
     });
     let status = mac.wait_status("bot", "fact", "down");
     assert_eq!((&status["pid"], &status["last_exit_code"]), (&Value::Null, &Value::Null));

@@ -29,7 +29,7 @@ fn machine() -> Machine {
 fn machine_with(profiles: &[&str]) -> Machine {
     let machine = machine();
     for profile in profiles {
-        machine.ok(&format!("profile create {profile}"));
+        machine.hermes_ok(&format!("profile create {profile}"));
     }
     machine
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::machine::{so, wait_until};
+use crate::support::machine::{expect_that, wait_until};
 
 /// What is played.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl Played {
         let value = value.into();
         wait_until(&format!("{key} of '{profile}' is {value}"), || {
             let status = self.status(profile);
-            so(status[key] == value, || status.to_string())?;
+            expect_that(status[key] == value, || status.to_string())?;
             Ok(status)
         })
     }
@@ -233,7 +233,7 @@ fn what_ends_comes_back_and_what_is_wrong_does_not(#[case] script: Script, #[cas
     host.let_time_pass();
     wait_until("another process, after an exit with 0", || {
         let status = host.status("bot");
-        so(status["pid"].is_number() && status["pid"] != first, || status.to_string())
+        expect_that(status["pid"].is_number() && status["pid"] != first, || status.to_string())
     });
     host.put("bot", "prot = 1\n");
     host.wait_status("bot", "drifts", drifts);

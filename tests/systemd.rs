@@ -10,11 +10,11 @@ mod stopping;
 mod units;
 mod verbs;
 
-use machine::Machine;
+use machine::SystemdMachine;
 
 /// A machine with these profiles, each installed and none of them started.
-fn machine_with(profiles: &[&str]) -> Machine {
-    let machine = Machine::booted();
+fn machine_with(profiles: &[&str]) -> SystemdMachine {
+    let machine = SystemdMachine::booted();
     for profile in profiles {
         machine.ok(&format!("profile create {profile}"));
         machine.ok(&format!("-p {profile} gateway install"));

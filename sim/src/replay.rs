@@ -21,9 +21,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use hermes::cli::invocation::Invocation;
-use hermes::cli::{self, Progress, Running};
+use hermes::cli::{self, GatewayRun, Progress};
 use hermes::host::{Effect, Host, Outcome};
-use hermes::probe::{self, Round};
+use hermes::probe::{self, LoopEvent};
 
 use crate::hash;
 
@@ -45,7 +45,7 @@ pub enum Request {
 #[derive(Clone, Debug)]
 pub struct Task {
     invocation: Arc<Invocation>,
-    resumed_from: Option<Arc<Running>>,
+    resumed_from: Option<Arc<GatewayRun>>,
     answers: Answers,
     request: Arc<Request>,
     /// The waits that it is in.
@@ -135,28 +135,28 @@ impl Host for ReplayHost {
 enum Polled {
     Request(Request),
     /// A turn is over.
-    TurnEnded(Box<Running>),
+    TurnEnded(Box<GatewayRun>),
 }
 
 impl LiveFuture {
-    fn start(invocation: &Arc<Invocation>, from: Option<&Arc<Running>>) -> Self {
+    fn start(invocation: &Arc<Invocation>, from: Option<&Arc<GatewayRun>>) -> Self {
         let door = Rc::new(ReplayHost::default());
         let (host, invocation) = (Rc::clone(&door), Arc::clone(invocation));
-        let from = from.map(|running| Running::clone(running));
+        let from = from.map(|running| GatewayRun::clone(running));
         let future = Box::pin(async move {
             match from {
                 None => cli::begin(&*host, &invocation).await,
-                Some(running) => cli::go_on(&*host, running).await,
+                Some(running) => cli::next_turn(&*host, running).await,
             }
         });
         Self { door, future }
     }
 
     /// Goes on to the next effect, and says what rounds began on the way.
-    fn poll(&mut self) -> (Polled, Vec<Round>) {
-        drop(probe::take_rounds());
+    fn poll(&mut self) -> (Polled, Vec<LoopEvent>) {
+        drop(probe::take_loop_events());
         let polled = self.poll_future();
-        (polled, probe::take_rounds())
+        (polled, probe::take_loop_events())
     }
 
     fn poll_future(&mut self) -> Polled {
@@ -175,7 +175,7 @@ impl LiveFuture {
         }
     }
 
-    fn answer(&mut self, outcome: Outcome) -> (Polled, Vec<Round>) {
+    fn answer(&mut self, outcome: Outcome) -> (Polled, Vec<LoopEvent>) {
         *self.door.answer.borrow_mut() = Some(outcome);
         self.poll()
     }
@@ -282,7 +282,7 @@ impl Task {
     }
 
     /// What it said on its way to what it wants now.
-    fn apply_rounds(&mut self, said: &[Round]) {
+    fn apply_rounds(&mut self, said: &[LoopEvent]) {
         for round in said {
             self.waits.apply(*round, &mut self.digest, &mut self.answers);
         }
@@ -293,21 +293,21 @@ impl Task {
     }
 
     /// The list starts anew: what the gateway is between two turns says it all.
-    fn restart_from(&mut self, running: Arc<Running>) {
+    fn restart_from(&mut self, running: Arc<GatewayRun>) {
         self.digest = hash::digest(&(&self.invocation.argv, self.invocation.pid, &*running));
         self.resumed_from = Some(running);
         self.answers = Answers::default();
         self.waits = WaitStack::default();
     }
 
-    fn begin_turn(&mut self, running: Running) -> (LiveFuture, Vec<Round>) {
+    fn begin_turn(&mut self, running: GatewayRun) -> (LiveFuture, Vec<LoopEvent>) {
         self.restart_from(Arc::new(running));
         let live = LiveFuture::start(&self.invocation, self.resumed_from.as_ref());
         self.poll_fresh(live)
     }
 
     /// Polls a future that has had no answer yet.
-    fn poll_fresh(&mut self, mut live: LiveFuture) -> (LiveFuture, Vec<Round>) {
+    fn poll_fresh(&mut self, mut live: LiveFuture) -> (LiveFuture, Vec<LoopEvent>) {
         match live.poll() {
             (Polled::Request(wants), said) => {
                 self.request = Arc::new(wants);

@@ -18,7 +18,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use hermes::error::Errno;
-use hermes::host::effect::{Handle, How, Links, Meta, Place};
+use hermes::host::effect::{Handle, LinkPolicy, Meta, OpenMode, Place};
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Answer, Effect, Host, Outcome};
 use hermes_sim::hash;
@@ -37,7 +37,7 @@ const UMASK: u32 = 0o027;
 struct PairedHandle {
     real: Handle,
     node: NodeId,
-    how: How,
+    how: OpenMode,
     offset: u64,
 }
 
@@ -61,7 +61,7 @@ enum ComparableAnswer {
 
 fn same_meta(mut meta: Meta) -> ComparableAnswer {
     meta.identity = (0, 0);
-    if meta.kind == hermes::host::effect::Kind::Directory {
+    if meta.kind == hermes::host::effect::FileKind::Directory {
         meta.size = 0;
     }
     ComparableAnswer::Meta(meta)
@@ -77,7 +77,7 @@ fn said(outcome: Outcome) -> Result<ComparableAnswer, Errno> {
     })
 }
 
-fn names(entries: Vec<hermes::host::effect::Entry>) -> ComparableAnswer {
+fn names(entries: Vec<hermes::host::effect::DirEntry>) -> ComparableAnswer {
     let mut names: Vec<_> =
         entries.into_iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect();
     names.sort();
@@ -181,18 +181,20 @@ impl PairedDisks {
         let PairedHandle { real, node, how, offset } = self.open[index];
         self.disk.contents(node)?;
         match act {
-            DiskAct::Write { bytes, .. } if !matches!(how, How::Read | How::Directory) => {
+            DiskAct::Write { bytes, .. }
+                if !matches!(how, OpenMode::Read | OpenMode::Directory) =>
+            {
                 if self.credentials.uid != 0 && self.disk.meta(node).mode & 0o6000 != 0 {
                     return None; // would clear these bits
                 }
                 let effect = Effect::Write { handle: real, bytes: bytes.clone() };
                 let real = said(self.perform(effect));
-                let at = if matches!(how, How::Append { .. }) { None } else { Some(offset) };
+                let at = if matches!(how, OpenMode::Append { .. }) { None } else { Some(offset) };
                 let after = self.disk.write(node, at, bytes);
                 self.open[index].offset = after.unwrap_or(offset);
                 Some((real, after.map(|_| ComparableAnswer::Done)))
             }
-            DiskAct::Read { .. } if matches!(how, How::Read | How::Lock { .. }) => {
+            DiskAct::Read { .. } if matches!(how, OpenMode::Read | OpenMode::Lock { .. }) => {
                 let real = said(self.perform(Effect::Read { handle: real, max: 3 }));
                 let bytes = self.disk.read(node, offset, 3);
                 self.open[index].offset += bytes.len() as u64;
@@ -314,7 +316,7 @@ fn take_steps(top: &Path, uid: u32, acts: &[DiskAct]) -> Result<(Disk, NodeId), 
     let mut both = PairedDisks { real: OsHost::new(), disk, root, credentials, open: vec![] };
     become_user(&both.real, uid);
     let place = Place::from(&top.join(START));
-    let (how, links) = (How::Directory, Links::Follow);
+    let (how, links) = (OpenMode::Directory, LinkPolicy::Follow);
     let Ok(Answer::Handle(real)) = both.perform(Effect::Open { place, how, links }) else {
         panic!("the start could not be opened");
     };

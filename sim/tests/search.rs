@@ -26,7 +26,7 @@ fn laws(name: &str, promise: Invariant, bug: Option<Bug>) -> SearchResult {
 
 /// Each of these promises needs several runs, or several looks, and there it is looked at and broken.
 #[rstest]
-#[case("r9-corrupt-state", Bug::OddProfileAborts, Invariant::S9)]
+#[case("r9-corrupt-state", Bug::WarningAborts, Invariant::S9)]
 #[case("h7-start-races-stop", Bug::ProfileLockNotTaken, Invariant::S14)]
 #[case("h42-backs-off", Bug::TallyForgotten, Invariant::L5)]
 fn a_law_holds_and_is_broken_by_its_bug(

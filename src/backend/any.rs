@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use super::launchd::Launchd;
-use super::nobody::Nobody;
+use super::no_supervisor::NoSupervisor;
 use super::s6::S6;
 use super::systemd::Systemd;
 use super::windows::Windows;
 use crate::host::Host;
 use crate::name::Profile;
 use crate::supervisor::{
-    Goal, Listing, Published, Registrar, Registration, Service, ServiceSpec, Stray, Supervisor,
-    SupervisorError, Want,
+    Goal, Leftover, Listing, Published, Registrar, Registration, Service, ServiceSpec, Supervisor,
+    SupervisorError, TargetState,
 };
 
 /// One of the backends.
 #[derive(Debug)]
-pub enum Any<'host, H> {
+pub enum AnyBackend<'host, H> {
     /// s6.
     S6(S6<'host, H>),
     /// systemd.
@@ -26,22 +26,22 @@ pub enum Any<'host, H> {
     /// Windows' Task Scheduler.
     Windows(Windows<'host, H>),
     /// None.
-    Nobody(Nobody),
+    NoSupervisor(NoSupervisor),
 }
 
 macro_rules! either {
     ($any:expr, $backend:ident => $call:expr) => {
         match $any {
-            Any::S6($backend) => $call,
-            Any::Systemd($backend) => $call,
-            Any::Launchd($backend) => $call,
-            Any::Windows($backend) => $call,
-            Any::Nobody($backend) => $call,
+            AnyBackend::S6($backend) => $call,
+            AnyBackend::Systemd($backend) => $call,
+            AnyBackend::Launchd($backend) => $call,
+            AnyBackend::Windows($backend) => $call,
+            AnyBackend::NoSupervisor($backend) => $call,
         }
     };
 }
 
-impl<H: Host> Supervisor for Any<'_, H> {
+impl<H: Host> Supervisor for AnyBackend<'_, H> {
     async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
         either!(self, backend => backend.start(profile).await)
     }
@@ -76,11 +76,11 @@ impl<H: Host> Supervisor for Any<'_, H> {
     }
 }
 
-impl<H: Host> Registrar for Any<'_, H> {
+impl<H: Host> Registrar for AnyBackend<'_, H> {
     async fn publish(
         &self,
         spec: &ServiceSpec,
-        at_start: Want,
+        at_start: TargetState,
     ) -> Result<Published, SupervisorError> {
         either!(self, backend => backend.publish(spec, at_start).await)
     }
@@ -101,7 +101,7 @@ impl<H: Host> Registrar for Any<'_, H> {
         either!(self, backend => backend.list().await)
     }
 
-    async fn sweep(&self, stray: &Stray, timeout: Duration) -> Result<(), SupervisorError> {
+    async fn sweep(&self, stray: &Leftover, timeout: Duration) -> Result<(), SupervisorError> {
         either!(self, backend => backend.sweep(stray, timeout).await)
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use agent::render;
 
-use super::{files, note};
+use super::{file_services, self_report};
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
 use crate::host::effect::Status;
@@ -26,12 +26,12 @@ use crate::layout::Layout;
 use crate::name::Profile;
 use crate::record::file;
 use crate::supervisor::{
-    Fact, Goal, Listing, PERMANENT_FAILURE, Presence, Published, Registrar, Registration, Service,
-    ServiceSpec, Supervisor, SupervisorError, Want, wait,
+    Goal, Listing, PERMANENT_FAILURE, Presence, ProcessState, Published, Registrar, Registration,
+    Service, ServiceSpec, Supervisor, SupervisorError, TargetState, wait,
 };
-use agent::{can_say, home_lines, label};
+use agent::{home_lines, is_expressible, label};
 use launchctl::{
-    ALREADY, IN_PROGRESS, Launchctl, NOT_FOUND, NOT_RUNNING, is_disabled, job, unless,
+    ALREADY, IN_PROGRESS, Launchctl, NOT_FOUND, NOT_RUNNING, accept_codes, is_disabled, parse_job,
 };
 
 /// A drain takes no longer than this, unless it was configured so; then the command says that it waits in vain.
@@ -69,7 +69,7 @@ impl<'host, H: Host> Launchd<'host, H> {
 
     /// Does it answer?
     pub async fn answers(&self) -> bool {
-        self.launchctl.tell(self.host, "managername", "launchd", &[]).await.is_ok()
+        self.launchctl.run_action(self.host, "managername", "launchd", &[]).await.is_ok()
     }
 
     fn path(&self, profile: &Profile) -> PathBuf {
@@ -81,7 +81,7 @@ impl<'host, H: Host> Launchd<'host, H> {
     }
 
     /// `launchctl ACTION gui/UID/LABEL`.
-    async fn tell(
+    async fn run_action(
         &self,
         profile: &Profile,
         action: &'static str,
@@ -89,10 +89,10 @@ impl<'host, H: Host> Launchd<'host, H> {
     ) -> Result<String, SupervisorError> {
         let target = self.target(profile);
         let args: Vec<&str> = before.iter().copied().chain([target.as_str()]).collect();
-        self.launchctl.tell(self.host, action, &label(profile), &args).await
+        self.launchctl.run_action(self.host, action, &label(profile), &args).await
     }
 
-    async fn contents(&self, profile: &Profile) -> Result<Option<String>, HostError> {
+    async fn read_agent(&self, profile: &Profile) -> Result<Option<String>, HostError> {
         let read = file::read(self.host, &self.path(profile), file::RECORD_BYTES_MAX).await;
         Ok(if_present(read)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
@@ -101,41 +101,41 @@ impl<'host, H: Host> Launchd<'host, H> {
         agent.contains(&home_lines(self.layout.root()))
     }
 
-    async fn job(&self, profile: &Profile) -> Result<Option<launchctl::Job>, SupervisorError> {
+    async fn read_job(&self, profile: &Profile) -> Result<Option<launchctl::Job>, SupervisorError> {
         let label = label(profile);
-        let list = self.launchctl.tell(self.host, "list", &label, &[]).await?;
+        let list = self.launchctl.run_action(self.host, "list", &label, &[]).await?;
         let odd = |reason| SupervisorError::OddStatus { path: self.path(profile), reason };
-        job(&list, &label).map_err(odd)
+        parse_job(&list, &label).map_err(odd)
     }
 
     /// Says whether that changed anything.
     async fn set_at_start(
         &self,
         profile: &Profile,
-        at_start: Want,
+        at_start: TargetState,
     ) -> Result<bool, SupervisorError> {
-        if self.at_start(profile).await? == at_start {
+        if self.read_at_start(profile).await? == at_start {
             return Ok(false);
         }
         let action = match at_start {
-            Want::Up => "enable",
-            Want::Down => "disable",
+            TargetState::Up => "enable",
+            TargetState::Down => "disable",
         };
-        self.tell(profile, action, &[]).await?;
+        self.run_action(profile, action, &[]).await?;
         Ok(true)
     }
 
-    async fn at_start(&self, profile: &Profile) -> Result<Want, SupervisorError> {
+    async fn read_at_start(&self, profile: &Profile) -> Result<TargetState, SupervisorError> {
         let label = label(profile);
         let args = [self.domain.as_str()];
-        let text = self.launchctl.tell(self.host, "print-disabled", &label, &args).await?;
-        Ok(if is_disabled(&text, &label) { Want::Down } else { Want::Up })
+        let text = self.launchctl.run_action(self.host, "print-disabled", &label, &args).await?;
+        Ok(if is_disabled(&text, &label) { TargetState::Down } else { TargetState::Up })
     }
 
     /// What is loaded and does not run is started; what is not loaded is loaded, and so starts.
-    async fn wake(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        if self.job(profile).await?.is_some() {
-            match self.tell(profile, "kickstart", &[]).await {
+    async fn load_or_start(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        if self.read_job(profile).await?.is_some() {
+            match self.run_action(profile, "kickstart", &[]).await {
                 // It was stopped a moment ago: launchd takes nothing back that is on its way out.
                 Err(SupervisorError::Command { code: IN_PROGRESS, .. })
                     if !planted!(LeavingAgentNotAwaited) =>
@@ -147,13 +147,13 @@ impl<'host, H: Host> Launchd<'host, H> {
         }
         let path = self.path(profile);
         let args = [self.domain.as_str(), &path.to_string_lossy()];
-        let told = self.launchctl.tell(self.host, "bootstrap", &label(profile), &args).await;
-        unless(&[ALREADY, IN_PROGRESS], told)
+        let told = self.launchctl.run_action(self.host, "bootstrap", &label(profile), &args).await;
+        accept_codes(&[ALREADY, IN_PROGRESS], told)
     }
 
     async fn await_unloaded(&self, profile: &Profile) -> Result<(), SupervisorError> {
         let unloaded = file::poll(self.host, UNLOAD_TIMEOUT, async || {
-            Ok::<_, SupervisorError>(self.job(profile).await?.is_none().then_some(()))
+            Ok::<_, SupervisorError>(self.read_job(profile).await?.is_none().then_some(()))
         });
         unloaded.await?.ok_or_else(|| SupervisorError::Hung {
             tool: "launchctl",
@@ -163,23 +163,30 @@ impl<'host, H: Host> Launchd<'host, H> {
         })
     }
 
-    async fn fact(&self, profile: &Profile, job: Option<launchctl::Job>) -> (Want, Fact) {
+    async fn process_state(
+        &self,
+        profile: &Profile,
+        job: Option<launchctl::Job>,
+    ) -> (TargetState, ProcessState) {
         match job {
-            None => (Want::Down, Fact::Down { last: None }),
+            None => (TargetState::Down, ProcessState::Down { last: None }),
             Some(job) => match (job.pid, job.last) {
                 (Some(pid), _) => {
-                    let note = note::read(self.host, &self.layout, profile).await;
+                    let note = self_report::read(self.host, &self.layout, profile).await;
                     // It must be this very process' own.
-                    let ready = note.is_some_and(|note| note.pid == pid && note.says("running"));
-                    (Want::Up, Fact::Up { pid, ready })
+                    let ready =
+                        note.is_some_and(|note| note.pid == pid && note.has_state("running"));
+                    (TargetState::Up, ProcessState::Up { pid, ready })
                 }
                 // It succeeded, or has not begun: launchd leaves it alone. One that failed for good ends so, too.
                 (None, Status::Exited(0)) => {
-                    let failed = note::has_failed(self.host, &self.layout, profile).await;
+                    let failed =
+                        self_report::reports_startup_failure(self.host, &self.layout, profile)
+                            .await;
                     let last = failed.then_some(Status::Exited(PERMANENT_FAILURE));
-                    (Want::Down, Fact::Down { last })
+                    (TargetState::Down, ProcessState::Down { last })
                 }
-                (None, last) => (Want::Up, Fact::Down { last: Some(last) }),
+                (None, last) => (TargetState::Up, ProcessState::Down { last: Some(last) }),
             },
         }
     }
@@ -187,47 +194,47 @@ impl<'host, H: Host> Launchd<'host, H> {
 
 impl<H: Host> Supervisor for Launchd<'_, H> {
     async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        self.set_at_start(profile, Want::Up).await?;
-        self.wake(profile).await
+        self.set_at_start(profile, TargetState::Up).await?;
+        self.load_or_start(profile).await
     }
 
     async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
         if !planted!(StopLeavesEnabled) {
-            self.set_at_start(profile, Want::Down).await?;
+            self.set_at_start(profile, TargetState::Down).await?;
         }
         if planted!(StopLeavesLoaded) {
             return Ok(());
         }
-        let told = self.tell(profile, "bootout", &[]).await;
-        unless(&[NOT_RUNNING, NOT_FOUND, IN_PROGRESS], told)
+        let told = self.run_action(profile, "bootout", &[]).await;
+        accept_codes(&[NOT_RUNNING, NOT_FOUND, IN_PROGRESS], told)
     }
 
     /// What runs is told to end, and comes back because it says so by its exit code.
     async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        self.set_at_start(profile, Want::Up).await?;
-        match self.job(profile).await? {
+        self.set_at_start(profile, TargetState::Up).await?;
+        match self.read_job(profile).await? {
             Some(launchctl::Job { pid: Some(_), .. }) => {
-                self.tell(profile, "kill", &["SIGTERM"]).await.map(drop)
+                self.run_action(profile, "kill", &["SIGTERM"]).await.map(drop)
             }
-            _ => self.wake(profile).await,
+            _ => self.load_or_start(profile).await,
         }
     }
 
     async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
-        let agent = self.contents(profile).await?;
+        let agent = self.read_agent(profile).await?;
         if !agent.is_some_and(|agent| self.is_ours(&agent)) {
             return Ok(Service::unregistered());
         }
-        let job = self.job(profile).await?;
-        let at_start = self.at_start(profile).await?;
-        let (loaded, fact) = self.fact(profile, job).await;
+        let job = self.read_job(profile).await?;
+        let at_start = self.read_at_start(profile).await?;
+        let (loaded, fact) = self.process_state(profile, job).await;
         // Disabled and still there: it is on its way out.
-        let want = if at_start == Want::Down { Want::Down } else { loaded };
+        let want = if at_start == TargetState::Down { TargetState::Down } else { loaded };
         Ok(Service {
             presence: Presence::Supervised,
-            want,
+            target_state: want,
             at_start,
-            fact,
+            process_state: fact,
             // launchd does not tell when.
             since: Duration::ZERO,
             paused: false,
@@ -261,15 +268,15 @@ impl<H: Host> Registrar for Launchd<'_, H> {
     async fn publish(
         &self,
         spec: &ServiceSpec,
-        at_start: Want,
+        at_start: TargetState,
     ) -> Result<Published, SupervisorError> {
         for path in [&spec.home, &spec.program] {
-            if !can_say(path) {
+            if !is_expressible(path) {
                 return Err(HostError::new("name in an agent", path, Errno::INVAL).into());
             }
         }
         let path = self.path(&spec.profile);
-        let present = self.contents(&spec.profile).await?;
+        let present = self.read_agent(&spec.profile).await?;
         if present.as_ref().is_some_and(|agent| !self.is_ours(agent)) {
             return Err(SupervisorError::Taken { path, by: "another home".to_owned() });
         }
@@ -294,7 +301,7 @@ impl<H: Host> Registrar for Launchd<'_, H> {
         profile: &Profile,
         timeout: Duration,
     ) -> Result<(), SupervisorError> {
-        match self.contents(profile).await? {
+        match self.read_agent(profile).await? {
             Some(agent) if self.is_ours(&agent) => {}
             _ => return Ok(()),
         }
@@ -305,9 +312,14 @@ impl<H: Host> Registrar for Launchd<'_, H> {
     }
 
     async fn list(&self) -> Result<Listing, SupervisorError> {
-        files::list(self.host, &self.agents, ["hermes.gateway.", ".plist"], async |profile| {
-            Ok(self.contents(profile).await?.is_some_and(|agent| self.is_ours(&agent)))
-        })
+        file_services::list(
+            self.host,
+            &self.agents,
+            ["hermes.gateway.", ".plist"],
+            async |profile| {
+                Ok(self.read_agent(profile).await?.is_some_and(|agent| self.is_ours(&agent)))
+            },
+        )
         .await
     }
 }

@@ -28,8 +28,8 @@ pub use tools::{OWN_TREE, Tools};
 use crate::host::Host;
 use crate::name::{Profile, Slot};
 use crate::supervisor::{
-    Goal, Listing, Published, Registrar, Service, ServiceSpec, Stray, Supervisor, SupervisorError,
-    Want, wait,
+    Goal, Leftover, Listing, Published, Registrar, Service, ServiceSpec, Supervisor,
+    SupervisorError, TargetState, wait,
 };
 
 /// s6 on one scan directory.
@@ -47,30 +47,30 @@ impl<'host, H: Host> S6<'host, H> {
         Self { host, scan_dir, tools }
     }
 
-    fn dir(&self, profile: &Profile) -> PathBuf {
-        self.scan_dir.join(Slot::of(profile).as_str())
+    fn slot_dir(&self, profile: &Profile) -> PathBuf {
+        self.scan_dir.join(Slot::for_profile(profile).as_str())
     }
 }
 
 impl<H: Host> Supervisor for S6<'_, H> {
     async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        publish::set_at_start(self, profile, Want::Up).await?;
-        control::tell(self, profile, "start", "-u").await
+        publish::set_at_start(self, profile, TargetState::Up).await?;
+        control::send_control(self, profile, "start", "-u").await
     }
 
     async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        publish::set_at_start(self, profile, Want::Down).await?;
-        control::tell(self, profile, "stop", "-d").await
+        publish::set_at_start(self, profile, TargetState::Down).await?;
+        control::send_control(self, profile, "stop", "-d").await
     }
 
     /// Both letters travel in one write: the down-signal goes out, `timeout-kill` is armed, and want stays up.
     async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        publish::set_at_start(self, profile, Want::Up).await?;
-        control::tell(self, profile, "restart", "-du").await
+        publish::set_at_start(self, profile, TargetState::Up).await?;
+        control::send_control(self, profile, "restart", "-du").await
     }
 
     async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
-        status::read(self, &self.dir(profile)).await
+        status::read_service(self, &self.slot_dir(profile)).await
     }
 
     async fn wait(
@@ -79,9 +79,11 @@ impl<H: Host> Supervisor for S6<'_, H> {
         goal: Goal,
         timeout: Duration,
     ) -> Result<Service, SupervisorError> {
-        let dir = self.dir(profile);
-        wait::until(self.host, profile, goal, timeout, async || status::read(self, &dir).await)
-            .await
+        let dir = self.slot_dir(profile);
+        wait::until(self.host, profile, goal, timeout, async || {
+            status::read_service(self, &dir).await
+        })
+        .await
     }
 }
 
@@ -89,7 +91,7 @@ impl<H: Host> Registrar for S6<'_, H> {
     async fn publish(
         &self,
         spec: &ServiceSpec,
-        at_start: Want,
+        at_start: TargetState,
     ) -> Result<Published, SupervisorError> {
         publish::publish(self, spec, at_start).await
     }
@@ -110,7 +112,7 @@ impl<H: Host> Registrar for S6<'_, H> {
         publish::list(self).await
     }
 
-    async fn sweep(&self, stray: &Stray, timeout: Duration) -> Result<(), SupervisorError> {
+    async fn sweep(&self, stray: &Leftover, timeout: Duration) -> Result<(), SupervisorError> {
         takedown::sweep(self, stray, timeout).await
     }
 }

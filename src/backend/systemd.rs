@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use unit::{Terms, render};
+pub use unit::{UnitParams, render};
 
 use crate::detect::Scope;
 use crate::host::Host;
@@ -29,7 +29,7 @@ use crate::name::Profile;
 use crate::record::file;
 use crate::supervisor::{
     Cause, Goal, Listing, Published, Registrar, Registration, Service, ServiceSpec, Supervisor,
-    SupervisorError, Want, wait,
+    SupervisorError, TargetState, wait,
 };
 use systemctl::Systemctl;
 
@@ -46,7 +46,7 @@ pub struct Systemd<'host, H> {
 
 /// Whose systemd, and for which home.
 #[derive(Clone, Copy, Debug)]
-pub struct Seat<'a> {
+pub struct SystemdScope<'a> {
     /// The machine's or the user's.
     pub scope: Scope,
     /// Who asks.
@@ -59,8 +59,8 @@ pub struct Seat<'a> {
 
 impl<'host, H: Host> Systemd<'host, H> {
     /// Looks at nothing yet.
-    pub fn open(host: &'host H, seat: Seat<'_>, bin_dir: Option<PathBuf>) -> Self {
-        let Seat { scope, uid, home, env } = seat;
+    pub fn open(host: &'host H, seat: SystemdScope<'_>, bin_dir: Option<PathBuf>) -> Self {
+        let SystemdScope { scope, uid, home, env } = seat;
         let systemctl = Systemctl::new(scope, uid, env, bin_dir);
         let (home, unit_dir) = (home.to_owned(), unit_dir(scope, env));
         Self { host, scope, uid, home, unit_dir, systemctl }
@@ -68,7 +68,7 @@ impl<'host, H: Host> Systemd<'host, H> {
 
     /// Does it answer, or else the machine's? Then a user's that does not is an error with a name, and not nobody.
     pub async fn answers(&self) -> bool {
-        let machine = || self.systemctl.clone().of(Scope::System);
+        let machine = || self.systemctl.clone().with_scope(Scope::System);
         version(&self.systemctl, self.host).await.is_ok()
             || version(&machine(), self.host).await.is_ok()
     }
@@ -95,12 +95,12 @@ impl<'host, H: Host> Systemd<'host, H> {
         self.unit_dir.join(unit_name(profile))
     }
 
-    async fn look(&self, profile: &Profile) -> Result<Service, SupervisorError> {
+    async fn read_service(&self, profile: &Profile) -> Result<Service, SupervisorError> {
         let name = unit_name(profile);
         let args = ["--timestamp=us+utc", show::PROPERTIES, &name];
-        let text = self.systemctl.tell(self.host, "show", &name, &args).await?;
+        let text = self.systemctl.run_action(self.host, "show", &name, &args).await?;
         let odd = |reason| SupervisorError::OddStatus { path: PathBuf::from(&name), reason };
-        let shown = show::read(&text).map_err(odd)?;
+        let shown = show::parse(&text).map_err(odd)?;
         match shown.masked {
             Some(path) => Err(SupervisorError::Masked { path, service: name }),
             None => Ok(Service { paused: self.is_paused(&shown.service).await, ..shown.service }),
@@ -123,13 +123,13 @@ impl<'host, H: Host> Systemd<'host, H> {
         action: &'static str,
     ) -> Result<(), SupervisorError> {
         let name = unit_name(profile);
-        self.systemctl.tell(self.host, action, &name, &["--no-block", &name]).await.map(drop)
+        self.systemctl.run_action(self.host, action, &name, &["--no-block", &name]).await.map(drop)
     }
 }
 
 /// `252.39-1~deb12u2` is 252; what cannot be read is as old as can be.
 async fn version<H: Host>(systemctl: &Systemctl, host: &H) -> Result<u32, SupervisorError> {
-    let shown = systemctl.tell(host, "show", "systemd", &["--property=Version"]).await?;
+    let shown = systemctl.run_action(host, "show", "systemd", &["--property=Version"]).await?;
     let digits = shown.trim().trim_start_matches("Version=");
     let digits: String = digits.chars().take_while(char::is_ascii_digit).collect();
     Ok(digits.parse().unwrap_or_default())
@@ -152,30 +152,30 @@ fn unit_dir(scope: Scope, env: &BTreeMap<OsString, OsString>) -> PathBuf {
 
 impl<H: Host> Supervisor for Systemd<'_, H> {
     async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        publish::set_at_start(self, profile, Want::Up).await?;
+        publish::set_at_start(self, profile, TargetState::Up).await?;
         self.request(profile, "start").await
     }
 
     async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
         if !planted!(StopLeavesEnabled) {
-            publish::set_at_start(self, profile, Want::Down).await?;
+            publish::set_at_start(self, profile, TargetState::Down).await?;
         }
         self.request(profile, "stop").await
     }
 
     async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        publish::set_at_start(self, profile, Want::Up).await?;
+        publish::set_at_start(self, profile, TargetState::Up).await?;
         self.request(profile, "restart").await
     }
 
     /// Where systemd cannot be asked and there is no unit, there is no service.
     async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
-        if publish::is_anothers(self, profile).await? {
+        if publish::serves_another_home(self, profile).await? {
             return Ok(Service::unregistered());
         }
-        match self.look(profile).await {
+        match self.read_service(profile).await {
             Err(SupervisorError::Command { cause: Cause::NoBus, .. })
-                if !publish::is_there(self, profile).await? =>
+                if !publish::unit_exists(self, profile).await? =>
             {
                 Ok(Service::unregistered())
             }
@@ -189,7 +189,8 @@ impl<H: Host> Supervisor for Systemd<'_, H> {
         goal: Goal,
         timeout: Duration,
     ) -> Result<Service, SupervisorError> {
-        wait::until(self.host, profile, goal, timeout, async || self.look(profile).await).await
+        wait::until(self.host, profile, goal, timeout, async || self.read_service(profile).await)
+            .await
     }
 
     fn registration(&self) -> Registration {
@@ -214,7 +215,7 @@ impl<H: Host> Registrar for Systemd<'_, H> {
     async fn publish(
         &self,
         spec: &ServiceSpec,
-        at_start: Want,
+        at_start: TargetState,
     ) -> Result<Published, SupervisorError> {
         publish::publish(self, spec, at_start).await
     }

@@ -13,7 +13,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Which program does what to whom.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Act<'a> {
+pub(super) struct ToolCall<'a> {
     pub(super) tool: &'static str,
     pub(super) action: &'static str,
     pub(super) service: &'a str,
@@ -24,11 +24,11 @@ pub(super) struct Act<'a> {
 /// Runs it to its end; `cause` reads its code and its words when it fails.
 pub(super) async fn run<H: Host>(
     host: &H,
-    act: Act<'_>,
+    act: ToolCall<'_>,
     program: Program,
     cause: impl Fn(i32, &str) -> Cause,
 ) -> Result<Finished, SupervisorError> {
-    let Act { tool, action, service, timeout } = act;
+    let ToolCall { tool, action, service, timeout } = act;
     let service = service.to_owned();
     let looked_in: Vec<PathBuf> = program.path.parent().map(PathBuf::from).into_iter().collect();
     let finished = match proc::run(host, program, timeout).await {

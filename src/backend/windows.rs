@@ -19,18 +19,18 @@ use std::time::Duration;
 
 pub use task::render;
 
-use super::note;
+use super::self_report;
 use crate::error::{Errno, HostError};
 use crate::host::Host;
 use crate::layout::Layout;
 use crate::name::Profile;
 use crate::record::{file, identity};
 use crate::supervisor::{
-    Fact, Goal, Listing, Presence, Published, Registrar, Registration, Service, ServiceSpec,
-    Supervisor, SupervisorError, Want, wait,
+    Goal, Listing, Presence, ProcessState, Published, Registrar, Registration, Service,
+    ServiceSpec, Supervisor, SupervisorError, TargetState, wait,
 };
-use schtasks::{Schtasks, at_start, names, run};
-use task::{FOLDER, can_say, home_mark, name, version_line};
+use schtasks::{Schtasks, parse_at_start, parse_names, parse_run};
+use task::{FOLDER, home_prefix, is_expressible, task_name, version_line};
 
 /// A drain takes no longer than this, unless it was configured so; then the command says that it waits in vain.
 const END_TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,66 +71,73 @@ impl<'host, H: Host> Windows<'host, H> {
     }
 
     /// Has the gateway not be started again, by itself: its configuration is wrong.
-    pub async fn rest(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        self.tell(profile, "/Change", &["/DISABLE"]).await.map(drop)
+    pub async fn disable(&self, profile: &Profile) -> Result<(), SupervisorError> {
+        self.run_action(profile, "/Change", &["/DISABLE"]).await.map(drop)
     }
 
     async fn list_all(&self) -> Result<String, SupervisorError> {
         let args = ["/FO", "CSV", "/NH"];
-        self.schtasks.tell(self.host, "/Query", "Task Scheduler", &args).await
+        self.schtasks.run_action(self.host, "/Query", "Task Scheduler", &args).await
     }
 
-    async fn tell(
+    async fn run_action(
         &self,
         profile: &Profile,
         action: &'static str,
         more: &[&str],
     ) -> Result<String, SupervisorError> {
-        let name = name(profile);
+        let name = task_name(profile);
         let args: Vec<&str> = ["/TN", &name].into_iter().chain(more.iter().copied()).collect();
-        self.schtasks.tell(self.host, action, &name, &args).await
+        self.schtasks.run_action(self.host, action, &name, &args).await
     }
 
     /// The task of that name as Task Scheduler has it, whoever made it.
-    async fn task(&self, profile: &Profile) -> Result<Option<String>, SupervisorError> {
-        let name = name(profile);
-        match names(&self.list_all().await?).any(|other| other == name) {
-            true => self.tell(profile, "/Query", &["/XML"]).await.map(Some),
+    async fn read_task(&self, profile: &Profile) -> Result<Option<String>, SupervisorError> {
+        let name = task_name(profile);
+        match parse_names(&self.list_all().await?).any(|other| other == name) {
+            true => self.run_action(profile, "/Query", &["/XML"]).await.map(Some),
             false => Ok(None),
         }
     }
 
     fn is_ours(&self, task: &str) -> bool {
-        task.contains(&home_mark(self.layout.root()))
+        task.contains(&home_prefix(self.layout.root()))
     }
 
-    async fn run(&self, profile: &Profile) -> Result<schtasks::Run, SupervisorError> {
-        let text = self.tell(profile, "/Query", &["/V", "/FO", "CSV", "/NH"]).await?;
-        let odd = |reason| SupervisorError::OddStatus { path: name(profile).into(), reason };
-        run(&text).map_err(odd)
+    async fn read_run(&self, profile: &Profile) -> Result<schtasks::TaskRun, SupervisorError> {
+        let text = self.run_action(profile, "/Query", &["/V", "/FO", "CSV", "/NH"]).await?;
+        let odd = |reason| SupervisorError::OddStatus { path: task_name(profile).into(), reason };
+        parse_run(&text).map_err(odd)
     }
 
-    async fn look(&self, profile: &Profile, task: &str) -> Result<Service, SupervisorError> {
-        let enabled = at_start(task);
-        let run = self.run(profile).await?;
-        let (told, fact) = match (run.is_running, self.noted(profile).await) {
-            (true, Some(note)) if note.says("draining") => {
-                (Want::Down, Fact::Up { pid: note.pid, ready: true })
+    async fn read_service(
+        &self,
+        profile: &Profile,
+        task: &str,
+    ) -> Result<Service, SupervisorError> {
+        let enabled = parse_at_start(task);
+        let run = self.read_run(profile).await?;
+        let (told, fact) = match (run.is_running, self.read_live_report(profile).await) {
+            (true, Some(note)) if note.has_state("draining") => {
+                (TargetState::Down, ProcessState::Up { pid: note.pid, ready: true })
             }
-            (true, Some(note)) => {
-                (Want::Up, Fact::Up { pid: note.pid, ready: note.says("running") })
-            }
+            (true, Some(note)) => (
+                TargetState::Up,
+                ProcessState::Up { pid: note.pid, ready: note.has_state("running") },
+            ),
             // It has said that it ends, and is not gone.
-            (true, None) if enabled == Want::Down => (Want::Down, Fact::Finishing),
+            (true, None) if enabled == TargetState::Down => {
+                (TargetState::Down, ProcessState::Finishing)
+            }
             // It has not said yet who it is.
-            (true, None) => (Want::Up, Fact::Down { last: None }),
-            (false, _) => (Want::Up, Fact::Down { last: run.last }),
+            (true, None) => (TargetState::Up, ProcessState::Down { last: None }),
+            (false, _) => (TargetState::Up, ProcessState::Down { last: run.last }),
         };
         Ok(Service {
             presence: Presence::Supervised,
-            want: if enabled == Want::Down { Want::Down } else { told },
+            target_state: if enabled == TargetState::Down { TargetState::Down } else { told },
             at_start: enabled,
-            fact,
+            process_state: fact,
             // It tells when, but in the words of the machine's language.
             since: Duration::ZERO,
             paused: false,
@@ -139,25 +146,29 @@ impl<'host, H: Host> Windows<'host, H> {
     }
 
     /// The note of a gateway that is alive.
-    async fn noted(&self, profile: &Profile) -> Option<note::Note> {
-        let note = note::read(self.host, &self.layout, profile).await?;
+    async fn read_live_report(&self, profile: &Profile) -> Option<self_report::SelfReport> {
+        let note = self_report::read(self.host, &self.layout, profile).await?;
         let number = u32::try_from(note.pid.raw()).ok()?;
         identity::start_time(self.host, number).await.ok()??;
         Some(note)
     }
 
-    async fn set_at_start(&self, profile: &Profile, want: Want) -> Result<(), SupervisorError> {
-        let switch = if want == Want::Up { "/ENABLE" } else { "/DISABLE" };
-        self.tell(profile, "/Change", &[switch]).await.map(drop)
+    async fn set_at_start(
+        &self,
+        profile: &Profile,
+        want: TargetState,
+    ) -> Result<(), SupervisorError> {
+        let switch = if want == TargetState::Up { "/ENABLE" } else { "/DISABLE" };
+        self.run_action(profile, "/Change", &[switch]).await.map(drop)
     }
 
     /// Ends what runs; what has ended meanwhile is no failure.
     async fn end(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        if !self.run(profile).await?.is_running {
+        if !self.read_run(profile).await?.is_running {
             return Ok(());
         }
-        match self.tell(profile, "/End", &[]).await {
-            Err(_) if !self.run(profile).await?.is_running => Ok(()),
+        match self.run_action(profile, "/End", &[]).await {
+            Err(_) if !self.read_run(profile).await?.is_running => Ok(()),
             told => told.map(drop),
         }
     }
@@ -165,22 +176,26 @@ impl<'host, H: Host> Windows<'host, H> {
     /// One run at a time: what is asked for while the last one ends would be forgotten.
     async fn await_end(&self, profile: &Profile) -> Result<(), SupervisorError> {
         let ended = file::poll(self.host, END_TIMEOUT, async || {
-            Ok::<_, SupervisorError>((!self.run(profile).await?.is_running).then_some(()))
+            Ok::<_, SupervisorError>((!self.read_run(profile).await?.is_running).then_some(()))
         });
         ended.await?.ok_or_else(|| SupervisorError::Hung {
             tool: "schtasks",
             action: "/End",
-            service: name(profile),
+            service: task_name(profile),
             waited: END_TIMEOUT,
         })
     }
 
-    async fn create(&self, spec: &ServiceSpec, at_start: Want) -> Result<(), SupervisorError> {
+    async fn create(
+        &self,
+        spec: &ServiceSpec,
+        at_start: TargetState,
+    ) -> Result<(), SupervisorError> {
         let path = self.layout.profile(&spec.profile).join(".gateway-task.xml");
         let task = render(spec, &self.user, at_start);
         file::replace_unsynced(self.host, &path, task.as_bytes(), 0o644).await?;
         let text = path.to_string_lossy();
-        let made = self.tell(&spec.profile, "/Create", &["/XML", &text, "/F"]).await;
+        let made = self.run_action(&spec.profile, "/Create", &["/XML", &text, "/F"]).await;
         file::remove(self.host, &path).await?;
         made.map(drop)
     }
@@ -188,37 +203,37 @@ impl<'host, H: Host> Windows<'host, H> {
 
 impl<H: Host> Supervisor for Windows<'_, H> {
     async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        self.set_at_start(profile, Want::Up).await?;
-        if self.run(profile).await?.is_running {
-            match self.noted(profile).await {
-                Some(note) if note.says("draining") && !planted!(LeavingTaskNotAwaited) => {
+        self.set_at_start(profile, TargetState::Up).await?;
+        if self.read_run(profile).await?.is_running {
+            match self.read_live_report(profile).await {
+                Some(note) if note.has_state("draining") && !planted!(LeavingTaskNotAwaited) => {
                     self.await_end(profile).await?;
                 }
                 _ => return Ok(()),
             }
         }
-        self.tell(profile, "/Run", &[]).await.map(drop)
+        self.run_action(profile, "/Run", &[]).await.map(drop)
     }
 
     async fn stop(&self, profile: &Profile) -> Result<(), SupervisorError> {
         if !planted!(StopLeavesEnabled) {
-            self.set_at_start(profile, Want::Down).await?;
+            self.set_at_start(profile, TargetState::Down).await?;
         }
         self.end(profile).await
     }
 
     async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
-        self.set_at_start(profile, Want::Up).await?;
+        self.set_at_start(profile, TargetState::Up).await?;
         self.end(profile).await?;
         if !planted!(RunBeforeTheEnd) {
             self.await_end(profile).await?;
         }
-        self.tell(profile, "/Run", &[]).await.map(drop)
+        self.run_action(profile, "/Run", &[]).await.map(drop)
     }
 
     async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
-        match self.task(profile).await? {
-            Some(task) if self.is_ours(&task) => self.look(profile, &task).await,
+        match self.read_task(profile).await? {
+            Some(task) if self.is_ours(&task) => self.read_service(profile, &task).await,
             _ => Ok(Service::unregistered()),
         }
     }
@@ -247,22 +262,26 @@ impl<H: Host> Supervisor for Windows<'_, H> {
 }
 
 impl<H: Host> Registrar for Windows<'_, H> {
-    async fn publish(&self, spec: &ServiceSpec, want: Want) -> Result<Published, SupervisorError> {
+    async fn publish(
+        &self,
+        spec: &ServiceSpec,
+        want: TargetState,
+    ) -> Result<Published, SupervisorError> {
         for path in [&spec.home, &spec.program] {
-            if !can_say(path) {
+            if !is_expressible(path) {
                 return Err(HostError::new("name in a task", path, Errno::INVAL).into());
             }
         }
-        let present = self.task(&spec.profile).await?;
+        let present = self.read_task(&spec.profile).await?;
         if present.as_ref().is_some_and(|task| !self.is_ours(task)) {
-            let path = name(&spec.profile).into();
+            let path = task_name(&spec.profile).into();
             return Err(SupervisorError::Taken { path, by: "another home".to_owned() });
         }
         file::make_dirs(self.host, &spec.log_dir, 0o755).await?;
         let published = match &present {
             None => Published::New,
             Some(task) if !task.contains(&version_line(spec, &self.user)) => Published::Updated,
-            Some(task) if at_start(task) != want => {
+            Some(task) if parse_at_start(task) != want => {
                 self.set_at_start(&spec.profile, want).await?;
                 return Ok(Published::Updated);
             }
@@ -282,15 +301,15 @@ impl<H: Host> Registrar for Windows<'_, H> {
         }
         self.stop(profile).await?;
         self.wait(profile, Goal::Down, timeout).await?;
-        self.tell(profile, "/Delete", &["/F"]).await.map(drop)
+        self.run_action(profile, "/Delete", &["/F"]).await.map(drop)
     }
 
     async fn list(&self) -> Result<Listing, SupervisorError> {
         let mut listing = Listing::default();
         let all = self.list_all().await?;
-        let profiles = names(&all).filter_map(|name| name.strip_prefix(FOLDER));
+        let profiles = parse_names(&all).filter_map(|name| name.strip_prefix(FOLDER));
         for profile in profiles.filter_map(|name| Profile::parse(name).ok()) {
-            let task = self.tell(&profile, "/Query", &["/XML"]).await?;
+            let task = self.run_action(&profile, "/Query", &["/XML"]).await?;
             if self.is_ours(&task) {
                 listing.profiles.push(profile);
             }

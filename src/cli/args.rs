@@ -33,7 +33,7 @@ pub struct Cli {
 
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 fn parse_profile(name: &str) -> Result<Profile, String> {
@@ -42,25 +42,25 @@ fn parse_profile(name: &str) -> Result<Profile, String> {
 
 /// The first word.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Make, remove, show and rename profiles
     #[command(subcommand)]
     Profile(ProfileCommand),
     /// Run, start, stop and look at gateways
     #[command(subcommand)]
-    Gateway(Gateway),
+    Gateway(GatewayCommand),
     /// What a container does when it starts
     #[command(subcommand)]
-    Boot(Boot),
+    Boot(BootCommand),
     /// Check this machine and home, and say what to do
     #[command(after_help = "Exit code 1 if any check fails. Changes nothing.")]
     Doctor,
     /// Print a completion script
     #[command(after_help = "Example:\n  hermes completions bash > /etc/bash_completion.d/hermes")]
-    Completions(Completions),
+    Completions(CompletionsArgs),
     /// Write the manual pages into a directory
     #[command(after_help = "Example:\n  hermes man /usr/local/share/man/man1")]
-    Man(Man),
+    Man(ManArgs),
 }
 
 /// `hermes profile …`
@@ -70,24 +70,24 @@ pub enum ProfileCommand {
     #[command(
         after_help = "Example:\n  hermes profile create coder\n\nA name has a-z, 0-9, `_` and `-`, and begins with a letter or digit.\nWhere a crash cut an earlier create short, the same command finishes it."
     )]
-    Create(Named),
+    Create(NameArgs),
     /// Stop the gateway and remove the profile with its slot, files and logs
     #[command(
         after_help = "Example:\n  hermes profile delete coder -y\n\nA gateway that does not end in time keeps its profile."
     )]
-    Delete(Delete),
+    Delete(DeleteArgs),
     /// List all profiles
     List,
     /// Show one profile: files, port, intent
-    Show(Named),
+    Show(NameArgs),
     /// Give a profile another name; gateway, slot and logs follow
     #[command(after_help = "Example:\n  hermes profile rename coder writer")]
-    Rename(Rename),
+    Rename(RenameArgs),
 }
 
 /// A profile by its name.
 #[derive(Debug, Args)]
-pub struct Named {
+pub struct NameArgs {
     /// The profile
     #[arg(value_name = "NAME", value_parser = parse_profile)]
     pub name: Profile,
@@ -95,7 +95,7 @@ pub struct Named {
 
 /// `hermes profile delete`
 #[derive(Debug, Args)]
-pub struct Delete {
+pub struct DeleteArgs {
     /// The profile
     #[arg(value_name = "NAME", value_parser = parse_profile)]
     pub name: Profile,
@@ -109,7 +109,7 @@ pub struct Delete {
 
 /// `hermes profile rename`
 #[derive(Debug, Args)]
-pub struct Rename {
+pub struct RenameArgs {
     /// The name it has
     #[arg(value_name = "OLD", value_parser = parse_profile)]
     pub old: Profile,
@@ -120,42 +120,42 @@ pub struct Rename {
 
 /// `hermes gateway …`
 #[derive(Debug, Subcommand)]
-pub enum Gateway {
+pub enum GatewayCommand {
     /// Be the gateway, in the foreground
     #[command(
         after_help = "Under a supervisor this is what a slot runs. As a container's command it starts the\nslot of `default` where nobody has said otherwise yet, and stays as the container's\nheartbeat.\n\nExit codes: 0 after a planned stop · 75 restart asked · 78 the configuration is wrong ·\n143 ended by a SIGTERM that nobody planned · else the command's own code"
     )]
-    Run(Run),
+    Run(RunArgs),
     /// Start the gateway, now and after every restart of the container
     #[command(
         after_help = "Examples:\n  hermes -p coder gateway start\n  hermes gateway start --all --timeout 30s"
     )]
-    Start(Act),
+    Start(LifecycleArgs),
     /// Stop the gateway, and keep it stopped
     #[command(
         after_help = "Examples:\n  hermes -p coder gateway stop\n  hermes gateway stop --all"
     )]
-    Stop(Act),
+    Stop(LifecycleArgs),
     /// Restart the gateway; one that is down is started
     #[command(after_help = "Example:\n  hermes -p coder gateway restart")]
-    Restart(Act),
+    Restart(LifecycleArgs),
     /// Say what is so, beside what was asked
     #[command(
         after_help = "Exit codes: 0 up as intended (with --all: all as intended) · 3 down as intended ·\n4 not as intended"
     )]
-    Status(Status),
+    Status(StatusArgs),
     /// List all gateways
     List,
     /// Print the gateway's log
-    Logs(Logs),
+    Logs(LogsArgs),
     /// Have the machine's supervisor look after the gateway
     #[command(
         after_help = "Writes the gateway's unit and has systemd know it; one whose operator wants it to run is\nstarted. Repeated, it brings the unit up to date. Under s6 the profile's slot comes with\nthe profile: there is nothing to install, and it says so.\n\nExamples:\n  hermes -p coder gateway install\n  hermes gateway install --all\n  sudo hermes --system -p coder gateway install"
     )]
-    Install(Registering),
+    Install(InstallArgs),
     /// Stop the gateway, and take it out of the machine's supervisor
     #[command(after_help = "Example:\n  hermes -p coder gateway uninstall")]
-    Uninstall(Registering),
+    Uninstall(InstallArgs),
     /// Does the operator want the gateway to run? Exit code 0 if so, 1 if not
     #[command(hide = true)]
     Intended,
@@ -164,12 +164,12 @@ pub enum Gateway {
     Log,
     /// Say whether a gateway that ended so is started again: a slot's `finish`
     #[command(hide = true)]
-    Finish(Finish),
+    Finish(FinishArgs),
 }
 
 /// `install` and `uninstall`
 #[derive(Debug, Args)]
-pub struct Registering {
+pub struct InstallArgs {
     /// Every profile
     #[arg(long, conflicts_with = "profile")]
     pub all: bool,
@@ -177,7 +177,7 @@ pub struct Registering {
 
 /// `hermes gateway run`
 #[derive(Debug, Args)]
-pub struct Run {
+pub struct RunArgs {
     /// Be the gateway even where s6 could supervise it
     #[arg(long)]
     pub no_supervise: bool,
@@ -191,7 +191,7 @@ pub struct Run {
 
 /// What s6-supervise tells a `finish`.
 #[derive(Debug, Args)]
-pub struct Finish {
+pub struct FinishArgs {
     /// The exit code; 256 if a signal ended the process
     pub code: u32,
     /// The signal, the service's name, and whatever later versions add
@@ -201,7 +201,7 @@ pub struct Finish {
 
 /// `start`, `stop` and `restart`.
 #[derive(Debug, Args)]
-pub struct Act {
+pub struct LifecycleArgs {
     /// Every profile
     #[arg(long, conflicts_with = "profile")]
     pub all: bool,
@@ -215,7 +215,7 @@ pub struct Act {
 
 /// `hermes gateway status`
 #[derive(Debug, Args)]
-pub struct Status {
+pub struct StatusArgs {
     /// Every profile
     #[arg(long, conflicts_with = "profile")]
     pub all: bool,
@@ -223,7 +223,7 @@ pub struct Status {
 
 /// `hermes gateway logs`
 #[derive(Debug, Args)]
-pub struct Logs {
+pub struct LogsArgs {
     /// Of all gateways that have a log, one after the other
     #[arg(long, conflicts_with_all = ["follow", "profile"])]
     pub all: bool,
@@ -237,32 +237,32 @@ pub struct Logs {
 
 /// `hermes boot …`
 #[derive(Debug, Subcommand)]
-pub enum Boot {
+pub enum BootCommand {
     /// Give every profile its slot back, up or down as its operator left it
     #[command(
         after_help = "Run by the image at every start; on a live system it changes nothing that is as it\nshould be. One line a profile goes to logs/container-boot.log.\n\nExample:\n  hermes boot reconcile --dry-run --json"
     )]
-    Reconcile(Reconcile),
+    Reconcile(ReconcileArgs),
     /// Be the image's PID 1: prepare, then become s6-svscan
-    Init(Init),
+    Init(InitArgs),
     /// Become the s6-svscan that supervises gateways
     #[command(hide = true)]
-    Tree(Tree),
+    Tree(TreeArgs),
     /// Hand somebody else's scan directory over to hermes, and reconcile: a boot hook
     #[command(hide = true)]
     HandOver,
     /// Stop the gateways, then their loggers, then their s6-svscan
     #[command(hide = true)]
-    Stop(Stop),
+    Stop(BootStopArgs),
     /// Become the container's command
     #[command(hide = true)]
-    Main(Main),
+    Main(MainArgs),
     /// Have the container end as its command did
     #[command(hide = true)]
-    MainFinish(Finish),
+    MainFinish(FinishArgs),
     /// Say whether the gateways' tree is started again
     #[command(hide = true)]
-    GatewaysFinish(Finish),
+    GatewaysFinish(FinishArgs),
     /// Exit as the container's command did: PID 1's last act
     #[command(hide = true)]
     ExitCode,
@@ -270,7 +270,7 @@ pub enum Boot {
 
 /// `hermes boot stop`
 #[derive(Debug, Args)]
-pub struct Stop {
+pub struct BootStopArgs {
     /// The scanner's process
     #[arg(value_name = "PID")]
     pub scanner: u32,
@@ -278,7 +278,7 @@ pub struct Stop {
 
 /// `hermes boot main`
 #[derive(Debug, Args)]
-pub struct Main {
+pub struct MainArgs {
     /// Wait until the gateways are looked after
     #[arg(long)]
     pub wait: bool,
@@ -295,7 +295,7 @@ pub struct Main {
 
 /// `hermes boot reconcile`
 #[derive(Debug, Args)]
-pub struct Reconcile {
+pub struct ReconcileArgs {
     /// Only print the plan
     #[arg(long)]
     pub dry_run: bool,
@@ -303,7 +303,7 @@ pub struct Reconcile {
 
 /// `hermes boot init`
 #[derive(Debug, Args)]
-pub struct Init {
+pub struct InitArgs {
     /// The container's command
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
@@ -311,7 +311,7 @@ pub struct Init {
 
 /// `hermes boot tree`
 #[derive(Debug, Args)]
-pub struct Tree {
+pub struct TreeArgs {
     /// Descriptor for s6-svscan's own readiness
     #[arg(long, value_name = "FD", default_value_t = 3)]
     pub notify_fd: i32,
@@ -319,14 +319,14 @@ pub struct Tree {
 
 /// `hermes completions`
 #[derive(Debug, Args)]
-pub struct Completions {
+pub struct CompletionsArgs {
     /// For which shell
     pub shell: clap_complete::Shell,
 }
 
 /// `hermes man`
 #[derive(Debug, Args)]
-pub struct Man {
+pub struct ManArgs {
     /// An existing directory
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,

@@ -8,7 +8,7 @@ mod reconcile;
 mod stop;
 mod tree;
 
-use super::args::{Boot, Cli, Reconcile};
+use super::args::{BootCommand, Cli, ReconcileArgs};
 use super::errors::CliError;
 use super::exit::Exit;
 use super::invocation::Invocation;
@@ -21,29 +21,29 @@ pub(super) async fn run<H: Host>(
     host: &H,
     invocation: &Invocation,
     cli: &Cli,
-    command: &Boot,
+    command: &BootCommand,
 ) -> u8 {
     let output = Output { host, json: cli.json };
     let result = match command {
-        Boot::Reconcile(args) => match Session::open(host, invocation, cli).await {
+        BootCommand::Reconcile(args) => match Session::open(host, invocation, cli).await {
             Ok(session) => reconcile::run(&session, &output, args).await,
             Err(error) => Err(error),
         },
-        Boot::Init(args) => init::run(host, invocation, &output, args).await,
-        Boot::Tree(args) => tree::run(host, invocation, &output, args).await,
-        Boot::HandOver => hand_over_and_reconcile(host, invocation, cli, &output).await,
-        Boot::Stop(args) => stop::run(host, invocation, args).await,
-        Boot::Main(args) => return main::run(host, invocation, &output, args).await,
-        Boot::MainFinish(_) | Boot::GatewaysFinish(_) | Boot::ExitCode => {
+        BootCommand::Init(args) => init::run(host, invocation, &output, args).await,
+        BootCommand::Tree(args) => tree::run(host, invocation, &output, args).await,
+        BootCommand::HandOver => hand_over_and_reconcile(host, invocation, cli, &output).await,
+        BootCommand::Stop(args) => stop::run(host, invocation, args).await,
+        BootCommand::Main(args) => return main::run(host, invocation, &output, args).await,
+        BootCommand::MainFinish(_) | BootCommand::GatewaysFinish(_) | BootCommand::ExitCode => {
             return match ends::run(host, command).await {
                 Ok(code) => code,
-                Err(error) => output.fail(&error).await.code(),
+                Err(error) => output.print_failure(&error).await.code(),
             };
         }
     };
     match result {
         Ok(exit) => exit.code(),
-        Err(error) => output.fail(&error).await.code(),
+        Err(error) => output.print_failure(&error).await.code(),
     }
 }
 
@@ -55,5 +55,5 @@ async fn hand_over_and_reconcile<H: Host>(
 ) -> Result<Exit, CliError> {
     hand_over::run(host, invocation).await?;
     let session = Session::open(host, invocation, cli).await?;
-    reconcile::run(&session, output, &Reconcile { dry_run: false }).await
+    reconcile::run(&session, output, &ReconcileArgs { dry_run: false }).await
 }

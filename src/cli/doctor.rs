@@ -11,10 +11,10 @@ use super::output::Output;
 use super::session::Session;
 use crate::detect::Manager;
 use crate::error::{Errno, HostError, if_present};
-use crate::host::effect::How;
+use crate::host::effect::OpenMode;
 use crate::host::{Host, fs};
 use crate::name::Profile;
-use crate::ops::home::{self, Found};
+use crate::ops::home::{self, SurveyEntry};
 use crate::ops::{profiles, status};
 use crate::record::config;
 use crate::role;
@@ -31,26 +31,26 @@ enum Level {
 /// One check.
 struct Finding {
     level: Level,
-    about: String,
-    says: String,
+    subject: String,
+    message: String,
 }
 
 /// Makes all checks.
 pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit {
-    let mut findings = vec![manager(session)];
+    let mut findings = vec![check_manager(session)];
     if session.manager == Manager::S6 {
-        findings.push(tools(session).await);
-        findings.extend(scan_dir(session).await);
-        findings.push(role(session).await);
+        findings.push(check_tools(session).await);
+        findings.extend(check_scan_dir(session).await);
+        findings.push(check_role(session).await);
     }
     let caveats = session.backend.caveats().await;
     findings.extend(caveats.into_iter().map(|says| Finding::warning("reboot", says)));
-    findings.push(home_dir(session).await);
-    findings.extend(each_profile(session).await);
+    findings.push(check_home(session).await);
+    findings.extend(check_profiles(session).await);
     let failed = findings.iter().any(|finding| finding.level == Level::Failure);
     let text: String = findings.iter().map(Finding::line).collect();
     let objects: Vec<Value> = findings.iter().map(Finding::to_json).collect();
-    match output.report(json!({ "ok": !failed, "checks": objects }), &text).await {
+    match output.print_report(json!({ "ok": !failed, "checks": objects }), &text).await {
         Exit::Done if failed => Exit::Failed,
         printed => printed,
     }
@@ -58,15 +58,15 @@ pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H
 
 impl Finding {
     fn fine(about: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { level: Level::Fine, about: about.into(), says: says.into() }
+        Self { level: Level::Fine, subject: about.into(), message: says.into() }
     }
 
     fn warning(about: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { level: Level::Warning, about: about.into(), says: says.into() }
+        Self { level: Level::Warning, subject: about.into(), message: says.into() }
     }
 
     fn failure(about: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { level: Level::Failure, about: about.into(), says: says.into() }
+        Self { level: Level::Failure, subject: about.into(), message: says.into() }
     }
 
     fn line(&self) -> String {
@@ -75,7 +75,7 @@ impl Finding {
             Level::Warning => '!',
             Level::Failure => '✗',
         };
-        format!("{mark} {}: {}\n", self.about, self.says)
+        format!("{mark} {}: {}\n", self.subject, self.message)
     }
 
     fn to_json(&self) -> Value {
@@ -84,14 +84,14 @@ impl Finding {
             Level::Warning => "warning",
             Level::Failure => "failure",
         };
-        json!({ "level": level, "about": self.about, "says": self.says })
+        json!({ "level": level, "about": self.subject, "says": self.message })
     }
 }
 
-fn manager<H>(session: &Session<'_, H>) -> Finding {
+fn check_manager<H>(session: &Session<'_, H>) -> Finding {
     match session.manager {
         Manager::S6 | Manager::Systemd(_) | Manager::Launchd | Manager::Windows => {
-            Finding::fine("supervisor", session.manager.words())
+            Finding::fine("supervisor", session.manager.label())
         }
         Manager::Foreground => Finding::warning(
             "supervisor",
@@ -103,7 +103,7 @@ fn manager<H>(session: &Session<'_, H>) -> Finding {
     }
 }
 
-async fn tools<H: Host>(session: &Session<'_, H>) -> Finding {
+async fn check_tools<H: Host>(session: &Session<'_, H>) -> Finding {
     let bin_dir = session.invocation.var("HERMES_S6_BIN_DIR").map(Into::into);
     let tools = crate::backend::s6::Tools::find(session.host, bin_dir).await;
     for tool in ["s6-svc", "s6-svscanctl", "s6-svstat", "s6-log"] {
@@ -119,9 +119,9 @@ async fn tools<H: Host>(session: &Session<'_, H>) -> Finding {
 }
 
 /// Whose tree is it, and does its s6-svscan listen to us?
-async fn scan_dir<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
+async fn check_scan_dir<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
     let about = format!("scan directory {}", session.scan_dir.display());
-    vec![match listening(session).await {
+    vec![match control_fifo_meta(session).await {
         Ok(control) if control.uid == session.operator.uid => {
             Finding::fine(about, "ours, and s6-svscan listens")
         }
@@ -138,18 +138,18 @@ async fn scan_dir<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
 }
 
 /// The FIFO of an s6-svscan that listens to us: whoever owns it runs that s6-svscan, whosever the directory is.
-async fn listening<H: Host>(
+async fn control_fifo_meta<H: Host>(
     session: &Session<'_, H>,
 ) -> Result<crate::host::effect::Meta, HostError> {
     let path = session.scan_dir.join(".s6-svscan/control");
     // Opened and closed without a word: s6-svscan reads nothing from that.
-    let control = fs::open_no_link(session.host, &path, How::Write).await?;
+    let control = fs::open_no_link(session.host, &path, OpenMode::Write).await?;
     let meta = fs::handle_meta(session.host, &control).await;
     fs::close(session.host, control).await?;
     meta
 }
 
-async fn role<H: Host>(session: &Session<'_, H>) -> Finding {
+async fn check_role<H: Host>(session: &Session<'_, H>) -> Finding {
     match role::is_claimed(session.host, &session.layout).await {
         Ok(true) => Finding::fine("role", "a container supervises this home"),
         Ok(false) => {
@@ -159,7 +159,7 @@ async fn role<H: Host>(session: &Session<'_, H>) -> Finding {
     }
 }
 
-async fn home_dir<H: Host>(session: &Session<'_, H>) -> Finding {
+async fn check_home<H: Host>(session: &Session<'_, H>) -> Finding {
     let root = session.layout.root();
     let about = format!("home {}", root.display());
     match if_present(fs::meta(session.host, root).await) {
@@ -175,7 +175,7 @@ async fn home_dir<H: Host>(session: &Session<'_, H>) -> Finding {
     }
 }
 
-async fn each_profile<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
+async fn check_profiles<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let survey = match home::survey(session.host, &session.layout).await {
         Ok(survey) => survey,
@@ -184,28 +184,28 @@ async fn each_profile<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
     let mut profiles = vec![Profile::default_profile()];
     for found in survey {
         match found {
-            Found::Profile(profile) => profiles.push(profile),
-            Found::Misnamed(name, error) => {
+            SurveyEntry::Profile(profile) => profiles.push(profile),
+            SurveyEntry::Misnamed(name, error) => {
                 findings.push(Finding::warning(format!("directory {name}"), error.to_string()));
             }
-            Found::Unreadable(name, error) => {
+            SurveyEntry::Unreadable(name, error) => {
                 findings.push(Finding::failure(format!("directory {name}"), error.to_string()));
             }
-            Found::Unfinished(name, _) => findings.push(Finding::warning(
+            SurveyEntry::Unfinished(name, _) => findings.push(Finding::warning(
                 format!("directory {name}"),
                 "an unfinished create or delete: the next boot takes it away",
             )),
         }
     }
-    findings.extend(ports(session, &profiles).await);
+    findings.extend(check_ports(session, &profiles).await);
     for profile in &profiles {
-        findings.extend(one_profile(session, profile).await);
+        findings.extend(check_profile(session, profile).await);
     }
     findings
 }
 
 /// Two gateways cannot listen on one port.
-async fn ports<H: Host>(session: &Session<'_, H>, profiles: &[Profile]) -> Vec<Finding> {
+async fn check_ports<H: Host>(session: &Session<'_, H>, profiles: &[Profile]) -> Vec<Finding> {
     let mut by_port: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for profile in profiles {
         let port = profiles::port_of(session.host, &session.layout, profile).await;
@@ -219,7 +219,7 @@ async fn ports<H: Host>(session: &Session<'_, H>, profiles: &[Profile]) -> Vec<F
     shared.map(finding).collect()
 }
 
-async fn one_profile<H: Host>(session: &Session<'_, H>, profile: &Profile) -> Vec<Finding> {
+async fn check_profile<H: Host>(session: &Session<'_, H>, profile: &Profile) -> Vec<Finding> {
     let (host, layout) = (session.host, &session.layout);
     let about = format!("profile '{profile}'");
     let mut findings = Vec::new();
@@ -229,12 +229,14 @@ async fn one_profile<H: Host>(session: &Session<'_, H>, profile: &Profile) -> Ve
     if matches!(session.manager, Manager::Foreground | Manager::None) {
         return findings;
     }
-    match status::report(host, layout, &session.backend, profile).await {
+    match status::read_report(host, layout, &session.backend, profile).await {
         Ok(report) => {
             findings.extend(report.notes.iter().map(|note| Finding::warning(&about, note)));
-            let drifts: Vec<&str> = report.drifts.iter().map(status::Drift::word).collect();
+            let drifts: Vec<&str> = report.drifts.iter().map(status::Drift::as_str).collect();
             findings.push(match drifts.is_empty() {
-                true => Finding::fine(&about, format!("as asked: {}", report.prior.intent)),
+                true => {
+                    Finding::fine(&about, format!("as asked: {}", report.inferred_intent.intent))
+                }
                 false => Finding::failure(&about, format!("not as asked: {}", drifts.join(", "))),
             });
         }

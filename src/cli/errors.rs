@@ -36,7 +36,7 @@ pub(super) enum CliError {
     #[error("HERMES_GATEWAY_BOOTSTRAP_STATE is {0:?}: it can only be \"running\"")]
     Bootstrap(String),
     #[error("{0}")]
-    Plain(String),
+    Message(String),
 }
 
 impl From<HostError> for CliError {
@@ -70,7 +70,7 @@ impl CliError {
             | Self::Foreground(_)
             | Self::Guest
             | Self::NoLog(_)
-            | Self::Plain(_) => Exit::Failed,
+            | Self::Message(_) => Exit::Failed,
         }
     }
 
@@ -114,7 +114,7 @@ impl CliError {
             | Self::NoHome
             | Self::RelativeHome(_)
             | Self::Bootstrap(_)
-            | Self::Plain(_) => None,
+            | Self::Message(_) => None,
         }
     }
 }
@@ -132,7 +132,7 @@ fn ops_hint(error: &OpsError) -> Option<String> {
         OpsError::Lock(LockError::Busy { .. }) => {
             Some("wait for it to end, or give more time with --timeout".to_owned())
         }
-        OpsError::Unread(_) => Some(
+        OpsError::IntentUnreadable(_) => Some(
             "without it nobody knows whether the gateway should run: nothing was changed"
                 .to_owned(),
         ),

@@ -1,46 +1,50 @@
 //! `hermes gateway …`: one file a command.
 
-mod act;
-mod comeback;
 pub(super) mod finish;
 mod install;
 mod intended;
+mod lifecycle;
 mod list;
 pub(super) mod log;
 mod logs;
 mod report;
+mod restart_code;
 mod run;
 mod status;
 
 use super::Progress;
-use super::args::Gateway;
+use super::args::GatewayCommand;
 use super::output::Output;
 use super::session::Session;
 use crate::host::Host;
 use crate::ops::lifecycle::Verb;
-use install::Way;
+use install::InstallDirection;
 
-pub use run::Running;
-pub(super) use run::go_on;
+pub use run::GatewayRun;
+pub(super) use run::next_turn;
 
 /// Runs one of them to its end, or `run` to its first turn.
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
-    command: &Gateway,
+    command: &GatewayCommand,
 ) -> Progress {
     let exit = match command {
-        Gateway::Run(args) => return run::begin(session, output, args).await,
-        Gateway::Start(args) => act::run(session, output, Verb::Start, args).await,
-        Gateway::Stop(args) => act::run(session, output, Verb::Stop, args).await,
-        Gateway::Restart(args) => act::run(session, output, Verb::Restart, args).await,
-        Gateway::Status(args) => status::run(session, output, args).await,
-        Gateway::List => list::run(session, output).await,
-        Gateway::Logs(args) => logs::run(session, output, args).await,
-        Gateway::Install(args) => install::run(session, output, Way::In, args).await,
-        Gateway::Uninstall(args) => install::run(session, output, Way::Out, args).await,
-        Gateway::Log | Gateway::Finish(_) => unreachable!("they need no session"),
-        Gateway::Intended => return Progress::Exit(intended::run(session, output).await),
+        GatewayCommand::Run(args) => return run::begin(session, output, args).await,
+        GatewayCommand::Start(args) => lifecycle::run(session, output, Verb::Start, args).await,
+        GatewayCommand::Stop(args) => lifecycle::run(session, output, Verb::Stop, args).await,
+        GatewayCommand::Restart(args) => lifecycle::run(session, output, Verb::Restart, args).await,
+        GatewayCommand::Status(args) => status::run(session, output, args).await,
+        GatewayCommand::List => list::run(session, output).await,
+        GatewayCommand::Logs(args) => logs::run(session, output, args).await,
+        GatewayCommand::Install(args) => {
+            install::run(session, output, InstallDirection::Install, args).await
+        }
+        GatewayCommand::Uninstall(args) => {
+            install::run(session, output, InstallDirection::Uninstall, args).await
+        }
+        GatewayCommand::Log | GatewayCommand::Finish(_) => unreachable!("they need no session"),
+        GatewayCommand::Intended => return Progress::Exit(intended::run(session, output).await),
     };
     Progress::Exit(exit.code())
 }

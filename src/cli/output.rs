@@ -22,60 +22,60 @@ pub(super) struct Output<'a, H> {
 
 impl<H: Host> Output<'_, H> {
     /// Prints to stdout. A reader that went away is no failure; a full disk is.
-    pub async fn out(&self, text: &str) -> Exit {
+    pub async fn print(&self, text: &str) -> Exit {
         match self.write(Stream::Out, text, None).await {
             Ok(()) => Exit::Done,
             Err(error) if error.errno == Errno::PIPE => Exit::Done,
             Err(error) => {
-                self.err(&format!("✗ {error}\n")).await;
+                self.print_error(&format!("✗ {error}\n")).await;
                 Exit::Failed
             }
         }
     }
 
     /// Prints to stderr.
-    pub async fn err(&self, text: &str) {
+    pub async fn print_error(&self, text: &str) {
         // There is nowhere left to say that stderr cannot be written.
         let _ = self.write(Stream::Err, text, None).await;
     }
 
     /// Prints to stderr what may be lost: whoever has more to do does not stand still because nobody reads.
-    pub async fn err_or_lose(&self, text: &str) {
+    pub async fn print_error_or_drop(&self, text: &str) {
         let _ = self.write(Stream::Err, text, Some(PATIENCE)).await;
     }
 
     /// Prints notes to stderr, one a line.
-    pub async fn notes(&self, notes: &[String]) {
+    pub async fn print_notes(&self, notes: &[String]) {
         for note in notes {
-            self.err(&format!("! {note}\n")).await;
+            self.print_error(&format!("! {note}\n")).await;
         }
     }
 
     /// Prints the one JSON document, or else the text.
-    pub async fn report(&self, document: Value, text: &str) -> Exit {
+    pub async fn print_report(&self, document: Value, text: &str) -> Exit {
         match self.json {
-            true => self.document(document).await,
-            false => self.out(text).await,
+            true => self.print_document(document).await,
+            false => self.print(text).await,
         }
     }
 
     /// Prints a JSON document of schema 1.
-    pub async fn document(&self, document: Value) -> Exit {
+    pub async fn print_document(&self, document: Value) -> Exit {
         let mut whole = serde_json::Map::new();
         whole.insert("schema".to_owned(), json!(1));
         if let Value::Object(keys) = document {
             whole.extend(keys);
         }
         let text = serde_json::to_string_pretty(&Value::Object(whole)).expect("string keys only");
-        self.out(&format!("{text}\n")).await
+        self.print(&format!("{text}\n")).await
     }
 
     /// Says why a command failed; the error names its own exit code.
-    pub async fn fail(&self, error: &CliError) -> Exit {
+    pub async fn print_failure(&self, error: &CliError) -> Exit {
         if self.json {
-            self.document(json!({ "error": error.to_json() })).await;
+            self.print_document(json!({ "error": error.to_json() })).await;
         }
-        self.err(&error.to_text()).await;
+        self.print_error(&error.to_text()).await;
         error.exit()
     }
 

@@ -20,7 +20,7 @@ pub(super) async fn run<H: Host>(
 ) -> Exit {
     let changes = !matches!(command, ProfileCommand::List | ProfileCommand::Show(_));
     if let (true, Err(error)) = (changes, session.must_not_be_a_guest().await) {
-        return output.fail(&error).await;
+        return output.print_failure(&error).await;
     }
     let result = match command {
         ProfileCommand::Create(args) => create::run(session, output, args).await,
@@ -31,6 +31,6 @@ pub(super) async fn run<H: Host>(
     };
     match result {
         Ok(exit) => exit,
-        Err(error) => output.fail(&error).await,
+        Err(error) => output.print_failure(&error).await,
     }
 }

@@ -8,9 +8,9 @@ use super::args::Cli;
 use super::errors::CliError;
 use super::invocation::Invocation;
 use super::privilege;
-use crate::backend::any::Any;
+use crate::backend::any::AnyBackend;
 use crate::backend::launchd::Launchd;
-use crate::backend::nobody::Nobody;
+use crate::backend::no_supervisor::NoSupervisor;
 use crate::backend::s6::S6;
 use crate::backend::systemd::{self, Systemd};
 use crate::backend::windows::Windows;
@@ -18,7 +18,7 @@ use crate::detect::{self, Manager, Scope};
 use crate::host::{Host, fs, proc};
 use crate::layout::Layout;
 use crate::name::Profile;
-use crate::ops::{Context, init};
+use crate::ops::{OpsContext, init};
 use crate::record::intent::{Intent, Operator};
 use crate::record::{container, file};
 
@@ -33,7 +33,7 @@ pub(super) struct Session<'a, H> {
     pub layout: Layout,
     pub scan_dir: PathBuf,
     pub manager: Manager,
-    pub backend: Any<'a, H>,
+    pub backend: AnyBackend<'a, H>,
     pub operator: Operator,
     /// The profile named with `-p`, else `default`.
     pub profile: Profile,
@@ -46,7 +46,7 @@ impl<'a, H: Host> Session<'a, H> {
         invocation: &'a Invocation,
         cli: &Cli,
     ) -> Result<Self, CliError> {
-        let layout = Layout::of_home(&home(host, invocation).await?);
+        let layout = Layout::from_home(&home(host, invocation).await?);
         let scan_dir = scan_dir(host, invocation).await;
         let uid = privilege::drop_root(host, invocation, &scan_dir).await?;
         // Files of ours are readable by all tools of the home, whatever the caller's umask.
@@ -69,11 +69,11 @@ impl<'a, H: Host> Session<'a, H> {
         };
         let bin_dir = invocation.var("HERMES_S6_BIN_DIR").map(PathBuf::from);
         let backend = match manager {
-            Manager::S6 => Any::S6(S6::open(host, scan_dir.clone(), bin_dir).await),
-            Manager::Systemd(_) => Any::Systemd(systemd),
-            Manager::Launchd => Any::Launchd(launchd),
-            Manager::Windows => Any::Windows(windows),
-            Manager::Foreground | Manager::None => Any::Nobody(Nobody),
+            Manager::S6 => AnyBackend::S6(S6::open(host, scan_dir.clone(), bin_dir).await),
+            Manager::Systemd(_) => AnyBackend::Systemd(systemd),
+            Manager::Launchd => AnyBackend::Launchd(launchd),
+            Manager::Windows => AnyBackend::Windows(windows),
+            Manager::Foreground | Manager::None => AnyBackend::NoSupervisor(NoSupervisor),
         };
         let argv = invocation.argv.iter().map(|word| word.to_string_lossy().into_owned());
         let operator = Operator { uid, pid: invocation.pid, argv: argv.collect() };
@@ -82,8 +82,8 @@ impl<'a, H: Host> Session<'a, H> {
     }
 
     /// What operations need.
-    pub fn context(&self) -> Context<'_, H, Any<'a, H>> {
-        Context {
+    pub fn context(&self) -> OpsContext<'_, H, AnyBackend<'a, H>> {
+        OpsContext {
             host: self.host,
             layout: &self.layout,
             supervisor: &self.backend,
@@ -94,7 +94,7 @@ impl<'a, H: Host> Session<'a, H> {
 
     /// Refuses to change profiles and gateways whose slots are another container's.
     pub async fn must_not_be_a_guest(&self) -> Result<(), CliError> {
-        for mark in [init::GUEST_MARK, init::WAITING_MARK] {
+        for mark in [init::GUEST_FLAG, init::WAITING_FLAG] {
             if self.manager == Manager::S6 && fs::meta(self.host, mark).await.is_ok() {
                 return Err(CliError::Guest);
             }
@@ -121,7 +121,7 @@ fn systemd<'a, H: Host>(
     scope: Scope,
     uid: u32,
 ) -> Systemd<'a, H> {
-    let seat = systemd::Seat { scope, uid, home: layout.root(), env: &invocation.env };
+    let seat = systemd::SystemdScope { scope, uid, home: layout.root(), env: &invocation.env };
     Systemd::open(host, seat, invocation.var("HERMES_SYSTEMD_BIN_DIR").map(PathBuf::from))
 }
 

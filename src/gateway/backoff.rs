@@ -11,22 +11,22 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::ending::Ending;
-use super::{Context, Core, Phase, Step, diary, exit, stop};
+use super::exit_reason::ExitReason;
+use super::{Core, Phase, Step, TurnContext, exit, state_file, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Interests};
 use crate::host::{Host, proc, time};
 use crate::record::config::Restart;
-use crate::record::identity::Boot;
-use crate::record::json::{self, Oddity, Reading};
+use crate::record::identity::BootId;
+use crate::record::json::{self, ReadWarning, Reading};
 use crate::record::{intent, state};
 
 /// How often a waiting gateway looks whether the operator has said something new.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is remembered from start to start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Tally {
+pub(super) struct FailureTally {
     /// Failures one after the other.
     pub(super) failures: u32,
     /// The wall clock's second before which there is no next try.
@@ -39,11 +39,11 @@ pub(super) struct Tally {
     pub(super) unproven: bool,
 }
 
-impl Tally {
+impl FailureTally {
     /// From the state file, as far as it concerns the operator's latest request.
-    fn recall(
+    fn from_state_file(
         object: &Map<String, Value>,
-        boot: &Boot,
+        boot: &BootId,
         sequence: Option<u64>,
         restart: &Restart,
         wall: Duration,
@@ -51,7 +51,7 @@ impl Tally {
         let noted = object.get("intent_sequence").and_then(Value::as_u64);
         let anew = sequence.is_some_and(|sequence| sequence != noted.unwrap_or(0));
         let sequence = sequence.or(noted);
-        let state = match state::State::parse(object.clone()) {
+        let state = match state::StateRecord::parse(object.clone()) {
             Ok(state) if !anew && !planted!(TallyForgotten) => state,
             _ => return Self { sequence, ..Self::default() },
         };
@@ -62,13 +62,13 @@ impl Tally {
         let unproven = object.get("unproven") == Some(&Value::Bool(true));
         let this_boot = object.get("boot_id").and_then(Value::as_str) == Some(boot.0.as_str());
         if unproven && this_boot {
-            tally.count(restart, wall, "it was killed soon after its start".to_owned());
+            tally.add_failure(restart, wall, "it was killed soon after its start".to_owned());
         }
         tally
     }
 
     /// One failure more.
-    pub(super) fn count(&mut self, restart: &Restart, wall: Duration, reason: String) {
+    pub(super) fn add_failure(&mut self, restart: &Restart, wall: Duration, reason: String) {
         self.failures = self.failures.saturating_add(1);
         let retry_at = wall + delay(restart, self.failures);
         // Rounded up: the file holds whole seconds.
@@ -88,7 +88,7 @@ impl Tally {
     }
 
     /// It ran long enough: what was, is forgotten.
-    pub(super) fn forgive(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.failures = 0;
         self.retry_at = None;
         self.reason = None;
@@ -113,13 +113,13 @@ fn delay(restart: &Restart, failures: u32) -> Duration {
 }
 
 /// With the lock just taken: remembers, and starts at once, later, or not at all.
-pub(super) async fn settle<H: Host>(
-    context: &mut Context<'_, H>,
+pub(super) async fn start_or_pause<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
 ) -> Result<Step, HostError> {
     if core.tally.is_exhausted(&core.config.restart) {
         let reason = core.tally.reason.take().unwrap_or_else(|| "failed too often".to_owned());
-        return Ok(exit::finish(context, core, Ending::permanent(reason)).await);
+        return Ok(exit::finish(context, core, ExitReason::permanent(reason)).await);
     }
     let pause = core.tally.pause(&core.config.restart, time::wall(context.host).await?);
     if pause.is_zero() {
@@ -127,9 +127,9 @@ pub(super) async fn settle<H: Host>(
     }
     mark!("H42");
     let until = time::boot(context.host).await? + pause;
-    diary::write(context, core, diary::Word::Starting).await;
-    diary::write_pid(context, core, None).await;
-    context.note(format_args!(
+    state_file::write_live_state(context, core, state_file::GatewayState::Starting).await;
+    state_file::write_pidfile(context, core, None).await;
+    context.add_note(format_args!(
         "waits {:.1} s after failure {}: {}",
         pause.as_secs_f32(),
         core.tally.failures,
@@ -139,49 +139,57 @@ pub(super) async fn settle<H: Host>(
 }
 
 /// Reads what earlier starts left.
-pub(super) async fn recall<H: Host>(
-    context: &mut Context<'_, H>,
+pub(super) async fn read_tally<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &Core,
-) -> Result<Tally, HostError> {
+) -> Result<FailureTally, HostError> {
     let (sequence, oddity) = intent_sequence(context).await;
     if let Some(oddity) = oddity {
-        context.note(oddity);
+        context.add_note(oddity);
     }
     let path = context.setup.layout.state(&context.setup.profile);
     let object = match json::read(context.host, &path).await {
         Reading::Whole(object) => object,
         Reading::Missing => Map::new(),
-        Reading::Odd(oddity) => {
-            context.note(oddity);
+        Reading::Unusable(oddity) => {
+            context.add_note(oddity);
             Map::new()
         }
     };
     let wall = time::wall(context.host).await?;
-    Ok(Tally::recall(&object, &core.me.boot, sequence, &core.config.restart, wall))
+    Ok(FailureTally::from_state_file(
+        &object,
+        &core.own_process.boot,
+        sequence,
+        &core.config.restart,
+        wall,
+    ))
 }
 
 /// The number of the operator's latest request: 0 where there is none, `None` where it cannot be read.
-async fn intent_sequence<H: Host>(context: &Context<'_, H>) -> (Option<u64>, Option<Oddity>) {
+async fn intent_sequence<H: Host>(
+    context: &TurnContext<'_, H>,
+) -> (Option<u64>, Option<ReadWarning>) {
     let path = context.setup.layout.intent(&context.setup.profile);
     match intent::read(context.host, &path).await {
         Reading::Whole(record) => (Some(record.sequence), None),
         Reading::Missing => (Some(0), None),
-        Reading::Odd(oddity) => (None, Some(oddity)),
+        Reading::Unusable(oddity) => (None, Some(oddity)),
     }
 }
 
 /// Waits out the pause; a signal or a new word of the operator ends it.
 pub(super) async fn turn<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     until: Duration,
 ) -> Result<Step, HostError> {
-    let look_at = time::boot(context.host).await? + LOOK;
+    let look_at = time::boot(context.host).await? + POLL_INTERVAL;
     let interests = Interests { until: Some(until.min(look_at)), ..Interests::default() };
     let event = proc::wait(context.host, interests).await?;
     if let Event::Signal(signal) = event {
         let stop = stop::classify(context, core, signal).await;
-        return Ok(exit::finish(context, core, Ending::Asked(stop)).await);
+        return Ok(exit::finish(context, core, ExitReason::Asked(stop)).await);
     }
     if time::boot(context.host).await? >= until {
         return Ok(Step::To(Phase::Launching));
@@ -189,7 +197,7 @@ pub(super) async fn turn<H: Host>(
     // An odd intent was said when the wait began; each second anew would fill the log.
     let (sequence, _) = intent_sequence(context).await;
     if sequence.is_some() && sequence != core.tally.sequence {
-        core.tally = Tally { sequence, ..Tally::default() };
+        core.tally = FailureTally { sequence, ..FailureTally::default() };
         return Ok(Step::To(Phase::Launching));
     }
     Ok(Step::To(Phase::Pausing { until }))
@@ -232,7 +240,8 @@ mod tests {
         #[case] retry_at: u64,
         #[case] seconds: u64,
     ) {
-        let tally = Tally { failures: 2, retry_at: Some(retry_at), ..Tally::default() };
+        let tally =
+            FailureTally { failures: 2, retry_at: Some(retry_at), ..FailureTally::default() };
         let pause = tally.pause(&restart(), Duration::from_secs(wall));
         assert_eq!(pause, Duration::from_secs(seconds));
     }
@@ -253,17 +262,18 @@ mod tests {
     ) {
         let Value::Object(object) = state else { panic!("an object") };
         let wall = Duration::from_secs(1000);
-        let tally = Tally::recall(&object, &Boot("b".into()), sequence, &restart(), wall);
+        let tally =
+            FailureTally::from_state_file(&object, &BootId("b".into()), sequence, &restart(), wall);
         assert_eq!((tally.failures, tally.unproven), (failures, false));
     }
 
     #[test]
     fn the_last_failure_allowed_is_permanent_and_says_so() {
         let restart = Restart { failures_max: 2, ..restart() };
-        let mut tally = Tally::default();
-        tally.count(&restart, Duration::from_millis(1500), "x".into());
+        let mut tally = FailureTally::default();
+        tally.add_failure(&restart, Duration::from_millis(1500), "x".into());
         assert_eq!((tally.is_exhausted(&restart), tally.retry_at), (false, Some(4)));
-        tally.count(&restart, Duration::ZERO, "x".into());
+        tally.add_failure(&restart, Duration::ZERO, "x".into());
         assert!(tally.is_exhausted(&restart));
         let reason = tally.reason.unwrap_or_default();
         assert_eq!(reason, "failed 2 times in a row, all that `failures_max` allows: x");

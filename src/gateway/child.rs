@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::diary::{self, Word};
-use super::ending::{self, Ending};
-use super::{Context, Core, environment};
+use super::exit_reason::{self, ExitReason};
+use super::state_file::{self, GatewayState};
+use super::{Core, TurnContext, environment};
 use crate::error::{Errno, HostError};
-use crate::host::effect::{Kind, Pid, Program, Signal};
+use crate::host::effect::{FileKind, Pid, Program, Signal};
 use crate::host::fs::{self, File};
 use crate::host::{Host, proc};
-use crate::record::config::Command;
+use crate::record::config::CommandLine;
 use crate::record::group;
 use crate::record::identity::{self, Process};
 
@@ -27,16 +27,16 @@ const NOT_A_PROGRAM: Errno = Errno(8);
 
 /// Starts the command, or says how that ends.
 pub(super) async fn start<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
-    command: &Command,
+    command: &CommandLine,
     ready: Option<&File>,
-) -> Result<Pid, Ending> {
-    let env = environment::of_command(context.setup, &core.config, core.port);
+) -> Result<Pid, ExitReason> {
+    let env = environment::command_environment(context.setup, &core.config, core.port);
     let candidates = environment::candidates(context.setup, &env, &command.program);
     let path = match first_executable(context, &candidates).await {
         Ok(Some(path)) => path,
-        Ok(None) => return Err(Ending::permanent(not_found(command, &env))),
+        Ok(None) => return Err(ExitReason::permanent(not_found(command, &env))),
         Err(error) => return Err(not_started(error)),
     };
     let program = Program {
@@ -53,12 +53,12 @@ pub(super) async fn start<H: Host>(
 }
 
 async fn first_executable<H: Host>(
-    context: &Context<'_, H>,
+    context: &TurnContext<'_, H>,
     candidates: &[PathBuf],
 ) -> Result<Option<PathBuf>, HostError> {
     for path in candidates {
         match fs::meta(context.host, path).await {
-            Ok(meta) if meta.kind == Kind::File && meta.mode & 0o111 != 0 => {
+            Ok(meta) if meta.kind == FileKind::File && meta.mode & 0o111 != 0 => {
                 return Ok(Some(path.clone()));
             }
             Err(error) if !matches!(error.errno, Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {
@@ -70,7 +70,7 @@ async fn first_executable<H: Host>(
     Ok(None)
 }
 
-fn not_found(command: &Command, env: &BTreeMap<OsString, OsString>) -> String {
+fn not_found(command: &CommandLine, env: &BTreeMap<OsString, OsString>) -> String {
     let program = &command.program;
     if program.contains('/') {
         format!("the command `{program}` is no executable file")
@@ -81,47 +81,51 @@ fn not_found(command: &Command, env: &BTreeMap<OsString, OsString>) -> String {
 }
 
 /// What the configuration got wrong is permanent; what the machine lacks may come back.
-fn not_started(error: HostError) -> Ending {
+fn not_started(error: HostError) -> ExitReason {
     match error.errno {
-        Errno::NOENT | Errno::ACCESS | NOT_A_PROGRAM => Ending::permanent(error.to_string()),
-        _ => Ending::failed(Word::StartupFailed, ending::FAILED, error.to_string()),
+        Errno::NOENT | Errno::ACCESS | NOT_A_PROGRAM => ExitReason::permanent(error.to_string()),
+        _ => ExitReason::failed(
+            GatewayState::StartupFailed,
+            exit_reason::FAILURE_CODE,
+            error.to_string(),
+        ),
     }
 }
 
 /// Names the child in `gateway.pid`, for a gateway that comes after a sudden end of ours.
-async fn name<H: Host>(context: &mut Context<'_, H>, core: &Core, child: Pid) {
+async fn name<H: Host>(context: &mut TurnContext<'_, H>, core: &Core, child: Pid) {
     let number = child.raw().unsigned_abs();
-    match identity::stat(context.host, number).await {
+    match identity::read_stat(context.host, number).await {
         // It may have ended by now, but not its group.
         Ok(stat) => {
-            let boot = core.me.boot.clone();
+            let boot = core.own_process.boot.clone();
             let named =
                 |stat: identity::Stat| Process { pid: number, start_time: stat.start_time, boot };
-            diary::write_pid(context, core, stat.map(named)).await;
+            state_file::write_pidfile(context, core, stat.map(named)).await;
         }
-        Err(error) => context.note(error),
+        Err(error) => context.add_note(error),
     }
 }
 
 /// Signals the command and all that it started in its group.
-pub(super) async fn signal<H: Host>(context: &mut Context<'_, H>, child: Pid, signal: Signal) {
+pub(super) async fn signal<H: Host>(context: &mut TurnContext<'_, H>, child: Pid, signal: Signal) {
     let sent = proc::signal_group(context.host, child, signal).await;
     match sent {
-        Err(error) if error.errno != Errno::SRCH => context.note(error),
+        Err(error) if error.errno != Errno::SRCH => context.add_note(error),
         _ => {}
     }
 }
 
 /// Is anybody alive in the group of a command whose leader has ended? `None` if that cannot be found out.
-pub(super) async fn has_rest<H: Host>(
-    context: &mut Context<'_, H>,
+pub(super) async fn has_live_members<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &Core,
     leader: Pid,
 ) -> Option<bool> {
-    match group::members(context.host, &core.me.boot, leader.raw()).await {
+    match group::members(context.host, &core.own_process.boot, leader.raw()).await {
         Ok(members) => Some(!members.is_empty()),
         Err(error) => {
-            context.note(error);
+            context.add_note(error);
             None
         }
     }
@@ -129,12 +133,15 @@ pub(super) async fn has_rest<H: Host>(
 
 /// The gateway ends: nobody of the command may outlive it. Whom a look did not see, because he was forked meanwhile,
 /// SIGKILL does not miss; it comes before the leader is reaped, when the group cannot be another's yet.
-pub(super) async fn release<H: Host>(context: &mut Context<'_, H>, core: &mut Core) {
+pub(super) async fn kill_group_and_reap<H: Host>(
+    context: &mut TurnContext<'_, H>,
+    core: &mut Core,
+) {
     let Some(leader) = core.command.take() else { return };
     signal(context, leader, Signal::KILL).await;
     match proc::reap(context.host, leader).await {
         // It is dying, and goes with us.
         Err(error) if error.errno == Errno::AGAIN => {}
-        reaped => context.note_failure(reaped),
+        reaped => context.record_failure(reaped),
     }
 }

@@ -7,16 +7,16 @@
 
 use std::time::Duration;
 
-use super::diary::{self, Word};
-use super::ending::Ending;
-use super::server::{self, Mood};
-use super::{Context, Core, Phase, Step, Work, child, exit, stop};
+use super::exit_reason::ExitReason;
+use super::server::{self, ServeState};
+use super::state_file::{self, GatewayState};
+use super::{Core, Phase, Step, TurnContext, Work, child, exit, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Pid, Signal};
 use crate::host::{Host, proc, time};
 
 /// The signal for a command that we end by ourselves.
-pub(super) const BY_US: Signal = Signal::TERM;
+pub(super) const OWN_SIGNAL: Signal = Signal::TERM;
 
 /// What the kernel may take to end a command after SIGKILL. Our supervisor kills us a second after the drain time.
 const DEATH: Duration = Duration::from_millis(500);
@@ -27,42 +27,42 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A gateway on its way out.
 pub(super) struct Drain {
     pub(super) work: Work,
-    pub(super) ending: Ending,
+    pub(super) exit_reason: ExitReason,
     pub(super) until: Duration,
     pub(super) killed: bool,
 }
 
 /// Tells the work to end. The command hears it before the state file is written: a slow disk must not cost it its time.
 pub(super) async fn begin<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     mut work: Work,
-    ending: Ending,
+    ending: ExitReason,
     signal: Signal,
 ) -> Result<Step, HostError> {
     let until = time::boot(context.host).await? + core.config.drain_timeout.0;
     match &mut work {
         Work::Command(child) => {
             // A command takes SIGHUP for "read your configuration again": it gets what SIGHUP means to us.
-            let signal = if signal == Signal::INT { signal } else { BY_US };
+            let signal = if signal == Signal::INT { signal } else { OWN_SIGNAL };
             child::signal(context, *child, signal).await;
         }
-        Work::Rest { .. } => {}
-        Work::BuiltIn(server) => server::close_door(context, core, server).await,
+        Work::RemainingGroup { .. } => {}
+        Work::BuiltIn(server) => server::stop_listening(context, core, server).await,
     }
-    context.note(format_args!("draining: {}", ending.reason()));
-    if let Ending::Asked(_) = ending {
-        diary::write(context, core, Word::Draining).await;
+    context.add_note(format_args!("draining: {}", ending.reason()));
+    if let ExitReason::Asked(_) = ending {
+        state_file::write_live_state(context, core, GatewayState::Draining).await;
     }
-    next(context, core, Drain { work, ending, until, killed: false }).await
+    next(context, core, Drain { work, exit_reason: ending, until, killed: false }).await
 }
 
 /// The command's leader ended unasked. Whatever else is in its group is told to end; usually nobody is.
-pub(super) async fn rest<H: Host>(
-    context: &mut Context<'_, H>,
+pub(super) async fn drain_remaining<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     work: Work,
-    ending: Ending,
+    ending: ExitReason,
 ) -> Result<Step, HostError> {
     let Work::Command(leader) = work else {
         return Ok(exit::finish(context, core, ending).await);
@@ -71,30 +71,30 @@ pub(super) async fn rest<H: Host>(
     match look(context, core, leader, now).await {
         None => Ok(exit::finish(context, core, ending).await),
         Some(work) => {
-            child::signal(context, leader, BY_US).await;
-            context.note(format_args!("ends what its command left: {}", ending.reason()));
+            child::signal(context, leader, OWN_SIGNAL).await;
+            context.add_note(format_args!("ends what its command left: {}", ending.reason()));
             let until = now + core.config.drain_timeout.0;
-            Ok(Step::To(Phase::Draining { work, ending, until, killed: false }))
+            Ok(Step::To(Phase::Draining { work, exit_reason: ending, until, killed: false }))
         }
     }
 }
 
 /// Looks for the rest of a command; `None` if nobody is left.
 async fn look<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &Core,
     leader: Pid,
     now: Duration,
 ) -> Option<Work> {
-    match child::has_rest(context, core, leader).await {
+    match child::has_live_members(context, core, leader).await {
         Some(false) => None,
-        Some(true) => Some(Work::Rest { leader, look_at: Some(now + LOOK) }),
-        None => Some(Work::Rest { leader, look_at: None }),
+        Some(true) => Some(Work::RemainingGroup { leader, next_check: Some(now + LOOK) }),
+        None => Some(Work::RemainingGroup { leader, next_check: None }),
     }
 }
 
 pub(super) async fn turn<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     mut drain: Drain,
 ) -> Result<Step, HostError> {
@@ -104,24 +104,24 @@ pub(super) async fn turn<H: Host>(
     let now = time::boot(context.host).await?;
     match (event, &mut drain.work) {
         (Event::Child(_), Work::Command(leader)) => {
-            drain.work = Work::Rest { leader: *leader, look_at: Some(now) };
+            drain.work = Work::RemainingGroup { leader: *leader, next_check: Some(now) };
         }
         (Event::Signal(signal), _) => {
-            if matches!(drain.ending, Ending::Failed(_)) || planted!(SecondSignalDecides) {
-                drain.ending = Ending::Asked(stop::classify(context, core, signal).await);
+            if matches!(drain.exit_reason, ExitReason::Failed(_)) || planted!(SecondSignalDecides) {
+                drain.exit_reason = ExitReason::Asked(stop::classify(context, core, signal).await);
             } else {
                 mark!("H2");
             }
         }
         (event, Work::BuiltIn(server)) => {
-            server::advance(context, core, server, Mood::Draining, event, now).await;
+            server::handle_event(context, core, server, ServeState::Draining, event, now).await;
         }
-        (_, Work::Command(_) | Work::Rest { .. }) => {}
+        (_, Work::Command(_) | Work::RemainingGroup { .. }) => {}
     }
-    if let Work::Rest { leader, look_at: Some(at) } = drain.work {
+    if let Work::RemainingGroup { leader, next_check: Some(at) } = drain.work {
         if now >= at {
             match look(context, core, leader, now).await {
-                None => return Ok(exit::finish(context, core, drain.ending).await),
+                None => return Ok(exit::finish(context, core, drain.exit_reason).await),
                 Some(rest) => drain.work = rest,
             }
         }
@@ -135,45 +135,61 @@ pub(super) async fn turn<H: Host>(
 
 /// The end, if nothing is left to do.
 async fn next<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     drain: Drain,
 ) -> Result<Step, HostError> {
-    let Drain { work, ending, until, killed } = drain;
+    let Drain { work, exit_reason: ending, until, killed } = drain;
     match &work {
         Work::BuiltIn(server) if server.is_empty() => Ok(exit::finish(context, core, ending).await),
-        _ => Ok(Step::To(Phase::Draining { work, ending, until, killed })),
+        _ => Ok(Step::To(Phase::Draining { work, exit_reason: ending, until, killed })),
     }
 }
 
 /// The time is over.
 async fn cut_off<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     drain: Drain,
     now: Duration,
 ) -> Result<Step, HostError> {
     mark!("H16");
-    let Drain { work, ending, .. } = drain;
+    let Drain { work, exit_reason: ending, .. } = drain;
     match work {
         Work::Command(child) if !drain.killed => {
-            context.note(format_args!("kills the command, which does not end by itself"));
+            context.add_note(format_args!("kills the command, which does not end by itself"));
             child::signal(context, child, Signal::KILL).await;
-            Ok(Step::To(Phase::Draining { work, ending, until: now + DEATH, killed: true }))
+            Ok(Step::To(Phase::Draining {
+                work,
+                exit_reason: ending,
+                until: now + DEATH,
+                killed: true,
+            }))
         }
-        Work::Rest { leader, .. } if !drain.killed => {
-            context.note(format_args!("kills what its command left, which does not end by itself"));
+        Work::RemainingGroup { leader, .. } if !drain.killed => {
+            context.add_note(format_args!(
+                "kills what its command left, which does not end by itself"
+            ));
             child::signal(context, leader, Signal::KILL).await;
-            let work = Work::Rest { leader, look_at: Some(now) };
-            Ok(Step::To(Phase::Draining { work, ending, until: now + DEATH, killed: true }))
+            let work = Work::RemainingGroup { leader, next_check: Some(now) };
+            Ok(Step::To(Phase::Draining {
+                work,
+                exit_reason: ending,
+                until: now + DEATH,
+                killed: true,
+            }))
         }
-        Work::Rest { leader, .. } => {
+        Work::RemainingGroup { leader, .. } => {
             let group = leader.raw();
-            context.note(format_args!("leaves process group {group} behind, which does not die"));
+            context
+                .add_note(format_args!("leaves process group {group} behind, which does not die"));
             Ok(exit::finish(context, core, ending).await)
         }
         Work::Command(child) => {
-            context.note(format_args!("leaves process {} behind, which does not die", child.raw()));
+            context.add_note(format_args!(
+                "leaves process {} behind, which does not die",
+                child.raw()
+            ));
             Ok(exit::finish(context, core, ending).await)
         }
         Work::BuiltIn(server) => {

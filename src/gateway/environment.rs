@@ -16,7 +16,8 @@ const PASSED: [&str; 9] =
 
 /// Tell `hermes` itself that it is supervised, and where to say that it is ready; a command that calls `hermes` is not,
 /// and would speak for a gateway that it is not.
-const OURS: [&str; 3] = ["HERMES_S6_SUPERVISED_CHILD", "HERMES_SUPERVISED_CHILD", NOTIFY_SOCKET];
+const WITHHELD: [&str; 3] =
+    ["HERMES_S6_SUPERVISED_CHILD", "HERMES_SUPERVISED_CHILD", NOTIFY_SOCKET];
 
 /// Names the socket on which systemd waits for readiness (`sd_notify(3)`).
 pub(super) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
@@ -25,7 +26,7 @@ pub(super) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// The whole environment of the command.
-pub(super) fn of_command(
+pub(super) fn command_environment(
     setup: &Setup,
     config: &Config,
     port: u16,
@@ -48,7 +49,7 @@ pub(super) fn of_command(
     env.insert("HERMES_HOME".into(), setup.layout.root().into());
     env.insert("HERMES_PROFILE".into(), setup.profile.as_str().into());
     env.insert("HERMES_GATEWAY_PORT".into(), port.to_string().into());
-    for name in OURS {
+    for name in WITHHELD {
         env.remove(OsStr::new(name));
     }
     env
@@ -97,7 +98,7 @@ mod tests {
             ("NOTIFY_SOCKET", "/run/notify"),
         ];
         Setup {
-            layout: Layout::of_home(Path::new("/h/profiles/coder")),
+            layout: Layout::from_home(Path::new("/h/profiles/coder")),
             profile: Profile::parse(profile).expect("legal"),
             env: container.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             pid: 7,
@@ -130,7 +131,7 @@ mod tests {
         #[case] profile: &str,
         #[case] expected: &str,
     ) {
-        let env = of_command(&setup(profile), &config(), 9);
+        let env = command_environment(&setup(profile), &config(), 9);
         let words: Vec<String> = env
             .iter()
             .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))

@@ -43,7 +43,7 @@ pub(super) enum Request {
 }
 
 /// Reads a request.
-pub(super) fn request(bytes: &[u8]) -> Request {
+pub(super) fn parse_request(bytes: &[u8]) -> Request {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(bytes) {
@@ -67,7 +67,7 @@ pub(super) fn request(bytes: &[u8]) -> Request {
 }
 
 /// An answer in JSON.
-pub(super) fn answer(code: u16, value: &Value, body: Body) -> Vec<u8> {
+pub(super) fn render_answer(code: u16, value: &Value, body: Body) -> Vec<u8> {
     let text = format!("{value}\n");
     let (length, phrase) = (text.len(), phrase(code));
     let allow = if code == 405 { "Allow: GET, HEAD\r\n" } else { "" };
@@ -83,7 +83,7 @@ pub(super) fn answer(code: u16, value: &Value, body: Body) -> Vec<u8> {
 
 /// A refusal in JSON.
 pub(super) fn refusal(code: u16) -> Vec<u8> {
-    answer(code, &serde_json::json!({ "error": phrase(code) }), Body::Full)
+    render_answer(code, &serde_json::json!({ "error": phrase(code) }), Body::Full)
 }
 
 fn phrase(code: u16) -> &'static str {
@@ -99,7 +99,7 @@ fn phrase(code: u16) -> &'static str {
 }
 
 /// The status code of an answer, once its first line has come; 0 if that is none.
-pub(super) fn status(bytes: &[u8]) -> Option<u16> {
+pub(super) fn parse_status(bytes: &[u8]) -> Option<u16> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
     match response.parse(bytes) {
@@ -125,22 +125,22 @@ mod tests {
     #[case("GET /health\r\n\r\n", Request::Refused(400))]
     #[case("\u{1}\r\n", Request::Refused(400))]
     fn requests_are_read(#[case] text: &str, #[case] expected: Request) {
-        assert_eq!(request(text.as_bytes()), expected);
+        assert_eq!(parse_request(text.as_bytes()), expected);
     }
 
     #[test]
     fn a_request_of_any_length_or_width_ends_in_a_refusal() {
         let long = format!("GET /health HTTP/1.1\r\nX: {}", "x".repeat(REQUEST_BYTES_MAX));
-        assert_eq!(request(long.as_bytes()), Request::Refused(431));
+        assert_eq!(parse_request(long.as_bytes()), Request::Refused(431));
         let wide = format!("GET /health HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(HEADERS_MAX + 1));
-        assert_eq!(request(wide.as_bytes()), Request::Refused(431));
+        assert_eq!(parse_request(wide.as_bytes()), Request::Refused(431));
     }
 
     #[test]
     fn a_head_says_how_long_the_body_would_be() {
         let value = serde_json::json!({ "status": "ok" });
-        let full = String::from_utf8(answer(200, &value, Body::Full)).expect("text");
-        let head = String::from_utf8(answer(200, &value, Body::Omitted)).expect("text");
+        let full = String::from_utf8(render_answer(200, &value, Body::Full)).expect("text");
+        let head = String::from_utf8(render_answer(200, &value, Body::Omitted)).expect("text");
         assert_eq!(full, format!("{head}{{\"status\":\"ok\"}}\n"));
         assert!(head.contains("Content-Length: 16\r\n"), "{head}");
     }
@@ -154,6 +154,6 @@ mod tests {
         #[case] text: &str,
         #[case] expected: Option<u16>,
     ) {
-        assert_eq!(status(text.as_bytes()), expected);
+        assert_eq!(parse_status(text.as_bytes()), expected);
     }
 }

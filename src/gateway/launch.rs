@@ -2,31 +2,31 @@
 //!
 //! Waits for nothing: a command that is not ready at once is watched by `readiness.rs`.
 
-use super::diary::{self, Word};
-use super::ending::{self, Ending};
-use super::readiness::Probe;
+use super::exit_reason::{self, ExitReason};
+use super::readiness::ReadinessProbe;
 use super::server::Server;
-use super::{Context, Core, Phase, Step, Work, child, exit, running};
+use super::state_file::{self, GatewayState};
+use super::{Core, Phase, Step, TurnContext, Work, child, exit, running};
 use crate::error::{Errno, HostError};
 use crate::host::fs;
 use crate::host::{Host, net, proc, time};
-use crate::record::config::{Command, Ready};
+use crate::record::config::{CommandLine, ReadinessMethod};
 
 pub(super) async fn turn<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
 ) -> Result<Step, HostError> {
     core.tally.unproven = true;
-    diary::write(context, core, Word::Starting).await;
-    diary::write_pid(context, core, None).await;
+    state_file::write_live_state(context, core, GatewayState::Starting).await;
+    state_file::write_pidfile(context, core, None).await;
     match core.config.command.clone() {
-        None => built_in(context, core).await,
-        Some(command) => start(context, core, &command).await,
+        None => start_built_in(context, core).await,
+        Some(command) => start_command(context, core, &command).await,
     }
 }
 
-async fn built_in<H: Host>(
-    context: &mut Context<'_, H>,
+async fn start_built_in<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
 ) -> Result<Step, HostError> {
     match net::listen(context.host, core.port).await {
@@ -37,37 +37,38 @@ async fn built_in<H: Host>(
                 let config = context.setup.layout.config(&context.setup.profile);
                 reason.push_str(&format!("; `port` in `{}` chooses another", config.display()));
             }
-            let ending = Ending::failed(Word::StartupFailed, ending::FAILED, reason);
+            let ending =
+                ExitReason::failed(GatewayState::StartupFailed, exit_reason::FAILURE_CODE, reason);
             Ok(exit::finish(context, core, ending).await)
         }
     }
 }
 
-async fn start<H: Host>(
-    context: &mut Context<'_, H>,
+async fn start_command<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
-    command: &Command,
+    command: &CommandLine,
 ) -> Result<Step, HostError> {
     let pipe = match core.config.ready {
-        Ready::Fd => Some(proc::pipe(context.host).await?),
-        Ready::Http | Ready::None => None,
+        ReadinessMethod::Fd => Some(proc::pipe(context.host).await?),
+        ReadinessMethod::Http | ReadinessMethod::None => None,
     };
     let (ours, theirs) = pipe.unzip();
     let started = child::start(context, core, command, theirs.as_ref()).await;
     if let Some(theirs) = theirs {
         // Kept open, it would hide that the command closed its own.
         let closed = fs::close(context.host, theirs).await;
-        context.note_failure(closed);
+        context.record_failure(closed);
     }
     let child = match started {
         Ok(child) => child,
         Err(ending) => return Ok(exit::finish(context, core, ending).await),
     };
     let probe = match core.config.ready {
-        Ready::None => return running::enter(context, core, Work::Command(child)).await,
-        Ready::Fd => Probe::Pipe(ours),
-        Ready::Http => Probe::default(),
+        ReadinessMethod::None => return running::enter(context, core, Work::Command(child)).await,
+        ReadinessMethod::Fd => ReadinessProbe::Pipe(ours),
+        ReadinessMethod::Http => ReadinessProbe::default(),
     };
     let until = time::boot(context.host).await? + core.config.ready_timeout.0;
-    Ok(Step::To(Phase::Warming { child, probe, until }))
+    Ok(Step::To(Phase::AwaitingReadiness { child, probe, until }))
 }

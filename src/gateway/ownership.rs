@@ -12,39 +12,39 @@
 
 use std::time::Duration;
 
-use super::ending::{self, Ending};
-use super::stop::{self, Stop};
-use super::{Context, Core, Phase, Step, backoff, exit};
+use super::exit_reason::{self, ExitReason};
+use super::stop::{self, SignalMeaning};
+use super::{Core, Phase, Step, TurnContext, backoff, exit};
 use crate::error::{Errno, HostError};
-use crate::host::effect::{Event, How, Interests, Signal};
+use crate::host::effect::{Event, Interests, OpenMode, Signal};
 use crate::host::fs::{self, File};
 use crate::host::{Host, proc, time};
 use crate::record::identity::{self, Process};
 use crate::record::{group, pidfile};
 
 /// Between two looks at a lock whose holder we know nothing of.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks at a lock whose holder is on its way out.
-const LOOK_SOON: Duration = Duration::from_millis(50);
+const TAKEOVER_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// What the holder gets beyond its drain time: its own SIGKILL of its command falls into it.
 const GRACE: Duration = Duration::from_secs(1);
 /// What the kernel may take to end a process after SIGKILL.
-const DEATH: Duration = Duration::from_secs(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks at what SIGKILL should have ended.
-const LOOK_FOR_DEATH: Duration = Duration::from_millis(10);
+const KILL_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How far we are with the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Claim {
+pub(super) enum LockClaim {
     /// Others may hold it as long as they like; this much was said about it.
-    Waiting { said: Option<String> },
+    Waiting { last_reason: Option<String> },
     /// An orphan was told to leave. A signal that comes meanwhile counts once it has left.
-    TakingOver { orphan: Process, until: Duration, killed: bool, asked: Option<Stop> },
+    TakingOver { orphan: Process, until: Duration, killed: bool, asked: Option<SignalMeaning> },
 }
 
-impl Default for Claim {
+impl Default for LockClaim {
     fn default() -> Self {
-        Self::Waiting { said: None }
+        Self::Waiting { last_reason: None }
     }
 }
 
@@ -52,9 +52,11 @@ impl Default for Claim {
 ///
 /// A POSIX lock: readers see it without taking it (`fs::is_locked`), and a child of ours never holds it. This process
 /// must not open the file again once it has the lock: closing any handle of it gives the lock back.
-pub(super) async fn attempt<H: Host>(context: &Context<'_, H>) -> Result<Option<File>, HostError> {
+pub(super) async fn try_lock<H: Host>(
+    context: &TurnContext<'_, H>,
+) -> Result<Option<File>, HostError> {
     let path = context.setup.layout.gateway_lock(&context.setup.profile);
-    let lock = fs::open_no_link(context.host, &path, How::Lock { mode: 0o644 }).await?;
+    let lock = fs::open_no_link(context.host, &path, OpenMode::Lock { mode: 0o644 }).await?;
     if planted!(GatewayLockNotTaken) {
         return Ok(Some(lock));
     }
@@ -68,52 +70,55 @@ pub(super) async fn attempt<H: Host>(context: &Context<'_, H>) -> Result<Option<
 }
 
 pub(super) async fn turn<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
-    claim: Claim,
+    claim: LockClaim,
 ) -> Result<Step, HostError> {
-    let attempt = attempt(context).await;
+    let attempt = try_lock(context).await;
     match (attempt, claim) {
-        (Ok(Some(lock)), claim) => own(context, core, lock, claim).await,
-        (Ok(None), Claim::Waiting { said }) => face_the_holder(context, core, said).await,
-        (Err(error), Claim::Waiting { said }) => {
+        (Ok(Some(lock)), claim) => take_ownership(context, core, lock, claim).await,
+        (Ok(None), LockClaim::Waiting { last_reason: said }) => {
+            handle_holder(context, core, said).await
+        }
+        (Err(error), LockClaim::Waiting { last_reason: said }) => {
             wait_or_refuse(context, core, said, error.to_string()).await
         }
-        (_, Claim::TakingOver { orphan, until, killed, asked }) => {
+        (_, LockClaim::TakingOver { orphan, until, killed, asked }) => {
             take_over(context, core, TakeOver { orphan, until, killed, asked }).await
         }
     }
 }
 
 /// The lock is ours: clear away what a dead gateway left, remember its failures, go on or end.
-async fn own<H: Host>(
-    context: &mut Context<'_, H>,
+async fn take_ownership<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     lock: File,
-    claim: Claim,
+    claim: LockClaim,
 ) -> Result<Step, HostError> {
     core.lock = Some(lock);
-    clear_leftover(context, core).await;
-    core.tally = backoff::recall(context, core).await?;
+    clear_dead_command(context, core).await;
+    core.tally = backoff::read_tally(context, core).await?;
     match claim {
-        Claim::TakingOver { asked: Some(stop), .. } => {
-            Ok(exit::finish(context, core, Ending::Asked(stop)).await)
+        LockClaim::TakingOver { asked: Some(stop), .. } => {
+            Ok(exit::finish(context, core, ExitReason::Asked(stop)).await)
         }
-        _ => backoff::settle(context, core).await,
+        _ => backoff::start_or_pause(context, core).await,
     }
 }
 
 /// Another holds the lock.
-async fn face_the_holder<H: Host>(
-    context: &mut Context<'_, H>,
+async fn handle_holder<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     said: Option<String>,
 ) -> Result<Step, HostError> {
-    let path = context.setup.layout.pid(&context.setup.profile);
+    let path = context.setup.layout.pidfile(&context.setup.profile);
     let reading = pidfile::read(context.host, &path).await;
     let holder = match reading.whole() {
         Some(holder)
-            if identity::is_alive(context.host, &core.me.boot, &holder.process).await? =>
+            if identity::is_alive(context.host, &core.own_process.boot, &holder.process)
+                .await? =>
         {
             holder
         }
@@ -128,34 +133,43 @@ async fn face_the_holder<H: Host>(
         return wait_or_refuse(context, core, said, reason).await;
     }
     mark!("H19");
-    context.note(format_args!("takes over from process {pid}, whose supervisor is dead"));
-    signal(context, core, &holder.process, Signal::TERM).await;
+    context.add_note(format_args!("takes over from process {pid}, whose supervisor is dead"));
+    signal_process(context, core, &holder.process, Signal::TERM).await;
     let until = time::boot(context.host).await? + core.config.drain_timeout.0 + GRACE;
     let orphan = holder.process.clone();
-    Ok(Step::To(Phase::Claiming(Claim::TakingOver { orphan, until, killed: false, asked: None })))
+    Ok(Step::To(Phase::Claiming(LockClaim::TakingOver {
+        orphan,
+        until,
+        killed: false,
+        asked: None,
+    })))
 }
 
 /// Supervised gateways wait for the lock, others end; either says why, once.
 async fn wait_or_refuse<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     said: Option<String>,
     reason: String,
 ) -> Result<Step, HostError> {
     if !context.setup.supervised {
-        let ending = Ending::failed(super::diary::Word::StartupFailed, ending::FAILED, reason);
+        let ending = ExitReason::failed(
+            super::state_file::GatewayState::StartupFailed,
+            exit_reason::FAILURE_CODE,
+            reason,
+        );
         return Ok(exit::finish(context, core, ending).await);
     }
     if said.as_ref() != Some(&reason) {
-        context.note(format_args!("waits for its lock: {reason}"));
+        context.add_note(format_args!("waits for its lock: {reason}"));
     }
-    let until = time::boot(context.host).await? + LOOK;
+    let until = time::boot(context.host).await? + POLL_INTERVAL;
     match wait(context, until).await? {
         Event::Signal(signal) => {
             let stop = stop::classify(context, core, signal).await;
-            Ok(exit::finish(context, core, Ending::Asked(stop)).await)
+            Ok(exit::finish(context, core, ExitReason::Asked(stop)).await)
         }
-        _ => Ok(Step::To(Phase::Claiming(Claim::Waiting { said: Some(reason) }))),
+        _ => Ok(Step::To(Phase::Claiming(LockClaim::Waiting { last_reason: Some(reason) }))),
     }
 }
 
@@ -163,55 +177,55 @@ struct TakeOver {
     orphan: Process,
     until: Duration,
     killed: bool,
-    asked: Option<Stop>,
+    asked: Option<SignalMeaning>,
 }
 
 /// The orphan still holds the lock.
 async fn take_over<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     mut over: TakeOver,
 ) -> Result<Step, HostError> {
     let now = time::boot(context.host).await?;
     if now >= over.until && over.killed {
         return match over.asked {
-            Some(stop) => Ok(exit::finish(context, core, Ending::Asked(stop)).await),
-            None => Ok(Step::To(Phase::Claiming(Claim::default()))),
+            Some(stop) => Ok(exit::finish(context, core, ExitReason::Asked(stop)).await),
+            None => Ok(Step::To(Phase::Claiming(LockClaim::default()))),
         };
     }
     if now >= over.until {
-        context.note(format_args!("kills process {}, which does not end", over.orphan.pid));
-        signal(context, core, &over.orphan, Signal::KILL).await;
+        context.add_note(format_args!("kills process {}, which does not end", over.orphan.pid));
+        signal_process(context, core, &over.orphan, Signal::KILL).await;
         over.killed = true;
-        over.until = now + DEATH;
+        over.until = now + KILL_TIMEOUT;
     }
-    let event = wait(context, over.until.min(now + LOOK_SOON)).await?;
+    let event = wait(context, over.until.min(now + TAKEOVER_POLL_INTERVAL)).await?;
     if let Event::Signal(signal) = event {
         if over.asked.is_none() {
             over.asked = Some(stop::classify(context, core, signal).await);
         }
     }
     let TakeOver { orphan, until, killed, asked } = over;
-    Ok(Step::To(Phase::Claiming(Claim::TakingOver { orphan, until, killed, asked })))
+    Ok(Step::To(Phase::Claiming(LockClaim::TakingOver { orphan, until, killed, asked })))
 }
 
-async fn wait<H: Host>(context: &Context<'_, H>, until: Duration) -> Result<Event, HostError> {
+async fn wait<H: Host>(context: &TurnContext<'_, H>, until: Duration) -> Result<Event, HostError> {
     proc::wait(context.host, Interests { until: Some(until), ..Interests::default() }).await
 }
 
 /// Signals that very process if it is alive; a failure is noted, for the lock decides in the end.
-async fn signal<H: Host>(
-    context: &mut Context<'_, H>,
+async fn signal_process<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &Core,
     process: &Process,
     signal: Signal,
 ) {
-    let handle = identity::open(context.host, &core.me.boot, process).await;
-    send(context, handle, signal).await;
+    let handle = identity::open(context.host, &core.own_process.boot, process).await;
+    send_and_close(context, handle, signal).await;
 }
 
-async fn send<H: Host>(
-    context: &mut Context<'_, H>,
+async fn send_and_close<H: Host>(
+    context: &mut TurnContext<'_, H>,
     handle: Result<Option<File>, HostError>,
     signal: Signal,
 ) {
@@ -225,41 +239,41 @@ async fn send<H: Host>(
         }
     };
     match sent {
-        Err(error) if error.errno != Errno::SRCH => context.note(error),
+        Err(error) if error.errno != Errno::SRCH => context.add_note(error),
         _ => {}
     }
 }
 
 /// Ends the command of a gateway that died without ending it, all of its group, and waits until it is gone.
-async fn clear_leftover<H: Host>(context: &mut Context<'_, H>, core: &Core) {
-    let path = context.setup.layout.pid(&context.setup.profile);
+async fn clear_dead_command<H: Host>(context: &mut TurnContext<'_, H>, core: &Core) {
+    let path = context.setup.layout.pidfile(&context.setup.profile);
     let reading = pidfile::read(context.host, &path).await;
-    if let Some(oddity) = reading.oddity() {
-        context.note(oddity);
+    if let Some(oddity) = reading.warning() {
+        context.add_note(oddity);
     }
     let Some(leader) = reading.whole().and_then(|gateway| gateway.child.clone()) else { return };
-    let killed = kill_leftover(context, core, &leader).await;
-    context.note_failure(killed);
+    let killed = kill_remaining_group(context, core, &leader).await;
+    context.record_failure(killed);
 }
 
-async fn kill_leftover<H: Host>(
-    context: &mut Context<'_, H>,
+async fn kill_remaining_group<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &Core,
     leader: &Process,
 ) -> Result<(), HostError> {
-    let (host, boot) = (context.host, &core.me.boot);
-    let until = time::boot(host).await? + DEATH;
+    let (host, boot) = (context.host, &core.own_process.boot);
+    let until = time::boot(host).await? + KILL_TIMEOUT;
     let mut met: Vec<Process> = Vec::new();
     loop {
-        let mut left = group::left_of(host, boot, leader).await?;
+        let mut left = group::live_members_of(host, boot, leader).await?;
         // Whoever started us may be of that group.
-        left.retain(|process| *process != core.me);
+        left.retain(|process| *process != core.own_process);
         for process in &left {
             if !met.contains(process) {
                 let pid = process.pid;
-                context.note(format_args!("kills process {pid}, which a dead gateway left"));
+                context.add_note(format_args!("kills process {pid}, which a dead gateway left"));
                 let handle = group::open(host, boot, leader, process).await;
-                send(context, handle, Signal::KILL).await;
+                send_and_close(context, handle, Signal::KILL).await;
                 met.push(process.clone());
             }
         }
@@ -268,10 +282,10 @@ async fn kill_leftover<H: Host>(
         }
         if time::boot(host).await? >= until {
             for process in left {
-                context.note(format_args!("process {} does not die", process.pid));
+                context.add_note(format_args!("process {} does not die", process.pid));
             }
             return Ok(());
         }
-        time::sleep(host, LOOK_FOR_DEATH).await?;
+        time::sleep(host, KILL_POLL_INTERVAL).await?;
     }
 }

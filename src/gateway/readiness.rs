@@ -5,24 +5,24 @@
 
 use std::time::Duration;
 
-use super::diary::Word;
-use super::ending::{self, Ending};
-use super::{Context, Core, Phase, Step, Work, drain, http, running, stop};
+use super::exit_reason::{self, ExitReason};
+use super::state_file::GatewayState;
+use super::{Core, Phase, Step, TurnContext, Work, drain, http, running, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Handle, Interests, Pid};
 use crate::host::fs::{self, File};
 use crate::host::{Host, net, proc, time};
 
 /// Between two questions.
-const PAUSE: Duration = Duration::from_millis(100);
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 /// For one answer.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// A status line fits.
 const ANSWER_BYTES_MAX: usize = 4 << 10;
 
 /// How far we are with asking.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Probe {
+pub(super) enum ReadinessProbe {
     /// The read end of the pipe; none once the command has closed it, and then only the time can end the start.
     Pipe(Option<File>),
     /// The next question is asked then.
@@ -31,13 +31,13 @@ pub(super) enum Probe {
     Asked { connection: File, answer: Vec<u8>, until: Duration },
 }
 
-impl Default for Probe {
+impl Default for ReadinessProbe {
     fn default() -> Self {
         Self::Pausing(Duration::ZERO)
     }
 }
 
-impl Probe {
+impl ReadinessProbe {
     fn handle(&self) -> Option<Handle> {
         match self {
             Self::Pipe(pipe) => pipe.as_ref().map(|pipe| pipe.handle),
@@ -62,10 +62,10 @@ impl Probe {
 }
 
 pub(super) async fn turn<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     child: Pid,
-    probe: Probe,
+    probe: ReadinessProbe,
     until: Duration,
 ) -> Result<Step, HostError> {
     let interests = Interests {
@@ -78,75 +78,88 @@ pub(super) async fn turn<H: Host>(
     match event {
         Event::Child(status) => {
             probe.close(context.host).await;
-            let ending = Ending::of_command(status, Word::StartupFailed);
-            return drain::rest(context, core, Work::Command(child), ending).await;
+            let ending = ExitReason::from_command_status(status, GatewayState::StartupFailed);
+            return drain::drain_remaining(context, core, Work::Command(child), ending).await;
         }
         Event::Signal(signal) => {
             mark!("H15");
             probe.close(context.host).await;
             let stop = stop::classify(context, core, signal).await;
-            return drain::begin(context, core, Work::Command(child), Ending::Asked(stop), signal)
-                .await;
+            return drain::begin(
+                context,
+                core,
+                Work::Command(child),
+                ExitReason::Asked(stop),
+                signal,
+            )
+            .await;
         }
         Event::Readable(_) | Event::Deadline => {}
     }
     let readable = matches!(event, Event::Readable(_));
-    match advance(context.host, core.port, probe, readable, now).await {
+    match advance_probe(context.host, core.port, probe, readable, now).await {
         None => running::enter(context, core, Work::Command(child)).await,
-        Some(probe) if now < until => Ok(Step::To(Phase::Warming { child, probe, until })),
+        Some(probe) if now < until => {
+            Ok(Step::To(Phase::AwaitingReadiness { child, probe, until }))
+        }
         Some(probe) => {
             probe.close(context.host).await;
             let timeout = core.config.ready_timeout.0.as_secs_f32();
             let reason = format!("the command was not ready within {timeout} s");
-            let ending = Ending::failed(Word::StartupFailed, ending::FAILED, reason);
-            drain::begin(context, core, Work::Command(child), ending, drain::BY_US).await
+            let ending =
+                ExitReason::failed(GatewayState::StartupFailed, exit_reason::FAILURE_CODE, reason);
+            drain::begin(context, core, Work::Command(child), ending, drain::OWN_SIGNAL).await
         }
     }
 }
 
 /// One step of asking; `None` means that the command is ready.
-async fn advance(
+async fn advance_probe(
     host: &impl Host,
     port: u16,
-    probe: Probe,
+    probe: ReadinessProbe,
     readable: bool,
     now: Duration,
-) -> Option<Probe> {
+) -> Option<ReadinessProbe> {
     match probe {
-        Probe::Pipe(Some(pipe)) if readable => read_pipe(host, pipe).await,
-        Probe::Pausing(at) if now >= at => Some(ask(host, port, now).await),
-        Probe::Asked { connection, answer, until } if readable => {
+        ReadinessProbe::Pipe(Some(pipe)) if readable => read_pipe(host, pipe).await,
+        ReadinessProbe::Pausing(at) if now >= at => {
+            Some(send_health_request(host, port, now).await)
+        }
+        ReadinessProbe::Asked { connection, answer, until } if readable => {
             read_answer(host, connection, answer, until, now).await
         }
-        Probe::Asked { connection, until, .. } if now >= until => {
+        ReadinessProbe::Asked { connection, until, .. } if now >= until => {
             Some(give_up(host, connection, now).await)
         }
         probe => Some(probe),
     }
 }
 
-async fn read_pipe(host: &impl Host, pipe: File) -> Option<Probe> {
+async fn read_pipe(host: &impl Host, pipe: File) -> Option<ReadinessProbe> {
     match fs::read(host, &pipe, 512).await {
         Ok(bytes) if bytes.contains(&b'\n') => {
-            Probe::Pipe(Some(pipe)).close(host).await;
+            ReadinessProbe::Pipe(Some(pipe)).close(host).await;
             None
         }
-        Ok(bytes) if !bytes.is_empty() => Some(Probe::Pipe(Some(pipe))),
-        Err(error) if error.errno == crate::error::Errno::AGAIN => Some(Probe::Pipe(Some(pipe))),
+        Ok(bytes) if !bytes.is_empty() => Some(ReadinessProbe::Pipe(Some(pipe))),
+        Err(error) if error.errno == crate::error::Errno::AGAIN => {
+            Some(ReadinessProbe::Pipe(Some(pipe)))
+        }
         Ok(_) | Err(_) => {
-            Probe::Pipe(Some(pipe)).close(host).await;
-            Some(Probe::Pipe(None))
+            ReadinessProbe::Pipe(Some(pipe)).close(host).await;
+            Some(ReadinessProbe::Pipe(None))
         }
     }
 }
 
-async fn ask(host: &impl Host, port: u16, now: Duration) -> Probe {
+async fn send_health_request(host: &impl Host, port: u16, now: Duration) -> ReadinessProbe {
     let Ok(connection) = net::connect(host, port).await else {
-        return Probe::Pausing(now + PAUSE);
+        return ReadinessProbe::Pausing(now + PROBE_INTERVAL);
     };
     match fs::write(host, &connection, http::HEALTH_REQUEST).await {
         Ok(taken) if taken == http::HEALTH_REQUEST.len() => {
-            Probe::Asked { connection, answer: Vec::new(), until: now + ANSWER_TIME }
+            ReadinessProbe::Asked { connection, answer: Vec::new(), until: now + ANSWER_TIMEOUT }
         }
         _ => give_up(host, connection, now).await,
     }
@@ -158,26 +171,26 @@ async fn read_answer(
     mut answer: Vec<u8>,
     until: Duration,
     now: Duration,
-) -> Option<Probe> {
+) -> Option<ReadinessProbe> {
     match fs::read(host, &connection, ANSWER_BYTES_MAX).await {
         Ok(bytes) if !bytes.is_empty() => answer.extend_from_slice(&bytes),
         Err(error) if error.errno == crate::error::Errno::AGAIN => {}
         Ok(_) | Err(_) => return Some(give_up(host, connection, now).await),
     }
-    match http::status(&answer) {
+    match http::parse_status(&answer) {
         Some(200) => {
-            Probe::Asked { connection, answer, until }.close(host).await;
+            ReadinessProbe::Asked { connection, answer, until }.close(host).await;
             None
         }
         None if answer.len() < ANSWER_BYTES_MAX && now < until => {
-            Some(Probe::Asked { connection, answer, until })
+            Some(ReadinessProbe::Asked { connection, answer, until })
         }
         Some(_) | None => Some(give_up(host, connection, now).await),
     }
 }
 
-async fn give_up(host: &impl Host, connection: File, now: Duration) -> Probe {
+async fn give_up(host: &impl Host, connection: File, now: Duration) -> ReadinessProbe {
     // Whatever the answer, the handle is gone.
     drop(fs::close(host, connection).await);
-    Probe::Pausing(now + PAUSE)
+    ReadinessProbe::Pausing(now + PROBE_INTERVAL)
 }

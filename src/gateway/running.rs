@@ -6,47 +6,47 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::diary::{self, Word};
-use super::ending::Ending;
 use super::environment::NOTIFY_SOCKET;
-use super::server::Mood;
-use super::{Context, Core, Phase, Step, Work, drain, server, stop};
+use super::exit_reason::ExitReason;
+use super::server::ServeState;
+use super::state_file::{self, GatewayState};
+use super::{Core, Phase, Step, TurnContext, Work, drain, server, stop};
 use crate::error::HostError;
 use crate::host::effect::{Event, Interests};
 use crate::host::{Host, fs, net, proc, time};
 
 /// Between two tries at a state file that could not be written.
-const DIARY_RETRY: Duration = Duration::from_secs(10);
+const STATE_FILE_RETRY: Duration = Duration::from_secs(10);
 
 /// The gateway is ready from now on.
 pub(super) async fn enter<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     work: Work,
 ) -> Result<Step, HostError> {
     core.tally.reason = None;
-    diary::write_ready(context, core).await;
-    tell_supervisor(context, core).await;
-    context.note(format_args!("running on port {}", core.port));
+    state_file::write_ready(context, core).await;
+    notify_ready(context, core).await;
+    context.add_note(format_args!("running on port {}", core.port));
     let stable_at = time::boot(context.host).await? + core.config.restart.stable_after.0;
     Ok(Step::To(Phase::Running { work, stable_at: Some(stable_at) }))
 }
 
 /// One newline on the descriptor that s6 gave us, one datagram to the socket that systemd named.
-async fn tell_supervisor<H: Host>(context: &mut Context<'_, H>, core: &mut Core) {
+async fn notify_ready<H: Host>(context: &mut TurnContext<'_, H>, core: &mut Core) {
     if let Some(path) = context.setup.env.get(OsStr::new(NOTIFY_SOCKET)) {
-        let told = notify(context.host, Path::new(path)).await;
-        context.note_failure(told);
+        let told = send_sd_notify(context.host, Path::new(path)).await;
+        context.record_failure(told);
     }
     let Some(notify) = core.notify.take() else { return };
     let told = fs::write(context.host, &notify, b"\n").await.map(drop);
     let closed = fs::close(context.host, notify).await;
-    context.note_failure(told.and(closed));
+    context.record_failure(told.and(closed));
 }
 
 /// The whole of `sd_notify(3)` that a gateway needs. The crates that do it read the environment and hide three system
 /// calls behind one function; through the door each of them can be cut, failed and simulated.
-async fn notify(host: &impl Host, path: &Path) -> Result<(), HostError> {
+async fn send_sd_notify(host: &impl Host, path: &Path) -> Result<(), HostError> {
     let socket = net::connect_local(host, path).await?;
     let told = fs::write(host, &socket, b"READY=1").await.map(drop);
     let closed = fs::close(host, socket).await;
@@ -54,36 +54,36 @@ async fn notify(host: &impl Host, path: &Path) -> Result<(), HostError> {
 }
 
 pub(super) async fn turn<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     mut work: Work,
     mut stable_at: Option<Duration>,
 ) -> Result<Step, HostError> {
     let mut interests = work.interests(context.host).await?;
     interests.until =
-        time::earliest([interests.until, stable_at, diary_retry(context, core).await?]);
+        time::earliest([interests.until, stable_at, state_file_retry(context, core).await?]);
     let event = proc::wait(context.host, interests).await?;
     let now = time::boot(context.host).await?;
     if stable_at.is_some_and(|at| now >= at) {
         stable_at = None;
-        core.tally.forgive();
-        diary::write(context, core, Word::Running).await;
-    } else if event == Event::Deadline && core.diary_trouble.is_some() {
-        diary::write(context, core, Word::Running).await;
+        core.tally.reset();
+        state_file::write_live_state(context, core, GatewayState::Running).await;
+    } else if event == Event::Deadline && core.state_file_error.is_some() {
+        state_file::write_live_state(context, core, GatewayState::Running).await;
     }
     match event {
         Event::Signal(signal) => {
             let stop = stop::classify(context, core, signal).await;
-            return drain::begin(context, core, work, Ending::Asked(stop), signal).await;
+            return drain::begin(context, core, work, ExitReason::Asked(stop), signal).await;
         }
         Event::Child(status) => {
-            let ending = Ending::of_command(status, Word::Running);
-            return drain::rest(context, core, work, ending).await;
+            let ending = ExitReason::from_command_status(status, GatewayState::Running);
+            return drain::drain_remaining(context, core, work, ending).await;
         }
         Event::Readable(_) | Event::Deadline => {}
     }
     if let Work::BuiltIn(server) = &mut work {
-        server::advance(context, core, server, Mood::Open, event, now).await;
+        server::handle_event(context, core, server, ServeState::Open, event, now).await;
     }
     Ok(Step::To(Phase::Running { work, stable_at }))
 }
@@ -93,18 +93,20 @@ impl Work {
     pub(super) async fn interests(&self, host: &impl Host) -> Result<Interests, HostError> {
         match self {
             Self::Command(child) => Ok(Interests { child: Some(*child), ..Interests::default() }),
-            Self::Rest { look_at, .. } => Ok(Interests { until: *look_at, ..Interests::default() }),
+            Self::RemainingGroup { next_check: look_at, .. } => {
+                Ok(Interests { until: *look_at, ..Interests::default() })
+            }
             Self::BuiltIn(server) => server.interests(host).await,
         }
     }
 }
 
-async fn diary_retry<H: Host>(
-    context: &Context<'_, H>,
+async fn state_file_retry<H: Host>(
+    context: &TurnContext<'_, H>,
     core: &Core,
 ) -> Result<Option<Duration>, HostError> {
-    match core.diary_trouble {
+    match core.state_file_error {
         None => Ok(None),
-        Some(_) => Ok(Some(time::boot(context.host).await? + DIARY_RETRY)),
+        Some(_) => Ok(Some(time::boot(context.host).await? + STATE_FILE_RETRY)),
     }
 }

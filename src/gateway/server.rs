@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::diary::Word;
 use super::http::{self, Body, Page, Request};
-use super::{Context, Core};
+use super::state_file::GatewayState;
+use super::{Core, TurnContext};
 use crate::error::{Errno, HostError};
 use crate::host::effect::{Event, Handle, Interests};
 use crate::host::fs::{self, File};
@@ -19,7 +19,7 @@ use crate::record::json;
 /// Open connections; a client more costs the oldest its own.
 const CONNECTIONS_MAX: usize = 64;
 /// For one request and its answer.
-const CONNECTION_TIME: Duration = Duration::from_secs(5);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two tries at a socket that takes no more just now, or at a connection that cannot be accepted.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -29,7 +29,7 @@ pub(super) struct Server {
     /// `None` once the door is closed.
     listener: Option<File>,
     /// Accepting failed, and is not tried again before.
-    deaf_until: Option<Duration>,
+    accept_retry_at: Option<Duration>,
     connections: Vec<Connection>,
 }
 
@@ -50,14 +50,14 @@ enum Exchange {
 
 /// What the gateway says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(super) enum ServeState {
     Open,
     Draining,
 }
 
 impl Server {
     pub(super) fn new(listener: File) -> Self {
-        Self { listener: Some(listener), deaf_until: None, connections: Vec::new() }
+        Self { listener: Some(listener), accept_retry_at: None, connections: Vec::new() }
     }
 
     /// The door is closed and everybody has been served.
@@ -66,7 +66,7 @@ impl Server {
     }
 
     pub(super) async fn interests(&self, host: &impl Host) -> Result<Interests, HostError> {
-        let hears = self.listener.as_ref().filter(|_| self.deaf_until.is_none());
+        let hears = self.listener.as_ref().filter(|_| self.accept_retry_at.is_none());
         let reading = self.connections.iter().filter(|one| one.is_reading());
         let handles = reading.map(|one| one.file.handle);
         let retry = match self.connections.iter().all(Connection::is_reading) {
@@ -78,11 +78,11 @@ impl Server {
             // Who is here already comes first: a flood at the door must not cost them their turn, and then their place.
             readable: handles.chain(hears.map(|listener| listener.handle)).collect(),
             child: None,
-            until: time::earliest(deadlines.chain([self.deaf_until, retry])),
+            until: time::earliest(deadlines.chain([self.accept_retry_at, retry])),
         })
     }
 
-    fn take(&mut self, handle: Handle) -> Option<Connection> {
+    fn remove_connection(&mut self, handle: Handle) -> Option<Connection> {
         let index = self.connections.iter().position(|one| one.file.handle == handle)?;
         Some(self.connections.remove(index))
     }
@@ -95,34 +95,34 @@ impl Connection {
 }
 
 /// Deals with one event, and with everything whose time is over.
-pub(super) async fn advance<H: Host>(
-    context: &mut Context<'_, H>,
+pub(super) async fn handle_event<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &Core,
     server: &mut Server,
-    mood: Mood,
+    mood: ServeState,
     event: Event,
     now: Duration,
 ) {
-    if server.deaf_until.is_some_and(|until| now >= until) {
-        server.deaf_until = None;
+    if server.accept_retry_at.is_some_and(|until| now >= until) {
+        server.accept_retry_at = None;
     }
     match (event, server.listener.clone()) {
         (Event::Readable(handle), Some(listener)) if handle == listener.handle => {
             accept(context, server, &listener, now).await;
         }
         (Event::Readable(handle), _) => {
-            if let Some(connection) = server.take(handle) {
-                let kept = read(context, core, connection, mood).await;
+            if let Some(connection) = server.remove_connection(handle) {
+                let kept = read_request(context, core, connection, mood).await;
                 server.connections.extend(kept);
             }
         }
         _ => {}
     }
-    push_and_expire(context, server, now).await;
+    flush_and_expire(context, server, now).await;
 }
 
 async fn accept<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     server: &mut Server,
     listener: &File,
     now: Duration,
@@ -130,27 +130,27 @@ async fn accept<H: Host>(
     match net::accept(context.host, listener).await {
         Ok(file) => {
             let exchange = Exchange::Reading(Vec::new());
-            server.connections.push(Connection { file, until: now + CONNECTION_TIME, exchange });
+            server.connections.push(Connection { file, until: now + CONNECTION_TIMEOUT, exchange });
             if server.connections.len() > CONNECTIONS_MAX {
                 let oldest = server.connections.iter().min_by_key(|one| one.until);
                 let oldest = oldest.map(|one| one.file.handle);
-                if let Some(oldest) = oldest.and_then(|handle| server.take(handle)) {
+                if let Some(oldest) = oldest.and_then(|handle| server.remove_connection(handle)) {
                     close(context, oldest).await;
                 }
             }
         }
         Err(error) if error.errno == Errno::AGAIN => {}
         // Out of descriptors, most likely: the listener stays readable, so looking away is what keeps us from spinning.
-        Err(_) => server.deaf_until = Some(now + RETRY),
+        Err(_) => server.accept_retry_at = Some(now + RETRY),
     }
 }
 
 /// Reads what has come, answers if it is whole, and gives the connection back if it is still needed.
-async fn read<H: Host>(
-    context: &mut Context<'_, H>,
+async fn read_request<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &Core,
     mut connection: Connection,
-    mood: Mood,
+    mood: ServeState,
 ) -> Option<Connection> {
     let Exchange::Reading(got) = &mut connection.exchange else { return Some(connection) };
     match fs::read(context.host, &connection.file, http::REQUEST_BYTES_MAX).await {
@@ -161,47 +161,54 @@ async fn read<H: Host>(
             return None;
         }
     }
-    let answer = match http::request(got) {
+    let answer = match http::parse_request(got) {
         Request::Partial => return Some(connection),
         Request::Refused(code) => http::refusal(code),
         Request::Page(Page::Health, body) => health(context, mood, body),
         Request::Page(Page::Status, body) => status(context, core, mood, body).await,
     };
     connection.exchange = Exchange::Writing(answer);
-    push(context, connection).await
+    flush(context, connection).await
 }
 
-fn health<H: Host>(context: &Context<'_, H>, mood: Mood, body: Body) -> Vec<u8> {
+fn health<H: Host>(context: &TurnContext<'_, H>, mood: ServeState, body: Body) -> Vec<u8> {
     let profile = context.setup.profile.as_str();
     match mood {
-        Mood::Open => http::answer(200, &json!({ "status": "ok", "profile": profile }), body),
-        Mood::Draining => {
-            http::answer(503, &json!({ "status": "draining", "profile": profile }), body)
+        ServeState::Open => {
+            http::render_answer(200, &json!({ "status": "ok", "profile": profile }), body)
+        }
+        ServeState::Draining => {
+            http::render_answer(503, &json!({ "status": "draining", "profile": profile }), body)
         }
     }
 }
 
-async fn status<H: Host>(context: &Context<'_, H>, core: &Core, mood: Mood, body: Body) -> Vec<u8> {
+async fn status<H: Host>(
+    context: &TurnContext<'_, H>,
+    core: &Core,
+    mood: ServeState,
+    body: Body,
+) -> Vec<u8> {
     let path = context.setup.layout.state(&context.setup.profile);
     let noted = json::read(context.host, &path).await;
     let word = match mood {
-        Mood::Open => Word::Running,
-        Mood::Draining => Word::Draining,
+        ServeState::Open => GatewayState::Running,
+        ServeState::Draining => GatewayState::Draining,
     };
     let value = json!({
         "profile": context.setup.profile.as_str(),
-        "gateway_state": word.text(),
-        "pid": core.me.pid,
+        "gateway_state": word.as_str(),
+        "pid": core.own_process.pid,
         "port": core.port,
         "started_at": noted.whole().and_then(|object| object.get("started_at")),
         "failures": core.tally.failures,
     });
-    http::answer(200, &value, body)
+    http::render_answer(200, &value, body)
 }
 
 /// Sends what the socket takes, and closes when all has gone or nobody wants it.
-async fn push<H: Host>(
-    context: &mut Context<'_, H>,
+async fn flush<H: Host>(
+    context: &mut TurnContext<'_, H>,
     mut connection: Connection,
 ) -> Option<Connection> {
     let Exchange::Writing(rest) = &mut connection.exchange else { return Some(connection) };
@@ -217,8 +224,8 @@ async fn push<H: Host>(
     Some(connection)
 }
 
-async fn push_and_expire<H: Host>(
-    context: &mut Context<'_, H>,
+async fn flush_and_expire<H: Host>(
+    context: &mut TurnContext<'_, H>,
     server: &mut Server,
     now: Duration,
 ) {
@@ -226,23 +233,23 @@ async fn push_and_expire<H: Host>(
         if now >= connection.until {
             close(context, connection).await;
         } else {
-            server.connections.extend(push(context, connection).await);
+            server.connections.extend(flush(context, connection).await);
         }
     }
 }
 
 /// Stops listening. Who has sent nothing yet is not waited for.
-pub(super) async fn close_door<H: Host>(
-    context: &mut Context<'_, H>,
+pub(super) async fn stop_listening<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &Core,
     server: &mut Server,
 ) {
     if let Some(listener) = server.listener.take() {
         let closed = fs::close(context.host, listener).await;
-        context.note_failure(closed);
+        context.record_failure(closed);
     }
     for connection in std::mem::take(&mut server.connections) {
-        let kept = read(context, core, connection, Mood::Draining).await;
+        let kept = read_request(context, core, connection, ServeState::Draining).await;
         if let Some(connection) = kept {
             if connection.exchange == Exchange::Reading(Vec::new()) {
                 close(context, connection).await;
@@ -254,13 +261,13 @@ pub(super) async fn close_door<H: Host>(
 }
 
 /// Closes everything.
-pub(super) async fn close_all<H: Host>(context: &mut Context<'_, H>, server: Server) {
+pub(super) async fn close_all<H: Host>(context: &mut TurnContext<'_, H>, server: Server) {
     for connection in server.connections {
         close(context, connection).await;
     }
 }
 
-async fn close<H: Host>(context: &mut Context<'_, H>, connection: Connection) {
+async fn close<H: Host>(context: &mut TurnContext<'_, H>, connection: Connection) {
     if !connection.is_reading() {
         // What was sent and never read would make the kernel reset the connection, and the answer could be lost.
         drop(fs::read(context.host, &connection.file, 64 << 10).await);

@@ -4,15 +4,15 @@
 //! at a terminal, who means it, and SIGTERM or SIGHUP is unplanned: somebody else (a container that stops, a raw `kill`)
 //! ends us, and the operator's intent decides whether we come back.
 
-use super::diary::Word;
-use super::{Context, Core};
+use super::state_file::GatewayState;
+use super::{Core, TurnContext};
 use crate::host::Host;
 use crate::host::effect::Signal;
-use crate::record::marker::{self, Plan};
+use crate::record::marker::{self, StopPlan};
 
 /// What the first signal meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Stop {
+pub(super) enum SignalMeaning {
     /// Stay down.
     Planned,
     /// Come back at once.
@@ -21,8 +21,8 @@ pub(super) enum Stop {
     Unplanned(Signal),
 }
 
-impl Stop {
-    pub(super) fn code(self) -> u8 {
+impl SignalMeaning {
+    pub(super) fn exit_code(self) -> u8 {
         match self {
             Self::Planned => 0,
             Self::Restart => 75,
@@ -32,10 +32,10 @@ impl Stop {
 
     /// The last word of the state file. Only a planned stop says `stopped`: where no intent was ever written, a boot goes
     /// by this word, and must bring back what nobody wanted stopped.
-    pub(super) fn word(self) -> Word {
+    pub(super) fn final_state(self) -> GatewayState {
         match self {
-            Self::Planned => Word::Stopped,
-            Self::Restart | Self::Unplanned(_) => Word::Running,
+            Self::Planned => GatewayState::Stopped,
+            Self::Restart | Self::Unplanned(_) => GatewayState::Running,
         }
     }
 
@@ -43,7 +43,7 @@ impl Stop {
         match self {
             Self::Planned => "a stop was asked for".to_owned(),
             Self::Restart => "a restart was asked for".to_owned(),
-            Self::Unplanned(signal) => format!("an unplanned {} came", name(signal)),
+            Self::Unplanned(signal) => format!("an unplanned {} came", signal_name(signal)),
         }
     }
 }
@@ -54,7 +54,7 @@ pub(super) fn signal_code(signal: Signal) -> u8 {
 }
 
 /// A signal as people know it.
-pub(super) fn name(signal: Signal) -> String {
+pub(super) fn signal_name(signal: Signal) -> String {
     match signal {
         Signal::HUP => "SIGHUP".to_owned(),
         Signal::INT => "SIGINT".to_owned(),
@@ -66,33 +66,33 @@ pub(super) fn name(signal: Signal) -> String {
 
 /// Says what the first signal means, and takes away the marker if it names us.
 pub(super) async fn classify<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
     core: &Core,
     signal: Signal,
-) -> Stop {
+) -> SignalMeaning {
     let path = context.setup.layout.marker(&context.setup.profile);
     let reading = marker::read(context.host, &path).await;
-    if let Some(oddity) = reading.oddity() {
-        context.note(oddity);
+    if let Some(oddity) = reading.warning() {
+        context.add_note(oddity);
     }
-    let ours = reading.whole().filter(|marker| marker.names(&core.me));
+    let ours = reading.whole().filter(|marker| marker.names(&core.own_process));
     let plan = ours.map(|marker| marker.plan);
     if plan.is_some() {
         // The plan holds even if the note cannot be taken away: it names nobody but us.
-        let consumed = marker::consume(context.host, &path, &core.me).await;
-        context.note_failure(consumed);
+        let consumed = marker::consume(context.host, &path, &core.own_process).await;
+        context.record_failure(consumed);
     }
     decide(signal, plan)
 }
 
-fn decide(signal: Signal, plan: Option<Plan>) -> Stop {
+fn decide(signal: Signal, plan: Option<StopPlan>) -> SignalMeaning {
     match plan {
-        Some(Plan::Stop) => Stop::Planned,
-        Some(Plan::Restart) => Stop::Restart,
-        None if signal == Signal::INT || planted!(UnplannedTermStops) => Stop::Planned,
+        Some(StopPlan::Stop) => SignalMeaning::Planned,
+        Some(StopPlan::Restart) => SignalMeaning::Restart,
+        None if signal == Signal::INT || planted!(UnplannedTermStops) => SignalMeaning::Planned,
         None => {
             mark!("R1");
-            Stop::Unplanned(signal)
+            SignalMeaning::Unplanned(signal)
         }
     }
 }
@@ -103,20 +103,20 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(Signal::TERM, Some(Plan::Stop), Stop::Planned, 0, "stopped")]
-    #[case(Signal::TERM, Some(Plan::Restart), Stop::Restart, 75, "running")]
-    #[case(Signal::TERM, None, Stop::Unplanned(Signal::TERM), 143, "running")]
-    #[case(Signal::HUP, None, Stop::Unplanned(Signal::HUP), 129, "running")]
-    #[case(Signal::INT, None, Stop::Planned, 0, "stopped")]
-    #[case(Signal::INT, Some(Plan::Restart), Stop::Restart, 75, "running")]
+    #[case(Signal::TERM, Some(StopPlan::Stop), SignalMeaning::Planned, 0, "stopped")]
+    #[case(Signal::TERM, Some(StopPlan::Restart), SignalMeaning::Restart, 75, "running")]
+    #[case(Signal::TERM, None, SignalMeaning::Unplanned(Signal::TERM), 143, "running")]
+    #[case(Signal::HUP, None, SignalMeaning::Unplanned(Signal::HUP), 129, "running")]
+    #[case(Signal::INT, None, SignalMeaning::Planned, 0, "stopped")]
+    #[case(Signal::INT, Some(StopPlan::Restart), SignalMeaning::Restart, 75, "running")]
     fn the_marker_and_the_signal_say_how_it_ends(
         #[case] signal: Signal,
-        #[case] plan: Option<Plan>,
-        #[case] expected: Stop,
+        #[case] plan: Option<StopPlan>,
+        #[case] expected: SignalMeaning,
         #[case] code: u8,
         #[case] word: &str,
     ) {
         let stop = decide(signal, plan);
-        assert_eq!((stop, stop.code(), stop.word().text()), (expected, code, word));
+        assert_eq!((stop, stop.exit_code(), stop.final_state().as_str()), (expected, code, word));
     }
 }

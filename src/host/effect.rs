@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use super::object::{Entry, Handle, How, Kind, Links, Meta, Over, Place};
+pub use super::object::{
+    DirEntry, FileKind, Handle, LinkPolicy, Meta, OnExisting, OpenMode, Place,
+};
 pub use super::process::{Clock, Event, Finished, Interests, Pid, Program, Signal, Status, Stream};
 use crate::error::Errno;
 
@@ -21,9 +23,9 @@ pub enum Effect {
         /// Which file.
         place: Place,
         /// For what.
-        how: How,
+        how: OpenMode,
         /// Whether the last part may be a link.
-        links: Links,
+        links: LinkPolicy,
     },
     /// `read(2)`, at most `max` bytes; none at the end → [`Answer::Bytes`].
     Read {
@@ -59,7 +61,7 @@ pub enum Effect {
         /// Of what.
         place: Place,
         /// Whether a link is followed.
-        links: Links,
+        links: LinkPolicy,
     },
     /// `getdents(2)` to the end, without `.` and `..` → [`Answer::Entries`].
     List {
@@ -92,7 +94,7 @@ pub enum Effect {
         /// The new name.
         to: Place,
         /// What becomes of a taken name.
-        over: Over,
+        over: OnExisting,
     },
     /// `unlinkat(2)` of a file.
     Unlink {
@@ -287,7 +289,7 @@ pub enum Answer {
     /// What an object is.
     Meta(Meta),
     /// A directory's names.
-    Entries(Vec<Entry>),
+    Entries(Vec<DirEntry>),
     /// A link's target.
     Path(PathBuf),
     /// Yes or no.

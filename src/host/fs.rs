@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::effect::{Answer, Effect, Entry, Handle, How, Links, Meta, Over, Place};
+use super::effect::{
+    Answer, DirEntry, Effect, Handle, LinkPolicy, Meta, OnExisting, OpenMode, Place,
+};
 use super::{Host, Outcome};
 use crate::error::HostError;
 
@@ -27,20 +29,33 @@ impl File {
 type Result<T> = std::result::Result<T, HostError>;
 
 /// Opens a file, following a link in the last part of the path.
-pub async fn open(host: &impl Host, place: impl Into<Place>, how: How) -> Result<File> {
-    open_with(host, place.into(), how, Links::Follow).await
+pub async fn open(host: &impl Host, place: impl Into<Place>, how: OpenMode) -> Result<File> {
+    open_with(host, place.into(), how, LinkPolicy::Follow).await
 }
 
 /// Opens a file; a link in the last part of the path is refused with `ELOOP`.
-pub async fn open_no_link(host: &impl Host, place: impl Into<Place>, how: How) -> Result<File> {
-    open_with(host, place.into(), how, Links::Refuse).await
+pub async fn open_no_link(
+    host: &impl Host,
+    place: impl Into<Place>,
+    how: OpenMode,
+) -> Result<File> {
+    open_with(host, place.into(), how, LinkPolicy::Refuse).await
 }
 
-async fn open_with(host: &impl Host, place: Place, how: How, links: Links) -> Result<File> {
+async fn open_with(
+    host: &impl Host,
+    place: Place,
+    how: OpenMode,
+    links: LinkPolicy,
+) -> Result<File> {
     let path = place.path.clone();
     let act = match how {
-        How::Create { .. } => "create",
-        How::Read | How::Directory | How::Append { .. } | How::Lock { .. } | How::Write => "open",
+        OpenMode::Create { .. } => "create",
+        OpenMode::Read
+        | OpenMode::Directory
+        | OpenMode::Append { .. }
+        | OpenMode::Lock { .. }
+        | OpenMode::Write => "open",
     };
     match host.perform(Effect::Open { place, how, links }).await {
         Ok(Answer::Handle(handle)) => Ok(File { handle, path }),
@@ -83,14 +98,14 @@ pub async fn handle_meta(host: &impl Host, file: &File) -> Result<Meta> {
 pub async fn meta(host: &impl Host, place: impl Into<Place>) -> Result<Meta> {
     let place = place.into();
     let path = place.path.clone();
-    meta_answer(&path, host.perform(Effect::Meta { place, links: Links::Follow }).await)
+    meta_answer(&path, host.perform(Effect::Meta { place, links: LinkPolicy::Follow }).await)
 }
 
 /// What lies at a name, a link being itself.
 pub async fn link_meta(host: &impl Host, place: impl Into<Place>) -> Result<Meta> {
     let place = place.into();
     let path = place.path.clone();
-    meta_answer(&path, host.perform(Effect::Meta { place, links: Links::Refuse }).await)
+    meta_answer(&path, host.perform(Effect::Meta { place, links: LinkPolicy::Refuse }).await)
 }
 
 fn meta_answer(path: &Path, outcome: Outcome) -> Result<Meta> {
@@ -101,7 +116,7 @@ fn meta_answer(path: &Path, outcome: Outcome) -> Result<Meta> {
 }
 
 /// The names in an open directory, sorted: the directory's own order means nothing.
-pub async fn list(host: &impl Host, dir: &File) -> Result<Vec<Entry>> {
+pub async fn list(host: &impl Host, dir: &File) -> Result<Vec<DirEntry>> {
     match host.perform(Effect::List { handle: dir.handle }).await {
         Ok(Answer::Entries(mut entries)) => {
             entries.sort();
@@ -140,12 +155,12 @@ pub async fn rename(
     host: &impl Host,
     from: impl Into<Place>,
     to: impl Into<Place>,
-    over: Over,
+    over: OnExisting,
 ) -> Result<()> {
     let (from, to) = (from.into(), to.into());
     let path = match over {
-        Over::Replace => from.path.clone(),
-        Over::Refuse => to.path.clone(),
+        OnExisting::Replace => from.path.clone(),
+        OnExisting::Refuse => to.path.clone(),
     };
     done("rename", &path, host.perform(Effect::Rename { from, to, over }).await)
 }

@@ -34,7 +34,7 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for Place {
 /// What becomes of a symbolic link in the last part of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
-pub enum Links {
+pub enum LinkPolicy {
     /// It is followed.
     Follow,
     /// It is itself the object; opening it fails with `ELOOP`, or as [`How::Directory`] with `ENOTDIR`.
@@ -44,7 +44,7 @@ pub enum Links {
 /// How a file is opened. Every way is close-on-exec and never waits for a FIFO's other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
-pub enum How {
+pub enum OpenMode {
     /// For reading.
     Read,
     /// A directory, for listing it and as the start of relative paths.
@@ -70,7 +70,7 @@ pub enum How {
 
 /// What lies at a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum FileKind {
     /// A regular file.
     File,
     /// A directory.
@@ -87,7 +87,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Meta {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Permission bits with setuid, setgid and sticky.
     pub mode: u32,
     /// Owner.
@@ -104,7 +104,7 @@ pub struct Meta {
 
 /// One name in a directory. Order is the directory's own and means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Entry {
+pub struct DirEntry {
     /// The name; any bytes but `/` and NUL.
     pub name: OsString,
 }
@@ -112,7 +112,7 @@ pub struct Entry {
 /// What a rename does where the new name is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
-pub enum Over {
+pub enum OnExisting {
     /// Replaces it in one step.
     Replace,
     /// Fails with `EEXIST` (`RENAME_NOREPLACE`).

@@ -4,9 +4,9 @@
 
 use std::ffi::OsStr;
 
-use super::Context;
+use super::OpsContext;
 use crate::error::HostError;
-use crate::host::effect::Kind;
+use crate::host::effect::FileKind;
 use crate::host::{Host, fs};
 use crate::layout::Layout;
 use crate::name::{NameError, Profile};
@@ -14,13 +14,13 @@ use crate::record::{config, file};
 use crate::supervisor::ServiceSpec;
 
 /// Begins the name of a profile under construction.
-pub(super) const NEW: &str = ".new.";
+pub(super) const NEW_PREFIX: &str = ".new.";
 /// Begins the name of a profile on its way out.
-pub(super) const GONE: &str = ".gone.";
+pub(super) const GONE_PREFIX: &str = ".gone.";
 
 /// What an entry of the profiles' directory is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum SurveyEntry {
     /// A real profile.
     Profile(Profile),
     /// It holds `SOUL.md`, but its name is not legal.
@@ -32,24 +32,24 @@ pub enum Found {
 }
 
 /// Everything in the profiles' directory that concerns us, sorted; `default` is not among it.
-pub async fn survey(host: &impl Host, layout: &Layout) -> Result<Vec<Found>, HostError> {
+pub async fn survey(host: &impl Host, layout: &Layout) -> Result<Vec<SurveyEntry>, HostError> {
     let mut found = Vec::new();
     // What the machine refuses for a moment must keep no gateway dark: it is asked twice.
-    let names = match file::names(host, &layout.profiles()).await {
-        Err(_) => file::names(host, &layout.profiles()).await?,
+    let names = match file::list_names(host, &layout.profiles()).await {
+        Err(_) => file::list_names(host, &layout.profiles()).await?,
         Ok(names) => names,
     };
     for name in names {
-        found.extend(look(host, layout, &name).await);
+        found.extend(classify_entry(host, layout, &name).await);
     }
     Ok(found)
 }
 
-async fn look(host: &impl Host, layout: &Layout, name: &OsStr) -> Option<Found> {
+async fn classify_entry(host: &impl Host, layout: &Layout, name: &OsStr) -> Option<SurveyEntry> {
     let shown = name.to_string_lossy().into_owned();
     if shown.starts_with('.') {
         let owner = unfinished_owner(&shown)?;
-        return Some(Found::Unfinished(shown, owner));
+        return Some(SurveyEntry::Unfinished(shown, owner));
     }
     let dir = layout.profiles().join(name);
     // Asked twice, as above.
@@ -65,18 +65,18 @@ async fn look(host: &impl Host, layout: &Layout, name: &OsStr) -> Option<Found> 
         Ok(true) => Some(match Profile::parse(&shown) {
             Ok(profile) if profile.is_default() && !planted!(SecondDefault) => {
                 mark!("H34");
-                Found::Misnamed(shown.clone(), NameError::Reserved(shown))
+                SurveyEntry::Misnamed(shown.clone(), NameError::Reserved(shown))
             }
-            Ok(profile) => Found::Profile(profile),
-            Err(error) => Found::Misnamed(shown, error),
+            Ok(profile) => SurveyEntry::Profile(profile),
+            Err(error) => SurveyEntry::Misnamed(shown, error),
         }),
-        Err(error) => Some(Found::Unreadable(shown, error)),
+        Err(error) => Some(SurveyEntry::Unreadable(shown, error)),
     }
 }
 
 async fn is_profile_dir(host: &impl Host, dir: &std::path::Path) -> Result<bool, HostError> {
     match fs::meta(host, &dir.join("SOUL.md")).await {
-        Ok(meta) => Ok(meta.kind == Kind::File),
+        Ok(meta) => Ok(meta.kind == FileKind::File),
         Err(error) if error.is_absent() || error.errno == crate::error::Errno::NOTDIR => Ok(false),
         Err(error) => Err(error),
     }
@@ -84,7 +84,7 @@ async fn is_profile_dir(host: &impl Host, dir: &std::path::Path) -> Result<bool,
 
 /// The profile that `.new.NAME.XXX` or `.gone.NAME.XXX` was or would be.
 fn unfinished_owner(name: &str) -> Option<Profile> {
-    let rest = name.strip_prefix(NEW).or_else(|| name.strip_prefix(GONE))?;
+    let rest = name.strip_prefix(NEW_PREFIX).or_else(|| name.strip_prefix(GONE_PREFIX))?;
     Profile::parse(rest.split('.').next()?).ok()
 }
 
@@ -104,7 +104,7 @@ pub async fn exists(
 pub async fn profiles(host: &impl Host, layout: &Layout) -> Result<Vec<Profile>, HostError> {
     let mut profiles = vec![Profile::default_profile()];
     for found in survey(host, layout).await? {
-        if let Found::Profile(profile) = found {
+        if let SurveyEntry::Profile(profile) = found {
             profiles.push(profile);
         }
     }
@@ -114,7 +114,7 @@ pub async fn profiles(host: &impl Host, layout: &Layout) -> Result<Vec<Profile>,
 /// What the supervisor must know of a profile's gateway. A configuration that is wrong or cannot be read counts as the
 /// default one: a slot must be there all the same, and the gateway itself says what is wrong when it starts.
 pub(super) async fn spec_or_defaults<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
 ) -> ServiceSpec {
     let layout = context.layout;

@@ -17,7 +17,7 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 /// The numbers of hermes; a machine that does not know it is an error.
 pub async fn hermes(host: &impl Host) -> Result<Ids, HostError> {
     let passwd = file::read(host, Path::new(PASSWD), FILE_BYTES_MAX).await?;
-    users::find(&passwd, HERMES)
+    users::find_user(&passwd, HERMES)
         .ok_or_else(|| HostError::new("find user `hermes` in", PASSWD, Errno::NOENT))
 }
 

@@ -31,15 +31,15 @@ use crate::record::container;
 use crate::role::Role;
 use crate::supervisor::SupervisorError;
 
-pub use ids::{HERMES, of_user};
+pub use ids::{HERMES, hermes_ids};
 pub use root_tree::GUEST_EXIT_CODE;
 pub(crate) use root_tree::quote;
-pub use runtime::{GUEST_MARK, WAITING_MARK};
+pub use runtime::{GUEST_FLAG, WAITING_FLAG};
 pub use settings::{Settings, SettingsError};
 
 /// What PID 1 was started with, collected once by `main`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct InitInputs {
     /// Whom it runs as.
     pub uid: u32,
     /// Its own number: 1.
@@ -54,7 +54,7 @@ pub struct Facts {
 
 /// Everything is prepared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ready {
+pub struct InitOutcome {
     /// What was done and is worth a line on stderr.
     pub notes: Vec<String>,
     /// What PID 1 becomes.
@@ -94,14 +94,14 @@ pub enum InitError {
 }
 
 /// Prepares the machine and says what to become.
-pub async fn run(host: &impl Host, facts: &Facts) -> Result<Ready, InitError> {
+pub async fn run(host: &impl Host, facts: &InitInputs) -> Result<InitOutcome, InitError> {
     if facts.pid != 1 {
         return Err(InitError::NotPid1(facts.pid));
     }
     let settings = Settings::read(&facts.env)?;
     // What `boot tree` will start with; it cannot refuse to, being started again each second.
     settings::bootstrap(&facts.env)?;
-    let role = crate::role::asked(settings.role_word.as_deref(), &facts.command)
+    let role = crate::role::requested_role(settings.role_word.as_deref(), &facts.command)
         .map_err(SettingsError::from)?;
     let tools = Tools::find(host, settings.bin_dir.clone()).await;
     let svscan = tools.path("s6-svscan")?;
@@ -111,7 +111,7 @@ pub async fn run(host: &impl Host, facts: &Facts) -> Result<Ready, InitError> {
     }
     let user = match facts.uid {
         0 => Some(ids::settle(host, &settings, &mut notes).await?),
-        _ => ids::note_unused(&settings, facts.uid, &mut notes),
+        _ => ids::record_unused_ids(&settings, facts.uid, &mut notes),
     };
     runtime::prepare(host, &settings, user).await.map_err(|source| match facts.uid {
         0 => InitError::Host(source),
@@ -123,14 +123,15 @@ pub async fn run(host: &impl Host, facts: &Facts) -> Result<Ready, InitError> {
         ownership::repair(host, settings.layout.root(), user, &mut notes).await;
     }
     let main = root_tree::Main::of(host, facts, &kept).await?;
-    let plan = root_tree::Plan { settings: &settings, program: &facts.program, user, role, main };
+    let plan =
+        root_tree::RootTreeSpec { settings: &settings, program: &facts.program, user, role, main };
     root_tree::write(host, Path::new(root_tree::DIR), &root_tree::entries(&plan)).await?;
     if !planted!(NoexecNotTried) {
         root_tree::try_script(host).await.map_err(InitError::Noexec)?;
     }
     if role == Role::Guest {
-        runtime::mark_guest(host).await?;
+        runtime::write_guest_flag(host).await?;
         notes.push("the command uses the home as a guest: no gateway is supervised here (HERMES_ROLE=supervisor changes that)".to_owned());
     }
-    Ok(Ready { notes, exec: root_tree::svscan(svscan, &kept) })
+    Ok(InitOutcome { notes, exec: root_tree::svscan(svscan, &kept) })
 }

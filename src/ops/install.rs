@@ -3,19 +3,19 @@
 
 use super::lifecycle::{self, Verb};
 use super::planned_stop::{self, End};
-use super::{Context, OpsError, Patience, home};
+use super::{OpsContext, OpsError, Patience, home};
 use crate::host::Host;
 use crate::name::Profile;
 use crate::record::intent::{self, Intent};
-use crate::record::marker::Plan;
+use crate::record::marker::StopPlan;
 use crate::record::{file, lock};
 use crate::supervisor::{
-    Presence, Published, Registrar, Registration, Supervisor, SupervisorError, Want,
+    Presence, Published, Registrar, Registration, Supervisor, SupervisorError, TargetState,
 };
 
 /// What became of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Registered {
+pub enum InstallOutcome {
     /// It is there now, new.
     Installed,
     /// The same, and it starts, as its operator's word asks.
@@ -32,9 +32,9 @@ pub enum Registered {
 
 /// Makes the service be there. One whose operator wants it to run is started.
 pub async fn install<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-) -> Result<(Registered, Vec<String>), OpsError> {
+) -> Result<(InstallOutcome, Vec<String>), OpsError> {
     must_exist(context, profile).await?;
     file::make_dirs(context.host, context.layout.root(), 0o755).await?;
     let patience = Patience::Usual.for_lock();
@@ -49,48 +49,48 @@ pub async fn install<H: Host, S: Registrar>(
 }
 
 async fn install_locked<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-) -> Result<Registered, OpsError> {
+) -> Result<InstallOutcome, OpsError> {
     must_exist(context, profile).await?;
-    let prior = intent::in_force(context.host, context.layout, profile).await?;
+    let prior = intent::read_in_force(context.host, context.layout, profile).await?;
     let at_start = match prior.intent {
-        Intent::Running => Want::Up,
-        Intent::Stopped => Want::Down,
+        Intent::Running => TargetState::Up,
+        Intent::Stopped => TargetState::Down,
     };
     let spec = home::spec_or_defaults(context, profile).await;
     let published = context.supervisor.publish(&spec, at_start).await?;
     lifecycle::make_live(context.supervisor, profile).await?;
-    if at_start == Want::Up {
+    if at_start == TargetState::Up {
         context.supervisor.start(profile).await?;
     }
     Ok(match published {
-        Published::New if at_start == Want::Up => Registered::InstalledAndStarted,
-        Published::New => Registered::Installed,
-        Published::Updated => Registered::Updated,
-        Published::Unchanged => Registered::Unchanged,
+        Published::New if at_start == TargetState::Up => InstallOutcome::InstalledAndStarted,
+        Published::New => InstallOutcome::Installed,
+        Published::Updated => InstallOutcome::Updated,
+        Published::Unchanged => InstallOutcome::Unchanged,
     })
 }
 
 /// Ends the gateway, stores that it shall not run, and takes its service away. The profile stays.
 pub async fn uninstall<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     patience: Patience,
-) -> Result<(Registered, Vec<String>), OpsError> {
+) -> Result<(InstallOutcome, Vec<String>), OpsError> {
     let before = context.supervisor.status(profile).await?;
     if before.presence == Presence::Unregistered {
         must_exist(context, profile).await?;
-        return Ok((Registered::Absent, Vec::new()));
+        return Ok((InstallOutcome::Absent, Vec::new()));
     }
     let held = lock::acquire(context.host, context.layout, profile, patience.for_lock()).await?;
     let uninstalled = uninstall_locked(context, profile, patience).await;
     lock::release(context.host, held).await?;
-    Ok((Registered::Uninstalled, uninstalled?))
+    Ok((InstallOutcome::Uninstalled, uninstalled?))
 }
 
 async fn uninstall_locked<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     patience: Patience,
 ) -> Result<Vec<String>, OpsError> {
@@ -101,14 +101,14 @@ async fn uninstall_locked<H: Host, S: Registrar>(
     let spec = home::spec_or_defaults(context, profile).await;
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
     let before = context.supervisor.status(profile).await?;
-    let end = End { plan: Plan::Stop, timeout, kill_after: spec.kill_after };
+    let end = End { plan: StopPlan::Stop, timeout, kill_after: spec.kill_after };
     planned_stop::end(context, profile, end, &before, &mut notes).await?;
     context.supervisor.unregister(profile, timeout).await?;
     Ok(notes)
 }
 
 async fn must_exist<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
 ) -> Result<(), OpsError> {
     match home::exists(context.host, context.layout, profile).await? {
@@ -118,7 +118,7 @@ async fn must_exist<H: Host, S>(
 }
 
 /// Does the profile have a service? Where it comes with the profile it is for boot and create to see to that.
-pub(super) async fn is_due<S: Supervisor>(
+pub(super) async fn has_service<S: Supervisor>(
     supervisor: &S,
     profile: &Profile,
 ) -> Result<bool, SupervisorError> {

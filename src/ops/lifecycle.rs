@@ -13,10 +13,10 @@ mod finish;
 
 use std::time::Duration;
 
-pub use all::{Share, run_all};
+pub use all::{ProfileResult, run_all};
 pub use finish::finish;
 
-use super::{Context, OpsError, Patience, home, planned_stop, timestamp};
+use super::{OpsContext, OpsError, Patience, home, planned_stop, timestamp};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::host::effect::Pid;
@@ -24,10 +24,11 @@ use crate::name::{Profile, Slot};
 use crate::record::file;
 use crate::record::identity;
 use crate::record::intent::{self, Intent};
-use crate::record::lock::{self, Held};
-use crate::record::marker::Plan;
+use crate::record::lock::{self, ProfileLock};
+use crate::record::marker::StopPlan;
 use crate::supervisor::{
-    Goal, Presence, Published, Registrar, Registration, Service, ServiceSpec, SupervisorError, Want,
+    Goal, Presence, Published, Registrar, Registration, Service, ServiceSpec, SupervisorError,
+    TargetState,
 };
 
 /// What an operator asks of a gateway.
@@ -43,7 +44,7 @@ pub enum Verb {
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum LifecycleOutcome {
     /// It runs now.
     Started(Pid),
     /// It ran already.
@@ -63,24 +64,24 @@ pub enum Done {
 pub struct Pending {
     profile: Profile,
     verb: Verb,
-    lock: Held,
+    lock: ProfileLock,
     begun: Begun,
 }
 
 /// One gateway's verb, from beginning to end.
 pub async fn run<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     verb: Verb,
     patience: Patience,
-) -> Result<(Done, Vec<String>), OpsError> {
+) -> Result<(LifecycleOutcome, Vec<String>), OpsError> {
     let pending = begin(context, profile, verb, patience).await?;
     finish(context, pending, patience, Duration::ZERO).await
 }
 
 /// The first half: the operator's word is durable and the supervisor knows it.
 pub async fn begin<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     verb: Verb,
     patience: Patience,
@@ -114,7 +115,7 @@ struct Begun {
 }
 
 async fn begin_locked<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     verb: Verb,
 ) -> Result<Begun, OpsError> {
@@ -122,7 +123,7 @@ async fn begin_locked<H: Host, S: Registrar>(
     enable(context, profile, verb, &mut notes).await?;
     // Looked at again: it may have been deleted while we waited for the lock.
     let exists = must_exist(context, profile, verb).await?;
-    let acts_first = planted!(IntentAfterTheAct);
+    let acts_first = planted!(IntentAfterRequest);
     if exists && !acts_first {
         store_intent(context, profile, verb).await?;
     }
@@ -131,12 +132,14 @@ async fn begin_locked<H: Host, S: Registrar>(
     let before = ensure_published(context, &spec, verb, found).await?;
     let target = match verb {
         Verb::Start => {
-            planned_stop::take_back(context, profile, &before, &mut notes).await?;
+            planned_stop::withdraw_stale(context, profile, &before, &mut notes).await?;
             None
         }
-        Verb::Stop => planned_stop::mark(context, profile, Plan::Stop, &before, &mut notes).await?,
+        Verb::Stop => {
+            planned_stop::mark(context, profile, StopPlan::Stop, &before, &mut notes).await?
+        }
         Verb::Restart => {
-            planned_stop::mark(context, profile, Plan::Restart, &before, &mut notes).await?
+            planned_stop::mark(context, profile, StopPlan::Restart, &before, &mut notes).await?
         }
     };
     if let Err(error) = tell(context, profile, verb, &before).await {
@@ -152,20 +155,20 @@ async fn begin_locked<H: Host, S: Registrar>(
 /// Where the machine itself starts services after a reboot, it must know of this one before the word is durable: a power
 /// cut in between must not keep down what shall run. The word is asked again before the gateway starts.
 async fn enable<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     verb: Verb,
     notes: &mut Vec<String>,
 ) -> Result<(), OpsError> {
     let is_asked_first = context.supervisor.registration() == Registration::OnRequest;
-    if verb == Verb::Stop || !is_asked_first || planted!(EnabledAfterTheWord) {
+    if verb == Verb::Stop || !is_asked_first || planted!(EnabledAfterIntent) {
         return Ok(());
     }
     if !home::exists(context.host, context.layout, profile).await? {
         return Ok(());
     }
     let spec = home::spec_or_defaults(context, profile).await;
-    let published = context.supervisor.publish(&spec, Want::Up).await?;
+    let published = context.supervisor.publish(&spec, TargetState::Up).await?;
     if published == Published::New {
         notes.extend(context.supervisor.caveats().await);
     }
@@ -175,13 +178,13 @@ async fn enable<H: Host, S: Registrar>(
 /// A profile without a slot (copied in, half made) gets one, and a supervisor for it. The slot says the new word before
 /// anything is waited for, so that a supervisor that comes late follows it, too. Returns the service as it is then.
 async fn ensure_published<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     spec: &ServiceSpec,
     verb: Verb,
     found: Service,
 ) -> Result<Service, SupervisorError> {
     let supervisor = context.supervisor;
-    let at_start = if verb == Verb::Stop { Want::Down } else { Want::Up };
+    let at_start = if verb == Verb::Stop { TargetState::Down } else { TargetState::Up };
     match found.presence {
         Presence::Foreground => Ok(found),
         // Nothing in a slot but its `down` file matters to a stop, and that one is the stop's own.
@@ -211,7 +214,7 @@ pub(super) async fn make_live<S: Registrar>(
     supervisor.rescan().await?;
     match supervisor.wait(profile, Goal::Supervised, LISTEN_TIMEOUT).await {
         Err(SupervisorError::TimedOut { .. }) => {
-            Err(SupervisorError::NotListening(Slot::of(profile).to_string()))
+            Err(SupervisorError::NotListening(Slot::for_profile(profile).to_string()))
         }
         other => other,
     }
@@ -222,7 +225,7 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Is it a real profile? A slot that outlived its profile can still be stopped, without a word to keep.
 async fn must_exist<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     verb: Verb,
 ) -> Result<bool, OpsError> {
@@ -239,7 +242,7 @@ async fn must_exist<H: Host, S: Registrar>(
 
 /// Makes the verb's word the intent in force. The profile's lock is the caller's.
 pub(super) async fn store_intent<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     verb: Verb,
 ) -> Result<(), HostError> {
@@ -258,7 +261,7 @@ pub(super) async fn store_intent<H: Host, S>(
 }
 
 async fn tell<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     verb: Verb,
     before: &Service,

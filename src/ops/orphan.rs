@@ -5,24 +5,24 @@
 
 use std::time::Duration;
 
-use super::{Context, OpsError, timestamp};
+use super::{OpsContext, OpsError, timestamp};
 use crate::error::{HostError, if_present};
-use crate::host::effect::{How, Signal};
+use crate::host::effect::{OpenMode, Signal};
 use crate::host::{Host, fs, proc};
 use crate::layout::Layout;
 use crate::name::Profile;
 use crate::record::identity::{self, Process};
-use crate::record::marker::{self, Marker, Plan};
+use crate::record::marker::{self, Marker, StopPlan};
 use crate::record::{file, pidfile};
 
 /// Does a gateway of the profile live, in its slot or outside, in this container or another?
-pub async fn is_held(
+pub async fn is_gateway_locked(
     host: &impl Host,
     layout: &Layout,
     profile: &Profile,
 ) -> Result<bool, HostError> {
     let path = layout.gateway_lock(profile);
-    let Some(lock) = if_present(fs::open_no_link(host, &path, How::Read).await)? else {
+    let Some(lock) = if_present(fs::open_no_link(host, &path, OpenMode::Read).await)? else {
         return Ok(false);
     };
     let held = fs::is_locked(host, &lock).await;
@@ -38,11 +38,11 @@ pub async fn is_held(
 
 /// One that ends has taken its note away before its lock is free, and one that begins has not made it yet: so long each
 /// may take.
-const UNNOTED: Duration = Duration::from_secs(2);
+const PIDFILE_GRACE: Duration = Duration::from_secs(2);
 
 /// Ends a gateway that lives on although its slot is down: TERM, the drain time, KILL.
 pub(super) async fn end<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     kill_after: Duration,
 ) -> Result<(), OpsError> {
@@ -50,12 +50,12 @@ pub(super) async fn end<H: Host, S>(
         return Ok(());
     }
     let holder = match find(context, profile).await? {
-        Outside::Nobody => return Ok(()),
+        Outside::NoSupervisor => return Ok(()),
         Outside::Unnamed => None,
         Outside::Named(holder) => Some(holder),
     };
     if let Some(holder) = &holder {
-        mark(context, profile, holder).await;
+        write_marker(context, profile, holder).await;
         let ended = end_holder(context, profile, holder, kill_after).await;
         // Where it was not consumed and cannot be taken back, the next boot takes it away: it names a process of this one.
         let _ = marker::consume(context.host, &context.layout.marker(profile), holder).await;
@@ -72,22 +72,22 @@ pub(super) async fn end<H: Host, S>(
 
 /// Who lives outside its slot.
 enum Outside {
-    Nobody,
+    NoSupervisor,
     /// Somebody holds the lock, and no note says who.
     Unnamed,
     Named(Process),
 }
 
 async fn find<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
 ) -> Result<Outside, HostError> {
-    let patience = if planted!(NoteAskedOnce) { Duration::ZERO } else { UNNOTED };
+    let patience = if planted!(PidfileReadOnce) { Duration::ZERO } else { PIDFILE_GRACE };
     let found = file::poll(context.host, patience, async || {
-        if !is_held(context.host, context.layout, profile).await? {
-            return Ok::<_, HostError>(Some(Outside::Nobody));
+        if !is_gateway_locked(context.host, context.layout, profile).await? {
+            return Ok::<_, HostError>(Some(Outside::NoSupervisor));
         }
-        Ok(noted(context.host, context.layout, profile).await.map(Outside::Named))
+        Ok(read_holder(context.host, context.layout, profile).await.map(Outside::Named))
     })
     .await?;
     Ok(found.unwrap_or(Outside::Unnamed))
@@ -95,24 +95,26 @@ async fn find<H: Host, S>(
 
 /// TERM to whoever lives, in its slot or outside, for a stop that does not wait: the supervisor may not know of it. Who
 /// was `marked` already knows that this is planned.
-pub(super) async fn tell<H: Host, S>(
-    context: &Context<'_, H, S>,
+pub(super) async fn signal_holder<H: Host, S>(
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     marked: Option<&Process>,
 ) -> Result<(), HostError> {
-    if !is_held(context.host, context.layout, profile).await? {
+    if !is_gateway_locked(context.host, context.layout, profile).await? {
         return Ok(());
     }
-    let Some(holder) = noted(context.host, context.layout, profile).await else { return Ok(()) };
+    let Some(holder) = read_holder(context.host, context.layout, profile).await else {
+        return Ok(());
+    };
     if marked != Some(&holder) {
-        mark(context, profile, &holder).await;
+        write_marker(context, profile, &holder).await;
     }
     signal_process(context.host, &holder, Signal::TERM).await
 }
 
 /// TERM, the drain time, KILL.
 async fn end_holder<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     holder: &Process,
     kill_after: Duration,
@@ -128,29 +130,36 @@ async fn end_holder<H: Host, S>(
 }
 
 /// Tells it that its end is planned. Where that cannot be noted it ends all the same, and the intent stands.
-async fn mark<H: Host, S>(context: &Context<'_, H, S>, profile: &Profile, holder: &Process) {
+async fn write_marker<H: Host, S>(
+    context: &OpsContext<'_, H, S>,
+    profile: &Profile,
+    holder: &Process,
+) {
     let Ok(at) = timestamp(context.host).await else { return };
     let path = context.layout.marker(profile);
-    let marker = Marker { target: holder.clone(), plan: Plan::Stop };
+    let marker = Marker { target: holder.clone(), plan: StopPlan::Stop };
     // Its log then calls the stop unplanned; nothing else depends on it.
     let _ = marker::write(context.host, &path, &marker, context.operator.pid, &at).await;
 }
 
 async fn wait_until_free<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     patience: Duration,
 ) -> Result<bool, HostError> {
     let free = file::poll(context.host, patience, async || {
-        let held = is_held(context.host, context.layout, profile).await?;
+        let held = is_gateway_locked(context.host, context.layout, profile).await?;
         Ok::<_, HostError>((!held).then_some(()))
     });
     Ok(free.await?.is_some())
 }
 
 /// Who `gateway.pid` names.
-pub async fn noted(host: &impl Host, layout: &Layout, profile: &Profile) -> Option<Process> {
-    pidfile::read(host, &layout.pid(profile)).await.whole().map(|gateway| gateway.process.clone())
+pub async fn read_holder(host: &impl Host, layout: &Layout, profile: &Profile) -> Option<Process> {
+    pidfile::read(host, &layout.pidfile(profile))
+        .await
+        .whole()
+        .map(|gateway| gateway.process.clone())
 }
 
 async fn signal_process(
@@ -158,7 +167,7 @@ async fn signal_process(
     holder: &Process,
     signal: Signal,
 ) -> Result<(), HostError> {
-    let boot = identity::boot(host).await?;
+    let boot = identity::current_boot(host).await?;
     let Some(process) = identity::open(host, &boot, holder).await? else { return Ok(()) };
     let signalled = proc::signal(host, &process, signal).await;
     fs::close(host, process).await?;

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use super::{Context, OpsError, orphan, timestamp};
+use super::{OpsContext, OpsError, orphan, timestamp};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::host::effect::Pid;
 use crate::name::Profile;
 use crate::record::identity;
-use crate::record::marker::{self, Marker, Plan};
+use crate::record::marker::{self, Marker, StopPlan};
 use crate::supervisor::{Goal, Presence, Registrar, Service};
 
 /// Marks the process that is about to get SIGTERM, if one runs. Comes before the supervisor is told; where that then
 /// fails, [`cancel`] follows.
 pub(super) async fn mark<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-    plan: Plan,
+    plan: StopPlan,
     before: &Service,
     notes: &mut Vec<String>,
 ) -> Result<Option<identity::Process>, HostError> {
@@ -37,7 +37,7 @@ pub(super) async fn mark<H: Host, S>(
 
 /// The supervisor could not be told: who was marked runs on, and its next end is not planned.
 pub(super) async fn cancel<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     target: Option<&identity::Process>,
     notes: &mut Vec<String>,
@@ -50,7 +50,7 @@ pub(super) async fn cancel<H: Host, S>(
 
 /// Takes away a marker that its target did not consume.
 pub(super) async fn withdraw<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     target: Option<&identity::Process>,
     notes: &mut Vec<String>,
@@ -63,8 +63,8 @@ pub(super) async fn withdraw<H: Host, S>(
 }
 
 /// Takes away the marker of a stop that was killed before it was carried out: what runs on does not end as planned.
-pub(super) async fn take_back<H: Host, S>(
-    context: &Context<'_, H, S>,
+pub(super) async fn withdraw_stale<H: Host, S>(
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     before: &Service,
     notes: &mut Vec<String>,
@@ -78,16 +78,16 @@ pub(super) async fn take_back<H: Host, S>(
 }
 
 async fn process<H: Host>(host: &H, pid: Pid) -> Result<Option<identity::Process>, HostError> {
-    let boot = identity::boot(host).await?;
+    let boot = identity::current_boot(host).await?;
     let number = u32::try_from(pid.raw()).expect("a Pid is above 1");
-    identity::of_pid(host, &boot, number).await
+    identity::find_process(host, &boot, number).await
 }
 
 /// How a gateway is to end.
 #[derive(Clone, Copy)]
 pub(super) struct End {
     /// What it notes at its end: `stopped`, or that it runs again.
-    pub plan: Plan,
+    pub plan: StopPlan,
     /// Its supervisor sees it down within this.
     pub timeout: Duration,
     /// From SIGTERM to SIGKILL, where it lives outside its slot.
@@ -96,7 +96,7 @@ pub(super) struct End {
 
 /// Has a gateway end, planned, and waits until it has, in its slot or outside. The profile's lock is the caller's.
 pub(super) async fn end<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     end: End,
     before: &Service,

@@ -12,13 +12,13 @@ pub use create::{Created, create};
 pub use delete::delete;
 pub use rename::rename;
 
-use super::{Context, OpsError, home, lifecycle};
+use super::{OpsContext, OpsError, home, lifecycle};
 use crate::error::{HostError, if_present};
 use crate::host::Host;
 use crate::name::Profile;
 use crate::port;
 use crate::record::{config, file};
-use crate::supervisor::{Published, Registrar, Want};
+use crate::supervisor::{Published, Registrar, TargetState};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const SUPERVISED_TIMEOUT: Duration = Duration::from_secs(10);
 /// The port a profile's gateway will have: the configured one, else the one that follows from its name.
 pub async fn port_of<H: Host>(host: &H, layout: &crate::layout::Layout, profile: &Profile) -> u16 {
     let configured = config::read(host, &layout.config(profile)).await.ok().and_then(|c| c.port);
-    configured.map_or_else(|| port::of(profile), |port| port.0)
+    configured.map_or_else(|| port::default_port(profile), |port| port.0)
 }
 
 /// Other profiles whose gateways have the same port.
@@ -50,9 +50,9 @@ pub async fn port_rivals<H: Host>(
 
 /// Publishes a slot and waits until somebody looks after it. A slot that cannot be made live is taken back out.
 async fn register<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-    at_start: Want,
+    at_start: TargetState,
 ) -> Result<(), OpsError> {
     let spec = home::spec_or_defaults(context, profile).await;
     let published = context.supervisor.publish(&spec, at_start).await?;
@@ -68,7 +68,7 @@ async fn register<H: Host, S: Registrar>(
 }
 
 /// The cause is what the operator must hear; a slot that stays is taken out at the next boot.
-async fn take_back<H: Host, S: Registrar>(context: &Context<'_, H, S>, profile: &Profile) {
+async fn take_back<H: Host, S: Registrar>(context: &OpsContext<'_, H, S>, profile: &Profile) {
     if planted!(NotRolledBack) {
         return;
     }
@@ -78,7 +78,7 @@ async fn take_back<H: Host, S: Registrar>(context: &Context<'_, H, S>, profile: 
 
 /// A free hidden name in the profiles' directory.
 async fn hidden_name<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     prefix: &str,
     profile: &Profile,
 ) -> Result<PathBuf, HostError> {
@@ -86,7 +86,7 @@ async fn hidden_name<H: Host, S>(
     Ok(context.layout.profiles().join(format!("{prefix}{profile}.{unique:03x}")))
 }
 
-async fn sync_profiles<H: Host, S>(context: &Context<'_, H, S>) -> Result<(), HostError> {
+async fn sync_profiles<H: Host, S>(context: &OpsContext<'_, H, S>) -> Result<(), HostError> {
     if planted!(ProfilesNotSynced) {
         return Ok(());
     }

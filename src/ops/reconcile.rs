@@ -16,10 +16,10 @@ mod sweep;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use plan::{Action, Change, Plan, SlotChange};
+pub use plan::{Action, ProfilePlan, ServiceRequest, SlotChange};
 
-use super::home::{self, Found};
-use super::{Context, timestamp};
+use super::home::{self, SurveyEntry};
+use super::{OpsContext, timestamp};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::name::Profile;
@@ -30,7 +30,7 @@ use crate::supervisor::{Goal, Registrar};
 
 /// When the supervisor learns of new slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scan {
+pub enum RescanTiming {
     /// Now: it runs already.
     Now,
     /// It starts after us, and looks for itself.
@@ -41,7 +41,7 @@ pub enum Scan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pass {
     /// One plan a profile, `default` first.
-    pub plans: Vec<Plan>,
+    pub plans: Vec<ProfilePlan>,
     /// What could not be done, beside what the plans say.
     pub failures: Vec<String>,
     /// What was taken away that belonged to nobody.
@@ -50,7 +50,7 @@ pub struct Pass {
 
 impl Pass {
     /// Did every profile and every sweep end as planned?
-    pub fn is_whole(&self) -> bool {
+    pub fn has_succeeded(&self) -> bool {
         self.failures.is_empty() && self.plans.iter().all(|plan| plan.failure.is_none())
     }
 
@@ -62,7 +62,7 @@ impl Pass {
     }
 }
 
-impl Scan {
+impl RescanTiming {
     /// How long another command at work on a profile is waited for.
     ///
     /// Before the supervisor starts, such a command waits for the supervisor itself: nobody may wait for it in turn, and
@@ -79,7 +79,7 @@ const SUPERVISED_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Looks, and says what a pass would do. Changes nothing.
 pub async fn dry_run<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     bootstrap: Option<Intent>,
 ) -> Pass {
     let mut pass = Pass { plans: Vec::new(), failures: Vec::new(), swept: Vec::new() };
@@ -91,31 +91,33 @@ pub async fn dry_run<H: Host, S: Registrar>(
             Candidate::Skipped(plan) => *plan,
         });
     }
-    sweep::foresee(context, &mut pass).await;
+    sweep::predict(context, &mut pass).await;
     pass
 }
 
 /// One pass.
 pub async fn run<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     bootstrap: Option<Intent>,
-    scan: Scan,
+    scan: RescanTiming,
 ) -> Pass {
     let mut pass = Pass { plans: Vec::new(), failures: Vec::new(), swept: Vec::new() };
-    sweep::unfinished(context, scan, &mut pass).await;
+    sweep::sweep_unfinished(context, scan, &mut pass).await;
     for candidate in candidates(context, &mut pass).await {
         pass.plans.push(match candidate {
-            Candidate::Profile(profile) => one(context, &profile, bootstrap, scan).await,
+            Candidate::Profile(profile) => {
+                reconcile_profile(context, &profile, bootstrap, scan).await
+            }
             Candidate::Skipped(plan) => *plan,
         });
-        if planted!(OddProfileAborts) && pass.plans.iter().any(|plan| !plan.reasons.is_empty()) {
+        if planted!(WarningAborts) && pass.plans.iter().any(|plan| !plan.reasons.is_empty()) {
             break;
         }
     }
-    sweep::ownerless(context, scan, &mut pass).await;
-    sweep::locks(context, &mut pass).await;
-    if scan == Scan::Now {
-        make_live(context, &mut pass).await;
+    sweep::sweep_ownerless(context, scan, &mut pass).await;
+    sweep::sweep_locks(context, &mut pass).await;
+    if scan == RescanTiming::Now {
+        await_supervised(context, &mut pass).await;
     }
     if let Err(error) = write_log(context, &pass).await {
         pass.failures.push(error.to_string());
@@ -125,11 +127,11 @@ pub async fn run<H: Host, S: Registrar>(
 
 enum Candidate {
     Profile(Profile),
-    Skipped(Box<Plan>),
+    Skipped(Box<ProfilePlan>),
 }
 
 /// Where the profiles' directory cannot be read, `default` still comes back, and the pass says so.
-async fn candidates<H: Host, S>(context: &Context<'_, H, S>, pass: &mut Pass) -> Vec<Candidate> {
+async fn candidates<H: Host, S>(context: &OpsContext<'_, H, S>, pass: &mut Pass) -> Vec<Candidate> {
     let mut candidates = vec![Candidate::Profile(Profile::default_profile())];
     let survey = home::survey(context.host, context.layout).await.unwrap_or_else(|error| {
         pass.failures.push(error.to_string());
@@ -137,13 +139,13 @@ async fn candidates<H: Host, S>(context: &Context<'_, H, S>, pass: &mut Pass) ->
     });
     for found in survey {
         candidates.push(match found {
-            Found::Profile(profile) => Candidate::Profile(profile),
-            Found::Misnamed(name, error) => skipped(name, error.to_string()),
-            Found::Unreadable(name, error) => {
-                let plan = Plan::skipped(name, error.to_string()).failed();
+            SurveyEntry::Profile(profile) => Candidate::Profile(profile),
+            SurveyEntry::Misnamed(name, error) => skipped(name, error.to_string()),
+            SurveyEntry::Unreadable(name, error) => {
+                let plan = ProfilePlan::skipped(name, error.to_string()).failed();
                 Candidate::Skipped(Box::new(plan))
             }
-            Found::Unfinished(..) => continue,
+            SurveyEntry::Unfinished(..) => continue,
         });
     }
     candidates
@@ -151,35 +153,37 @@ async fn candidates<H: Host, S>(context: &Context<'_, H, S>, pass: &mut Pass) ->
 
 fn skipped(name: String, reason: String) -> Candidate {
     mark!("H32");
-    Candidate::Skipped(Box::new(Plan::skipped(name, reason)))
+    Candidate::Skipped(Box::new(ProfilePlan::skipped(name, reason)))
 }
 
 /// What fails is tried once more: what the machine refused for a moment must not keep a gateway dark until the next boot.
-async fn one<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+async fn reconcile_profile<H: Host, S: Registrar>(
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     bootstrap: Option<Intent>,
-    scan: Scan,
-) -> Plan {
+    scan: RescanTiming,
+) -> ProfilePlan {
     let plan = attempt(context, profile, bootstrap, scan).await;
     match plan {
         Ok(plan) if plan.failure.is_none() => plan,
-        Err(LockError::Busy { .. }) => plan_or_why(profile, plan),
-        _ => plan_or_why(profile, attempt(context, profile, bootstrap, scan).await),
+        Err(LockError::Busy { .. }) => plan_or_lock_failure(profile, plan),
+        _ => plan_or_lock_failure(profile, attempt(context, profile, bootstrap, scan).await),
     }
 }
 
 /// The plan, or why the profile's lock could not be had.
-fn plan_or_why(profile: &Profile, plan: Result<Plan, LockError>) -> Plan {
-    plan.unwrap_or_else(|error| Plan::skipped(profile.to_string(), error.to_string()).failed())
+fn plan_or_lock_failure(profile: &Profile, plan: Result<ProfilePlan, LockError>) -> ProfilePlan {
+    plan.unwrap_or_else(|error| {
+        ProfilePlan::skipped(profile.to_string(), error.to_string()).failed()
+    })
 }
 
 async fn attempt<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     bootstrap: Option<Intent>,
-    scan: Scan,
-) -> Result<Plan, LockError> {
+    scan: RescanTiming,
+) -> Result<ProfilePlan, LockError> {
     let held = lock::acquire(context.host, context.layout, profile, scan.patience()).await?;
     let facts = observe::observe(context, profile, bootstrap).await;
     let mut plan = plan::plan(facts);
@@ -191,8 +195,9 @@ async fn attempt<H: Host, S: Registrar>(
 }
 
 /// Has the supervisor look, and waits until every slot that it did not know is looked after.
-async fn make_live<H: Host, S: Registrar>(context: &Context<'_, H, S>, pass: &mut Pass) {
-    let unknown = |plan: &&mut Plan| plan.is_unsupervised && plan.slot != plan::SlotChange::None;
+async fn await_supervised<H: Host, S: Registrar>(context: &OpsContext<'_, H, S>, pass: &mut Pass) {
+    let unknown =
+        |plan: &&mut ProfilePlan| plan.is_unsupervised && plan.slot != plan::SlotChange::None;
     if !pass.plans.iter_mut().any(|plan| unknown(&&mut *plan)) {
         return;
     }
@@ -209,11 +214,14 @@ async fn make_live<H: Host, S: Registrar>(context: &Context<'_, H, S>, pass: &mu
     }
 }
 
-async fn write_log<H: Host, S>(context: &Context<'_, H, S>, pass: &Pass) -> Result<(), HostError> {
+async fn write_log<H: Host, S>(
+    context: &OpsContext<'_, H, S>,
+    pass: &Pass,
+) -> Result<(), HostError> {
     let stamp = timestamp(context.host).await?;
     // `%Y-%m-%dT%H:%M:%S%z`, as upstream's readers expect it.
     let stamp = format!("{}+0000", stamp.split('.').next().unwrap_or_default());
-    let lines: String = pass.plans.iter().map(|plan| plan.line(&stamp)).collect();
+    let lines: String = pass.plans.iter().map(|plan| plan.log_line(&stamp)).collect();
     file::make_dirs(context.host, &context.layout.logs(), 0o755).await?;
     boot_log::append(context.host, &context.layout.boot_log(), &lines).await
 }

@@ -5,33 +5,35 @@ use std::time::Duration;
 
 use super::{OpsError, home, orphan, profiles};
 use crate::error::HostError;
-use crate::host::effect::{How, Pid, Status};
+use crate::host::effect::{OpenMode, Pid, Status};
 use crate::host::{Host, fs, time};
 use crate::layout::Layout;
 use crate::name::Profile;
 use crate::record::file;
-use crate::record::intent::{self, Intent, Prior};
+use crate::record::intent::{self, InferredIntent, Intent};
 use crate::record::json::Reading;
-use crate::record::state::{self, State};
-use crate::supervisor::{Fact, Presence, Registration, Service, Supervisor, SupervisorError, Want};
+use crate::record::state::{self, StateRecord};
+use crate::supervisor::{
+    Presence, ProcessState, Registration, Service, Supervisor, SupervisorError, TargetState,
+};
 
 /// All that is known of one gateway.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Report {
+pub struct StatusReport {
     /// Whose.
     pub profile: Profile,
     /// What was asked, and where that stands.
-    pub prior: Prior,
+    pub inferred_intent: InferredIntent,
     /// When it was asked, as noted.
     pub asked_at: Option<String>,
     /// What its supervisor says.
     pub service: Service,
     /// A gateway lives outside its slot, or where there are no slots; with the process it noted, if it did.
-    pub outside: Option<Option<u32>>,
+    pub orphan_pid: Option<Option<u32>>,
     /// How long the fact has been so; `None` where nobody knows.
-    pub for_: Option<Duration>,
+    pub state_age: Option<Duration>,
     /// What the gateway itself noted.
-    pub state: State,
+    pub state: StateRecord,
     /// The port of the gateway.
     pub port: u16,
     /// Whatever is not as it was asked.
@@ -51,12 +53,12 @@ pub enum Verdict {
     Drift,
 }
 
-impl Report {
+impl StatusReport {
     /// The answer in one word.
     pub fn verdict(&self) -> Verdict {
         let is_up = match self.service.presence {
-            Presence::Foreground => self.outside.is_some(),
-            _ => self.prior.intent == Intent::Running,
+            Presence::Foreground => self.orphan_pid.is_some(),
+            _ => self.inferred_intent.intent == Intent::Running,
         };
         match (self.drifts.is_empty(), is_up) {
             (false, _) => Verdict::Drift,
@@ -111,7 +113,7 @@ pub enum Drift {
 
 impl Drift {
     /// The word in JSON.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Unregistered => "unregistered",
             Self::Unsupervised => "unsupervised",
@@ -130,12 +132,12 @@ impl Drift {
 }
 
 /// Looks at one gateway.
-pub async fn report<H: Host, S: Supervisor>(
+pub async fn read_report<H: Host, S: Supervisor>(
     host: &H,
     layout: &Layout,
     supervisor: &S,
     profile: &Profile,
-) -> Result<Report, OpsError> {
+) -> Result<StatusReport, OpsError> {
     let service = supervisor.status(profile).await?;
     let no_slot = matches!(service.presence, Presence::Unregistered | Presence::Foreground);
     if no_slot && !home::exists(host, layout, profile).await? {
@@ -143,18 +145,18 @@ pub async fn report<H: Host, S: Supervisor>(
     }
     let record = intent::read(host, &layout.intent(profile)).await;
     let state = state::read(host, &layout.state(profile)).await;
-    let prior = intent::at_boot(&record, &state, None);
+    let prior = intent::infer(&record, &state, None);
     let mut notes: Vec<String> =
-        intent::oddities(&record, &state).iter().map(ToString::to_string).collect();
-    if prior.unknown {
-        notes.push(format!("unknown word {:?} in {}", prior.word, prior.source.word()));
+        intent::read_warnings(&record, &state).iter().map(ToString::to_string).collect();
+    if prior.is_unknown {
+        notes.push(format!("unknown word {:?} in {}", prior.word, prior.source.as_str()));
     }
     let state = match state {
         Reading::Whole(state) => state,
-        Reading::Missing | Reading::Odd(_) => State::default(),
+        Reading::Missing | Reading::Unusable(_) => StateRecord::default(),
     };
     let now = time::wall(host).await?;
-    let outside = outside(host, layout, profile, &service).await?;
+    let outside = find_orphan(host, layout, profile, &service).await?;
     let mut drifts = drifts(&prior, &service, &state, now);
     if supervisor.registration() == Registration::OnRequest && prior.intent == Intent::Stopped {
         // What shall not run needs no service: nobody has asked for one yet.
@@ -169,14 +171,14 @@ pub async fn report<H: Host, S: Supervisor>(
             drifts.push(Drift::LogStuck);
         }
     }
-    Ok(Report {
+    Ok(StatusReport {
         profile: profile.clone(),
         asked_at: record.whole().and_then(|record| record.at.clone()),
-        for_: (service.since > Duration::ZERO).then(|| now.saturating_sub(service.since)),
+        state_age: (service.since > Duration::ZERO).then(|| now.saturating_sub(service.since)),
         port: profiles::port_of(host, layout, profile).await,
-        prior,
+        inferred_intent: prior,
         service,
-        outside,
+        orphan_pid: outside,
         state,
         drifts,
         notes,
@@ -184,16 +186,16 @@ pub async fn report<H: Host, S: Supervisor>(
 }
 
 /// A gateway that lives although its supervisor has no process for it, and who it says it is.
-async fn outside(
+async fn find_orphan(
     host: &impl Host,
     layout: &Layout,
     profile: &Profile,
     service: &Service,
 ) -> Result<Option<Option<u32>>, HostError> {
-    if service.pid().is_some() || !orphan::is_held(host, layout, profile).await? {
+    if service.pid().is_some() || !orphan::is_gateway_locked(host, layout, profile).await? {
         return Ok(None);
     }
-    Ok(Some(orphan::noted(host, layout, profile).await.map(|process| process.pid)))
+    Ok(Some(orphan::read_holder(host, layout, profile).await.map(|process| process.pid)))
 }
 
 /// A busy log's pipe is full now and then; a stuck one's for all of this.
@@ -206,7 +208,7 @@ async fn log_is_stuck(host: &impl Host, pid: Pid) -> bool {
         Ok(target) if target.to_string_lossy().starts_with("pipe:") => {}
         _ => return false,
     }
-    let Ok(pipe) = fs::open(host, &path, How::Write).await else { return false };
+    let Ok(pipe) = fs::open(host, &path, OpenMode::Write).await else { return false };
     let taken = file::poll(host, STUCK_AFTER, async || {
         Ok::<_, HostError>(fs::has_room(host, &pipe).await?.then_some(()))
     });
@@ -216,7 +218,12 @@ async fn log_is_stuck(host: &impl Host, pid: Pid) -> bool {
 }
 
 /// Everything in which the facts differ from what was asked. Pure.
-fn drifts(prior: &Prior, service: &Service, state: &State, now: Duration) -> Vec<Drift> {
+fn drifts(
+    prior: &InferredIntent,
+    service: &Service,
+    state: &StateRecord,
+    now: Duration,
+) -> Vec<Drift> {
     match service.presence {
         Presence::Unregistered => return vec![Drift::Unregistered],
         Presence::Unsupervised => return vec![Drift::Unsupervised],
@@ -225,20 +232,20 @@ fn drifts(prior: &Prior, service: &Service, state: &State, now: Duration) -> Vec
         Presence::Supervised => {}
     }
     let asked = match prior.intent {
-        Intent::Running => Want::Up,
-        Intent::Stopped => Want::Down,
+        Intent::Running => TargetState::Up,
+        Intent::Stopped => TargetState::Down,
     };
     let mut drifts = Vec::new();
-    if service.has_failed_permanently() && asked == Want::Up {
+    if service.has_failed_permanently() && asked == TargetState::Up {
         drifts.push(Drift::FailedPermanently);
-    } else if service.want != asked {
+    } else if service.target_state != asked {
         mark!("H17");
-        drifts.push(if asked == Want::Up { Drift::WantedDown } else { Drift::WantedUp });
+        drifts.push(if asked == TargetState::Up { Drift::WantedDown } else { Drift::WantedUp });
     }
     if service.at_start != asked {
         drifts.push(Drift::AtStart);
     }
-    drifts.extend(fact_drift(asked, service, state, now).filter(|drift| {
+    drifts.extend(process_drift(asked, service, state, now).filter(|drift| {
         // Down for good says more than down.
         !(matches!(drift, Drift::Down { .. }) && drifts.contains(&Drift::FailedPermanently))
     }));
@@ -248,17 +255,23 @@ fn drifts(prior: &Prior, service: &Service, state: &State, now: Duration) -> Vec
     drifts
 }
 
-fn fact_drift(asked: Want, service: &Service, state: &State, now: Duration) -> Option<Drift> {
-    match (asked, service.fact) {
-        (Want::Up, Fact::Up { ready: true, .. }) | (Want::Down, Fact::Down { .. }) => None,
-        (Want::Up, Fact::Up { ready: false, .. }) => Some(Drift::NotReady {
+fn process_drift(
+    asked: TargetState,
+    service: &Service,
+    state: &StateRecord,
+    now: Duration,
+) -> Option<Drift> {
+    match (asked, service.process_state) {
+        (TargetState::Up, ProcessState::Up { ready: true, .. })
+        | (TargetState::Down, ProcessState::Down { .. }) => None,
+        (TargetState::Up, ProcessState::Up { ready: false, .. }) => Some(Drift::NotReady {
             failures: state.failures,
             retry_in: state.retry_at.and_then(|at| at.checked_sub(now.as_secs())),
         }),
-        (Want::Up, Fact::Down { last }) => Some(Drift::Down { last }),
-        (Want::Up, Fact::Finishing) => Some(Drift::Down { last: None }),
-        (Want::Down, Fact::Up { pid, .. }) => Some(Drift::Up { pid }),
-        (Want::Down, Fact::Finishing) => None,
+        (TargetState::Up, ProcessState::Down { last }) => Some(Drift::Down { last }),
+        (TargetState::Up, ProcessState::Finishing) => Some(Drift::Down { last: None }),
+        (TargetState::Down, ProcessState::Up { pid, .. }) => Some(Drift::Up { pid }),
+        (TargetState::Down, ProcessState::Finishing) => None,
     }
 }
 
@@ -268,48 +281,53 @@ mod tests {
     use crate::record::intent::Source;
     use rstest::rstest;
 
-    fn prior(intent: Intent) -> Prior {
-        Prior { word: intent.word().into(), intent, source: Source::Intent, unknown: false }
+    fn prior(intent: Intent) -> InferredIntent {
+        InferredIntent {
+            word: intent.as_str().into(),
+            intent,
+            source: Source::Intent,
+            is_unknown: false,
+        }
     }
 
-    fn service(want: Want, at_start: Want, fact: Fact) -> Service {
+    fn service(want: TargetState, at_start: TargetState, fact: ProcessState) -> Service {
         let presence = Presence::Supervised;
         Service {
             presence,
-            want,
+            target_state: want,
             at_start,
-            fact,
+            process_state: fact,
             since: Duration::ZERO,
             paused: false,
             is_reported: true,
         }
     }
 
-    const DOWN: Fact = Fact::Down { last: None };
-    const WRONG: Fact = Fact::Down { last: Some(Status::Exited(78)) };
+    const DOWN: ProcessState = ProcessState::Down { last: None };
+    const WRONG: ProcessState = ProcessState::Down { last: Some(Status::Exited(78)) };
 
-    fn up(ready: bool) -> Fact {
-        Fact::Up { pid: Pid::new(9).expect("above 1"), ready }
+    fn up(ready: bool) -> ProcessState {
+        ProcessState::Up { pid: Pid::new(9).expect("above 1"), ready }
     }
 
     #[rstest]
-    #[case::as_asked_up(Intent::Running, Want::Up, Want::Up, up(true), &[])]
-    #[case::as_asked_down(Intent::Stopped, Want::Down, Want::Down, DOWN, &[])]
-    #[case::raw_s6_svc_d(Intent::Running, Want::Down, Want::Up, DOWN, &["wanted-down", "down"])]
-    #[case::raw_s6_svc_u(Intent::Stopped, Want::Up, Want::Down, up(true), &["wanted-up", "up"])]
-    #[case::starting(Intent::Running, Want::Up, Want::Up, up(false), &["not-ready"])]
-    #[case::bad_config(Intent::Running, Want::Down, Want::Up, WRONG, &["failed-permanently"])]
-    #[case::down_file_left(Intent::Running, Want::Up, Want::Down, up(true), &["at-start"])]
-    #[case::crashed(Intent::Running, Want::Up, Want::Up, DOWN, &["down"])]
+    #[case::as_asked_up(Intent::Running, TargetState::Up, TargetState::Up, up(true), &[])]
+    #[case::as_asked_down(Intent::Stopped, TargetState::Down, TargetState::Down, DOWN, &[])]
+    #[case::raw_s6_svc_d(Intent::Running, TargetState::Down, TargetState::Up, DOWN, &["wanted-down", "down"])]
+    #[case::raw_s6_svc_u(Intent::Stopped, TargetState::Up, TargetState::Down, up(true), &["wanted-up", "up"])]
+    #[case::starting(Intent::Running, TargetState::Up, TargetState::Up, up(false), &["not-ready"])]
+    #[case::bad_config(Intent::Running, TargetState::Down, TargetState::Up, WRONG, &["failed-permanently"])]
+    #[case::down_file_left(Intent::Running, TargetState::Up, TargetState::Down, up(true), &["at-start"])]
+    #[case::crashed(Intent::Running, TargetState::Up, TargetState::Up, DOWN, &["down"])]
     fn each_drift_is_named(
         #[case] intent: Intent,
-        #[case] want: Want,
-        #[case] at_start: Want,
-        #[case] fact: Fact,
+        #[case] want: TargetState,
+        #[case] at_start: TargetState,
+        #[case] fact: ProcessState,
         #[case] expected: &[&str],
     ) {
         let service = service(want, at_start, fact);
-        let found = drifts(&prior(intent), &service, &State::default(), Duration::ZERO);
-        assert_eq!(found.iter().map(Drift::word).collect::<Vec<_>>(), expected);
+        let found = drifts(&prior(intent), &service, &StateRecord::default(), Duration::ZERO);
+        assert_eq!(found.iter().map(Drift::as_str).collect::<Vec<_>>(), expected);
     }
 }

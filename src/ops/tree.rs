@@ -16,12 +16,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Context;
+use super::OpsContext;
 use super::init::{self, Settings, SettingsError};
-use super::reconcile::{self, Scan};
+use super::reconcile::{self, RescanTiming};
 use crate::backend::s6::{S6, Tools};
 use crate::error::{Errno, HostError};
-use crate::host::effect::{How, Program};
+use crate::host::effect::{OpenMode, Program};
 use crate::host::{Host, fs, proc, time};
 use crate::name::Profile;
 use crate::record::intent::Operator;
@@ -29,11 +29,11 @@ use crate::record::{config, file};
 use crate::role::{self, Role};
 use crate::supervisor::SupervisorError;
 
-pub use init::{GUEST_EXIT_CODE, WAITING_MARK};
+pub use init::{GUEST_EXIT_CODE, WAITING_FLAG};
 
 /// What the process was started with, collected once by `main`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct TreeInputs {
     /// Whom it runs as: root becomes hermes.
     pub uid: u32,
     /// The container's environment.
@@ -50,7 +50,7 @@ pub struct Facts {
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ready {
+pub struct TreeOutcome {
     /// What was done and is worth a line on stderr.
     pub notes: Vec<String>,
     /// What to become.
@@ -79,7 +79,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// What a process that is hermes by now goes on with.
 #[derive(Debug)]
-pub struct Seat {
+pub struct TreeScope {
     settings: Settings,
     uid: u32,
     /// What the container asked to be; a guest exits with [`GUEST_EXIT_CODE`].
@@ -87,26 +87,31 @@ pub struct Seat {
 }
 
 /// Becomes hermes.
-pub async fn enter(host: &impl Host, facts: &Facts) -> Result<Seat, TreeError> {
+pub async fn enter(host: &impl Host, facts: &TreeInputs) -> Result<TreeScope, TreeError> {
     let settings = Settings::read(&facts.env)?;
-    let role = role::asked(settings.role_word.as_deref(), &[]).map_err(SettingsError::from)?;
+    let role =
+        role::requested_role(settings.role_word.as_deref(), &[]).map_err(SettingsError::from)?;
     let uid = match facts.uid {
         0 if !planted!(RootKept) => become_hermes(host, &settings).await?,
         uid => uid,
     };
     proc::set_umask(host, 0o022).await?;
-    Ok(Seat { settings, uid, role })
+    Ok(TreeScope { settings, uid, role })
 }
 
 /// Takes the home for this process and what it becomes; says whether it did.
-pub async fn claim(host: &impl Host, seat: &Seat) -> Result<bool, TreeError> {
+pub async fn claim(host: &impl Host, seat: &TreeScope) -> Result<bool, TreeError> {
     Ok(role::claim(host, &seat.settings.layout).await?.is_some())
 }
 
 /// Looks until the home is claimed, however long that takes. Meanwhile `mark` tells the health check and the command.
-pub async fn wait_for_claim(host: &impl Host, seat: &Seat, mark: &Path) -> Result<(), TreeError> {
+pub async fn wait_for_claim(
+    host: &impl Host,
+    seat: &TreeScope,
+    mark: &Path,
+) -> Result<(), TreeError> {
     // A machine that `boot init` did not prepare has no place for it: nobody there looks for it either.
-    if let Ok(open) = fs::open_no_link(host, mark, How::Append { mode: 0o644 }).await {
+    if let Ok(open) = fs::open_no_link(host, mark, OpenMode::Append { mode: 0o644 }).await {
         fs::close(host, open).await?;
     }
     wait!(begins);
@@ -124,10 +129,10 @@ pub async fn wait_for_claim(host: &impl Host, seat: &Seat, mark: &Path) -> Resul
 /// process that was ended while it waited.
 pub async fn run(
     host: &impl Host,
-    facts: &Facts,
-    seat: &Seat,
+    facts: &TreeInputs,
+    seat: &TreeScope,
     mark: &Path,
-) -> Result<Ready, TreeError> {
+) -> Result<TreeOutcome, TreeError> {
     file::remove(host, mark).await?;
     let settings = &seat.settings;
     let tools = Tools::find(host, settings.bin_dir.clone()).await;
@@ -137,12 +142,12 @@ pub async fn run(
     leftovers::bring_down(host, &settings.scan_dir, settings.stop_limit(), &mut notes).await?;
     reconcile(host, facts, settings, seat.uid, &mut notes).await;
     let exec = scanner(host, svscan, settings, facts).await?;
-    Ok(Ready { notes, exec })
+    Ok(TreeOutcome { notes, exec })
 }
 
 /// For good: no call below brings root back.
 async fn become_hermes(host: &impl Host, settings: &Settings) -> Result<u32, HostError> {
-    let user = init::of_user(host, settings).await?;
+    let user = init::hermes_ids(host, settings).await?;
     proc::set_groups(host, vec![user.gid]).await?;
     proc::set_gid(host, user.gid).await?;
     proc::set_uid(host, user.uid).await?;
@@ -152,7 +157,7 @@ async fn become_hermes(host: &impl Host, settings: &Settings) -> Result<u32, Hos
 /// The slots are all there before the scanner starts. Whatever fails is noted: the gateways that can come back do.
 async fn reconcile(
     host: &impl Host,
-    facts: &Facts,
+    facts: &TreeInputs,
     settings: &Settings,
     uid: u32,
     notes: &mut Vec<String>,
@@ -164,14 +169,14 @@ async fn reconcile(
         None
     });
     let supervisor = S6::open(host, settings.scan_dir.clone(), settings.bin_dir.clone()).await;
-    let context = Context {
+    let context = OpsContext {
         host,
         layout: &settings.layout,
         supervisor: &supervisor,
         operator: &operator,
         program: &facts.program,
     };
-    let pass = reconcile::run(&context, bootstrap, Scan::Later).await;
+    let pass = reconcile::run(&context, bootstrap, RescanTiming::Later).await;
     notes.extend(pass.plans.iter().filter_map(|plan| {
         plan.failure.as_ref().map(|failure| format!("profile {}: {failure}", plan.name))
     }));
@@ -203,7 +208,7 @@ async fn scanner(
     host: &impl Host,
     path: PathBuf,
     settings: &Settings,
-    facts: &Facts,
+    facts: &TreeInputs,
 ) -> Result<Program, HostError> {
     let mut args = limit_option(host, &path, &facts.env).await;
     let descriptor = facts.notification_fd;

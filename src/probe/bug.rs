@@ -38,15 +38,15 @@ bugs! {
     /// `starting` and `startup_failed` count as running at boot (R10).
     StartingRuns,
     /// A word that nobody knows counts as running (H33).
-    UnknownWordRuns,
+    UnknownIntentRuns,
     /// The supervisor is told before the intent is stored (H6).
-    IntentAfterTheAct,
+    IntentAfterRequest,
 
     // The profile's lock.
     /// The profile's lock is opened and not taken (H7).
     ProfileLockNotTaken,
     /// A taken lock is not looked at again: its file may have been removed meanwhile (H7).
-    LockNotLookedAtAgain,
+    LockNotRechecked,
 
     // Marker and identity.
     /// Whoever gets a signal takes the marker for its own (H4).
@@ -90,7 +90,7 @@ bugs! {
     /// `stop` leaves a gateway that lives outside its slot (H19).
     OrphanLeft,
     /// Who lives outside its slot is asked for once, and may just be at its end (H19).
-    NoteAskedOnce,
+    PidfileReadOnce,
     /// Whoever asks whether the gateway lives removes its lock file (H40).
     LockFileUnlinked,
 
@@ -114,7 +114,7 @@ bugs! {
 
     // Boot.
     /// The pass ends at the first profile of which something must be said (H32, R9).
-    OddProfileAborts,
+    WarningAborts,
     /// A directory `profiles/default` gets the slot of the root home (H34).
     SecondDefault,
     /// `gateway.pid` and the like of a boot before are not swept (R8).
@@ -156,9 +156,9 @@ bugs! {
 
     // Hosts.
     /// A host's supervisor hears of a start only after the word is durable (H6).
-    EnabledAfterTheWord,
+    EnabledAfterIntent,
     /// What a host's supervisor starts does not ask for the word first (H6).
-    WordNotAskedAtStart,
+    IntentNotCheckedAtStart,
     /// `stop` leaves the service enabled (H6).
     StopLeavesEnabled,
     /// systemd tries again what ends with 78 (H42).
@@ -170,7 +170,7 @@ bugs! {
     /// A command that ends well is a success to launchd (H42).
     SuccessIsFinal,
     /// launchd: a failure that was noted before the operator's last word counts as its answer (H12).
-    OldNoteCounts,
+    OldReportCounts,
     /// launchd: `stop` disables the agent and does not unload it (H16).
     StopLeavesLoaded,
     /// launchd: a start does not wait until what leaves is unloaded (H12).

@@ -28,7 +28,7 @@ pub fn is_planted(bug: Bug) -> bool {
 }
 
 /// Looks with the program's own eyes at what a planted bug did: without the bug, and without reaching a mark.
-pub fn aside<T>(look: impl FnOnce() -> T) -> T {
+pub fn without_planted_bug<T>(look: impl FnOnce() -> T) -> T {
     let (bug, was_aside) = (PLANTED.take(), IS_ASIDE.replace(true));
     let seen = look();
     PLANTED.set(bug);
@@ -37,7 +37,7 @@ pub fn aside<T>(look: impl FnOnce() -> T) -> T {
 }
 
 /// Notes a mark. Called by `mark!`.
-pub fn reach(hazard: &'static str) {
+pub fn reach_mark(hazard: &'static str) {
     if IS_ASIDE.get() {
         return;
     }
@@ -45,7 +45,7 @@ pub fn reach(hazard: &'static str) {
 }
 
 /// What this thread has reached since [`clear_marks`].
-pub fn marks() -> BTreeSet<&'static str> {
+pub fn reached_marks() -> BTreeSet<&'static str> {
     REACHED.with_borrow(Clone::clone)
 }
 

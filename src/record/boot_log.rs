@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::file;
 use crate::error::{Errno, HostError};
-use crate::host::effect::{How, Over};
+use crate::host::effect::{OnExisting, OpenMode};
 use crate::host::{Host, fs};
 
 /// The log is put aside as `.1` when it has grown to this.
@@ -43,7 +43,7 @@ pub async fn append(host: &impl Host, path: &Path, lines: &str) -> Result<(), Ho
     if full {
         let mut rotated = path.as_os_str().to_owned();
         rotated.push(".1");
-        fs::rename(host, path, Path::new(&rotated), Over::Replace).await?;
+        fs::rename(host, path, Path::new(&rotated), OnExisting::Replace).await?;
     }
     let torn =
         !full && !planted!(TornLineContinued) && before.last().is_some_and(|&last| last != b'\n');
@@ -51,7 +51,7 @@ pub async fn append(host: &impl Host, path: &Path, lines: &str) -> Result<(), Ho
         mark!("H37");
     }
     let text = if torn { format!("\n{lines}") } else { lines.to_owned() };
-    let log = fs::open_no_link(host, path, How::Append { mode: 0o644 }).await?;
+    let log = fs::open_no_link(host, path, OpenMode::Append { mode: 0o644 }).await?;
     let written = match file::write_all(host, &log, text.as_bytes()).await {
         Ok(()) => fs::sync(host, &log).await,
         Err(error) => Err(error),

@@ -17,7 +17,7 @@ use crate::host::Host;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The program and its arguments; none means the built-in gateway.
-    pub command: Option<Command>,
+    pub command: Option<CommandLine>,
     /// Variables for the command, beside the few that every command gets.
     pub env: BTreeMap<String, String>,
     /// Variables of the container's environment that the command may see.
@@ -25,7 +25,7 @@ pub struct Config {
     /// The gateway's port; none means the one that follows from the name.
     pub port: Option<Port>,
     /// How the command says that it is ready.
-    pub ready: Ready,
+    pub ready: ReadinessMethod,
     /// How long the command may take to be ready.
     pub ready_timeout: ReadyTimeout,
     /// How long the gateway may take to finish its work after SIGTERM, before SIGKILL.
@@ -44,14 +44,14 @@ impl Config {
 /// A program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "Vec<String>")]
-pub struct Command {
+pub struct CommandLine {
     /// The program: a path, or a name looked up in `PATH`.
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,
 }
 
-impl TryFrom<Vec<String>> for Command {
+impl TryFrom<Vec<String>> for CommandLine {
     type Error = &'static str;
 
     fn try_from(words: Vec<String>) -> Result<Self, Self::Error> {
@@ -84,7 +84,7 @@ impl TryFrom<i64> for Port {
 /// How a command says that it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ready {
+pub enum ReadinessMethod {
     /// `GET /health` on its port answers 200.
     Http,
     /// It writes a newline to descriptor 3.

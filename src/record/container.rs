@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
-use crate::host::effect::How;
+use crate::host::effect::OpenMode;
 use crate::host::fs::{self, File};
 
 /// Where the files lie.
@@ -22,7 +22,7 @@ pub async fn environment(
     host: &impl Host,
     own: &BTreeMap<OsString, OsString>,
 ) -> Result<Option<BTreeMap<OsString, OsString>>, HostError> {
-    let opened = fs::open(host, ENVIRONMENT, How::Directory).await;
+    let opened = fs::open(host, ENVIRONMENT, OpenMode::Directory).await;
     let Some(dir) = if_present(opened)? else { return Ok(None) };
     let path = own.get_key_value(OsStr::new("PATH"));
     let mut env = path.map(|(name, value)| (name.clone(), value.clone())).into_iter().collect();
@@ -39,7 +39,7 @@ async fn add_all(
     let mut names: Vec<_> = fs::list(host, dir).await?.into_iter().map(|it| it.name).collect();
     names.sort();
     for name in names.into_iter().filter(|name| is_variable(name)) {
-        let file = fs::open(host, dir.entry(&name), How::Read).await?;
+        let file = fs::open(host, dir.entry(&name), OpenMode::Read).await?;
         let bytes = read(host, &file).await;
         fs::close(host, file).await?;
         match value(bytes?) {

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Errno, HostError, if_present};
-use crate::host::effect::{How, Kind, Over, Place};
+use crate::host::effect::{FileKind, OnExisting, OpenMode, Place};
 use crate::host::fs::{self, File};
 use crate::host::{Host, time};
 
@@ -31,7 +31,7 @@ type Result<T> = std::result::Result<T, HostError>;
 /// Reads a regular file of at most `bytes_max`. Never waits, whatever lies there: a FIFO or a device is `EINVAL`,
 /// a directory `EISDIR`, a longer file `EFBIG`.
 pub async fn read(host: &impl Host, path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
-    let file = fs::open(host, path, How::Read).await?;
+    let file = fs::open(host, path, OpenMode::Read).await?;
     let contents = read_open(host, &file, bytes_max).await;
     let closed = fs::close(host, file).await;
     let contents = contents?;
@@ -42,9 +42,9 @@ pub async fn read(host: &impl Host, path: &Path, bytes_max: usize) -> Result<Vec
 async fn read_open(host: &impl Host, file: &File, bytes_max: usize) -> Result<Vec<u8>> {
     let meta = fs::handle_meta(host, file).await?;
     match meta.kind {
-        Kind::File => {}
-        Kind::Directory => return Err(HostError::new("read", &file.path, Errno::ISDIR)),
-        Kind::Link | Kind::Fifo | Kind::Other => {
+        FileKind::File => {}
+        FileKind::Directory => return Err(HostError::new("read", &file.path, Errno::ISDIR)),
+        FileKind::Link | FileKind::Fifo | FileKind::Other => {
             return Err(HostError::new("read", &file.path, Errno::INVAL));
         }
     }
@@ -120,7 +120,7 @@ async fn fill_and_place(
     if planted!(OldRemovedFirst) {
         remove(host, path).await?;
     }
-    fs::rename(host, temporary, path, Over::Replace).await
+    fs::rename(host, temporary, path, OnExisting::Replace).await
 }
 
 async fn create_temporary(
@@ -130,8 +130,8 @@ async fn create_temporary(
 ) -> Result<(File, std::path::PathBuf)> {
     loop {
         let (unique, how) = match planted!(TemporaryShared) {
-            true => (0, How::Append { mode }),
-            false => (time::random(host).await?, How::Create { mode }),
+            true => (0, OpenMode::Append { mode }),
+            false => (time::random(host).await?, OpenMode::Create { mode }),
         };
         let name = temporary_name(path.file_name().unwrap_or_default(), unique);
         let temporary = parent(path).join(name);
@@ -157,7 +157,7 @@ pub fn is_temporary(name: &OsStr) -> bool {
 
 /// Makes the names in a directory durable.
 pub async fn sync_dir(host: &impl Host, dir: &Path) -> Result<()> {
-    let dir = fs::open(host, dir, How::Directory).await?;
+    let dir = fs::open(host, dir, OpenMode::Directory).await?;
     let synced = fs::sync(host, &dir).await;
     fs::close(host, dir).await?;
     synced
@@ -186,13 +186,13 @@ async fn make_one(host: &impl Host, dir: &Path, mode: u32) -> Result<()> {
 /// Gives an object a name that is free, in one step. Some network file systems know no such step (`EINVAL`): there it is
 /// a look and a rename, and the caller's lock keeps others of ours out between the two.
 pub async fn rename_new(host: &impl Host, from: &Path, to: &Path) -> Result<()> {
-    match fs::rename(host, from, to, Over::Refuse).await {
+    match fs::rename(host, from, to, OnExisting::Refuse).await {
         Err(error) if error.errno == Errno::INVAL => {}
         other => return other,
     }
     match if_present(fs::link_meta(host, to).await)? {
         Some(_) => Err(HostError::new("rename", to, Errno::EXIST)),
-        None => fs::rename(host, from, to, Over::Replace).await,
+        None => fs::rename(host, from, to, OnExisting::Replace).await,
     }
 }
 
@@ -201,13 +201,13 @@ pub async fn set_aside(host: &impl Host, path: &Path) -> Result<()> {
     mark!("H11");
     let mut damaged = path.as_os_str().to_owned();
     damaged.push(".damaged");
-    fs::rename(host, path, Path::new(&damaged), Over::Replace).await?;
+    fs::rename(host, path, Path::new(&damaged), OnExisting::Replace).await?;
     sync_dir(host, parent(path)).await
 }
 
 /// The names in a directory, sorted; none if the directory is absent.
-pub async fn names(host: &impl Host, dir: &Path) -> Result<Vec<OsString>> {
-    let Some(dir) = if_present(fs::open(host, dir, How::Directory).await)? else {
+pub async fn list_names(host: &impl Host, dir: &Path) -> Result<Vec<OsString>> {
+    let Some(dir) = if_present(fs::open(host, dir, OpenMode::Directory).await)? else {
         return Ok(Vec::new());
     };
     let listed = fs::list(host, &dir).await;
@@ -219,30 +219,30 @@ pub async fn names(host: &impl Host, dir: &Path) -> Result<Vec<OsString>> {
 pub async fn remove_tree(host: &impl Host, path: &Path) -> Result<()> {
     let place = Place::from(path);
     if if_present(fs::link_meta(host, place.clone()).await)?
-        .is_some_and(|meta| meta.kind != Kind::Directory)
+        .is_some_and(|meta| meta.kind != FileKind::Directory)
     {
         return Err(HostError::new("remove directory", path, Errno::NOTDIR));
     }
-    match if_present(fs::open_no_link(host, place.clone(), How::Directory).await)? {
+    match if_present(fs::open_no_link(host, place.clone(), OpenMode::Directory).await)? {
         Some(dir) => remove_open_tree(host, dir, place).await,
         None => Ok(()),
     }
 }
 
 async fn remove_open_tree(host: &impl Host, dir: File, place: Place) -> Result<()> {
-    let emptied = empty(host, &dir).await;
+    let emptied = remove_contents(host, &dir).await;
     fs::close(host, dir).await?;
     emptied?;
     if_present(fs::remove_dir(host, place).await).map(drop)
 }
 
 /// Removes all that lies in an open directory, following no link.
-pub async fn empty(host: &impl Host, dir: &File) -> Result<()> {
+pub async fn remove_contents(host: &impl Host, dir: &File) -> Result<()> {
     for entry in fs::list(host, dir).await? {
         let place = dir.entry(&entry.name);
         match if_present(fs::link_meta(host, place.clone()).await)?.map(|meta| meta.kind) {
-            Some(Kind::Directory) => {
-                let inner = fs::open_no_link(host, place.clone(), How::Directory).await?;
+            Some(FileKind::Directory) => {
+                let inner = fs::open_no_link(host, place.clone(), OpenMode::Directory).await?;
                 Box::pin(remove_open_tree(host, inner, place)).await?;
             }
             Some(_) => if_present(fs::unlink(host, place).await).map(drop)?,

@@ -4,17 +4,21 @@
 
 use std::path::Path;
 
-use super::identity::{self, Boot, Process};
+use super::identity::{self, BootId, Process};
 use crate::error::{Errno, HostError};
 use crate::host::Host;
-use crate::host::effect::How;
+use crate::host::effect::OpenMode;
 use crate::host::fs::{self, File};
 
 /// The live processes of this process group, zombies left out, by number.
-pub async fn members(host: &impl Host, boot: &Boot, group: i32) -> Result<Vec<Process>, HostError> {
+pub async fn members(
+    host: &impl Host,
+    boot: &BootId,
+    group: i32,
+) -> Result<Vec<Process>, HostError> {
     let mut members = Vec::new();
-    for pid in numbers(host).await? {
-        match identity::stat(host, pid).await {
+    for pid in list_pids(host).await? {
+        match identity::read_stat(host, pid).await {
             Ok(Some(stat)) if stat.is_alive && stat.group == group => {
                 members.push(Process { pid, start_time: stat.start_time, boot: boot.clone() });
             }
@@ -27,8 +31,8 @@ pub async fn members(host: &impl Host, boot: &Boot, group: i32) -> Result<Vec<Pr
 }
 
 /// All processes' numbers.
-async fn numbers(host: &impl Host) -> Result<Vec<u32>, HostError> {
-    let proc = fs::open(host, Path::new("/proc"), How::Directory).await?;
+async fn list_pids(host: &impl Host) -> Result<Vec<u32>, HostError> {
+    let proc = fs::open(host, Path::new("/proc"), OpenMode::Directory).await?;
     let listed = fs::list(host, &proc).await;
     let closed = fs::close(host, proc).await;
     let listed = listed?;
@@ -40,9 +44,9 @@ async fn numbers(host: &impl Host) -> Result<Vec<u32>, HostError> {
 ///
 /// The kernel gives no process the number of a group that has members. So another process under the leader's number
 /// means that nobody of the group was left by then, and whoever is older than the leader was never of its making.
-pub async fn left_of(
+pub async fn live_members_of(
     host: &impl Host,
-    boot: &Boot,
+    boot: &BootId,
     leader: &Process,
 ) -> Result<Vec<Process>, HostError> {
     let Some(number) = i32::try_from(leader.pid).ok().filter(|&pid| pid > 1) else {
@@ -51,7 +55,7 @@ pub async fn left_of(
     if leader.boot != *boot {
         return Ok(Vec::new());
     }
-    let named = identity::stat(host, leader.pid).await?;
+    let named = identity::read_stat(host, leader.pid).await?;
     if named.is_some_and(|stat| stat.start_time != leader.start_time) {
         return Ok(Vec::new());
     }
@@ -66,12 +70,12 @@ pub async fn left_of(
 /// As [`identity::open`], for a process that is still what [`left_of`] found: the leader, or of its group.
 pub async fn open(
     host: &impl Host,
-    boot: &Boot,
+    boot: &BootId,
     leader: &Process,
     member: &Process,
 ) -> Result<Option<File>, HostError> {
     let Some(opened) = identity::open(host, boot, member).await? else { return Ok(None) };
-    let stat = match identity::stat(host, member.pid).await {
+    let stat = match identity::read_stat(host, member.pid).await {
         Ok(stat) => stat,
         Err(error) => {
             fs::close(host, opened).await?;

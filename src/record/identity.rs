@@ -15,7 +15,7 @@ use crate::host::{Host, fs};
 ///
 /// A container that restarts keeps the kernel's boot id and may get the same namespace number, but not all three.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Boot(pub String);
+pub struct BootId(pub String);
 
 /// A process that was alive in that boot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,18 +25,18 @@ pub struct Process {
     /// Clock ticks after the machine's start (`/proc/PID/stat`, field 22).
     pub start_time: u64,
     /// The run it belongs to.
-    pub boot: Boot,
+    pub boot: BootId,
 }
 
 /// The boot we are in.
-pub async fn boot(host: &impl Host) -> Result<Boot, HostError> {
+pub async fn current_boot(host: &impl Host) -> Result<BootId, HostError> {
     let kernel = file::read(host, Path::new("/proc/sys/kernel/random/boot_id"), 64).await?;
     let kernel = String::from_utf8_lossy(&kernel).trim().to_owned();
     let namespace = fs::read_link(host, "/proc/self/ns/pid").await?;
     let namespace: String =
         namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
     let init = start_time(host, 1).await?.unwrap_or_default();
-    Ok(Boot(format!("{kernel}.{namespace}.{init}")))
+    Ok(BootId(format!("{kernel}.{namespace}.{init}")))
 }
 
 /// What `/proc/PID/stat` tells of a process, as far as we use it.
@@ -52,11 +52,11 @@ pub struct Stat {
 
 /// When the process with this number started; `None` if there is none, or only its zombie.
 pub async fn start_time(host: &impl Host, pid: u32) -> Result<Option<u64>, HostError> {
-    Ok(stat(host, pid).await?.filter(|stat| stat.is_alive).map(|stat| stat.start_time))
+    Ok(read_stat(host, pid).await?.filter(|stat| stat.is_alive).map(|stat| stat.start_time))
 }
 
 /// The process with this number, alive or a zombie; `None` if there is none.
-pub async fn stat(host: &impl Host, pid: u32) -> Result<Option<Stat>, HostError> {
+pub async fn read_stat(host: &impl Host, pid: u32) -> Result<Option<Stat>, HostError> {
     let path = PathBuf::from(format!("/proc/{pid}/stat"));
     let read = file::read(host, &path, 4096).await;
     let gone = matches!(&read, Err(error) if error.errno == Errno::SRCH);
@@ -85,7 +85,11 @@ fn parse_stat(stat: &[u8]) -> Option<Stat> {
 }
 
 /// The process of this boot with this number, if it is alive.
-pub async fn of_pid(host: &impl Host, boot: &Boot, pid: u32) -> Result<Option<Process>, HostError> {
+pub async fn find_process(
+    host: &impl Host,
+    boot: &BootId,
+    pid: u32,
+) -> Result<Option<Process>, HostError> {
     Ok(start_time(host, pid).await?.map(|start_time| Process {
         pid,
         start_time,
@@ -94,7 +98,11 @@ pub async fn of_pid(host: &impl Host, boot: &Boot, pid: u32) -> Result<Option<Pr
 }
 
 /// Is this very process alive now, in this very boot?
-pub async fn is_alive(host: &impl Host, boot: &Boot, process: &Process) -> Result<bool, HostError> {
+pub async fn is_alive(
+    host: &impl Host,
+    boot: &BootId,
+    process: &Process,
+) -> Result<bool, HostError> {
     if process.boot != *boot && !planted!(BootIgnored) {
         return Ok(false);
     }
@@ -107,7 +115,7 @@ pub async fn is_alive(host: &impl Host, boot: &Boot, process: &Process) -> Resul
 /// The number is looked at again after the handle is open: from then on the handle cannot mean another process.
 pub async fn open(
     host: &impl Host,
-    boot: &Boot,
+    boot: &BootId,
     process: &Process,
 ) -> Result<Option<fs::File>, HostError> {
     let Some(pid) = Pid::new(i64::from(process.pid)) else { return Ok(None) };
@@ -137,7 +145,7 @@ impl Process {
         Some(Self {
             pid: u32::try_from(object.get(&format!("{prefix}pid"))?.as_u64()?).ok()?,
             start_time: object.get(&format!("{prefix}start_time"))?.as_u64()?,
-            boot: Boot(object.get("boot_id")?.as_str()?.to_owned()),
+            boot: BootId(object.get("boot_id")?.as_str()?.to_owned()),
         })
     }
 }
@@ -165,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_identity_survives_being_written() {
-        let process = Process { pid: 42, start_time: 7, boot: Boot("b".into()) };
+        let process = Process { pid: 42, start_time: 7, boot: BootId("b".into()) };
         let mut object = Map::new();
         process.write(&mut object, "target_");
         assert_eq!(Process::read(&object, "target_"), Some(process));

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::json::{self, Oddity, Reading};
-use super::state::{self, State};
+use super::json::{self, ReadWarning, Reading};
+use super::state::{self, StateRecord};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::layout::Layout;
@@ -27,7 +27,7 @@ pub enum Intent {
 
 impl Intent {
     /// The word in files, logs and JSON.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Stopped => "stopped",
@@ -37,7 +37,7 @@ impl Intent {
 
 impl fmt::Display for Intent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.word())
+        formatter.write_str(self.as_str())
     }
 }
 
@@ -54,7 +54,7 @@ pub struct Operator {
 
 /// The intent file's contents.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
+pub struct IntentRecord {
     /// The word in the file, whatever it is.
     pub word: String,
     /// What the word means, if it is one of ours.
@@ -67,25 +67,25 @@ pub struct Record {
 }
 
 /// Reads the intent file.
-pub async fn read(host: &impl Host, path: &Path) -> Reading<Record> {
+pub async fn read(host: &impl Host, path: &Path) -> Reading<IntentRecord> {
     json::read(host, path).await.and_then(path, parse)
 }
 
-fn parse(object: Map<String, Value>) -> Result<Record, String> {
+fn parse(object: Map<String, Value>) -> Result<IntentRecord, String> {
     let word = match object.get("intent") {
         Some(Value::String(word)) => word.clone(),
-        Some(other) => format!("({})", json::kind(other)),
+        Some(other) => format!("({})", json::type_name(other)),
         None => return Err("it has no key `intent`".to_owned()),
     };
     let intent = match word.as_str() {
         "running" => Some(Intent::Running),
         "stopped" => Some(Intent::Stopped),
-        _ if planted!(UnknownWordRuns) => Some(Intent::Running),
+        _ if planted!(UnknownIntentRuns) => Some(Intent::Running),
         _ => None,
     };
     let at = object.get("at").and_then(Value::as_str).map(str::to_owned);
     let sequence = object.get("sequence").and_then(Value::as_u64).unwrap_or(0);
-    Ok(Record { word, intent, at, sequence, object })
+    Ok(IntentRecord { word, intent, at, sequence, object })
 }
 
 /// Makes this the intent in force, durably. Keys that others wrote stay; a damaged file is kept beside as `*.damaged`.
@@ -100,13 +100,13 @@ pub async fn store(
     let (mut object, sequence) = match read {
         Reading::Whole(record) => (record.object, record.sequence),
         Reading::Missing => (Map::new(), 0),
-        Reading::Odd(_) => {
+        Reading::Unusable(_) => {
             file::set_aside(host, path).await?;
             (Map::new(), 0)
         }
     };
     object.insert("schema".to_owned(), 1.into());
-    object.insert("intent".to_owned(), intent.word().into());
+    object.insert("intent".to_owned(), intent.as_str().into());
     object.insert("at".to_owned(), at.into());
     object.insert("by".to_owned(), json!({ "uid": by.uid, "pid": by.pid, "argv": by.argv }));
     object.insert("sequence".to_owned(), sequence.saturating_add(1).into());
@@ -115,7 +115,7 @@ pub async fn store(
 
 /// What counts as the operator's word when a boot looks, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prior {
+pub struct InferredIntent {
     /// The word that decided, for the log: `running`, `none`, or whatever stood there.
     pub word: String,
     /// What it means.
@@ -123,7 +123,7 @@ pub struct Prior {
     /// Which file and key it came from.
     pub source: Source,
     /// True when the word is none that we know.
-    pub unknown: bool,
+    pub is_unknown: bool,
 }
 
 /// Where the operator's word was found.
@@ -143,7 +143,7 @@ pub enum Source {
 
 impl Source {
     /// The word in JSON.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Intent => "intent",
             Self::DesiredState => "desired_state",
@@ -155,33 +155,33 @@ impl Source {
 }
 
 /// The operator's word: the intent if it can be read, else what the state file says. Only `running` starts a gateway.
-pub fn at_boot(
-    record: &Reading<Record>,
-    state: &Reading<State>,
+pub fn infer(
+    record: &Reading<IntentRecord>,
+    state: &Reading<StateRecord>,
     bootstrap: Option<Intent>,
-) -> Prior {
+) -> InferredIntent {
     if let Some(record) = record.whole().filter(|_| !planted!(StateBeatsIntent)) {
-        return Prior {
+        return InferredIntent {
             word: record.word.clone(),
             intent: record.intent.unwrap_or(Intent::Stopped),
             source: Source::Intent,
-            unknown: record.intent.is_none(),
+            is_unknown: record.intent.is_none(),
         };
     }
     let state_words = state.whole().map(|state| (&state.desired_state, &state.gateway_state));
     match state_words {
-        Some((Some(word), _)) => from_word(word, Source::DesiredState),
-        Some((None, Some(word))) => from_word(word, Source::GatewayState),
-        Some((None, None)) | None => Prior {
+        Some((Some(word), _)) => infer_from_state(word, Source::DesiredState),
+        Some((None, Some(word))) => infer_from_state(word, Source::GatewayState),
+        Some((None, None)) | None => InferredIntent {
             word: "none".to_owned(),
             intent: bootstrap.unwrap_or(Intent::Stopped),
             source: if bootstrap.is_some() { Source::Bootstrap } else { Source::Nothing },
-            unknown: false,
+            is_unknown: false,
         },
     }
 }
 
-fn from_word(word: &str, source: Source) -> Prior {
+fn infer_from_state(word: &str, source: Source) -> InferredIntent {
     let intent = match (word, source) {
         ("running", _) => Some(Intent::Running),
         ("stopped", _) => Some(Intent::Stopped),
@@ -196,40 +196,46 @@ fn from_word(word: &str, source: Source) -> Prior {
         }
         _ => None,
     };
-    Prior {
+    InferredIntent {
         word: word.to_owned(),
         intent: intent.unwrap_or(Intent::Stopped),
         source,
-        unknown: intent.is_none(),
+        is_unknown: intent.is_none(),
     }
 }
 
 /// Everything that must be said about the two files.
-pub fn oddities(record: &Reading<Record>, state: &Reading<State>) -> Vec<Oddity> {
-    record.oddity().into_iter().chain(state.oddity()).cloned().collect()
+pub fn read_warnings(
+    record: &Reading<IntentRecord>,
+    state: &Reading<StateRecord>,
+) -> Vec<ReadWarning> {
+    record.warning().into_iter().chain(state.warning()).cloned().collect()
 }
 
 /// The operator's word in force, read now. `Err`: the file that decides could not be read, and may be whole.
-pub async fn in_force(
+pub async fn read_in_force(
     host: &impl Host,
     layout: &Layout,
     profile: &Profile,
-) -> Result<Prior, Oddity> {
+) -> Result<InferredIntent, ReadWarning> {
     let record = read(host, &layout.intent(profile)).await;
     let state = state::read(host, &layout.state(profile)).await;
-    match unread(&record, &state) {
+    match transient_warning(&record, &state) {
         Some(oddity) => Err(oddity.clone()),
-        None => Ok(at_boot(&record, &state, None)),
+        None => Ok(infer(&record, &state, None)),
     }
 }
 
 /// The file that decides, where the machine could not read it just now.
-pub fn unread<'a>(record: &'a Reading<Record>, state: &'a Reading<State>) -> Option<&'a Oddity> {
+pub fn transient_warning<'a>(
+    record: &'a Reading<IntentRecord>,
+    state: &'a Reading<StateRecord>,
+) -> Option<&'a ReadWarning> {
     let decides = match record {
-        Reading::Missing => state.oddity(),
-        Reading::Whole(_) | Reading::Odd(_) => record.oddity(),
+        Reading::Missing => state.warning(),
+        Reading::Whole(_) | Reading::Unusable(_) => record.warning(),
     };
-    decides.filter(|oddity| oddity.may_pass)
+    decides.filter(|oddity| oddity.is_transient)
 }
 
 #[cfg(test)]
@@ -237,14 +243,14 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn record(text: &str) -> Reading<Record> {
+    fn record(text: &str) -> Reading<IntentRecord> {
         let object = serde_json::from_str(text).expect("JSON");
         Reading::Whole(object).and_then(Path::new("i"), parse)
     }
 
-    fn state(text: &str) -> Reading<State> {
+    fn state(text: &str) -> Reading<StateRecord> {
         let object = serde_json::from_str(text).expect("JSON");
-        Reading::Whole(object).and_then(Path::new("s"), State::parse)
+        Reading::Whole(object).and_then(Path::new("s"), StateRecord::parse)
     }
 
     #[test]
@@ -261,7 +267,7 @@ mod tests {
             Source::Nothing,
         ];
         let words = ["intent", "desired_state", "gateway_state", "bootstrap", "nothing"];
-        assert_eq!(sources.map(Source::word), words);
+        assert_eq!(sources.map(Source::as_str), words);
     }
 
     #[rstest]
@@ -276,8 +282,11 @@ mod tests {
         #[case] unknown: bool,
     ) {
         let running = state(r#"{"gateway_state":"running"}"#);
-        let prior = at_boot(&record(text), &running, None);
-        assert_eq!((prior.intent, prior.unknown, prior.source), (intent, unknown, Source::Intent));
+        let prior = infer(&record(text), &running, None);
+        assert_eq!(
+            (prior.intent, prior.is_unknown, prior.source),
+            (intent, unknown, Source::Intent)
+        );
     }
 
     #[rstest]
@@ -295,23 +304,23 @@ mod tests {
         #[case] unknown: bool,
     ) {
         let state = state(&format!(r#"{{"gateway_state":"{word}"}}"#));
-        let prior = at_boot(&Reading::Missing, &state, None);
-        assert_eq!((prior.word.as_str(), prior.intent, prior.unknown), (word, intent, unknown));
+        let prior = infer(&Reading::Missing, &state, None);
+        assert_eq!((prior.word.as_str(), prior.intent, prior.is_unknown), (word, intent, unknown));
     }
 
     #[test]
     fn the_desired_state_outranks_the_last_state() {
         let state = state(r#"{"gateway_state":"running","desired_state":"stopped"}"#);
-        let prior = at_boot(&Reading::Missing, &state, Some(Intent::Running));
+        let prior = infer(&Reading::Missing, &state, Some(Intent::Running));
         assert_eq!((prior.intent, prior.source), (Intent::Stopped, Source::DesiredState));
     }
 
     #[test]
     fn the_bootstrap_word_counts_only_where_nothing_was_ever_said() {
-        let fresh = at_boot(&Reading::Missing, &Reading::Missing, Some(Intent::Running));
+        let fresh = infer(&Reading::Missing, &Reading::Missing, Some(Intent::Running));
         assert_eq!((fresh.intent, fresh.source), (Intent::Running, Source::Bootstrap));
         let told =
-            at_boot(&record(r#"{"intent":"stopped"}"#), &Reading::Missing, Some(Intent::Running));
+            infer(&record(r#"{"intent":"stopped"}"#), &Reading::Missing, Some(Intent::Running));
         assert_eq!(told.intent, Intent::Stopped);
     }
 }

@@ -18,25 +18,25 @@ pub enum Reading<T> {
     /// No such file.
     Missing,
     /// A file that cannot be used, and why. It counts as none, once that has been said.
-    Odd(Oddity),
+    Unusable(ReadWarning),
 }
 
 /// A file that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("ignored `{}`: {reason}", path.display())]
-pub struct Oddity {
+pub struct ReadWarning {
     /// Which file.
     pub path: PathBuf,
     /// A phrase: `it is empty`, `permission denied`.
     pub reason: String,
     /// The machine could not read it just now: it may be whole.
-    pub may_pass: bool,
+    pub is_transient: bool,
 }
 
-impl Oddity {
+impl ReadWarning {
     /// What the file holds is wrong, and stays so.
     fn damage(path: &Path, reason: String) -> Self {
-        Self { path: path.to_owned(), reason, may_pass: false }
+        Self { path: path.to_owned(), reason, is_transient: false }
     }
 }
 
@@ -45,14 +45,14 @@ impl<T> Reading<T> {
     pub fn whole(&self) -> Option<&T> {
         match self {
             Self::Whole(value) => Some(value),
-            Self::Missing | Self::Odd(_) => None,
+            Self::Missing | Self::Unusable(_) => None,
         }
     }
 
     /// What must be said about the file.
-    pub fn oddity(&self) -> Option<&Oddity> {
+    pub fn warning(&self) -> Option<&ReadWarning> {
         match self {
-            Self::Odd(oddity) => Some(oddity),
+            Self::Unusable(oddity) => Some(oddity),
             Self::Whole(_) | Self::Missing => None,
         }
     }
@@ -66,17 +66,17 @@ impl<T> Reading<T> {
         match self {
             Self::Whole(value) => match parse(value) {
                 Ok(parsed) => Reading::Whole(parsed),
-                Err(reason) => Reading::Odd(Oddity::damage(path, reason)),
+                Err(reason) => Reading::Unusable(ReadWarning::damage(path, reason)),
             },
             Self::Missing => Reading::Missing,
-            Self::Odd(oddity) => Reading::Odd(oddity),
+            Self::Unusable(oddity) => Reading::Unusable(oddity),
         }
     }
 }
 
 /// Reads a file that should hold one JSON object.
 pub async fn read(host: &impl Host, path: &Path) -> Reading<Map<String, Value>> {
-    reading(path, file::read(host, path, file::RECORD_BYTES_MAX).await)
+    interpret(path, file::read(host, path, file::RECORD_BYTES_MAX).await)
 }
 
 /// Reads a file in order to change it: what the machine refuses just now is a failure, not damage. Else a moment's
@@ -89,7 +89,7 @@ pub async fn read_to_change(
         Err(error) if !is_about_the_file(error.errno) && !planted!(FailedReadIsDamage) => {
             Err(error)
         }
-        read => Ok(reading(path, read)),
+        read => Ok(interpret(path, read)),
     }
 }
 
@@ -101,20 +101,20 @@ fn is_about_the_file(errno: Errno) -> bool {
     )
 }
 
-fn reading(path: &Path, read: Result<Vec<u8>, HostError>) -> Reading<Map<String, Value>> {
+fn interpret(path: &Path, read: Result<Vec<u8>, HostError>) -> Reading<Map<String, Value>> {
     match read {
         Ok(contents) => match parse(&contents) {
             Ok(object) => Reading::Whole(object),
             Err(reason) => {
                 mark!("R9");
-                Reading::Odd(Oddity::damage(path, reason))
+                Reading::Unusable(ReadWarning::damage(path, reason))
             }
         },
         Err(error) if error.is_absent() => Reading::Missing,
-        Err(error) => Reading::Odd(Oddity {
+        Err(error) => Reading::Unusable(ReadWarning {
             path: path.to_owned(),
             reason: reason(&error),
-            may_pass: !is_about_the_file(error.errno),
+            is_transient: !is_about_the_file(error.errno),
         }),
     }
 }
@@ -135,13 +135,13 @@ fn parse(contents: &[u8]) -> Result<Map<String, Value>, String> {
         .map_err(|error| format!("it is not UTF-8 from byte {}", error.valid_up_to()))?;
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => Err(format!("it holds a JSON {}, not an object", kind(&other))),
+        Ok(other) => Err(format!("it holds a JSON {}, not an object", type_name(&other))),
         Err(error) => Err(format!("it is not whole JSON: {error}")),
     }
 }
 
 /// The JSON word for a value's type.
-pub fn kind(value: &Value) -> &'static str {
+pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",

@@ -9,14 +9,14 @@ use std::time::Duration;
 use super::file;
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
-use crate::host::effect::How;
+use crate::host::effect::OpenMode;
 use crate::host::fs::{self, File};
 use crate::layout::Layout;
 use crate::name::Profile;
 
 /// A lock that we hold until [`release`].
 #[derive(Debug)]
-pub struct Held {
+pub struct ProfileLock {
     file: File,
 }
 
@@ -44,17 +44,20 @@ pub async fn acquire(
     layout: &Layout,
     profile: &Profile,
     timeout: Duration,
-) -> Result<Held, LockError> {
+) -> Result<ProfileLock, LockError> {
     let path = layout.lock(profile);
     file::make_dirs(host, &layout.locks(), 0o755).await?;
     let held = file::poll(host, timeout, async || attempt(host, &path).await).await?;
     held.ok_or(LockError::Busy { profile: profile.clone(), path, waited: timeout })
 }
 
-async fn attempt(host: &impl Host, path: &std::path::Path) -> Result<Option<Held>, LockError> {
-    let file = fs::open_no_link(host, path, How::Lock { mode: 0o644 }).await?;
-    match lock_named(host, &file).await {
-        Ok(true) => Ok(Some(Held { file })),
+async fn attempt(
+    host: &impl Host,
+    path: &std::path::Path,
+) -> Result<Option<ProfileLock>, LockError> {
+    let file = fs::open_no_link(host, path, OpenMode::Lock { mode: 0o644 }).await?;
+    match lock_if_current(host, &file).await {
+        Ok(true) => Ok(Some(ProfileLock { file })),
         other => {
             fs::close(host, file).await?;
             other.map(|_| None).map_err(LockError::from)
@@ -63,12 +66,12 @@ async fn attempt(host: &impl Host, path: &std::path::Path) -> Result<Option<Held
 }
 
 /// Locks the open file if nobody else has it, and if it still is what its name means.
-async fn lock_named(host: &impl Host, file: &File) -> Result<bool, HostError> {
+async fn lock_if_current(host: &impl Host, file: &File) -> Result<bool, HostError> {
     if planted!(ProfileLockNotTaken) {
         return Ok(true);
     }
     match fs::lock(host, file).await {
-        Ok(()) if planted!(LockNotLookedAtAgain) => return Ok(true),
+        Ok(()) if planted!(LockNotRechecked) => return Ok(true),
         Ok(()) => {}
         Err(error) if error.errno == Errno::AGAIN => {
             mark!("H7");
@@ -82,12 +85,12 @@ async fn lock_named(host: &impl Host, file: &File) -> Result<bool, HostError> {
 }
 
 /// Gives the lock back.
-pub async fn release(host: &impl Host, held: Held) -> Result<(), HostError> {
+pub async fn release(host: &impl Host, held: ProfileLock) -> Result<(), HostError> {
     fs::close(host, held.file).await
 }
 
 /// Gives the lock back for good, with its file: the profile is no more.
-pub async fn retire(host: &impl Host, held: Held) -> Result<(), HostError> {
+pub async fn retire(host: &impl Host, held: ProfileLock) -> Result<(), HostError> {
     let removed = file::remove(host, &held.file.path).await;
     fs::close(host, held.file).await?;
     removed.map(drop)

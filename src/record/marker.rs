@@ -14,15 +14,15 @@ use crate::host::Host;
 
 /// What was planned for the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Plan {
+pub enum StopPlan {
     /// It shall stop and stay down.
     Stop,
     /// It shall stop and be started again.
     Restart,
 }
 
-impl Plan {
-    fn word(self) -> &'static str {
+impl StopPlan {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Stop => "stop",
             Self::Restart => "restart",
@@ -36,7 +36,7 @@ pub struct Marker {
     /// The process that shall stop.
     pub target: Process,
     /// What is planned for it.
-    pub plan: Plan,
+    pub plan: StopPlan,
 }
 
 impl Marker {
@@ -60,7 +60,7 @@ pub async fn write(
     let mut object = Map::new();
     object.insert("schema".to_owned(), 1.into());
     marker.target.write(&mut object, "target_");
-    object.insert("plan".to_owned(), marker.plan.word().into());
+    object.insert("plan".to_owned(), marker.plan.as_str().into());
     object.insert("stopper_pid".to_owned(), stopper_pid.into());
     object.insert("written_at".to_owned(), written_at.into());
     json::write(host, path, &object).await
@@ -71,8 +71,8 @@ pub async fn read(host: &impl Host, path: &Path) -> Reading<Marker> {
     json::read(host, path).await.and_then(path, |object| {
         let target = Process::read(&object, "target_").ok_or("it names no process")?;
         let plan = match object.get("plan").and_then(serde_json::Value::as_str) {
-            None | Some("stop") => Plan::Stop,
-            Some("restart") => Plan::Restart,
+            None | Some("stop") => StopPlan::Stop,
+            Some("restart") => StopPlan::Restart,
             Some(other) => return Err(format!("it plans {other:?}")),
         };
         Ok(Marker { target, plan })
@@ -84,7 +84,7 @@ pub async fn consume(
     host: &impl Host,
     path: &Path,
     reader: &Process,
-) -> Result<Option<Plan>, HostError> {
+) -> Result<Option<StopPlan>, HostError> {
     match read(host, path).await.whole() {
         Some(marker) if marker.names(reader) => {
             file::remove(host, path).await?;

@@ -13,7 +13,7 @@ use crate::host::Host;
 
 /// The gateway that last took the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gateway {
+pub struct PidRecord {
     /// The gateway process.
     pub process: Process,
     /// The command it runs, once started; leader of its own process group.
@@ -23,7 +23,7 @@ pub struct Gateway {
 }
 
 /// Notes who we are.
-pub async fn write(host: &impl Host, path: &Path, gateway: &Gateway) -> Result<(), HostError> {
+pub async fn write(host: &impl Host, path: &Path, gateway: &PidRecord) -> Result<(), HostError> {
     let mut object = Map::new();
     gateway.process.write(&mut object, "");
     object.insert("supervised".to_owned(), gateway.supervised.into());
@@ -34,10 +34,10 @@ pub async fn write(host: &impl Host, path: &Path, gateway: &Gateway) -> Result<(
 }
 
 /// Reads who noted itself last.
-pub async fn read(host: &impl Host, path: &Path) -> Reading<Gateway> {
+pub async fn read(host: &impl Host, path: &Path) -> Reading<PidRecord> {
     json::read(host, path).await.and_then(path, |object| {
         let process = Process::read(&object, "").ok_or("it names no process")?;
-        Ok(Gateway {
+        Ok(PidRecord {
             process,
             child: Process::read(&object, "child_"),
             supervised: object.get("supervised").and_then(Value::as_bool).unwrap_or(false),

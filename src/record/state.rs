@@ -13,7 +13,7 @@ use crate::host::Host;
 
 /// What readers use of the file. Keys of others are kept by [`update`], not shown.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct State {
+pub struct StateRecord {
     /// The gateway's last word: `starting`, `running`, `draining`, `stopped`, `startup_failed`, or another's.
     pub gateway_state: Option<String>,
     /// What newer upstream installs note as the operator's word.
@@ -30,7 +30,7 @@ pub struct State {
     pub port: Option<u16>,
 }
 
-impl State {
+impl StateRecord {
     /// Reads the keys; a known key of a type nobody writes makes the file odd.
     pub fn parse(object: Map<String, Value>) -> Result<Self, String> {
         Ok(Self {
@@ -53,7 +53,9 @@ fn text(object: &Map<String, Value>, key: &str) -> Result<Option<String>, String
     match object.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(other) => Err(format!("its `{key}` is a JSON {}, not a string", json::kind(other))),
+        Some(other) => {
+            Err(format!("its `{key}` is a JSON {}, not a string", json::type_name(other)))
+        }
     }
 }
 
@@ -62,8 +64,8 @@ fn number(object: &Map<String, Value>, key: &str) -> Option<u64> {
 }
 
 /// Reads the state file.
-pub async fn read(host: &impl Host, path: &Path) -> Reading<State> {
-    json::read(host, path).await.and_then(path, State::parse)
+pub async fn read(host: &impl Host, path: &Path) -> Reading<StateRecord> {
+    json::read(host, path).await.and_then(path, StateRecord::parse)
 }
 
 /// Changes some keys; `Null` removes one. All others stay. A file that cannot be read is kept beside as `*.damaged`.
@@ -76,7 +78,7 @@ pub async fn update(
         Reading::Whole(_) if planted!(StateKeysLost) => Map::new(),
         Reading::Whole(object) => object,
         Reading::Missing => Map::new(),
-        Reading::Odd(_) => {
+        Reading::Unusable(_) => {
             file::set_aside(host, path).await?;
             Map::new()
         }
@@ -96,9 +98,9 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    fn parse(value: Value) -> Result<State, String> {
+    fn parse(value: Value) -> Result<StateRecord, String> {
         let Value::Object(object) = value else { panic!("an object") };
-        State::parse(object)
+        StateRecord::parse(object)
     }
 
     #[test]

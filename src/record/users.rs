@@ -12,8 +12,8 @@ pub struct Ids {
 }
 
 /// The ids of a user in a passwd file.
-pub fn find(passwd: &[u8], name: &str) -> Option<Ids> {
-    let line = lines(passwd).find(|line| is_of(line, name))?;
+pub fn find_user(passwd: &[u8], name: &str) -> Option<Ids> {
+    let line = lines(passwd).find(|line| is_entry_of(line, name))?;
     let fields: Vec<&[u8]> = fields(line).collect();
     Some(Ids { uid: number(fields.get(2)?)?, gid: number(fields.get(3)?)? })
 }
@@ -35,9 +35,9 @@ pub fn groups_of(group: &[u8], name: &str, own: u32) -> Vec<u32> {
 }
 
 /// Another user that has this number: both own the same files.
-pub fn namesake(passwd: &[u8], uid: u32, name: &str) -> Option<String> {
+pub fn other_user_with(passwd: &[u8], uid: u32, name: &str) -> Option<String> {
     let line = lines(passwd)
-        .filter(|line| !is_of(line, name))
+        .filter(|line| !is_entry_of(line, name))
         .find(|line| fields(line).nth(2).and_then(number) == Some(uid))?;
     fields(line).next().map(|name| String::from_utf8_lossy(name).into_owned())
 }
@@ -60,7 +60,7 @@ fn edit(file: &[u8], name: &str, changes: &[(usize, &str)], new: impl Fn() -> St
     let mut edited = Vec::with_capacity(file.len() + 16);
     let mut found = false;
     for line in lines(file) {
-        if is_of(line, name) {
+        if is_entry_of(line, name) {
             found = true;
             edited.extend(replace_fields(line, changes));
         } else {
@@ -97,7 +97,7 @@ fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&byte| byte == b':')
 }
 
-fn is_of(line: &[u8], name: &str) -> bool {
+fn is_entry_of(line: &[u8], name: &str) -> bool {
     fields(line).next() == Some(name.as_bytes())
 }
 
@@ -119,7 +119,7 @@ mod tests {
     #[case("herm", None)]
     #[case("", None)]
     fn a_user_is_found_by_the_whole_name(#[case] name: &str, #[case] expected: Option<(u32, u32)>) {
-        assert_eq!(find(PASSWD, name).map(|ids| (ids.uid, ids.gid)), expected);
+        assert_eq!(find_user(PASSWD, name).map(|ids| (ids.uid, ids.gid)), expected);
     }
 
     #[rstest]
@@ -129,7 +129,7 @@ mod tests {
     #[case(b"\n\n")]
     #[case(b"hermes:\xff:\xff:\xff")]
     fn a_broken_line_is_no_user(#[case] passwd: &[u8]) {
-        assert_eq!(find(passwd, "hermes"), None);
+        assert_eq!(find_user(passwd, "hermes"), None);
     }
 
     #[test]
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn a_number_that_another_user_has_is_noticed() {
-        assert_eq!(namesake(PASSWD, 7, "hermes").as_deref(), Some("hermes2"));
-        assert_eq!(namesake(PASSWD, 10000, "hermes"), None);
+        assert_eq!(other_user_with(PASSWD, 7, "hermes").as_deref(), Some("hermes2"));
+        assert_eq!(other_user_with(PASSWD, 10000, "hermes"), None);
     }
 
     #[rstest]

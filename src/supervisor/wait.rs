@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Fact, Goal, Presence, Service, SupervisorError, Want};
+use super::{Goal, Presence, ProcessState, Service, SupervisorError, TargetState};
 use crate::host::Host;
 use crate::host::effect::Pid;
 use crate::name::Profile;
@@ -27,7 +27,7 @@ pub async fn until<H: Host>(
     let reached = reached.await?;
     reached.ok_or_else(|| SupervisorError::TimedOut {
         profile: profile.clone(),
-        what: watch.missed(),
+        unmet_goal: watch.missed(),
         waited: timeout,
         last: Box::new(last),
     })
@@ -44,8 +44,8 @@ pub async fn until_or_failed<H: Host>(
 ) -> Result<Service, SupervisorError> {
     let look = async || {
         let service = look().await?;
-        match (goal, service.fact) {
-            (Goal::Ready { .. }, Fact::Down { last: Some(last) })
+        match (goal, service.process_state) {
+            (Goal::Ready { .. }, ProcessState::Down { last: Some(last) })
                 if service.has_failed_permanently() =>
             {
                 let profile = profile.clone();
@@ -79,24 +79,26 @@ impl Watch {
         if service.presence == Presence::Unregistered {
             return Err(SupervisorError::NotRegistered(profile.clone()));
         }
-        match (self.goal, service.fact) {
+        match (self.goal, service.process_state) {
             (Goal::Supervised, _) => {
                 Ok(service.presence == Presence::Supervised && service.is_reported)
             }
             (Goal::Gone(pid), _) => Ok(service.pid() != Some(pid)),
             // Down and wanted up is a moment between two runs.
-            (Goal::Down, Fact::Down { .. }) => Ok(service.want == Want::Down),
-            (Goal::Down, Fact::Up { .. } | Fact::Finishing) => Ok(false),
-            (Goal::Ready { before, .. }, Fact::Up { ready, .. }) => {
+            (Goal::Down, ProcessState::Down { .. }) => {
+                Ok(service.target_state == TargetState::Down)
+            }
+            (Goal::Down, ProcessState::Up { .. } | ProcessState::Finishing) => Ok(false),
+            (Goal::Ready { before, .. }, ProcessState::Up { ready, .. }) => {
                 Ok(ready && is_new(service, before))
             }
-            (Goal::Ready { before, since }, Fact::Down { last: Some(last) })
+            (Goal::Ready { before, since }, ProcessState::Down { last: Some(last) })
                 if self.seen_new || (before.is_none() && service.since != since) =>
             {
                 let permanent = service.has_failed_permanently();
                 Err(SupervisorError::Ended { profile: profile.clone(), last, permanent })
             }
-            (Goal::Ready { .. }, Fact::Finishing | Fact::Down { .. }) => Ok(false),
+            (Goal::Ready { .. }, ProcessState::Finishing | ProcessState::Down { .. }) => Ok(false),
         }
     }
 
@@ -120,33 +122,37 @@ mod tests {
     use crate::host::effect::Status;
     use rstest::rstest;
 
-    fn service(fact: Fact, since: u64) -> Service {
-        let (want, since) = (Want::Up, Duration::from_secs(since));
+    fn service(fact: ProcessState, since: u64) -> Service {
+        let (want, since) = (TargetState::Up, Duration::from_secs(since));
         Service {
             presence: Presence::Supervised,
-            want,
+            target_state: want,
             at_start: want,
-            fact,
+            process_state: fact,
             since,
             paused: false,
             is_reported: true,
         }
     }
 
-    fn up(pid: i64, ready: bool) -> Fact {
-        Fact::Up { pid: Pid::new(pid).expect("above 1"), ready }
+    fn up(pid: i64, ready: bool) -> ProcessState {
+        ProcessState::Up { pid: Pid::new(pid).expect("above 1"), ready }
     }
 
-    const ENDED: Fact = Fact::Down { last: Some(Status::Exited(1)) };
-    const NEVER_RAN: Fact = Fact::Down { last: None };
+    const ENDED: ProcessState = ProcessState::Down { last: Some(Status::Exited(1)) };
+    const NEVER_RAN: ProcessState = ProcessState::Down { last: None };
 
     #[rstest]
-    #[case::between_two_runs(Want::Up, ENDED, false)]
-    #[case::told_and_ended(Want::Down, ENDED, true)]
-    #[case::told_and_draining(Want::Down, up(9, true), false)]
-    fn down_is_down_for_good(#[case] want: Want, #[case] fact: Fact, #[case] expected: bool) {
+    #[case::between_two_runs(TargetState::Up, ENDED, false)]
+    #[case::told_and_ended(TargetState::Down, ENDED, true)]
+    #[case::told_and_draining(TargetState::Down, up(9, true), false)]
+    fn down_is_down_for_good(
+        #[case] want: TargetState,
+        #[case] fact: ProcessState,
+        #[case] expected: bool,
+    ) {
         let profile = Profile::parse("coder").expect("legal");
-        let service = Service { want, ..service(fact, 5) };
+        let service = Service { target_state: want, ..service(fact, 5) };
         assert_eq!(Watch::new(Goal::Down).look(&profile, &service), Ok(expected));
     }
 
@@ -175,7 +181,7 @@ mod tests {
     #[case::the_new_one_has_ended(Some(8), &[(up(9, false), 6), (ENDED, 7)], None)]
     fn readiness_is_that_of_the_new_process(
         #[case] before: Option<i64>,
-        #[case] looks: &[(Fact, u64)],
+        #[case] looks: &[(ProcessState, u64)],
         #[case] expected: Option<bool>,
     ) {
         let profile = Profile::parse("coder").expect("legal");

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::machine::{Machine, image, volume};
+use super::machine::{DockerMachine, image, volume};
 
 #[tokio::test]
 async fn a_live_gateway_returns_after_a_plain_restart() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine.must("hermes profile create coder && hermes -p coder gateway start");
     machine.restart();
     machine.eventually("gateway 'coder' up again", |machine| {
@@ -18,7 +18,7 @@ async fn a_live_gateway_returns_after_a_plain_restart() {
 
 #[tokio::test]
 async fn a_stopped_gateway_stays_stopped_after_a_restart() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine.must("hermes profile create coder && hermes -p coder gateway start && hermes -p coder gateway stop");
     machine.restart();
     assert_eq!(machine.hermes("hermes -p coder gateway status").code, 3);
@@ -27,7 +27,7 @@ async fn a_stopped_gateway_stays_stopped_after_a_restart() {
 
 #[tokio::test]
 async fn stop_all_stays_a_stop() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine
         .must("hermes profile create a && hermes profile create b && hermes gateway start --all");
     machine.must("hermes gateway stop --all");
@@ -42,7 +42,7 @@ async fn stop_all_stays_a_stop() {
 
 #[tokio::test]
 async fn the_default_slot_is_always_there() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine.must("hermes gateway start");
     assert!(machine.pid("default") > 1);
     machine.must("hermes gateway stop");
@@ -52,7 +52,7 @@ async fn the_default_slot_is_always_there() {
 
 #[tokio::test]
 async fn a_mistyped_profile_is_named() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     let said = machine.hermes("hermes -p typo gateway start");
     assert_eq!(said.code, 1);
     assert_eq!(
@@ -63,7 +63,7 @@ async fn a_mistyped_profile_is_named() {
 
 #[tokio::test]
 async fn stale_pid_files_are_swept_at_boot() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine.must("hermes profile create coder");
     machine
         .must("cd /opt/data/profiles/coder && echo 1 > gateway.pid && echo '[1]' > processes.json");
@@ -74,7 +74,7 @@ async fn stale_pid_files_are_swept_at_boot() {
 
 #[tokio::test]
 async fn what_a_boot_before_left_in_run_is_gone() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine
         .must("mkdir -p /run/service/stale /run/service/.gateway-x.1 && touch /run/service/file");
     machine.restart();
@@ -86,9 +86,9 @@ async fn a_second_container_on_the_same_home_takes_over_when_the_first_ends() {
     let (name, mount) = volume("second");
     use testcontainers::ImageExt;
     {
-        let first = Machine::start(image().with_mount(mount.clone())).await;
+        let first = DockerMachine::start(image().with_mount(mount.clone())).await;
         first.wait_until_ready();
-        let second = Machine::start(image().with_mount(mount)).await;
+        let second = DockerMachine::start(image().with_mount(mount)).await;
         second.eventually("the mark of one that waits", |machine| {
             machine.hermes("test -e /run/hermes/state/waiting").code == 0
         });
@@ -103,13 +103,13 @@ async fn a_second_container_on_the_same_home_takes_over_when_the_first_ends() {
         }
         assert_eq!(first.must("hermes profile list").lines().count(), 1);
         assert_eq!(first.root("/usr/local/lib/hermes/healthcheck").code, 0);
-        let took = second.act(&["stop", "-t", "30"]);
+        let took = second.docker_verb(&["stop", "-t", "30"]);
         assert!(took < Duration::from_secs(5), "one that waits ends at once: {took:?}");
-        second.act(&["start"]);
+        second.docker_verb(&["start"]);
         second.eventually("the note, once a boot", |machine| {
             machine.logs().matches("waiting for it to end").count() == 2
         });
-        first.act(&["stop"]);
+        first.docker_verb(&["stop"]);
         second.wait_until_ready();
         second.eventually("the gateway, here now", |machine| machine.pid("default") > 1);
         second.must("test ! -e /run/hermes/state/waiting");
@@ -119,7 +119,7 @@ async fn a_second_container_on_the_same_home_takes_over_when_the_first_ends() {
 
 #[tokio::test]
 async fn a_killed_scanner_comes_back_with_one_gateway_a_profile() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine.must("hermes gateway start");
     let before = machine.pid("default");
     // The scanner of the gateways' tree: the one that is not PID 1.

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use testcontainers::ImageExt;
 
-use super::machine::{Machine, image};
+use super::machine::{DockerMachine, image};
 
 #[rstest]
 #[case::zero("exit 0", 0)]
@@ -11,7 +11,7 @@ use super::machine::{Machine, image};
 #[case::killed("kill -9 $$", 137)]
 #[tokio::test]
 async fn a_commands_exit_code_is_the_containers(#[case] line: &str, #[case] expected: i32) {
-    let machine = Machine::start(image().with_cmd(["sh", "-c", line])).await;
+    let machine = DockerMachine::start(image().with_cmd(["sh", "-c", line])).await;
     assert_eq!(machine.exit_code(), expected);
 }
 
@@ -21,7 +21,7 @@ async fn a_commands_exit_code_is_the_containers(#[case] line: &str, #[case] expe
 #[case::neither("no-such-word", 2)]
 #[tokio::test]
 async fn what_is_no_program_goes_to_hermes(#[case] words: &str, #[case] expected: i32) {
-    let machine = Machine::start(image().with_cmd(words.split(' '))).await;
+    let machine = DockerMachine::start(image().with_cmd(words.split(' '))).await;
     assert_eq!(machine.exit_code(), expected);
 }
 
@@ -32,7 +32,7 @@ async fn a_command_is_hermes_with_the_containers_environment_and_directory() {
         .with_cmd(["sh", "-c", line])
         .with_env_var("ODD", "it's  a\n\"test\" $x")
         .with_working_dir("/var/tmp");
-    let machine = Machine::start(request).await;
+    let machine = DockerMachine::start(request).await;
     assert_eq!(machine.exit_code(), 0);
     let expected =
         "10000\n10000\n10000\n/var/tmp\n/opt/data guest it's  a\n\"test\" $x\n/command/s6-svc\n";
@@ -44,7 +44,7 @@ async fn every_slot_is_there_and_the_scanner_listens_before_the_command_starts()
     // Each supervisor then needs a moment of its own: verbs of `hermes` wait for it, `s6-svstat` does not.
     let line = "test -e /run/service/gateway-default/down && s6-svscanctl -z /run/service";
     let request = image().with_env_var("HERMES_ROLE", "supervisor").with_cmd(["sh", "-c", line]);
-    let machine = Machine::start(request).await;
+    let machine = DockerMachine::start(request).await;
     assert_eq!(machine.exit_code(), 0);
 }
 
@@ -54,7 +54,7 @@ async fn hermes_gets_the_ids_asked_for_and_its_home_with_them() {
         .with_env_var("PUID", "1234")
         .with_env_var("HERMES_GID", "1235")
         .with_cmd(["sh", "-c", "id; find . ! -uid 1234 -o ! -gid 1235"]);
-    let machine = Machine::start(request).await;
+    let machine = DockerMachine::start(request).await;
     assert_eq!(machine.exit_code(), 0);
     // The strangers that `find` would have named come on the same stream, after the ids.
     let id = "uid=1234(hermes) gid=1235(hermes) groups=1235(hermes)\n";
@@ -81,14 +81,14 @@ async fn a_container_that_cannot_start_says_why(
     #[case] value: &str,
     #[case] expected: &str,
 ) {
-    let machine = Machine::start(image().with_env_var(variable, value)).await;
+    let machine = DockerMachine::start(image().with_env_var(variable, value)).await;
     assert_eq!(machine.exit_code(), 1);
     assert_eq!(machine.logs(), format!("{expected}\n"));
 }
 
 #[tokio::test]
 async fn a_container_started_as_hermes_works_too() {
-    let machine = Machine::start(image().with_user("10000:10000")).await;
+    let machine = DockerMachine::start(image().with_user("10000:10000")).await;
     machine.wait_until_ready();
     machine.must("hermes gateway start");
     machine.restart();
@@ -97,7 +97,7 @@ async fn a_container_started_as_hermes_works_too() {
 
 #[tokio::test]
 async fn orphans_are_reaped() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     let orphan: i64 = machine.must("sh -c 'sleep 0.2 & echo $!'").trim().parse().expect("a pid");
     machine.eventually("the orphan's end, without a zombie", |machine| {
         machine.hermes(&format!("test -e /proc/{orphan}")).code != 0

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
 use super::image;
-use super::machine::Machine;
+use super::machine::DockerMachine;
 
 const NAME: &str = "hermes-test-foreign";
 
@@ -57,8 +57,8 @@ fn foreign() -> ContainerRequest<GenericImage> {
     GenericImage::new(NAME, tag()).with_label("hermes.test", "1")
 }
 
-async fn booted() -> Machine {
-    let machine = Machine::start(foreign()).await;
+async fn booted() -> DockerMachine {
+    let machine = DockerMachine::start(foreign()).await;
     machine.wait_until_ready();
     machine
 }
@@ -124,7 +124,7 @@ async fn doctor_names_what_the_layout_costs() {
 
 #[tokio::test]
 async fn doctor_names_no_cost_where_the_tree_is_hermes() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     let said = machine.must("hermes doctor");
     assert!(said.contains("/run/service: ours, and s6-svscan listens"), "{said}");
     assert!(!said.contains("foreign tree"), "{said}");

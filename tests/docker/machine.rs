@@ -15,13 +15,13 @@ use super::image;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A container; removed when it goes out of scope.
-pub(super) struct Machine {
+pub(super) struct DockerMachine {
     container: ContainerAsync<GenericImage>,
 }
 
 /// What a program printed, and its exit code.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct DockerOutput {
     pub(super) code: i32,
     pub(super) out: String,
     pub(super) err: String,
@@ -39,7 +39,7 @@ pub(super) fn volume(name: &str) -> (String, Mount) {
     (volume, mount)
 }
 
-impl Machine {
+impl DockerMachine {
     /// A container without a command, once its gateways are looked after.
     pub(super) async fn supervising() -> Self {
         let machine = Self::start(image()).await;
@@ -60,12 +60,12 @@ impl Machine {
     }
 
     /// A shell line as hermes, as `docker exec -u hermes` gives it.
-    pub(super) fn hermes(&self, line: &str) -> Said {
+    pub(super) fn hermes(&self, line: &str) -> DockerOutput {
         self.docker(&["exec", "-u", "hermes", self.container.id(), "sh", "-c", line])
     }
 
     /// A shell line as root, as a bare `docker exec` gives it.
-    pub(super) fn root(&self, line: &str) -> Said {
+    pub(super) fn root(&self, line: &str) -> DockerOutput {
         self.docker(&["exec", self.container.id(), "sh", "-c", line])
     }
 
@@ -84,7 +84,7 @@ impl Machine {
     }
 
     /// `docker VERB WORDS… CONTAINER`, which must succeed; how long it took.
-    pub(super) fn act(&self, words: &[&str]) -> Duration {
+    pub(super) fn docker_verb(&self, words: &[&str]) -> Duration {
         let began = Instant::now();
         let said = self.docker(&[words, &[self.container.id()]].concat());
         assert_eq!(said.code, 0, "docker {words:?}: {said:?}");
@@ -93,7 +93,7 @@ impl Machine {
 
     /// A plain `docker restart`, until the gateways are looked after again.
     pub(super) fn restart(&self) {
-        self.act(&["restart"]);
+        self.docker_verb(&["restart"]);
         self.wait_until_ready();
     }
 
@@ -129,13 +129,13 @@ impl Machine {
         }
     }
 
-    fn docker(&self, words: &[&str]) -> Said {
+    fn docker(&self, words: &[&str]) -> DockerOutput {
         docker(words)
     }
 }
 
 #[expect(clippy::print_stderr, reason = "words for whoever reads why a test failed")]
-impl Drop for Machine {
+impl Drop for DockerMachine {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let slots =
@@ -146,10 +146,10 @@ impl Drop for Machine {
 }
 
 /// `docker WORDS…`.
-pub(super) fn docker(words: &[&str]) -> Said {
+pub(super) fn docker(words: &[&str]) -> DockerOutput {
     let Output { status, stdout, stderr } =
         Command::new("docker").args(words).output().expect("the docker client");
-    Said {
+    DockerOutput {
         code: status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&stdout).into_owned(),
         err: String::from_utf8_lossy(&stderr).into_owned(),

@@ -5,14 +5,14 @@ use std::os::unix::fs::{MetadataExt, chown};
 use testcontainers::ImageExt;
 use testcontainers::core::Mount;
 
-use super::machine::{Machine, image};
+use super::machine::{DockerMachine, image};
 
 #[tokio::test]
 async fn a_read_only_container_works() {
     let request = image().with_readonly_rootfs(true).with_host_config_modifier(|config| {
         config.tmpfs = Some([("/run".to_owned(), "exec".to_owned())].into());
     });
-    let machine = Machine::start(request).await;
+    let machine = DockerMachine::start(request).await;
     machine.wait_until_ready();
     machine.must("hermes profile create coder && hermes -p coder gateway start");
     machine.restart();
@@ -26,7 +26,7 @@ async fn a_run_that_executes_nothing_is_named() {
     let request = image().with_readonly_rootfs(true).with_host_config_modifier(|config| {
         config.tmpfs = Some([("/run".to_owned(), String::new())].into());
     });
-    let machine = Machine::start(request).await;
+    let machine = DockerMachine::start(request).await;
     assert_eq!(machine.exit_code(), 1);
     let logs = machine.logs();
     let named = logs.starts_with("✗ failed to run `/run/hermes/init/.s6-svscan/finish`");
@@ -36,7 +36,7 @@ async fn a_run_that_executes_nothing_is_named() {
 #[tokio::test]
 async fn under_an_init_of_the_engines_it_says_what_is_wrong() {
     let request = image().with_host_config_modifier(|config| config.init = Some(true));
-    let machine = Machine::start(request).await;
+    let machine = DockerMachine::start(request).await;
     assert_eq!(machine.exit_code(), 1);
     let logs = machine.logs();
     assert!(logs.starts_with("✗ boot init is what a container starts as its PID 1"), "{logs}");
@@ -50,7 +50,7 @@ async fn a_home_of_somebody_elses_is_handed_over() {
         chown(path, Some(4242), Some(4242)).expect("root gives away");
     }
     let mount = Mount::bind_mount(home.path().display().to_string(), "/opt/data");
-    let machine = Machine::start(image().with_mount(mount)).await;
+    let machine = DockerMachine::start(image().with_mount(mount)).await;
     machine.wait_until_ready();
     machine.must("hermes gateway start");
     assert_eq!(machine.must("cat notes && stat -c %u . notes"), "theirs\n10000\n10000\n");
@@ -68,7 +68,7 @@ async fn a_gateway_killed_at_the_memory_limit_comes_back() {
         config.memory = Some(LIMIT);
         config.memory_swap = Some(LIMIT);
     });
-    let machine = Machine::start(request).await;
+    let machine = DockerMachine::start(request).await;
     machine.wait_until_ready();
     machine.must("hermes profile create coder && hermes profile create hungry");
     machine.must(&format!("cat > eater <<'END'\n{eater}END\nchmod +x eater"));

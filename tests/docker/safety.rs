@@ -2,11 +2,11 @@
 
 use testcontainers::ImageExt;
 
-use super::machine::{Machine, image};
+use super::machine::{DockerMachine, image};
 
 #[tokio::test]
 async fn everything_below_the_home_belongs_to_hermes_whoever_made_it() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine.must_as_root("hermes profile create coder && hermes -p coder gateway start");
     let strangers = "find /opt/data /run/service ! -user hermes -o ! -group hermes";
     assert_eq!(machine.must_as_root(strangers), "");
@@ -18,7 +18,7 @@ async fn everything_below_the_home_belongs_to_hermes_whoever_made_it() {
 
 #[tokio::test]
 async fn what_is_linked_from_the_home_keeps_its_owner() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine.must("ln -s /etc/shadow shadow && ln -s /etc etc && mkdir d && ln -s ../../.. d/up");
     // A second name of a file of root's, on the home's own file system.
     machine.must_as_root("echo secret > kept && ln kept d/planted && chmod 600 kept");
@@ -33,11 +33,12 @@ async fn what_is_linked_from_the_home_keeps_its_owner() {
 
 #[tokio::test]
 async fn a_home_behind_a_link_is_not_walked() {
-    let machine = Machine::start(image().with_env_var("HERMES_HOME", "/opt/data/inner")).await;
+    let machine =
+        DockerMachine::start(image().with_env_var("HERMES_HOME", "/opt/data/inner")).await;
     machine.wait_until_ready();
     machine.must_as_root("mkdir /srv/treasure");
     machine.must("mv /opt/data/inner /opt/data/moved && ln -s /srv /opt/data/inner");
-    machine.act(&["restart"]);
+    machine.docker_verb(&["restart"]);
     machine.eventually("the note", |machine| {
         machine.logs().contains("the owner of the home was not looked at")
     });
@@ -46,7 +47,7 @@ async fn a_home_behind_a_link_is_not_walked() {
 
 #[tokio::test]
 async fn hermes_cannot_make_root_run_anything() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     machine.must(
         "mkdir -p /run/service/.evil/log && cd /run/service/.evil && \
          printf '#!/bin/sh\\nid -u >> /tmp/ran\\nexec sleep 1000\\n' > run && \
@@ -69,7 +70,7 @@ async fn hermes_cannot_make_root_run_anything() {
 
 #[tokio::test]
 async fn roots_tree_is_closed_to_hermes() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     assert_eq!(
         machine.must("find /run/hermes /run/s6 /command -writable ! -type l ! -path /run/hermes/state 2>/dev/null || :"),
         ""
@@ -83,7 +84,7 @@ async fn roots_tree_is_closed_to_hermes() {
 
 #[tokio::test]
 async fn secrets_of_the_environment_are_for_hermes_alone() {
-    let machine = Machine::start(image().with_env_var("TOKEN", "secret")).await;
+    let machine = DockerMachine::start(image().with_env_var("TOKEN", "secret")).await;
     machine.wait_until_ready();
     let stat = machine.must("stat -c '%a %U:%G' /run/s6/container_environment/TOKEN");
     assert_eq!(stat, "640 root:hermes\n");

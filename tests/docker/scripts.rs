@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use rstest::rstest;
 use testcontainers::ImageExt;
 
-use super::machine::{Machine, image};
+use super::machine::{DockerMachine, image};
 
 const SCRIPTS: [&str; 9] = [
     "/run/hermes/init/.s6-svscan/finish",
@@ -33,7 +33,7 @@ async fn shellcheck_has_nothing_to_say(#[case] user: Option<&str>) {
     if let Some(user) = user {
         request = request.with_user(user);
     }
-    let machine = Machine::start(request).await;
+    let machine = DockerMachine::start(request).await;
     machine.wait_until_ready();
     for script in SCRIPTS {
         shellcheck(script, &machine.must_as_root(&format!("cat {script}")));

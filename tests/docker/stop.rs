@@ -5,13 +5,13 @@ use std::time::Duration;
 use rstest::rstest;
 use testcontainers::ImageExt;
 
-use super::machine::{Machine, image};
+use super::machine::{DockerMachine, image};
 
 /// Far below any grace, far above what a shared machine needs.
 const SOON: Duration = Duration::from_secs(4);
 
 /// Publishes a service of this name and `run`, and waits until it says that it is up.
-fn plant(machine: &Machine, run: &str) {
+fn plant(machine: &DockerMachine, run: &str) {
     machine.must(&format!(
         "mkdir -p /run/service/.odd/log && cd /run/service/.odd && \
          printf '#!/bin/sh\\n%s\\n' '{run}' > run && \
@@ -25,20 +25,20 @@ fn plant(machine: &Machine, run: &str) {
 
 #[tokio::test]
 async fn an_idle_container_stops_at_once() {
-    let machine = Machine::supervising().await;
-    let took = machine.act(&["stop"]);
+    let machine = DockerMachine::supervising().await;
+    let took = machine.docker_verb(&["stop"]);
     assert!(took < SOON, "{took:?}");
     assert_eq!(machine.exit_code(), 0);
 }
 
 #[tokio::test]
 async fn a_drain_is_waited_for_and_its_last_words_are_logged() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     plant(
         &machine,
         "trap \"sleep 2; echo drained; exit 0\" TERM; echo ready; while :; do sleep 0.1; done",
     );
-    let took = machine.act(&["stop"]);
+    let took = machine.docker_verb(&["stop"]);
     assert!(took >= Duration::from_secs(2), "{took:?}");
     assert_eq!(machine.exit_code(), 0);
     machine.restart();
@@ -47,13 +47,13 @@ async fn a_drain_is_waited_for_and_its_last_words_are_logged() {
 
 #[tokio::test]
 async fn several_sigterms_are_one() {
-    let machine = Machine::supervising().await;
+    let machine = DockerMachine::supervising().await;
     plant(
         &machine,
         "trap \"sleep 1; echo drained; exit 0\" TERM; echo ready; while :; do sleep 0.1; done",
     );
-    machine.act(&["kill", "-s", "TERM"]);
-    machine.act(&["kill", "-s", "TERM"]);
+    machine.docker_verb(&["kill", "-s", "TERM"]);
+    machine.docker_verb(&["kill", "-s", "TERM"]);
     assert_eq!(machine.exit_code(), 0);
     machine.restart();
     assert_eq!(machine.must("grep -c drained /opt/data/odd-log/current"), "1\n");
@@ -64,10 +64,10 @@ async fn several_sigterms_are_one() {
 #[case::an_orphan_holds_the_log("setsid sleep 1000 & echo ready; exec sleep 1000")]
 #[tokio::test]
 async fn a_stop_ends_within_its_grace(#[case] run: &str) {
-    let machine = Machine::start(image().with_env_var("HERMES_STOP_GRACE", "5")).await;
+    let machine = DockerMachine::start(image().with_env_var("HERMES_STOP_GRACE", "5")).await;
     machine.wait_until_ready();
     plant(&machine, run);
-    let took = machine.act(&["stop", "-t", "30"]);
+    let took = machine.docker_verb(&["stop", "-t", "30"]);
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(machine.exit_code(), 0);
 }
@@ -79,11 +79,11 @@ async fn a_stop_ends_within_its_grace(#[case] run: &str) {
 #[case::a_scan_and_a_stop_at_once("s6-svscanctl -at /run/service")]
 #[tokio::test]
 async fn a_pending_scan_does_not_hang_the_stop(#[case] line: &str) {
-    let machine = Machine::start(image().with_env_var("HERMES_STOP_GRACE", "5")).await;
+    let machine = DockerMachine::start(image().with_env_var("HERMES_STOP_GRACE", "5")).await;
     machine.wait_until_ready();
     machine.must("hermes gateway start");
     machine.must(line);
-    let took = machine.act(&["stop", "-t", "30"]);
+    let took = machine.docker_verb(&["stop", "-t", "30"]);
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(machine.exit_code(), 0);
 }
@@ -91,8 +91,8 @@ async fn a_pending_scan_does_not_hang_the_stop(#[case] line: &str) {
 #[tokio::test]
 async fn a_command_is_told_to_stop_too() {
     let line = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.1; done";
-    let machine = Machine::start(image().with_cmd(["sh", "-c", line])).await;
+    let machine = DockerMachine::start(image().with_cmd(["sh", "-c", line])).await;
     machine.eventually("the command", |machine| machine.logs().contains("ready"));
-    machine.act(&["stop"]);
+    machine.docker_verb(&["stop"]);
     assert_eq!(machine.exit_code(), 9);
 }

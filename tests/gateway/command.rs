@@ -3,14 +3,14 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use hermes::record::marker::Plan;
+use hermes::record::marker::StopPlan;
 use rstest::rstest;
 use rustix::process::Signal;
 
-use super::{Home, eventually, is_alive, number_in};
+use super::{GatewayHome, eventually, is_alive, number_in};
 
-fn home_with(config: &str, script: &str) -> Home {
-    let home = Home::new(&format!("command = [\"./bot\", \"an argument\"]\n{config}"));
+fn home_with(config: &str, script: &str) -> GatewayHome {
+    let home = GatewayHome::new(&format!("command = [\"./bot\", \"an argument\"]\n{config}"));
     home.script("bot", script);
     home
 }
@@ -33,7 +33,7 @@ fn the_commands_exit_code_is_ours(
 ) {
     let home = home_with("", script);
     let (ended, notes) = home.start().end();
-    assert_eq!((ended, home.word().as_str()), (code, word), "{notes}");
+    assert_eq!((ended, home.gateway_state().as_str()), (code, word), "{notes}");
     assert_eq!(home.state()["exit_reason"], reason);
 }
 
@@ -66,7 +66,7 @@ fn a_stop_reaches_the_whole_group_of_the_command() {
     let gateway = home.start_and_wait();
     let grandchild = number_in(&home.path("grandchild"));
     let (code, _) = gateway.stop(&home);
-    assert_eq!((code, home.word().as_str()), (0, "stopped"));
+    assert_eq!((code, home.gateway_state().as_str()), (0, "stopped"));
     eventually("the grandchild's end", || !is_alive(grandchild));
 }
 
@@ -79,7 +79,7 @@ fn a_command_that_ignores_the_stop_is_killed_after_its_drain_time() {
     let gateway = home.start_and_wait();
     let pid = number_in(&home.path("pid"));
     let (code, notes) = gateway.stop(&home);
-    assert_eq!((code, home.word().as_str()), (0, "stopped"));
+    assert_eq!((code, home.gateway_state().as_str()), (0, "stopped"));
     assert!(notes.contains("kills the command, which does not end by itself"), "{notes}");
     assert!(!is_alive(pid));
 }
@@ -104,7 +104,7 @@ fn a_command_is_ready_when_its_health_says_so() {
     home.wait_for("starting");
     let listener = TcpListener::bind(("127.0.0.1", home.port)).expect("free");
     for answer in ["HTTP/1.1 503 Not Yet\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"] {
-        assert_eq!(home.word(), "starting");
+        assert_eq!(home.gateway_state(), "starting");
         let (mut client, _) = listener.accept().expect("it asks");
         let mut request = [0; 1024];
         let length = client.read(&mut request).expect("a request");
@@ -124,7 +124,7 @@ fn a_command_that_is_not_ready_in_time_is_ended(#[case] ready: &str, #[case] scr
     let gateway = home.start();
     let pid = number_in(&home.path("pid"));
     let (code, notes) = gateway.end();
-    assert_eq!((code, home.word().as_str()), (1, "startup_failed"), "{notes}");
+    assert_eq!((code, home.gateway_state().as_str()), (1, "startup_failed"), "{notes}");
     assert_eq!(home.state()["exit_reason"], "the command was not ready within 0.4 s");
     assert!(!is_alive(pid));
 }
@@ -132,7 +132,7 @@ fn a_command_that_is_not_ready_in_time_is_ended(#[case] ready: &str, #[case] scr
 #[test]
 fn a_command_that_ends_before_it_is_ready_has_failed_to_start() {
     let home = home_with("ready = \"fd\"", "exit 4");
-    assert_eq!((home.start().end().0, home.word().as_str()), (4, "startup_failed"));
+    assert_eq!((home.start().end().0, home.gateway_state().as_str()), (4, "startup_failed"));
 }
 
 #[test]
@@ -143,9 +143,9 @@ fn a_stop_during_the_start_ends_stopped() {
         std::fs::read_to_string(home.path("gateway.pid"))
             .is_ok_and(|text| text.contains("child_pid"))
     });
-    home.mark(&gateway, Plan::Stop);
+    home.write_marker(&gateway, StopPlan::Stop);
     gateway.signal(Signal::TERM);
-    assert_eq!((gateway.end().0, home.word().as_str()), (0, "stopped"));
+    assert_eq!((gateway.end().0, home.gateway_state().as_str()), (0, "stopped"));
 }
 
 #[rstest]
@@ -153,9 +153,9 @@ fn a_stop_during_the_start_ends_stopped() {
 #[case("[\"./absent\"]", "the command `./absent` is no executable file")]
 #[case("[\"./gateway.toml\"]", "the command `./gateway.toml` is no executable file")]
 fn a_command_that_is_not_there_is_permanent(#[case] command: &str, #[case] reason: &str) {
-    let home = Home::new(&format!("command = {command}"));
+    let home = GatewayHome::new(&format!("command = {command}"));
     let (code, notes) = home.start().end();
-    assert_eq!((code, home.word().as_str()), (78, "startup_failed"));
+    assert_eq!((code, home.gateway_state().as_str()), (78, "startup_failed"));
     assert!(notes.contains(reason), "{notes}");
 }
 

@@ -9,11 +9,11 @@ use std::task::Poll;
 use hermes::error::Errno;
 use hermes::gateway::{self, Next, Setup};
 use hermes::host::Host;
-use hermes::host::effect::{Answer, Effect, Entry, Event, How, Outcome, Signal};
+use hermes::host::effect::{Answer, DirEntry, Effect, Event, OpenMode, Outcome, Signal};
 use hermes::host::os::{OsHost, run_waiting};
 use rstest::rstest;
 
-use super::Home;
+use super::GatewayHome;
 
 const BUILT_IN: &str = "drain_timeout = \"100ms\"";
 const COMMAND: &str = "command = [\"/bin/sleep\", \"60\"]\ndrain_timeout = \"100ms\"";
@@ -55,7 +55,7 @@ impl Host for Armed<'_> {
                 pending::<()>().await;
             }
             Fault::FullDisk if !faulty.has_room.get() => match &effect {
-                Effect::Open { how: How::Create { .. }, .. } => return Err(Errno::NOSPC),
+                Effect::Open { how: OpenMode::Create { .. }, .. } => return Err(Errno::NOSPC),
                 Effect::Wait { .. } => {
                     faulty.has_room.set(true);
                     return Ok(Answer::Event(Event::Deadline));
@@ -79,15 +79,15 @@ impl Host for Armed<'_> {
 }
 
 /// Nobody but this process is to be seen in `/proc`: else each run would have another number of effects.
-fn only_us(mut entries: Vec<Entry>) -> Vec<Entry> {
+fn only_us(mut entries: Vec<DirEntry>) -> Vec<DirEntry> {
     let us = std::process::id().to_string();
     entries.retain(|entry| entry.name == us.as_str());
     entries
 }
 
 /// With a state file that somebody else has written to.
-fn home(config: &str) -> Home {
-    let home = Home::new(config);
+fn home(config: &str) -> GatewayHome {
+    let home = GatewayHome::new(config);
     let state = r#"{"theirs":[1],"gateway_state":"running"}"#;
     std::fs::write(home.path("gateway_state.json"), state).expect("a state file");
     home
@@ -102,7 +102,7 @@ struct Run {
 }
 
 /// Runs a gateway on a thread of its own: when that ends, the kernel kills the command as it would with the process.
-fn run(home: &Home, fault: Fault) -> Run {
+fn run(home: &GatewayHome, fault: Fault) -> Run {
     let setup = Setup {
         layout: home.layout.clone(),
         profile: home.profile.clone(),
@@ -176,7 +176,7 @@ fn a_full_disk_is_said_once_and_the_state_is_made_good_when_there_is_room() {
     assert_eq!(times("is written again"), 1, "{}", run.notes);
     let (again, draining) = (run.notes.find("is written again"), run.notes.find("draining"));
     assert!(again < draining, "{}", run.notes);
-    assert_eq!((home.word().as_str(), &home.state()["theirs"][0]), ("running", &1.into()));
+    assert_eq!((home.gateway_state().as_str(), &home.state()["theirs"][0]), ("running", &1.into()));
 }
 
 #[rstest]
@@ -188,11 +188,11 @@ fn killed_anywhere_it_starts_again_and_nothing_is_lost(#[case] config: &str) {
         let home = home(config);
         assert_eq!(run(&home, Fault::Kills(number)).code, None);
         assert_eq!(home.state()["theirs"], serde_json::json!([1]), "killed at {number}");
-        home.intend(1);
+        home.write_intent(1);
         let again = run(&home, Fault::None);
         assert_eq!(again.code, Some(143), "killed at {number}: {}", again.notes);
         assert!(again.notes.contains("running on port"), "killed at {number}: {}", again.notes);
-        assert_eq!(home.word(), "running", "killed at {number}");
+        assert_eq!(home.gateway_state(), "running", "killed at {number}");
         assert_eq!(home.state()["theirs"], serde_json::json!([1]), "killed at {number}");
         assert!(!home.path("gateway.pid").exists(), "killed at {number}");
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 use rustix::process::Signal;
 
-use super::{Gateway, Home, eventually, is_alive, number_in};
+use super::{GatewayHome, GatewayProcess, eventually, is_alive, number_in};
 
 /// A wrapper that starts a member which says its number once its trap is set. It ends with the home of a failed test.
 fn wrapper(trap: &str, then: &str) -> String {
@@ -17,16 +17,16 @@ fn wrapper(trap: &str, then: &str) -> String {
     )
 }
 
-fn home_with(config: &str, script: &str) -> Home {
-    let home = Home::new(&format!("command = [\"./bot\"]\n{config}"));
+fn home_with(config: &str, script: &str) -> GatewayHome {
+    let home = GatewayHome::new(&format!("command = [\"./bot\"]\n{config}"));
     home.script("bot", script);
     home
 }
 
-fn stop(gateway: Gateway, home: &Home) -> (Duration, String) {
+fn stop(gateway: GatewayProcess, home: &GatewayHome) -> (Duration, String) {
     let start = Instant::now();
     let (code, notes) = gateway.stop(home);
-    assert_eq!((code, home.word().as_str()), (0, "stopped"), "{notes}");
+    assert_eq!((code, home.gateway_state().as_str()), (0, "stopped"), "{notes}");
     (start.elapsed(), notes)
 }
 
@@ -117,7 +117,7 @@ fn the_members_that_a_killed_gateway_left_end_before_the_next_command_starts() {
 }
 
 /// A group beside all gateways: a leader, who lives as long as his member or ends at once, and the member.
-fn stray(home: &Home, lives: bool) -> (Child, i32) {
+fn stray(home: &GatewayHome, lives: bool) -> (Child, i32) {
     let then = if lives { "wait" } else { "exit" };
     let leader = Command::new("/bin/sh")
         .args(["-c", &format!("sleep 60 & echo $! > stray; {then}")])
@@ -130,7 +130,7 @@ fn stray(home: &Home, lives: bool) -> (Child, i32) {
 }
 
 /// As a gateway would have noted it: `later` than it started.
-fn note(home: &Home, leader: u32, later: u64) {
+fn note(home: &GatewayHome, leader: u32, later: u64) {
     let gateway = home.start_and_wait();
     let path = home.path("gateway.pid");
     eventually("a note", || path.exists());
@@ -147,7 +147,7 @@ fn note(home: &Home, leader: u32, later: u64) {
 }
 
 /// The state file says "running" of the one before.
-fn start_again(home: &Home) -> Gateway {
+fn start_again(home: &GatewayHome) -> GatewayProcess {
     let gateway = home.start();
     eventually("a new start", || home.state()["pid"] == gateway.child.id());
     gateway
@@ -162,7 +162,7 @@ fn of_a_noted_group_all_are_killed_and_of_another_nobody(
     #[case] later: u64,
     #[case] killed: bool,
 ) {
-    let home = Home::new("[restart]\ndelay = 0\n");
+    let home = GatewayHome::new("[restart]\ndelay = 0\n");
     let (mut leader, member) = stray(&home, lives);
     note(&home, leader.id(), later);
     let gateway = start_again(&home);
@@ -178,7 +178,7 @@ fn of_a_noted_group_all_are_killed_and_of_another_nobody(
 
 #[test]
 fn members_older_than_the_noted_leader_are_left_alone() {
-    let home = Home::new("[restart]\ndelay = 0\n");
+    let home = GatewayHome::new("[restart]\ndelay = 0\n");
     let (mut leader, member) = stray(&home, false);
     note(&home, leader.id(), 1_000_000);
     leader.wait().expect("our child");

@@ -2,11 +2,11 @@
 
 use rustix::process::Signal;
 
-use super::{Home, eventually, is_alive, number_in};
+use super::{GatewayHome, eventually, is_alive, number_in};
 
 #[test]
 fn a_second_gateway_is_refused_and_touches_nothing() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let first = home.start_and_wait();
     let before = home.state();
     let (code, notes) = home.start().end();
@@ -14,21 +14,21 @@ fn a_second_gateway_is_refused_and_touches_nothing() {
     let reason = format!("another gateway of this profile runs as process {}", first.child.id());
     assert!(notes.contains(&reason), "{notes}");
     assert_eq!(home.state(), before);
-    let health = home.ask("GET /health HTTP/1.1\r\n\r\n");
+    let health = home.send_request("GET /health HTTP/1.1\r\n\r\n");
     assert!(health.starts_with("HTTP/1.1 200 "), "{health}");
 }
 
 #[test]
 fn a_bad_configuration_beside_a_live_gateway_leaves_its_state_alone() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let _first = home.start_and_wait();
     home.configure("nonsense");
-    assert_eq!((home.start().end().0, home.word().as_str()), (78, "running"));
+    assert_eq!((home.start().end().0, home.gateway_state().as_str()), (78, "running"));
 }
 
 #[test]
 fn a_supervised_gateway_takes_over_from_an_orphan() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let orphan = home.start_supervised();
     home.wait_for("running");
     let heir = home.start_supervised();
@@ -43,7 +43,7 @@ fn a_supervised_gateway_takes_over_from_an_orphan() {
 
 #[test]
 fn an_orphan_that_does_not_leave_is_killed() {
-    let home = Home::new("drain_timeout = \"100ms\"");
+    let home = GatewayHome::new("drain_timeout = \"100ms\"");
     let orphan = home.start_supervised();
     home.wait_for("running");
     orphan.signal(Signal::STOP);
@@ -54,7 +54,7 @@ fn an_orphan_that_does_not_leave_is_killed() {
 
 #[test]
 fn a_supervised_gateway_waits_for_one_that_runs_by_hand() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let by_hand = home.start_and_wait();
     let mut waiting = home.start_supervised();
     waiting.wait_for_note("waits for its lock");
@@ -68,20 +68,20 @@ fn a_supervised_gateway_waits_for_one_that_runs_by_hand() {
 
 #[test]
 fn a_stop_reaches_a_gateway_that_waits_for_its_lock() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let by_hand = home.start_and_wait();
     let mut waiting = home.start_supervised();
     waiting.wait_for_note("waits for its lock");
     assert_eq!(waiting.stop(&home).0, 0);
     assert_eq!(
-        (home.word().as_str(), home.state()["pid"].as_u64()),
+        (home.gateway_state().as_str(), home.state()["pid"].as_u64()),
         ("running", Some(by_hand.child.id().into()))
     );
 }
 
 #[test]
 fn a_command_that_a_dead_gateway_left_is_killed() {
-    let home = Home::new("command = [\"./bot\"]\n[restart]\ndelay = 0\n");
+    let home = GatewayHome::new("command = [\"./bot\"]\n[restart]\ndelay = 0\n");
     home.script("bot", "echo $$ > pid; exec sleep 60");
     let gateway = home.start_and_wait();
     number_in(&home.path("pid"));

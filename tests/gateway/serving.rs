@@ -6,16 +6,16 @@ use std::net::TcpStream;
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{Home, eventually};
+use super::{GatewayHome, eventually};
 
 #[test]
 fn health_and_status_answer() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let gateway = home.start_and_wait();
-    let health = home.ask("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    let health = home.send_request("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(health.starts_with("HTTP/1.1 200 OK\r\n"), "{health}");
     assert!(health.contains("{\"status\":\"ok\",\"profile\":\"coder\"}"), "{health}");
-    let answer = home.ask("GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = home.send_request("GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
     let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
     let status: Value = serde_json::from_str(body).expect("JSON");
     assert_eq!(status["gateway_state"], "running");
@@ -30,15 +30,15 @@ fn health_and_status_answer() {
 #[case("nonsense\r\n\r\n", "HTTP/1.1 400 ")]
 #[case("HEAD /health HTTP/1.1\r\n\r\n", "HTTP/1.1 200 ")]
 fn other_requests_are_refused_by_name(#[case] request: &str, #[case] beginning: &str) {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let _gateway = home.start_and_wait();
-    let answer = home.ask(request);
+    let answer = home.send_request(request);
     assert!(answer.starts_with(beginning), "{answer}");
 }
 
 #[test]
 fn slow_and_many_clients_keep_nobody_waiting() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let _gateway = home.start_and_wait();
     let slow: Vec<TcpStream> = (0..100)
         .map(|_| {
@@ -47,7 +47,7 @@ fn slow_and_many_clients_keep_nobody_waiting() {
             one
         })
         .collect();
-    let health = home.ask("GET /health HTTP/1.1\r\n\r\n");
+    let health = home.send_request("GET /health HTTP/1.1\r\n\r\n");
     assert!(health.starts_with("HTTP/1.1 200 "), "{health}");
     let mut youngest = &slow[99];
     youngest.write_all(b"lth HTTP/1.1\r\n\r\n").expect("it goes");
@@ -58,12 +58,12 @@ fn slow_and_many_clients_keep_nobody_waiting() {
 
 #[test]
 fn a_half_sent_request_is_finished_while_draining() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let gateway = home.start_and_wait();
     let mut client = TcpStream::connect(("127.0.0.1", home.port)).expect("it listens");
     client.write_all(b"GET /health HT").expect("it goes");
     // An answer to a later request shows that the first bytes have been read.
-    home.ask("GET /health HTTP/1.1\r\n\r\n");
+    home.send_request("GET /health HTTP/1.1\r\n\r\n");
     gateway.signal(rustix::process::Signal::TERM);
     home.wait_for("draining");
     assert!(TcpStream::connect(("127.0.0.1", home.port)).is_err(), "the door is closed");
@@ -76,10 +76,10 @@ fn a_half_sent_request_is_finished_while_draining() {
 
 #[test]
 fn a_taken_port_is_named_with_the_file_that_chooses_it() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let _taken = std::net::TcpListener::bind(("127.0.0.1", home.port)).expect("free");
     let (code, notes) = home.start().end();
-    assert_eq!((code, home.word().as_str()), (1, "startup_failed"));
+    assert_eq!((code, home.gateway_state().as_str()), (1, "startup_failed"));
     let state = home.state();
     let reason = state["exit_reason"].as_str().unwrap_or_default();
     let port = home.port;
@@ -95,7 +95,7 @@ fn a_taken_port_is_named_with_the_file_that_chooses_it() {
 
 #[test]
 fn readiness_is_told_by_one_newline_and_the_descriptor_is_closed() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     let gateway = home.start_and_wait();
     let mut told = Vec::new();
     eventually("its end, while the gateway runs", || {
@@ -112,14 +112,14 @@ fn readiness_is_told_by_one_newline_and_the_descriptor_is_closed() {
 
 #[test]
 fn a_gateway_lives_on_without_its_diary_and_says_so_once() {
-    let home = Home::new("");
+    let home = GatewayHome::new("");
     // A directory in the file's place, and one in the place where it would be put aside.
     for name in ["gateway_state.json", "gateway_state.json.damaged"] {
         std::fs::create_dir_all(home.path(name).join("full")).expect("a directory");
     }
     let gateway = home.start();
     eventually("health", || TcpStream::connect(("127.0.0.1", home.port)).is_ok());
-    let health = home.ask("GET /health HTTP/1.1\r\n\r\n");
+    let health = home.send_request("GET /health HTTP/1.1\r\n\r\n");
     assert!(health.starts_with("HTTP/1.1 200 "), "{health}");
     let (code, notes) = gateway.stop(&home);
     assert_eq!(code, 0);
@@ -128,7 +128,7 @@ fn a_gateway_lives_on_without_its_diary_and_says_so_once() {
 
 #[test]
 fn systemd_hears_that_the_gateway_is_ready_when_it_is_and_only_then() {
-    let home = Home::new("command = ['./bot']\nready = 'fd'\n");
+    let home = GatewayHome::new("command = ['./bot']\nready = 'fd'\n");
     home.script("bot", "test -z \"$NOTIFY_SOCKET\" || exit 3; while ! test -e go; do sleep 0.02; done; echo >&3; exec sleep 999");
     let socket = home.path("notify");
     let systemd = std::os::unix::net::UnixDatagram::bind(&socket).expect("a free path");

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hermes::error::Errno;
-use hermes::host::effect::{Effect, Handle, How, Links, Place, Program};
+use hermes::host::effect::{Effect, Handle, LinkPolicy, OpenMode, Place, Program};
 use hermes::host::os::{OsHost, run_ready};
 use hermes::host::{Answer, Host, Outcome};
 
@@ -29,12 +29,12 @@ fn now(host: &OsHost, effect: Effect) -> Outcome {
     run_ready(host.perform(effect))
 }
 
-fn open(host: &OsHost, place: impl Into<Place>, how: How, links: Links) -> Outcome {
+fn open(host: &OsHost, place: impl Into<Place>, how: OpenMode, links: LinkPolicy) -> Outcome {
     now(host, Effect::Open { place: place.into(), how, links })
 }
 
-fn opened(host: &OsHost, path: &Path, how: How) -> Handle {
-    handle(open(host, path, how, Links::Follow))
+fn opened(host: &OsHost, path: &Path, how: OpenMode) -> Handle {
+    handle(open(host, path, how, LinkPolicy::Follow))
 }
 
 fn handle(outcome: Outcome) -> Handle {

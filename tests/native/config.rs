@@ -1,7 +1,7 @@
 //! What gateway.toml says, and how a wrong one is told.
 
 use super::machine_with;
-use crate::support::machine::{End, so, wait_until};
+use crate::support::machine::{End, expect_that, wait_until};
 
 #[test]
 fn a_broken_configuration_is_told_by_start_with_its_place() {
@@ -19,8 +19,8 @@ fn a_broken_configuration_is_told_by_start_with_its_place() {
     machine.wait_status("coder", "drifts", serde_json::json!(["failed-permanently"]));
     assert_eq!(machine.gateways("coder"), []);
     machine.put("profiles/coder/gateway.toml", "port = 9999\n");
-    machine.ok("-p coder gateway start");
-    machine.ok("-p coder gateway status");
+    machine.hermes_ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway status");
 }
 
 #[test]
@@ -38,14 +38,14 @@ fn a_command_that_exits_78_is_not_tried_again() {
 #[test]
 fn h42_a_crash_loop_backs_off_visibly_and_its_neighbour_does_not_notice() {
     let machine = machine_with(&["coder", "writer"]);
-    machine.ok("-p writer gateway start");
+    machine.hermes_ok("-p writer gateway start");
     let neighbour = machine.gateway("writer");
     let toml = "command = ['sh', '-c', 'date +%s%3N >> times; exit 1']\nrestart.delay = '500ms'\n";
     machine.put("profiles/coder/gateway.toml", toml);
     machine.hermes("-p coder gateway start --timeout 2");
     let status = wait_until("four failures are counted", || {
         let status = machine.status("coder");
-        so(status["failures"].as_u64() >= Some(4), || status.to_string()).map(|()| status)
+        expect_that(status["failures"].as_u64() >= Some(4), || status.to_string()).map(|()| status)
     });
     assert_eq!(status["intent"], "running");
     machine.wait_status("coder", "verdict", "drift");
@@ -56,15 +56,15 @@ fn h42_a_crash_loop_backs_off_visibly_and_its_neighbour_does_not_notice() {
     assert!(gaps[0] < gaps[1] && gaps[1] < gaps[2], "the pauses grow: {gaps:?}");
     assert_eq!(machine.gateway("writer"), neighbour);
     machine.put("profiles/coder/gateway.toml", "");
-    machine.ok("-p coder gateway start");
-    machine.ok("-p coder gateway status");
+    machine.hermes_ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway status");
 }
 
 #[test]
 fn h43_the_drain_time_of_the_configuration_reaches_the_slot_with_the_start() {
     let machine = machine_with(&["coder"]);
     machine.put("profiles/coder/gateway.toml", "drain_timeout = 20\n");
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway start");
     let kill = std::fs::read_to_string(machine.slot("coder").join("timeout-kill"));
     assert_eq!(kill.expect("a slot"), "21000\n");
 }
@@ -75,11 +75,11 @@ fn h44_a_named_profile_does_not_get_the_variables_of_default() {
     let toml =
         "command = ['sh', '-c', 'env > env.txt; exec sleep 999']\nenv = { TOKEN = 'mine' }\n";
     machine.put("profiles/coder/gateway.toml", toml);
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway start");
     let env = wait_until("the environment is written", || {
         let path = machine.profile_dir("coder").join("env.txt");
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        so(text.contains("HERMES_GATEWAY_PORT"), || text.clone()).map(|()| text)
+        expect_that(text.contains("HERMES_GATEWAY_PORT"), || text.clone()).map(|()| text)
     });
     assert!(env.contains("TOKEN=mine\n") && env.contains("HERMES_PROFILE=coder\n"), "{env}");
     assert!(!env.contains("HERMES_S6_SUPERVISED_CHILD"), "{env}");

@@ -95,7 +95,7 @@ fn check(plans: &[Value], reasons: &BTreeMap<String, &'static str>) {
 fn h32_h33_h34_a_dry_run_over_1000_profiles_has_1000_plans_and_ten_reasons() {
     let (machine, reasons) = home_of(1000);
     let before = machine.scan_dir();
-    let pass = machine.ok("boot reconcile --dry-run --json").json();
+    let pass = machine.hermes_ok("boot reconcile --dry-run --json").json();
     let plans = pass["plans"].as_array().expect("plans");
     assert_eq!((plans.len(), &plans[0]["profile"]), (1000, &"default".into()));
     check(plans, &reasons);
@@ -107,7 +107,7 @@ fn h32_h33_h34_a_dry_run_over_1000_profiles_has_1000_plans_and_ten_reasons() {
 fn h32_h33_h34_the_pass_gives_each_one_line_and_every_other_its_slot() {
     let total = 60;
     let (machine, reasons) = home_of(total);
-    let pass = machine.ok("boot reconcile --json").json();
+    let pass = machine.hermes_ok("boot reconcile --json").json();
     let plans = pass["plans"].as_array().expect("plans");
     assert_eq!(plans.len(), total);
     check(plans, &reasons);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{bare, machine, machine_with};
-use crate::support::machine::{Machine, Tree, User, names, so, wait_until};
+use crate::support::machine::{Machine, Tree, User, expect_that, names, wait_until};
 
 /// The group of hermes.
 const GID: u32 = 10_000;
@@ -17,7 +17,7 @@ fn foreign_with(profile: &str) -> Machine {
     machine.run(User::Root, &[], &["s6-svscanctl", "-a", "/run/service"]).expect(0);
     wait_until("root's s6-supervise", || {
         let found = machine.supervisors(profile);
-        so(found.len() == 1, || format!("{found:?}"))
+        expect_that(found.len() == 1, || format!("{found:?}"))
     });
     machine
 }
@@ -34,7 +34,7 @@ fn unseen_by_root(profile: &str) -> Machine {
 #[test]
 fn a_slot_of_roots_tree_is_handed_over_by_its_logger() {
     let machine = foreign_with("coder");
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway start");
     machine.wait_status("coder", "verdict", "up");
     assert_eq!(handed_over(&machine), Some(0o710));
 }
@@ -54,9 +54,11 @@ fn r4_a_command_waits_until_the_slot_is_handed_over() {
     machine.run(User::Root, &[], &["s6-svscanctl", "-a", "/run/service"]).expect(0);
     wait_until("root's s6-supervise", || {
         let meta = std::fs::metadata(machine.slot("coder").join("supervise"));
-        so(meta.is_ok_and(|meta| meta.mode() & 0o777 == 0o700), || "no supervise/".to_owned())
+        expect_that(meta.is_ok_and(|meta| meta.mode() & 0o777 == 0o700), || {
+            "no supervise/".to_owned()
+        })
     });
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway start");
     machine.wait_status("coder", "verdict", "up");
     assert_eq!(handed_over(&machine), Some(0o710));
 }
@@ -71,7 +73,7 @@ fn handed_over(machine: &Machine) -> Option<u32> {
 fn r4_a_fifo_of_roots_is_the_named_error_with_a_hint() {
     let machine = foreign_with("coder");
     wait_until("the logger to hand the slot over", || {
-        so(handed_over(&machine) == Some(0o710), || format!("{:?}", handed_over(&machine)))
+        expect_that(handed_over(&machine) == Some(0o710), || format!("{:?}", handed_over(&machine)))
     });
     let fifo = machine.slot("coder").join("supervise/control");
     std::fs::set_permissions(fifo, Permissions::from_mode(0o600)).expect("we are root");
@@ -105,9 +107,9 @@ fn h28_a_slot_that_nobody_was_told_of_is_named_so_and_reconcile_mends_it() {
         assert_eq!(status["gateways"][0]["presence"], "unsupervised");
     }
     // A start makes its own slot live; a reconcile all of them.
-    machine.ok("-p writer gateway start");
+    machine.hermes_ok("-p writer gateway start");
     machine.put("profiles/reader/gateway_intent.json", "{\"intent\":\"running\"}");
-    machine.ok("boot reconcile");
+    machine.hermes_ok("boot reconcile");
     machine.wait_status("reader", "verdict", "up");
 }
 
@@ -115,8 +117,8 @@ fn h28_a_slot_that_nobody_was_told_of_is_named_so_and_reconcile_mends_it() {
 fn h28_start_right_after_create_works() {
     let machine = machine();
     for round in 0..5 {
-        machine.ok(&format!("profile create p{round}"));
-        machine.ok(&format!("-p p{round} gateway start"));
+        machine.hermes_ok(&format!("profile create p{round}"));
+        machine.hermes_ok(&format!("-p p{round} gateway start"));
     }
 }
 

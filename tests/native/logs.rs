@@ -4,13 +4,13 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::machine_with;
-use crate::support::machine::{Machine, Process, so, wait_until};
+use crate::support::machine::{Machine, MachineProcess, expect_that, wait_until};
 
-fn logger(machine: &Machine, profile: &str) -> Process {
+fn logger(machine: &Machine, profile: &str) -> MachineProcess {
     wait_until("one logger", || {
         let mut found = machine.everything_of(profile);
         found.retain(|process| process.line.contains("s6-log "));
-        so(found.len() == 1, || format!("{found:?}")).map(|()| found.remove(0))
+        expect_that(found.len() == 1, || format!("{found:?}")).map(|()| found.remove(0))
     })
 }
 
@@ -22,16 +22,16 @@ fn h46_a_stuck_log_is_said_and_stops_no_gateway() {
     machine.put("profiles/coder/gateway.toml", toml);
     let logger = logger(&machine, "coder");
     logger.signal(Signal::STOP);
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway start");
     machine.wait_status("coder", "drifts", json!(["log-stuck"]));
     let said = machine.hermes("-p coder gateway status").expect(4);
     assert!(said.out.contains("Drift:   its log is stuck"), "{said}");
-    machine.ok("-p coder gateway stop");
+    machine.hermes_ok("-p coder gateway stop");
     let stopped = machine.status("coder");
     assert_eq!(stopped["gateway_state"], "stopped", "it ended by itself: {stopped}");
 
     logger.signal(Signal::CONT);
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway start");
     machine.wait_status("coder", "verdict", "up");
     machine.wait_status("coder", "drifts", json!([]));
 }

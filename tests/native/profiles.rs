@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{machine, machine_with};
-use crate::support::machine::{names, so, wait_until};
+use crate::support::machine::{expect_that, names, wait_until};
 
 const SCRIPTS: [&str; 3] = ["run", "finish", "log/run"];
 
@@ -41,23 +41,23 @@ fn check_scripts(check: impl Fn(&std::path::Path) -> std::io::Result<std::proces
 #[test]
 fn h20_delete_leaves_no_process_and_create_makes_one_of_each() {
     let machine = machine_with(&["coder"]);
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway start");
     wait_until("the logger runs", || {
         let all = machine.everything_of("coder");
-        so(all.len() == 4, || format!("{all:?}"))
+        expect_that(all.len() == 4, || format!("{all:?}"))
     });
-    machine.ok("profile delete coder -y");
+    machine.hermes_ok("profile delete coder -y");
     assert_eq!(machine.everything_of("coder"), []);
     assert_eq!(machine.scan_dir(), ["gateway-default"]);
     assert_eq!(names(&machine.home().join("profiles")), Vec::<String>::new());
     assert_eq!(names(&machine.home().join("logs/gateways")), ["default"]);
     machine.hermes("-p coder gateway start").expect(1).says(&["no such gateway 'coder'"]);
     machine.hermes("profile delete coder -y").expect(1).says(&["no such profile 'coder'"]);
-    machine.ok("profile create coder");
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("profile create coder");
+    machine.hermes_ok("-p coder gateway start");
     wait_until("one gateway, one logger, a supervisor for each", || {
         let all = machine.everything_of("coder");
-        so(all.len() == 4, || format!("{all:?}"))
+        expect_that(all.len() == 4, || format!("{all:?}"))
     });
 }
 
@@ -66,8 +66,8 @@ fn h21_delete_does_not_take_a_profile_from_under_a_live_gateway() {
     let machine = machine_with(&["coder"]);
     let command = "command = ['sh', '-c', 'trap \"\" TERM; while :; do sleep 0.1; done']\ndrain_timeout = 20\n";
     machine.put("profiles/coder/gateway.toml", command);
-    machine.ok("boot reconcile");
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("boot reconcile");
+    machine.hermes_ok("-p coder gateway start");
     machine.hermes("profile delete coder -y --timeout 1").expect(1).says(&["was not down"]);
     assert!(machine.profile_dir("coder").join("SOUL.md").exists());
     assert_eq!(machine.gateways("coder").len(), 1);
@@ -76,8 +76,8 @@ fn h21_delete_does_not_take_a_profile_from_under_a_live_gateway() {
 #[test]
 fn h24_rename_of_a_running_gateway_comes_up_under_the_new_name() {
     let machine = machine_with(&["coder"]);
-    machine.ok("-p coder gateway start");
-    machine.ok("profile rename coder writer");
+    machine.hermes_ok("-p coder gateway start");
+    machine.hermes_ok("profile rename coder writer");
     machine.wait_status("writer", "verdict", "up");
     assert_eq!(machine.everything_of("coder"), []);
     assert_eq!(machine.scan_dir(), ["gateway-default", "gateway-writer"]);
@@ -89,9 +89,9 @@ fn h24_rename_of_a_running_gateway_comes_up_under_the_new_name() {
 #[test]
 fn rename_of_a_stopped_gateway_keeps_it_stopped() {
     let machine = machine_with(&["coder"]);
-    machine.ok("-p coder gateway start");
-    machine.ok("-p coder gateway stop");
-    machine.ok("profile rename coder writer");
+    machine.hermes_ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway stop");
+    machine.hermes_ok("profile rename coder writer");
     machine.hermes("-p writer gateway status").expect(3);
     assert_eq!(machine.gateways("writer"), []);
 }

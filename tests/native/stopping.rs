@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::machine_with;
-use crate::support::machine::{End, Machine, so, wait_until};
+use crate::support::machine::{End, Machine, expect_that, wait_until};
 
 const IGNORES: &str = "command = ['sh', '-c', 'trap \"\" TERM; while :; do sleep 0.1; done']\ndrain_timeout = '500ms'\n";
 
@@ -13,15 +13,15 @@ const DRAINS: &str = "command = ['sh', '-c', 'trap \"touch draining; while ! tes
 
 fn wait_for_file(machine: &Machine, name: &str) {
     let path = machine.profile_dir("coder").join(name);
-    wait_until(name, || so(path.exists(), || "no such file".to_owned()));
+    wait_until(name, || expect_that(path.exists(), || "no such file".to_owned()));
 }
 
 #[test]
 fn h16_a_command_that_ignores_term_is_killed_and_only_then_is_it_stopped() {
     let machine = machine_with(&["coder"]);
     machine.put("profiles/coder/gateway.toml", IGNORES);
-    machine.ok("-p coder gateway start");
-    machine.ok("-p coder gateway stop");
+    machine.hermes_ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway stop");
     assert_eq!(machine.gateways("coder"), []);
     let rest = machine.processes();
     assert!(!rest.iter().any(|process| process.line.contains("trap")), "{rest:?}");
@@ -32,11 +32,11 @@ fn h16_a_command_that_ignores_term_is_killed_and_only_then_is_it_stopped() {
 fn h16_a_gateway_that_does_not_move_is_killed_by_timeout_kill() {
     let machine = machine_with(&["coder"]);
     machine.put("profiles/coder/gateway.toml", "drain_timeout = '500ms'\n");
-    machine.ok("boot reconcile");
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("boot reconcile");
+    machine.hermes_ok("-p coder gateway start");
     let gateway = machine.gateway("coder");
     gateway.signal(Signal::STOP);
-    machine.ok("-p coder gateway stop");
+    machine.hermes_ok("-p coder gateway stop");
     assert!(!gateway.lives());
     machine.hermes("-p coder gateway status").expect(3);
 }
@@ -45,7 +45,7 @@ fn h16_a_gateway_that_does_not_move_is_killed_by_timeout_kill() {
 fn h16_a_stop_that_may_not_wait_long_enough_fails_and_stands() {
     let machine = machine_with(&["coder"]);
     machine.put("profiles/coder/gateway.toml", DRAINS);
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway start");
     wait_for_file(&machine, "up");
     machine
         .hermes("-p coder gateway stop --timeout 1")
@@ -60,7 +60,7 @@ fn h16_a_stop_that_may_not_wait_long_enough_fails_and_stands() {
 fn h2_a_second_sigterm_while_it_drains_changes_nothing() {
     let machine = machine_with(&["coder"]);
     machine.put("profiles/coder/gateway.toml", DRAINS);
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("-p coder gateway start");
     wait_for_file(&machine, "up");
     let line = "-p coder gateway stop";
     let stop = machine.begin(line);
@@ -78,8 +78,8 @@ fn h2_a_second_sigterm_while_it_drains_changes_nothing() {
 fn r1_a_drain_at_the_end_of_the_machine_leaves_the_intent() {
     let mut machine = machine_with(&["coder"]);
     machine.put("profiles/coder/gateway.toml", IGNORES);
-    machine.ok("boot reconcile");
-    machine.ok("-p coder gateway start");
+    machine.hermes_ok("boot reconcile");
+    machine.hermes_ok("-p coder gateway start");
     let took = machine.restart(End::Term);
     assert!(took < std::time::Duration::from_secs(9), "no SIGKILL was needed: {took:?}");
     machine.wait_status("coder", "verdict", "up");
@@ -89,8 +89,8 @@ fn r1_a_drain_at_the_end_of_the_machine_leaves_the_intent() {
 #[test]
 fn a_stop_begun_without_waiting_is_carried_out() {
     let machine = machine_with(&["coder"]);
-    machine.ok("-p coder gateway start --no-wait");
+    machine.hermes_ok("-p coder gateway start --no-wait");
     machine.wait_status("coder", "verdict", "up");
-    machine.ok("-p coder gateway stop --no-wait");
+    machine.hermes_ok("-p coder gateway stop --no-wait");
     machine.wait_status("coder", "verdict", "down");
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::machine;
 use crate::support::machine::{
-    End, Machine, first_child, names, raw, so, strike_after, wait_until,
+    End, Machine, expect_that, first_child, names, raw, strike_after, wait_until,
 };
 
 const COMMANDS: usize = 200;
@@ -22,7 +22,7 @@ const ROUND: usize = 50;
 const PROFILES: [&str; 3] = ["a", "b", "c"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Is {
+enum ProfileState {
     Absent,
     /// There, and nobody ever said start or stop.
     Unasked,
@@ -31,14 +31,14 @@ enum Is {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
+enum TortureVerb {
     Create,
     Start,
     Stop,
     Delete,
 }
 
-impl Verb {
+impl TortureVerb {
     fn line(self, profile: &str) -> String {
         match self {
             Self::Create => format!("profile create {profile}"),
@@ -49,33 +49,33 @@ impl Verb {
     }
 
     /// What it makes of a profile, once it is done; `None`: it must refuse.
-    fn makes(self, of: Is) -> Option<Is> {
+    fn resulting_state(self, of: ProfileState) -> Option<ProfileState> {
         match (self, of) {
-            (Self::Create, Is::Absent) => Some(Is::Unasked),
+            (Self::Create, ProfileState::Absent) => Some(ProfileState::Unasked),
             // It may have found the profile whole but for its slot, and made that.
             (Self::Create, there) => Some(there),
             // A slot that outlived its profile, half deleted, can still be stopped.
-            (Self::Stop, Is::Absent) => Some(Is::Absent),
-            (_, Is::Absent) => None,
-            (Self::Start, _) => Some(Is::Running),
-            (Self::Stop, _) => Some(Is::Stopped),
-            (Self::Delete, _) => Some(Is::Absent),
+            (Self::Stop, ProfileState::Absent) => Some(ProfileState::Absent),
+            (_, ProfileState::Absent) => None,
+            (Self::Start, _) => Some(ProfileState::Running),
+            (Self::Stop, _) => Some(ProfileState::Stopped),
+            (Self::Delete, _) => Some(ProfileState::Absent),
         }
     }
 }
 
 /// What a profile may be.
-type May = BTreeSet<Is>;
+type PossibleStates = BTreeSet<ProfileState>;
 
-fn after(verb: Verb, may: &May, exited: Option<i32>) -> May {
-    let made: May = may.iter().filter_map(|&is| verb.makes(is)).collect();
+fn after(verb: TortureVerb, may: &PossibleStates, exited: Option<i32>) -> PossibleStates {
+    let made: PossibleStates = may.iter().filter_map(|&is| verb.resulting_state(is)).collect();
     match exited {
         Some(0) => made,
         // Killed, or refused with a reason: the old, or the new. A delete stores a stop before all else.
         _ => {
-            let mut both: May = may.union(&made).copied().collect();
-            if verb == Verb::Delete && made.contains(&Is::Absent) {
-                both.insert(Is::Stopped);
+            let mut both: PossibleStates = may.union(&made).copied().collect();
+            if verb == TortureVerb::Delete && made.contains(&ProfileState::Absent) {
+                both.insert(ProfileState::Stopped);
             }
             both
         }
@@ -111,14 +111,16 @@ fn h6_h22_h23_commands_killed_at_any_instant_leave_nothing_half() {
     println!("HERMES_TORTURE_SEED={seed}");
     let mut chance = Chance(seed);
     let mut machine = machine();
-    let mut all: BTreeMap<&str, May> =
-        PROFILES.iter().map(|&profile| (profile, May::from([Is::Absent]))).collect();
+    let mut all: BTreeMap<&str, PossibleStates> = PROFILES
+        .iter()
+        .map(|&profile| (profile, PossibleStates::from([ProfileState::Absent])))
+        .collect();
     let mut kills = 0;
     for number in 1..=COMMANDS {
         let (profile, may) = all.iter_mut().nth(chance.below(3)).expect("one of three");
         let verb = choose(&mut chance, may);
         let line = verb.line(profile);
-        let mercy = mercy(&mut chance);
+        let mercy = lifespan_limit(&mut chance);
         let exited = strike(&machine, &line, mercy);
         println!("{number}: {line}, {mercy:?}: {exited:?}, was {may:?}");
         kills += usize::from(exited.is_none());
@@ -135,21 +137,21 @@ fn h6_h22_h23_commands_killed_at_any_instant_leave_nothing_half() {
 }
 
 /// How long a command may live; `None`: to its end. Short lives are many, since commands are short.
-fn mercy(chance: &mut Chance) -> Option<Duration> {
+fn lifespan_limit(chance: &mut Chance) -> Option<Duration> {
     let longest_us = [0, 2_000, 5_000, 10_000, 40_000][chance.below(5)];
     let micros = u64::try_from(chance.below(longest_us.max(1))).expect("small");
     (longest_us > 0).then(|| Duration::from_micros(micros))
 }
 
 /// Mostly what fits what there is, so that all verbs have work.
-fn choose(chance: &mut Chance, may: &May) -> Verb {
-    let absent = may.iter().all(|&is| is == Is::Absent);
+fn choose(chance: &mut Chance, may: &PossibleStates) -> TortureVerb {
+    let absent = may.iter().all(|&is| is == ProfileState::Absent);
     match chance.below(10) {
-        0..=6 if absent => Verb::Create,
-        0..=3 => Verb::Start,
-        4..=6 => Verb::Stop,
-        7..=8 => Verb::Delete,
-        _ => Verb::Create,
+        0..=6 if absent => TortureVerb::Create,
+        0..=3 => TortureVerb::Start,
+        4..=6 => TortureVerb::Stop,
+        7..=8 => TortureVerb::Delete,
+        _ => TortureVerb::Create,
     }
 }
 
@@ -192,20 +194,20 @@ fn check_records(home: &Path) {
 }
 
 /// After a boot: everything is one of the things that it may be, and nothing else is there.
-fn settle(machine: &Machine, all: &mut BTreeMap<&str, May>) {
+fn settle(machine: &Machine, all: &mut BTreeMap<&str, PossibleStates>) {
     let mut slots = vec!["gateway-default".to_owned()];
     for (profile, may) in all.iter_mut() {
-        let is = what_is(machine, profile);
+        let is = read_state(machine, profile);
         assert!(may.contains(&is), "{profile} is {is:?}, and may be {may:?}");
-        *may = May::from([is]);
-        if is == Is::Absent {
+        *may = PossibleStates::from([is]);
+        if is == ProfileState::Absent {
             assert_eq!(machine.everything_of(profile), []);
             continue;
         }
         slots.push(format!("gateway-{profile}"));
-        let verdict = if is == Is::Running { "up" } else { "down" };
+        let verdict = if is == ProfileState::Running { "up" } else { "down" };
         machine.wait_status(profile, "verdict", verdict);
-        assert_eq!(machine.gateways(profile).len(), usize::from(is == Is::Running));
+        assert_eq!(machine.gateways(profile).len(), usize::from(is == ProfileState::Running));
     }
     slots.sort();
     assert_eq!(machine.scan_dir(), slots, "no half slot, no stage");
@@ -213,26 +215,26 @@ fn settle(machine: &Machine, all: &mut BTreeMap<&str, May>) {
     second_boot_changes_nothing(machine);
 }
 
-fn what_is(machine: &Machine, profile: &str) -> Is {
+fn read_state(machine: &Machine, profile: &str) -> ProfileState {
     let dir = machine.profile_dir(profile);
     if !dir.exists() {
-        return Is::Absent;
+        return ProfileState::Absent;
     }
     assert!(dir.join("SOUL.md").exists(), "half a profile: {:?}", names(&dir));
     let Ok(text) = std::fs::read_to_string(dir.join("gateway_intent.json")) else {
-        return Is::Unasked;
+        return ProfileState::Unasked;
     };
     let record: Value = serde_json::from_str(&text).expect("a whole record");
     match record["intent"].as_str() {
-        Some("running") => Is::Running,
-        Some("stopped") => Is::Stopped,
+        Some("running") => ProfileState::Running,
+        Some("stopped") => ProfileState::Stopped,
         other => panic!("{profile} was told {other:?}"),
     }
 }
 
 /// No temporary name, stage, lock or log without an owner.
-fn check_names(machine: &Machine, all: &BTreeMap<&str, May>) {
-    let there = |name: &str| !all[name].contains(&Is::Absent);
+fn check_names(machine: &Machine, all: &BTreeMap<&str, PossibleStates>) {
+    let there = |name: &str| !all[name].contains(&ProfileState::Absent);
     let owners: Vec<&str> = PROFILES.into_iter().filter(|name| there(name)).collect();
     let home = machine.home();
     assert_eq!(names(&home.join("profiles")), owners);
@@ -249,16 +251,16 @@ fn check_names(machine: &Machine, all: &BTreeMap<&str, May>) {
 }
 
 fn second_boot_changes_nothing(machine: &Machine) {
-    let loggers_run = |all: &[crate::support::machine::Process]| {
+    let loggers_run = |all: &[crate::support::machine::MachineProcess]| {
         let count = |words: &str| all.iter().filter(|process| process.line.contains(words)).count();
         count("s6-log") == machine.scan_dir().len()
     };
     let before = wait_until("all loggers run", || {
         let all = machine.processes();
-        so(loggers_run(&all), || format!("{all:?}")).map(|()| all)
+        expect_that(loggers_run(&all), || format!("{all:?}")).map(|()| all)
     });
     let slots = machine.scan_dir();
-    let pass = machine.ok("--json boot reconcile").json();
+    let pass = machine.hermes_ok("--json boot reconcile").json();
     assert_eq!(pass["swept"], serde_json::json!([]));
     assert_eq!((machine.processes(), machine.scan_dir()), (before, slots));
 }

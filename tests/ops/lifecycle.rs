@@ -8,9 +8,9 @@ use std::time::Duration;
 use hermes::host::effect::{Answer, Clock, Effect, Pid};
 use hermes::host::os::run_ready;
 use hermes::name::Profile;
-use hermes::ops::lifecycle::{self, Done, Verb};
+use hermes::ops::lifecycle::{self, LifecycleOutcome, Verb};
 use hermes::ops::{OpsError, Patience};
-use hermes::supervisor::{Cause, Goal, Presence, Published, Service, SupervisorError, Want};
+use hermes::supervisor::{Cause, Goal, Presence, Published, Service, SupervisorError, TargetState};
 use rstest::rstest;
 
 use crate::support::answering::Answering;
@@ -47,7 +47,7 @@ fn stop_stores_the_intent_and_the_marker_before_it_tells_the_supervisor() {
     supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &coder, Verb::Stop, Patience::Usual));
-    assert_eq!(done, Ok((Done::Stopped, vec![])));
+    assert_eq!(done, Ok((LifecycleOutcome::Stopped, vec![])));
     assert!(!marker.exists(), "a marker that nobody consumed is withdrawn");
 }
 
@@ -88,7 +88,7 @@ fn start_of_a_running_gateway_says_so() {
     supervisor.expect_wait().once().returning(|_, _, _| Ok(up(77)));
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::Usual));
-    assert!(matches!(done, Ok((Done::AlreadyRunning(_), _))), "{done:?}");
+    assert!(matches!(done, Ok((LifecycleOutcome::AlreadyRunning(_), _))), "{done:?}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn stop_of_a_gateway_that_is_down_says_so() {
     supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &coder, Verb::Stop, Patience::Usual));
-    assert_eq!(done, Ok((Done::AlreadyStopped, vec![])));
+    assert_eq!(done, Ok((LifecycleOutcome::AlreadyStopped, vec![])));
 }
 
 #[test]
@@ -117,11 +117,14 @@ fn a_start_that_another_command_overtakes_says_so() {
     supervisor.expect_wait().once().returning(move |_, _, waited| {
         std::fs::write(&intent, r#"{"intent":"stopped"}"#).expect("written");
         let (profile, last) = (other.clone(), Box::new(down()));
-        Err(SupervisorError::TimedOut { profile, what: "was not ready", waited, last })
+        Err(SupervisorError::TimedOut { profile, unmet_goal: "was not ready", waited, last })
     });
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::Usual));
-    assert_eq!(done, Err(OpsError::Overtaken { profile: coder, now: "stopped".to_owned() }));
+    assert_eq!(
+        done,
+        Err(OpsError::Overtaken { profile: coder, word_in_force: "stopped".to_owned() })
+    );
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn a_start_that_nobody_overtakes_says_why_it_failed() {
     supervisor.expect_start().once().returning(|_| Ok(()));
     supervisor.expect_wait().once().returning(move |profile, _, waited| {
         let (profile, last) = (profile.clone(), Box::new(down()));
-        Err(SupervisorError::TimedOut { profile, what: "was not ready", waited, last })
+        Err(SupervisorError::TimedOut { profile, unmet_goal: "was not ready", waited, last })
     });
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::Usual));
@@ -164,7 +167,7 @@ fn without_waiting_nothing_is_waited_for() {
     supervisor.expect_start().once().returning(|_| Ok(()));
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::NoWait));
-    assert_eq!(done, Ok((Done::Requested, vec![])));
+    assert_eq!(done, Ok((LifecycleOutcome::Requested, vec![])));
 }
 
 #[test]
@@ -220,7 +223,9 @@ fn start_during_a_drain_waits_for_another_process() {
     let home = Home::new();
     let coder = home.profile("coder");
     let mut supervisor = registrar();
-    supervisor.expect_status().returning(|_| Ok(Service { want: Want::Down, ..up(77) }));
+    supervisor
+        .expect_status()
+        .returning(|_| Ok(Service { target_state: TargetState::Down, ..up(77) }));
     supervisor.expect_publish().returning(|_, _| Ok(Published::Unchanged));
     supervisor.expect_start().once().returning(|_| Ok(()));
     supervisor
@@ -230,7 +235,7 @@ fn start_during_a_drain_waits_for_another_process() {
         .returning(|_, _, _| Ok(up(78)));
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &coder, Verb::Start, Patience::Usual));
-    assert_eq!(done, Ok((Done::Started(Pid::new(78).expect("above 1")), vec![])));
+    assert_eq!(done, Ok((LifecycleOutcome::Started(Pid::new(78).expect("above 1")), vec![])));
 }
 
 #[test]
@@ -243,7 +248,7 @@ fn stop_reaches_a_slot_whose_profile_is_gone() {
     supervisor.expect_wait().once().returning(|_, _, _| Ok(down()));
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &gone, Verb::Stop, Patience::Usual));
-    assert!(matches!(done, Ok((Done::Stopped, _))), "{done:?}");
+    assert!(matches!(done, Ok((LifecycleOutcome::Stopped, _))), "{done:?}");
     assert_eq!(home.names(), Vec::<String>::new());
 }
 
@@ -289,9 +294,9 @@ fn a_slot_whose_profile_is_gone_is_not_started() {
 }
 
 #[rstest]
-#[case::start(Verb::Start, Want::Up)]
-#[case::stop(Verb::Stop, Want::Down)]
-fn a_slot_is_made_with_the_new_word_in_it(#[case] verb: Verb, #[case] expected: Want) {
+#[case::start(Verb::Start, TargetState::Up)]
+#[case::stop(Verb::Stop, TargetState::Down)]
+fn a_slot_is_made_with_the_new_word_in_it(#[case] verb: Verb, #[case] expected: TargetState) {
     let home = Home::new();
     let coder = home.profile("coder");
     let mut supervisor = registrar();
@@ -307,5 +312,5 @@ fn a_slot_is_made_with_the_new_word_in_it(#[case] verb: Verb, #[case] expected: 
     supervisor.expect_stop().returning(|_| Ok(()));
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &coder, verb, Patience::NoWait));
-    assert_eq!(done, Ok((Done::Requested, vec![])));
+    assert_eq!(done, Ok((LifecycleOutcome::Requested, vec![])));
 }

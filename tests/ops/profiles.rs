@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Effect, How, Over, Place};
+use hermes::host::effect::{Effect, OnExisting, OpenMode, Place};
 use hermes::host::os::run_ready;
 use hermes::name::Profile;
 use hermes::ops::{OpsError, Patience, profiles};
@@ -19,7 +19,7 @@ fn named(name: &str) -> Profile {
     Profile::parse(name).expect("legal")
 }
 
-fn deaf() -> SupervisorError {
+fn not_listening() -> SupervisorError {
     SupervisorError::NotListening("gateway-coder".to_owned())
 }
 
@@ -28,11 +28,11 @@ fn a_create_whose_rescan_is_refused_leaves_nothing() {
     let home = Home::new();
     let mut supervisor = registrar();
     supervisor.expect_publish().once().returning(|_, _| Ok(Published::New));
-    supervisor.expect_rescan().once().returning(|| Err(deaf()));
+    supervisor.expect_rescan().once().returning(|| Err(not_listening()));
     supervisor.expect_unregister().once().returning(|_, _| Ok(()));
     let context = home.context(&supervisor);
     let created = run_ready(profiles::create(&context, &named("coder")));
-    assert_eq!(created, Err(OpsError::Supervisor(deaf())));
+    assert_eq!(created, Err(OpsError::Supervisor(not_listening())));
     assert_eq!(home.names(), ["profiles"]);
 }
 
@@ -97,14 +97,14 @@ fn a_profile_is_not_deleted_under_a_live_gateway() {
     supervisor.expect_stop().once().returning(|_| Ok(()));
     supervisor.expect_wait().once().returning(|profile, _, waited| {
         let (profile, last) = (profile.clone(), Box::new(up(std::process::id())));
-        Err(SupervisorError::TimedOut { profile, what: "was not down", waited, last })
+        Err(SupervisorError::TimedOut { profile, unmet_goal: "was not down", waited, last })
     });
     let context = home.context(&supervisor);
     let patience = Patience::For(Duration::from_millis(1));
     let deleted = run_ready(profiles::delete(&context, &coder, patience));
     let timed_out = matches!(deleted, Err(OpsError::Supervisor(SupervisorError::TimedOut { .. })));
     assert!(timed_out, "{deleted:?}");
-    assert!(home.layout.soul(&coder).exists());
+    assert!(home.layout.soul_file(&coder).exists());
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn rename_keeps_an_older_installs_word() {
     supervisor.expect_unregister().once().returning(|_, _| Ok(()));
     supervisor
         .expect_publish()
-        .withf(|_, at_start| *at_start == hermes::supervisor::Want::Up)
+        .withf(|_, at_start| *at_start == hermes::supervisor::TargetState::Up)
         .once()
         .returning(|_, _| Ok(Published::New));
     supervisor.expect_rescan().once().returning(|| Ok(()));
@@ -180,7 +180,7 @@ fn a_rename_that_fails_starts_the_gateway_again() {
     supervisor.expect_stop().once().returning(|_| Ok(()));
     supervisor.expect_wait().once().returning(|profile, _, waited| {
         let (profile, last) = (profile.clone(), Box::new(up(std::process::id())));
-        Err(SupervisorError::TimedOut { profile, what: "was not down", waited, last })
+        Err(SupervisorError::TimedOut { profile, unmet_goal: "was not down", waited, last })
     });
     supervisor.expect_start().once().returning(|_| Ok(()));
     let context = home.context(&supervisor);
@@ -198,7 +198,7 @@ fn create_of_a_profile_that_should_run_starts_it() {
     supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
     supervisor
         .expect_publish()
-        .withf(|_, at_start| *at_start == hermes::supervisor::Want::Up)
+        .withf(|_, at_start| *at_start == hermes::supervisor::TargetState::Up)
         .once()
         .returning(|_, _| Ok(Published::New));
     supervisor.expect_rescan().once().returning(|| Ok(()));
@@ -229,7 +229,7 @@ fn a_hidden_name_that_is_taken_is_not_used() {
     let supervisor = obliging(&Service::unregistered());
     let context = home.context_on(&host, &supervisor);
     run_ready(profiles::create(&context, &coder)).expect("another name was free");
-    let soul = std::fs::read_to_string(home.layout.soul(&coder)).expect("whole");
+    let soul = std::fs::read_to_string(home.layout.soul_file(&coder)).expect("whole");
     assert!(soul.starts_with("# coder\n") && soul.contains("`gateway.toml`"), "{soul}");
     let deleted = run_ready(profiles::delete(&context, &coder, Patience::Usual));
     assert_eq!(deleted, Ok(vec![]));
@@ -245,7 +245,7 @@ fn two_renames_take_their_locks_in_the_same_order() {
         home.profile("b");
         let taken = RefCell::new(Vec::new());
         let host = Answering::new(|effect| {
-            if let Effect::Open { place, how: How::Lock { .. }, .. } = effect {
+            if let Effect::Open { place, how: OpenMode::Lock { .. }, .. } = effect {
                 taken.borrow_mut().push(place.path.file_name().expect("a lock").to_owned());
             }
             None
@@ -271,7 +271,7 @@ fn a_profile_that_cannot_be_made_leaves_nothing(#[case] errno: Errno, #[case] ex
         Effect::MakeDir { place, .. } if is_stage(place) && errno == Errno::NOSPC => {
             Some(Err(errno))
         }
-        Effect::Rename { over: Over::Refuse, .. } => Some(Err(errno)),
+        Effect::Rename { over: OnExisting::Refuse, .. } => Some(Err(errno)),
         _ => None,
     });
     let supervisor = registrar();
@@ -285,7 +285,7 @@ fn a_profile_that_cannot_be_made_leaves_nothing(#[case] errno: Errno, #[case] ex
 fn on_a_host_a_created_profile_has_no_service_and_starts_nothing() {
     let home = Home::new();
     let coder = home.profile("coder");
-    std::fs::remove_file(home.layout.soul(&coder)).expect("half a profile");
+    std::fs::remove_file(home.layout.soul_file(&coder)).expect("half a profile");
     std::fs::write(home.layout.intent(&coder), r#"{"intent":"running"}"#).expect("a file");
     let mut supervisor = registrar_of_a_host();
     supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
@@ -302,14 +302,14 @@ fn a_rename_says_which_name_is_in_the_way(#[case] errno: Errno, #[case] expected
     let coder = home.profile("coder");
     let is_move = |to: &Place| to.path.ends_with("profiles/writer");
     let host = Answering::new(|effect| match effect {
-        Effect::Rename { to, over: Over::Refuse, .. } if is_move(to) => Some(Err(errno)),
+        Effect::Rename { to, over: OnExisting::Refuse, .. } if is_move(to) => Some(Err(errno)),
         _ => None,
     });
     let supervisor = obliging(&down());
     let context = home.context_on(&host, &supervisor);
     let renamed = run_ready(profiles::rename(&context, &coder, &named("writer"), Patience::Usual));
     assert!(matches!(&renamed, Err(error) if error.to_string().contains(expected)), "{renamed:?}");
-    assert!(home.layout.soul(&coder).exists());
+    assert!(home.layout.soul_file(&coder).exists());
 }
 
 #[test]
@@ -362,10 +362,10 @@ fn a_renamed_gateway_is_waited_for_and_what_it_did_not_reach_is_a_note() {
             *profile == named("writer") && matches!(goal, Goal::Ready { before: None, .. })
         })
         .once()
-        .returning(|_, _, _| Err(deaf()));
+        .returning(|_, _, _| Err(not_listening()));
     let context = home.context(&supervisor);
     let renamed = run_ready(profiles::rename(&context, &coder, &named("writer"), Patience::Usual));
-    assert_eq!(renamed, Ok(vec![deaf().to_string()]));
+    assert_eq!(renamed, Ok(vec![not_listening().to_string()]));
 }
 
 #[test]
@@ -380,5 +380,5 @@ fn a_profile_that_cannot_be_hidden_is_not_deleted() {
     let supervisor = obliging(&down());
     let context = home.context_on(&host, &supervisor);
     let deleted = run_ready(profiles::delete(&context, &coder, Patience::Usual));
-    assert!(deleted.is_err() && home.layout.soul(&coder).exists(), "{deleted:?}");
+    assert!(deleted.is_err() && home.layout.soul_file(&coder).exists(), "{deleted:?}");
 }

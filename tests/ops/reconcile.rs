@@ -5,10 +5,10 @@ use std::cell::Cell;
 use hermes::error::Errno;
 use hermes::host::effect::{Answer, Effect};
 use hermes::host::os::{OsHost, run_ready};
-use hermes::ops::reconcile::{self, Scan};
+use hermes::ops::reconcile::{self, RescanTiming};
 use hermes::record::identity::{self, Process};
 use hermes::record::marker::{self, Marker};
-use hermes::supervisor::{Listing, Published, Service, Want};
+use hermes::supervisor::{Listing, Published, Service, TargetState};
 use rstest::rstest;
 
 use crate::support::answering::Answering;
@@ -22,15 +22,15 @@ fn supervising(published: Published) -> MockRegistrar {
     supervisor.expect_status().returning(|_| Ok(down()));
     supervisor
         .expect_publish()
-        .withf(|_, at_start| *at_start == Want::Down)
+        .withf(|_, at_start| *at_start == TargetState::Down)
         .returning(move |_, _| Ok(published));
     supervisor
 }
 
 #[rstest]
-#[case::before_the_scanner_starts(Scan::Later)]
-#[case::while_it_runs(Scan::Now)]
-fn a_command_at_work_on_a_profile_is_waited_for(#[case] scan: Scan) {
+#[case::before_the_scanner_starts(RescanTiming::Later)]
+#[case::while_it_runs(RescanTiming::Now)]
+fn a_command_at_work_on_a_profile_is_waited_for(#[case] scan: RescanTiming) {
     let home = Home::new();
     let busy = Cell::new(2);
     let host = Answering::new(|effect| match effect {
@@ -51,15 +51,15 @@ fn a_supervisor_that_looks_after_all_is_not_told_to_look() {
     let home = Home::new();
     // What it is not expected to be asked ends the test: a rescan, and a wait.
     let supervisor = supervising(Published::Updated);
-    let pass = run_ready(reconcile::run(&home.context(&supervisor), None, Scan::Now));
+    let pass = run_ready(reconcile::run(&home.context(&supervisor), None, RescanTiming::Now));
     assert!(pass.failures.is_empty() && pass.plans.len() == 1, "{pass:?}");
 }
 
 /// This test's own process, or one that started so many ticks later under its number.
 fn process(ticks_later: u64) -> Process {
     let host = OsHost::new();
-    let boot = run_ready(identity::boot(&host)).expect("a machine has booted");
-    let own = run_ready(identity::of_pid(&host, &boot, std::process::id()));
+    let boot = run_ready(identity::current_boot(&host)).expect("a machine has booted");
+    let own = run_ready(identity::find_process(&host, &boot, std::process::id()));
     let own = own.expect("/proc is readable").expect("it lives");
     Process { start_time: own.start_time + ticks_later, ..own }
 }
@@ -89,8 +89,9 @@ fn a_live_gateways_files_are_its_own(
     let mut supervisor = obliging(&found);
     supervisor.expect_list().returning(|| Ok(Listing::default()));
     supervisor.expect_start().returning(|_| Ok(()));
-    let pass = run_ready(reconcile::run(&home.context_on(&host, &supervisor), None, Scan::Later));
-    assert!(pass.is_whole(), "{pass:?}");
+    let pass =
+        run_ready(reconcile::run(&home.context_on(&host, &supervisor), None, RescanTiming::Later));
+    assert!(pass.has_succeeded(), "{pass:?}");
     assert_eq!(OF_A_GATEWAY.map(|name| dir.join(name).exists()), [are_kept; 3]);
 }
 
@@ -104,12 +105,12 @@ fn a_marker_is_stale_when_it_names_nobody_who_lives(
     let home = Home::new();
     let coder = home.profile("coder");
     let path = home.layout.marker(&coder);
-    let note = Marker { target: process(ticks_later), plan: marker::Plan::Stop };
+    let note = Marker { target: process(ticks_later), plan: marker::StopPlan::Stop };
     run_ready(marker::write(&home.host, &path, &note, 1, "now")).expect("written");
     let mut supervisor = obliging(&down());
     supervisor.expect_list().returning(|| Ok(Listing::default()));
-    let pass = run_ready(reconcile::run(&home.context(&supervisor), None, Scan::Later));
-    assert!(pass.is_whole(), "{pass:?}");
+    let pass = run_ready(reconcile::run(&home.context(&supervisor), None, RescanTiming::Later));
+    assert!(pass.has_succeeded(), "{pass:?}");
     assert_eq!(path.exists(), is_kept);
 }
 
@@ -140,7 +141,8 @@ fn the_logs_go_with_the_last_of_a_deleted_profile(
     });
     let mut supervisor = obliging(&down());
     supervisor.expect_list().returning(|| Ok(Listing::default()));
-    let pass = run_ready(reconcile::run(&home.context_on(&host, &supervisor), None, Scan::Later));
+    let pass =
+        run_ready(reconcile::run(&home.context_on(&host, &supervisor), None, RescanTiming::Later));
     assert_eq!(pass.failures.len(), usize::from(refused.is_some()), "{pass:?}");
     assert_eq!((logs.exists(), unfinished.exists()), (are_kept, refused.is_some()));
 }

@@ -8,7 +8,7 @@ use hermes::host::effect::{Answer, Effect, Handle};
 use hermes::host::os::run_ready;
 use hermes::name::Profile;
 use hermes::ops::OpsError;
-use hermes::ops::status::{self, Drift, Report, Verdict};
+use hermes::ops::status::{self, Drift, StatusReport, Verdict};
 use hermes::supervisor::{Presence, Service, SupervisorError};
 use rstest::rstest;
 
@@ -21,9 +21,9 @@ fn report(
     mut supervisor: MockRegistrar,
     profile: &Profile,
     service: Service,
-) -> Result<Report, OpsError> {
+) -> Result<StatusReport, OpsError> {
     supervisor.expect_status().return_once(|_| Ok(service));
-    run_ready(status::report(&home.host, &home.layout, &supervisor, profile))
+    run_ready(status::read_report(&home.host, &home.layout, &supervisor, profile))
 }
 
 fn foreground() -> Service {
@@ -58,10 +58,10 @@ fn how_long_it_has_been_so_is_told_where_it_is_known() {
     let home = Home::new();
     let coder = home.profile("coder");
     let found = report(&home, registrar(), &coder, down()).expect("a slot");
-    assert!(found.for_ > Some(Duration::from_secs(86_400)), "{:?}", found.for_);
+    assert!(found.state_age > Some(Duration::from_secs(86_400)), "{:?}", found.state_age);
     let unknown = Service { since: Duration::ZERO, ..down() };
     let found = report(&home, registrar(), &coder, unknown).expect("a slot");
-    assert_eq!(found.for_, None);
+    assert_eq!(found.state_age, None);
 }
 
 #[rstest]
@@ -111,7 +111,7 @@ fn without_a_supervisor_a_gateway_is_up_if_it_lives(
     }
     let mut supervisor = registrar();
     supervisor.expect_status().return_once(|_| Ok(foreground()));
-    let found = run_ready(status::report(&held(), &home.layout, &supervisor, &coder));
+    let found = run_ready(status::read_report(&held(), &home.layout, &supervisor, &coder));
     let found = found.expect("a profile");
     assert_eq!((found.verdict(), found.drifts), (expected, vec![]));
 }
@@ -124,7 +124,7 @@ fn a_gateway_outside_its_slot_is_a_drift() {
     std::fs::write(home.layout.gateway_lock(&coder), "").expect("a file");
     let mut supervisor = registrar();
     supervisor.expect_status().return_once(|_| Ok(down()));
-    let found = run_ready(status::report(&held(), &home.layout, &supervisor, &coder));
+    let found = run_ready(status::read_report(&held(), &home.layout, &supervisor, &coder));
     assert_eq!(found.expect("a slot").drifts, [Drift::Orphan { pid: None }]);
 }
 
@@ -159,6 +159,6 @@ fn a_log_is_stuck_when_its_pipe_stays_full(
     });
     let mut supervisor = registrar();
     supervisor.expect_status().return_once(|_| Ok(up(7)));
-    let found = run_ready(status::report(&host, &home.layout, &supervisor, &coder));
+    let found = run_ready(status::read_report(&host, &home.layout, &supervisor, &coder));
     assert_eq!(found.expect("a slot").drifts, expected);
 }

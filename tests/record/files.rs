@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hermes::error::{Errno, HostError};
-use hermes::host::effect::{Answer, Effect, How, Outcome, Over};
+use hermes::host::effect::{Answer, Effect, OnExisting, OpenMode, Outcome};
 use hermes::host::os::{OsHost, run_ready};
 use hermes::layout::Layout;
 use hermes::name::Profile;
@@ -46,7 +46,7 @@ fn a_temporary_name_that_is_taken_is_not_used() {
     let path = dir.path().join("record");
     let refused = Cell::new(0);
     let host = Answering::new(|effect| match effect {
-        Effect::Open { how: How::Create { .. }, .. } if refused.get() < 2 => {
+        Effect::Open { how: OpenMode::Create { .. }, .. } if refused.get() < 2 => {
             refused.set(refused.get() + 1);
             Some(Err(Errno::EXIST))
         }
@@ -58,7 +58,7 @@ fn a_temporary_name_that_is_taken_is_not_used() {
 
 /// NFS and others answer a rename that must not replace with `EINVAL`.
 fn no_such_step(effect: &Effect) -> Option<Outcome> {
-    matches!(effect, Effect::Rename { over: Over::Refuse, .. }).then_some(Err(Errno::INVAL))
+    matches!(effect, Effect::Rename { over: OnExisting::Refuse, .. }).then_some(Err(Errno::INVAL))
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_rename_that_fails_is_not_made_in_another_way() {
     let (from, to) = (dir.path().join("from"), dir.path().join("to"));
     fs::write(&from, "new").expect("written");
     let host = Answering::new(|effect| match effect {
-        Effect::Rename { over: Over::Refuse, .. } => Some(Err(Errno::ROFS)),
+        Effect::Rename { over: OnExisting::Refuse, .. } => Some(Err(Errno::ROFS)),
         _ => None,
     });
     let refused = run_ready(file::rename_new(&host, &from, &to)).expect_err("read-only");
@@ -133,7 +133,7 @@ fn a_record_that_cannot_be_read_is_odd_and_says_why(
         _ => None,
     });
     match run_ready(intent::read(&host, &path)) {
-        Reading::Odd(oddity) => assert_eq!(oddity.reason, expected),
+        Reading::Unusable(oddity) => assert_eq!(oddity.reason, expected),
         other => panic!("{other:?}"),
     }
 }
@@ -141,7 +141,7 @@ fn a_record_that_cannot_be_read_is_odd_and_says_why(
 #[test]
 fn a_lock_that_the_machine_refuses_is_not_waited_for() {
     let dir = dir();
-    let layout = Layout::of_home(dir.path());
+    let layout = Layout::from_home(dir.path());
     let coder = Profile::parse("coder").expect("legal");
     let asked = Cell::new(0);
     let host = Answering::new(|effect| match effect {

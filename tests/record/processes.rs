@@ -8,7 +8,7 @@ use hermes::error::Errno;
 use hermes::host::effect::Effect;
 use hermes::host::os::{OsHost, run_ready};
 use hermes::record::group;
-use hermes::record::identity::{self, Boot, Process};
+use hermes::record::identity::{self, BootId, Process};
 use rstest::rstest;
 
 use crate::support::answering::Answering;
@@ -22,7 +22,7 @@ impl Sleeper {
     }
 
     fn process(&self) -> Process {
-        let found = run_ready(identity::of_pid(&OsHost::new(), &boot(), self.0.id()));
+        let found = run_ready(identity::find_process(&OsHost::new(), &boot(), self.0.id()));
         found.expect("/proc is readable").expect("it lives")
     }
 
@@ -40,8 +40,8 @@ impl Drop for Sleeper {
     }
 }
 
-fn boot() -> Boot {
-    run_ready(identity::boot(&OsHost::new())).expect("a machine has booted")
+fn boot() -> BootId {
+    run_ready(identity::current_boot(&OsHost::new())).expect("a machine has booted")
 }
 
 /// Field 22 of the line that the kernel shows, counted from behind the name.
@@ -114,7 +114,8 @@ fn whoever_is_older_than_a_leader_was_never_of_its_making(
     let (host, (leader, left, stdin)) = (OsHost::new(), bereaved());
     let start_time = start_time(left) + ticks_later;
     let leader = Process { pid: leader, start_time, boot: boot() };
-    let found = run_ready(group::left_of(&host, &boot(), &leader)).expect("/proc is readable");
+    let found =
+        run_ready(group::live_members_of(&host, &boot(), &leader)).expect("/proc is readable");
     let found: Vec<_> = found.iter().map(|process| process.pid).collect();
     assert_eq!(found, if is_left { vec![left] } else { vec![] });
     drop(stdin);
@@ -129,8 +130,10 @@ fn a_process_that_is_hidden_is_anothers_and_one_that_cannot_be_read_is_an_error(
     #[case] expected: Result<usize, Errno>,
 ) {
     let (_, left, stdin) = bereaved();
-    let group =
-        run_ready(identity::stat(&OsHost::new(), left)).expect("readable").expect("alive").group;
+    let group = run_ready(identity::read_stat(&OsHost::new(), left))
+        .expect("readable")
+        .expect("alive")
+        .group;
     let hidden = format!("/proc/{left}/stat");
     let host = Answering::new(|effect| match effect {
         Effect::Open { place, .. } if place.path.as_os_str() == hidden.as_str() => Some(Err(errno)),
@@ -144,6 +147,7 @@ fn a_process_that_is_hidden_is_anothers_and_one_that_cannot_be_read_is_an_error(
 #[test]
 fn nothing_is_ever_left_of_the_first_process() {
     let host = OsHost::new();
-    let first = run_ready(identity::of_pid(&host, &boot(), 1)).expect("readable").expect("alive");
-    assert_eq!(run_ready(group::left_of(&host, &boot(), &first)), Ok(vec![]));
+    let first =
+        run_ready(identity::find_process(&host, &boot(), 1)).expect("readable").expect("alive");
+    assert_eq!(run_ready(group::live_members_of(&host, &boot(), &first)), Ok(vec![]));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hermes::backend::windows::render;
 use hermes::record::config::{Delay, Restart};
-use hermes::supervisor::{ServiceSpec, Want};
+use hermes::supervisor::{ServiceSpec, TargetState};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use rstest::rstest;
@@ -17,13 +17,13 @@ const USER: &str = r"PC\ann & bob";
 
 #[test]
 fn a_task_is_as_it_was() {
-    let task = render(&plain(), USER, Want::Up);
+    let task = render(&plain(), USER, TargetState::Up);
     assert_data_eq!(task, file!["../../fixtures/render/task.xml"].raw());
 }
 
 #[test]
 fn a_task_of_odd_facts_is_as_it_was() {
-    let task = render(&odd(), USER, Want::Down);
+    let task = render(&odd(), USER, TargetState::Down);
     assert_data_eq!(task, file!["../../fixtures/render/task-odd.xml"].raw());
 }
 
@@ -50,7 +50,7 @@ fn pause(seconds: u64) -> Restart {
 #[case::the_shortest_pause(ServiceSpec { restart: pause(0), ..plain() })]
 #[case::the_longest_pause(ServiceSpec { restart: pause(u64::MAX), ..plain() })]
 fn xmllint_finds_a_task_of_the_schema(#[case] spec: ServiceSpec) {
-    for want in [Want::Up, Want::Down] {
+    for want in [TargetState::Up, TargetState::Down] {
         let output = xmllint(&render(&spec, USER, want));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -71,7 +71,7 @@ fn xmllint_would_say_what_is_wrong(
     #[case] wrong: &str,
     #[case] expected: &str,
 ) {
-    let output = xmllint(&render(&plain(), USER, Want::Up).replace(right, wrong));
+    let output = xmllint(&render(&plain(), USER, TargetState::Up).replace(right, wrong));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains(expected), "{said}");
 }
@@ -107,7 +107,7 @@ fn read(task: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 fn facts(spec: &ServiceSpec) -> Vec<(String, String)> {
-    read(&render(spec, USER, Want::Up)).expect("XML")
+    read(&render(spec, USER, TargetState::Up)).expect("XML")
 }
 
 fn fact(spec: &ServiceSpec, path: &str) -> String {
@@ -159,5 +159,5 @@ fn one_fact_is_said_in_its_place(#[case] change: fn(&mut ServiceSpec), #[case] e
 #[test]
 fn being_enabled_is_no_part_of_the_version() {
     let version = |want| read(&render(&plain(), USER, want)).expect("XML")[0].clone();
-    assert_eq!(version(Want::Up), version(Want::Down));
+    assert_eq!(version(TargetState::Up), version(TargetState::Down));
 }

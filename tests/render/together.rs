@@ -5,18 +5,18 @@ use std::time::Duration;
 use hermes::backend::{launchd, systemd, windows};
 use hermes::detect::Scope;
 use hermes::name::Profile;
-use hermes::supervisor::{ServiceSpec, Want};
+use hermes::supervisor::{ServiceSpec, TargetState};
 use rstest::rstest;
 
 use super::facts::plain;
 
 /// All three, by name.
 fn rendered(spec: &ServiceSpec) -> [(&'static str, String); 3] {
-    let terms = systemd::Terms { scope: Scope::User, version: 257, owner: 1000 };
+    let terms = systemd::UnitParams { scope: Scope::User, version: 257, owner: 1000 };
     [
         ("unit", systemd::render(spec, terms)),
         ("agent", launchd::render(spec)),
-        ("task", windows::render(spec, "ann", Want::Up)),
+        ("task", windows::render(spec, "ann", TargetState::Up)),
     ]
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use hermes::backend::systemd::{Terms, render};
+use hermes::backend::systemd::{UnitParams, render};
 use hermes::detect::Scope;
 use hermes::supervisor::ServiceSpec;
 use rstest::rstest;
@@ -12,9 +12,9 @@ use snapbox::{assert_data_eq, file};
 
 use super::facts::{odd, plain};
 
-const USER_252: Terms = Terms { scope: Scope::User, version: 252, owner: 1000 };
-const USER_257: Terms = Terms { version: 257, ..USER_252 };
-const SYSTEM_257: Terms = Terms { scope: Scope::System, version: 257, owner: 10_000 };
+const USER_252: UnitParams = UnitParams { scope: Scope::User, version: 252, owner: 1000 };
+const USER_257: UnitParams = UnitParams { version: 257, ..USER_252 };
+const SYSTEM_257: UnitParams = UnitParams { scope: Scope::System, version: 257, owner: 10_000 };
 
 #[test]
 fn a_users_unit_is_as_it_was() {
@@ -94,7 +94,7 @@ fn systemd_analyze_has_nothing_to_say(#[case] scope: Scope) {
     let home = tempfile::tempdir().expect("a temporary directory");
     let spec = spec_that_can_run(home.path());
     // As old as systemd-analyze may be on this machine: the newer lines are looked at below.
-    let output = verify(scope, &render(&spec, Terms { scope, ..USER_252 }));
+    let output = verify(scope, &render(&spec, UnitParams { scope, ..USER_252 }));
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(said(&output), "");
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use hermes::host::os::OsHost;
 use hermes::layout::Layout;
 use hermes::name::Profile;
-use hermes::ops::Context;
+use hermes::ops::OpsContext;
 use hermes::record::intent::Operator;
 use tempfile::TempDir;
 
@@ -23,7 +23,7 @@ impl Home {
     /// An empty home.
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let layout = Layout::of_home(dir.path());
+        let layout = Layout::from_home(dir.path());
         let operator = Operator { uid: 1, pid: std::process::id(), argv: vec!["test".to_owned()] };
         Self { dir, layout, host: OsHost::new(), operator, program: "/usr/bin/hermes".into() }
     }
@@ -32,12 +32,12 @@ impl Home {
     pub(crate) fn profile(&self, name: &str) -> Profile {
         let profile = Profile::parse(name).expect("legal");
         fs::create_dir_all(self.layout.profile(&profile)).expect("a directory");
-        fs::write(self.layout.soul(&profile), "# soul\n").expect("a file");
+        fs::write(self.layout.soul_file(&profile), "# soul\n").expect("a file");
         profile
     }
 
     /// What operations take.
-    pub(crate) fn context<'a, S>(&'a self, supervisor: &'a S) -> Context<'a, OsHost, S> {
+    pub(crate) fn context<'a, S>(&'a self, supervisor: &'a S) -> OpsContext<'a, OsHost, S> {
         self.context_on(&self.host, supervisor)
     }
 
@@ -46,8 +46,8 @@ impl Home {
         &'a self,
         host: &'a H,
         supervisor: &'a S,
-    ) -> Context<'a, H, S> {
-        Context {
+    ) -> OpsContext<'a, H, S> {
+        OpsContext {
             host,
             layout: &self.layout,
             supervisor,

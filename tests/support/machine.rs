@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-pub(crate) use command::{Outcome, User};
+pub(crate) use command::{CommandOutcome, User};
 pub(crate) use look::names;
 pub(crate) use namespace::{End, Tree, first_child, raw};
-pub(crate) use poll::{so, strike_after, wait_until};
-pub(crate) use processes::Process;
+pub(crate) use poll::{expect_that, strike_after, wait_until};
+pub(crate) use processes::MachineProcess;
 
 use namespace::Namespace;
 
@@ -41,7 +41,7 @@ impl Machine {
     /// Our image's kind of machine, booted.
     pub(crate) fn new(program: &Path) -> Self {
         let machine = Self::bare(program, Tree::Hermes);
-        machine.ok("boot reconcile");
+        machine.hermes_ok("boot reconcile");
         machine
     }
 
@@ -72,7 +72,7 @@ impl Machine {
 
     /// Anything inside, seen from outside.
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
-        self.life().path(inside)
+        self.live_namespace().path(inside)
     }
 
     /// A profile's slot, seen from outside.
@@ -99,40 +99,45 @@ impl Machine {
         }
     }
 
-    fn life(&self) -> &Namespace {
+    fn live_namespace(&self) -> &Namespace {
         self.namespace.as_ref().expect("only a restart is without")
     }
 
     /// `hermes …` as uid 10000.
-    pub(crate) fn hermes(&self, line: &str) -> Outcome {
+    pub(crate) fn hermes(&self, line: &str) -> CommandOutcome {
         self.hermes_with(User::Hermes, &[], line)
     }
 
     /// `hermes …` as uid 10000, which must succeed.
     #[track_caller]
-    pub(crate) fn ok(&self, line: &str) -> Outcome {
+    pub(crate) fn hermes_ok(&self, line: &str) -> CommandOutcome {
         self.hermes(line).expect(0)
     }
 
     /// `hermes …` as somebody, with variables.
-    pub(crate) fn hermes_with(&self, user: User, env: &[(&str, &str)], line: &str) -> Outcome {
+    pub(crate) fn hermes_with(
+        &self,
+        user: User,
+        env: &[(&str, &str)],
+        line: &str,
+    ) -> CommandOutcome {
         let argv: Vec<&str> = std::iter::once(command::HERMES).chain(line.split(' ')).collect();
         self.run(user, env, &argv)
     }
 
     /// Any program inside.
-    pub(crate) fn run(&self, user: User, env: &[(&str, &str)], argv: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, user: User, env: &[(&str, &str)], argv: &[&str]) -> CommandOutcome {
         let timed = [&["timeout", "--foreground", "-s", "KILL", COMMAND_SECONDS], argv].concat();
-        let output = command::inside(self.life(), user, &self.home(), env, &timed)
+        let output = command::inside(self.live_namespace(), user, &self.home(), env, &timed)
             .output()
             .expect("nsenter of util-linux");
-        Outcome::of(argv.join(" ").replace(command::HERMES, "hermes"), output)
+        CommandOutcome::of(argv.join(" ").replace(command::HERMES, "hermes"), output)
     }
 
     /// `hermes …` as uid 10000, begun and not waited for. The child is nsenter; hermes is its only child.
     pub(crate) fn begin(&self, line: &str) -> std::process::Child {
         let argv: Vec<&str> = std::iter::once(command::HERMES).chain(line.split(' ')).collect();
-        command::inside(self.life(), User::Hermes, &self.home(), &[], &argv)
+        command::inside(self.live_namespace(), User::Hermes, &self.home(), &[], &argv)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -140,15 +145,18 @@ impl Machine {
     }
 
     /// Waits for what was begun.
-    pub(crate) fn finish(&self, line: &str, child: std::process::Child) -> Outcome {
-        Outcome::of(format!("hermes {line}"), child.wait_with_output().expect("our own child"))
+    pub(crate) fn finish(&self, line: &str, child: std::process::Child) -> CommandOutcome {
+        CommandOutcome::of(
+            format!("hermes {line}"),
+            child.wait_with_output().expect("our own child"),
+        )
     }
 
     /// The machine goes down and comes up again on the same home; then its image's boot hook runs. How long the way
     /// down took.
     pub(crate) fn restart(&mut self, how: End) -> Duration {
         let took = self.restart_bare(how);
-        self.ok("boot reconcile");
+        self.hermes_ok("boot reconcile");
         took
     }
 
@@ -161,8 +169,8 @@ impl Machine {
     }
 
     /// All that lives, but for the first process.
-    pub(crate) fn processes(&self) -> Vec<Process> {
-        self.life().processes()
+    pub(crate) fn processes(&self) -> Vec<MachineProcess> {
+        self.live_namespace().processes()
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use hermes::host::effect::Pid;
 use hermes::name::Profile;
 use hermes::supervisor::{
-    Fact, Goal, Listing, Presence, Published, Registrar, Registration, Service, ServiceSpec, Stray,
-    Supervisor, SupervisorError, Want,
+    Goal, Leftover, Listing, Presence, ProcessState, Published, Registrar, Registration, Service,
+    ServiceSpec, Supervisor, SupervisorError, TargetState,
 };
 
 mockall::mock! {
@@ -22,11 +22,11 @@ mockall::mock! {
     }
 
     impl Registrar for Registrar {
-        async fn publish(&self, spec: &ServiceSpec, at_start: Want) -> Result<Published, SupervisorError>;
+        async fn publish(&self, spec: &ServiceSpec, at_start: TargetState) -> Result<Published, SupervisorError>;
         async fn rescan(&self) -> Result<(), SupervisorError>;
         async fn unregister(&self, profile: &Profile, timeout: Duration) -> Result<(), SupervisorError>;
         async fn list(&self) -> Result<Listing, SupervisorError>;
-        async fn sweep(&self, stray: &Stray, timeout: Duration) -> Result<(), SupervisorError>;
+        async fn sweep(&self, stray: &Leftover, timeout: Duration) -> Result<(), SupervisorError>;
     }
 }
 
@@ -45,13 +45,13 @@ pub(crate) fn registrar_of_a_host() -> MockRegistrar {
 }
 
 /// A supervised service, its stamp a second after the epoch.
-fn service(want: Want, fact: Fact) -> Service {
+fn service(want: TargetState, fact: ProcessState) -> Service {
     let since = Duration::from_secs(1);
     Service {
         presence: Presence::Supervised,
-        want,
+        target_state: want,
         at_start: want,
-        fact,
+        process_state: fact,
         since,
         paused: false,
         is_reported: true,
@@ -61,12 +61,12 @@ fn service(want: Want, fact: Fact) -> Service {
 /// One that runs and is ready.
 pub(crate) fn up(pid: u32) -> Service {
     let pid = Pid::new(i64::from(pid)).expect("above 1");
-    service(Want::Up, Fact::Up { pid, ready: true })
+    service(TargetState::Up, ProcessState::Up { pid, ready: true })
 }
 
 /// One that does not run.
 pub(crate) fn down() -> Service {
-    service(Want::Down, Fact::Down { last: None })
+    service(TargetState::Down, ProcessState::Down { last: None })
 }
 
 /// One that does whatever it is asked, finds this, and whom nobody asks to wait for a gateway's readiness.

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::machine::Machine;
-use crate::support::machine::{so, wait_until};
+use super::machine::SystemdMachine;
+use crate::support::machine::{expect_that, wait_until};
 
 const UNIT: &str = "hermes-gateway-bot.service";
 
 /// Load, state, unit file, how its main process ended, and whether there is one: as the fixture has it.
-fn shown(machine: &Machine) -> String {
+fn shown(machine: &SystemdMachine) -> String {
     let property = |name: &str| Some(machine.property("bot", name)).filter(|it| !it.is_empty());
     let names =
         ["LoadState", "ActiveState", "SubState", "UnitFileState", "ExecMainCode", "ExecMainStatus"];
@@ -17,7 +17,7 @@ fn shown(machine: &Machine) -> String {
     words.join(" ") + " " + pid
 }
 
-fn take(machine: &Machine, step: &Value) {
+fn take(machine: &SystemdMachine, step: &Value) {
     let expected = step["exit"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(0);
     if let Some(line) = step["hermes"].as_str() {
         machine.hermes(line).expect(expected);
@@ -36,7 +36,7 @@ fn take(machine: &Machine, step: &Value) {
         assert!(pid.parse::<i32>().is_ok_and(|pid| pid > 1), "{step}: {pid}");
         machine.sh(&format!("kill -{signal} {pid}")).expect(0);
         wait_until("the signal's effect", || {
-            so(machine.property("bot", "MainPID") != pid, || pid.clone())
+            expect_that(machine.property("bot", "MainPID") != pid, || pid.clone())
         });
     }
 }
@@ -46,13 +46,13 @@ fn the_real_systemd_answers_as_the_simulated_one_does() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/hosts/systemctl.json");
     let text = std::fs::read_to_string(path).expect("the fixture");
     let fixture: Value = serde_json::from_str(&text).expect("JSON");
-    let machine = Machine::booted();
+    let machine = SystemdMachine::booted();
     for step in fixture["steps"].as_array().expect("steps") {
         take(&machine, step);
         if let Some(then) = step["then"].as_str() {
             wait_until(&format!("{then:?} after {step}"), || {
                 let shown = shown(&machine);
-                so(shown == then, || shown)
+                expect_that(shown == then, || shown)
             });
         }
     }

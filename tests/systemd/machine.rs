@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 
 use crate::docker::image;
-use crate::support::machine::{so, wait_until};
+use crate::support::machine::{expect_that, wait_until};
 
 /// What lets systemd be PID 1 in a container, on a machine with a hierarchy of its own for systemd (cgroup v1).
 const FLAGS: [&str; 17] = [
@@ -38,19 +38,19 @@ const FLAGS: [&str; 17] = [
 const AS_IN_A_SESSION: &str = "export XDG_RUNTIME_DIR=/run/user/10000; ";
 
 /// A container; removed when it goes out of scope.
-pub(super) struct Machine {
+pub(super) struct SystemdMachine {
     id: String,
 }
 
 /// What a command printed, and its exit code.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct ShellOutput {
     pub(super) code: i32,
     pub(super) out: String,
     pub(super) err: String,
 }
 
-impl Said {
+impl ShellOutput {
     /// It ended with this code.
     #[track_caller]
     pub(super) fn expect(self, code: i32) -> Self {
@@ -59,7 +59,7 @@ impl Said {
     }
 }
 
-impl Machine {
+impl SystemdMachine {
     /// The machine, once the systemd of hermes answers.
     pub(super) fn booted() -> Self {
         let program = image();
@@ -76,7 +76,7 @@ impl Machine {
         wait_until("the systemd of hermes", || {
             let said = self.sh("systemctl --user is-system-running");
             // Degraded: some unit of Debian's own fails in a container.
-            so(matches!(said.out.trim(), "running" | "degraded"), || format!("{said:?}"))
+            expect_that(matches!(said.out.trim(), "running" | "degraded"), || format!("{said:?}"))
         });
     }
 
@@ -94,23 +94,23 @@ impl Machine {
     }
 
     /// A shell line as hermes.
-    pub(super) fn sh(&self, line: &str) -> Said {
+    pub(super) fn sh(&self, line: &str) -> ShellOutput {
         self.sh_as("hermes", &format!("{AS_IN_A_SESSION}{line}"))
     }
 
     /// A shell line as somebody, with nothing in the environment that `docker exec` does not set.
-    pub(super) fn sh_as(&self, user: &str, line: &str) -> Said {
+    pub(super) fn sh_as(&self, user: &str, line: &str) -> ShellOutput {
         docker(&["exec", "-u", user, &self.id, "sh", "-c", line])
     }
 
     /// `hermes …` as hermes, in the bare environment of `docker exec`.
-    pub(super) fn hermes(&self, line: &str) -> Said {
+    pub(super) fn hermes(&self, line: &str) -> ShellOutput {
         self.sh_as("hermes", &format!("hermes {line}"))
     }
 
     /// `hermes …` as hermes, which must succeed.
     #[track_caller]
-    pub(super) fn ok(&self, line: &str) -> Said {
+    pub(super) fn ok(&self, line: &str) -> ShellOutput {
         self.hermes(line).expect(0)
     }
 
@@ -158,7 +158,7 @@ impl Machine {
 }
 
 #[expect(clippy::print_stderr, reason = "words for whoever reads why a test failed")]
-impl Drop for Machine {
+impl Drop for SystemdMachine {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let units = self.sh("systemctl --user --no-pager status 'hermes-*'; tail -n 50 ~/.hermes/logs/gateways/*/current");
@@ -192,10 +192,10 @@ pub(super) fn made(command: &mut Command) {
 }
 
 /// `docker WORDS…`.
-pub(super) fn docker(words: &[&str]) -> Said {
+pub(super) fn docker(words: &[&str]) -> ShellOutput {
     let Output { status, stdout, stderr } =
         Command::new("docker").args(words).output().expect("the docker client");
-    Said {
+    ShellOutput {
         code: status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&stdout).into_owned(),
         err: String::from_utf8_lossy(&stderr).into_owned(),

@@ -2,9 +2,9 @@
 
 use rstest::rstest;
 
-use super::machine::Machine;
+use super::machine::SystemdMachine;
 use super::machine_with;
-use crate::support::machine::{so, wait_until};
+use crate::support::machine::{expect_that, wait_until};
 
 #[test]
 fn r1_a_reboot_and_a_crash_bring_back_what_ran_and_nothing_else() {
@@ -29,7 +29,7 @@ fn h6_a_unit_that_was_enabled_too_early_does_not_start_at_boot() {
     machine.reboot();
     wait_until("its condition was asked", || {
         let result = machine.property("bot", "Result");
-        so(result == "exec-condition", || result.clone())
+        expect_that(result == "exec-condition", || result.clone())
     });
     let status = machine.status("bot");
     assert_eq!(status["fact"], "down");
@@ -61,7 +61,7 @@ fn h6_a_verb_killed_at_any_word_leaves_one_whole_intent_and_the_boot_follows_it(
     #[case] before: &str,
     #[case] actions: &[&str],
 ) {
-    let machine = Machine::booted();
+    let machine = SystemdMachine::booted();
     machine.put("bin/systemctl", KILLER);
     machine.sh("chmod +x ~/bin/systemctl").expect(0);
     let mut cells = Vec::new();

@@ -1,12 +1,12 @@
 //! Where systemd does not answer or says no: named errors, each with what to do.
 
-use super::machine::Machine;
+use super::machine::SystemdMachine;
 use super::machine_with;
-use crate::support::machine::{so, wait_until};
+use crate::support::machine::{expect_that, wait_until};
 
 #[test]
 fn without_a_systemd_of_ones_own_the_error_says_what_to_do() {
-    let machine = Machine::booted();
+    let machine = SystemdMachine::booted();
     let line = "export HOME=/tmp/nobody HERMES_HOME=/tmp/nobody/.hermes; mkdir -p $HOME; ";
     let hermes = |words: &str| machine.sh_as("nobody", &format!("{line}hermes {words}"));
     hermes("profile create bot").expect(0);
@@ -34,7 +34,7 @@ fn the_machines_own_units_are_roots() {
 
 #[test]
 fn root_installs_the_machines_unit_and_the_gateway_runs_as_the_homes_owner() {
-    let machine = Machine::booted();
+    let machine = SystemdMachine::booted();
     machine.ok("profile create bot");
     let root = |words: &str| {
         machine.sh_as(
@@ -54,7 +54,7 @@ fn root_installs_the_machines_unit_and_the_gateway_runs_as_the_homes_owner() {
     machine.reboot();
     wait_until("it is back", || {
         let said = root("status");
-        so(said.code == 0, || format!("{said:?}"))
+        expect_that(said.code == 0, || format!("{said:?}"))
     });
     root("stop").expect(0);
     root("status").expect(3);
@@ -80,7 +80,7 @@ fn a_masked_unit_and_a_unit_of_another_home_are_left_alone() {
 
 #[test]
 fn a_machine_that_systemd_does_not_run_is_nobodys_and_the_error_says_what_could_be() {
-    let machine = Machine::booted();
+    let machine = SystemdMachine::booted();
     // systemd is installed here, and what says that it runs is there: only nobody answers.
     let script = "rm -f /.dockerenv; hermes profile create bot; hermes -p bot gateway start";
     let line = format!(

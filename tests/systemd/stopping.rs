@@ -1,7 +1,7 @@
 //! Gateways that do not want to end, that are ended behind our back, and that do not want to run.
 
 use super::machine_with;
-use crate::support::machine::{so, wait_until};
+use crate::support::machine::{expect_that, wait_until};
 
 #[test]
 fn h16_a_command_that_ignores_sigterm_is_gone_when_stop_returns() {
@@ -12,7 +12,7 @@ fn h16_a_command_that_ignores_sigterm_is_gone_when_stop_returns() {
     assert_eq!(machine.property("bot", "TimeoutStopUSec"), "2s");
     machine.ok("-p bot gateway start");
     wait_until("the command runs", || {
-        so(machine.count("# stubborn") == 1, || "it does not".into())
+        expect_that(machine.count("# stubborn") == 1, || "it does not".into())
     });
     machine.ok("-p bot gateway stop");
     assert_eq!(machine.count("# stubborn"), 0);
@@ -25,7 +25,7 @@ fn h16_what_has_left_the_commands_group_ends_with_the_unit() {
     let toml = "command = ['sh', '-c', 'setsid sleep 98765 & exec sleep 98764']\n";
     machine.put(".hermes/profiles/bot/gateway.toml", toml);
     machine.ok("-p bot gateway start");
-    wait_until("both run", || so(machine.count("sleep 9876") >= 2, || "not both".into()));
+    wait_until("both run", || expect_that(machine.count("sleep 9876") >= 2, || "not both".into()));
     machine.ok("-p bot gateway stop");
     assert_eq!(machine.count("sleep 9876"), 0);
 }
@@ -79,7 +79,7 @@ fn h42_a_gateway_that_keeps_failing_backs_off_across_a_reboot_until_it_is_given_
     assert!(said.err.contains("tried again, ever more slowly"), "{said:?}");
     wait_until("two failures are noted", || {
         let status = machine.status("bot");
-        so(status["failures"].as_u64() >= Some(2), || status.to_string())
+        expect_that(status["failures"].as_u64() >= Some(2), || status.to_string())
     });
     assert_eq!(machine.property("other", "MainPID"), other);
     machine.reboot();

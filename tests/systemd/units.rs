@@ -3,21 +3,21 @@
 use std::path::Path;
 use std::process::Command;
 
-use hermes::backend::systemd::{Terms, render};
+use hermes::backend::systemd::{UnitParams, render};
 use hermes::detect::Scope;
 use hermes::supervisor::ServiceSpec;
 use rstest::rstest;
 
-use super::machine::{Said, docker, made};
+use super::machine::{ShellOutput, docker, made};
 use crate::render::facts::plain;
 
 /// What systemd-analyze of Debian trixie (257) says of the unit.
-fn verify(scope: Scope, change: fn(String) -> String) -> Said {
+fn verify(scope: Scope, change: fn(String) -> String) -> ShellOutput {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(dir.path(), open).expect("our own directory");
     let spec = ServiceSpec { program: "/bin/true".into(), ..plain() };
-    let unit = change(render(&spec, Terms { scope, version: 257, owner: 10_000 }));
+    let unit = change(render(&spec, UnitParams { scope, version: 257, owner: 10_000 }));
     std::fs::write(dir.path().join("hermes-gateway-coder.service"), unit).expect("a file");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker/systemd.sh");
     made(Command::new(script).arg("trixie"));

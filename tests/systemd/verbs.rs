@@ -1,12 +1,12 @@
 //! install, start, stop, restart, status, uninstall: what they do, say and return.
 
-use super::machine::Machine;
+use super::machine::SystemdMachine;
 use super::machine_with;
-use crate::support::machine::{so, wait_until};
+use crate::support::machine::{expect_that, wait_until};
 
 #[test]
 fn a_new_profile_is_installed_started_and_told_the_truth_about() {
-    let machine = Machine::booted();
+    let machine = SystemdMachine::booted();
     machine.ok("profile create bot");
     machine.hermes("-p bot gateway status").expect(3);
     machine.ok("-p bot gateway install");
@@ -28,7 +28,7 @@ fn a_new_profile_is_installed_started_and_told_the_truth_about() {
 /// The words of the README, as one line for a shell.
 #[test]
 fn status_of_all_tells_the_truth_after_the_readmes_line_a_reexec_and_a_reboot() {
-    let machine = Machine::booted();
+    let machine = SystemdMachine::booted();
     let line = "hermes profile create bot && hermes -p bot gateway install && hermes -p bot gateway start && hermes gateway status --all";
     let told = |all: String| {
         let pid = machine.property("bot", "MainPID");
@@ -104,7 +104,7 @@ fn r2_stop_all_stays_a_stop() {
 
 #[test]
 fn r3_a_mistyped_name_is_the_named_error() {
-    let machine = Machine::booted();
+    let machine = SystemdMachine::booted();
     for verb in ["start", "stop", "restart", "status", "install", "uninstall", "logs"] {
         let said = machine.hermes(&format!("-p typo gateway {verb}")).expect(1);
         let expected = "✗ no such gateway 'typo': register it with `hermes profile create typo` first, or pass an existing profile name via `-p <name>`\n";
@@ -147,7 +147,7 @@ fn a_gateway_that_is_killed_again_and_again_comes_back_and_its_neighbour_does_no
         wait_until("another gateway, ready", || {
             let status = machine.status("bot");
             let new = status["pid"].as_i64().is_some_and(|pid| pid.to_string() != bot);
-            so(status["verdict"] == "up" && new, || status.to_string())
+            expect_that(status["verdict"] == "up" && new, || status.to_string())
         });
     }
     assert_eq!(machine.property("other", "MainPID"), other);

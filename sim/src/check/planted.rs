@@ -49,10 +49,10 @@ pub const PLANTED_BUGS: &[PlantedBug] = table! {
     StateBeatsIntent: "H8", "the intent over the gateway's own last word", ["S3", "S7", "L1"], "h8-intent-over-the-last-word", Baseline;
     DrainingStaysDown: "H38", "draining and degraded as words of a running gateway", ["S3", "S7", "L1"], "h38-drained-when-the-power-went", Baseline;
     StartingRuns: "R10", "no crash loop across restarts after a failed start", ["S3", "S7", "L1"], "r10-startup-failed-stays-down", Baseline;
-    UnknownWordRuns: "H33", "only `running` starts a gateway", ["S3", "S7", "L1"], "h33-unknown-words", Baseline;
-    IntentAfterTheAct: "H6", "intent first, then the act", ["expect"], "h5-down-command-fails", Baseline;
+    UnknownIntentRuns: "H33", "only `running` starts a gateway", ["S3", "S7", "L1"], "h33-unknown-words", Baseline;
+    IntentAfterRequest: "H6", "intent first, then the act", ["expect"], "h5-down-command-fails", Baseline;
     ProfileLockNotTaken: "H7", "commands on one profile come one after the other", ["S14", "S7", "L1"], "h7-stop-between-word-and-act", Baseline;
-    LockNotLookedAtAgain: "H7", "a locked file still has its name", ["S14"], "h7-lock-of-a-swept-name", Baseline;
+    LockNotRechecked: "H7", "a locked file still has its name", ["S14"], "h7-lock-of-a-swept-name", Baseline;
     MarkerForAnybody: "H4", "only the named process takes the marker", ["S3"], "h4-marker-of-another", Baseline;
     MarkerByPidAlone: "H14", "start time and boot in the marker", ["S3"], "h14-marker-of-the-same-number", Baseline;
     MarkerInCallersHome: "H3", "the marker lies in the target's home", ["L3"], "h3-stop-all-from-another-profile", Baseline;
@@ -71,7 +71,7 @@ pub const PLANTED_BUGS: &[PlantedBug] = table! {
     NothingAwaited: "H16", "a command ends when what it asked is so", ["L4"], "h16-gateway-ignores-term", Baseline;
     HalfFailureIsSuccess: "H47", "a failure of one is a failure of `--all`", ["S1", "L4"], "h47-all-half-fails", Baseline;
     OrphanLeft: "H19", "a stop ends the gateway outside its slot, too", ["S5", "L4"], "h19-stop-loses-its-supervisor", Baseline;
-    NoteAskedOnce: "H19", "who holds the lock and is noted nowhere is waited for", ["expect"], "stop-meets-an-orphan-at-its-end", Baseline;
+    PidfileReadOnce: "H19", "who holds the lock and is noted nowhere is waited for", ["expect"], "stop-meets-an-orphan-at-its-end", Baseline;
     LockFileUnlinked: "H40", "readers only read", ["S11"], "h48-gateway-beside-its-slot", Baseline;
     RescanFailureSwallowed: "R6", "a refused rescan fails `profile create`", ["L1", "L2"], "r6-rescan-refused", Baseline;
     NotRolledBack: "R6", "a slot that cannot be made live is taken back out", ["L2", "expect"], "r6-rescan-refused", Baseline;
@@ -81,7 +81,7 @@ pub const PLANTED_BUGS: &[PlantedBug] = table! {
     DeletedInPlace: "H22", "one rename decides that a profile is deleted", ["S1", "L6"], "h22-killed-in-delete", Baseline;
     DeleteAgainNotSynced: "H22", "a repeated delete syncs what the first one hid", ["S1"], "h22-delete-repeated", Recovery;
     RenamedStaysDown: "H24", "the operator's word follows a rename", ["S7", "L1"], "verb-rename", Baseline;
-    OddProfileAborts: "H32", "each profile stands alone at boot", ["S9", "S13", "L2"], "h32-one-odd-profile", Baseline;
+    WarningAborts: "H32", "each profile stands alone at boot", ["S9", "S13", "L2"], "h32-one-odd-profile", Baseline;
     SecondDefault: "H34", "the same rule for names at boot and in commands", ["S13", "L2"], "h34-second-default", Baseline;
     StalePidFilesKept: "R8", "files of a boot that is over are swept", ["L3"], "r8-pids-of-another-boot", Baseline;
     UnfinishedNotSwept: "H23", "the boot undoes what was half made or half deleted", ["L6"], "h23-killed-in-create", CrashMatrix;
@@ -100,14 +100,14 @@ pub const PLANTED_BUGS: &[PlantedBug] = table! {
     SecondSignalDecides: "H2", "the first signal says how a gateway ends", ["expect"], "h2-second-term-while-draining", Baseline;
     UnplannedTermStops: "R1", "a SIGTERM without a marker is no stop", ["S3"], "r1-container-restart", Baseline;
     TallyForgotten: "H42", "the count of failures survives every restart", ["L5", "expect"], "h42-fails-for-ever", Baseline;
-    EnabledAfterTheWord: "H6", "a host's supervisor knows of a start before the word is durable", ["L1", "S7"], "host-systemd-start", CrashMatrix;
-    WordNotAskedAtStart: "H6", "what a host's supervisor starts asks for the word first", ["L1", "S3"], "host-systemd-start-again", CrashMatrix;
+    EnabledAfterIntent: "H6", "a host's supervisor knows of a start before the word is durable", ["L1", "S7"], "host-systemd-start", CrashMatrix;
+    IntentNotCheckedAtStart: "H6", "what a host's supervisor starts asks for the word first", ["L1", "S3"], "host-systemd-start-again", CrashMatrix;
     StopLeavesEnabled: "H6", "a host's supervisor does not start after a boot what was stopped", ["S7", "L7"], "host-systemd-stop", Baseline;
     UnitTriesAgain: "H42", "exit code 78 prevents a restart by systemd", ["L5", "expect"], "host-systemd-78", Baseline;
     AgentTriesAgain: "H42", "a failure for good is a success to launchd", ["L5", "expect"], "host-launchd-78", Baseline;
     TaskTriesAgain: "H42", "a failure for good disables its own task", ["L5", "expect"], "host-windows-78", Baseline;
     SuccessIsFinal: "H42", "a command that ends well is a failure to launchd", ["expect"], "host-launchd-ends", Baseline;
-    OldNoteCounts: "H12", "a failure from before the operator's word is not the answer to it", ["expect"], "host-launchd-78", Baseline;
+    OldReportCounts: "H12", "a failure from before the operator's word is not the answer to it", ["expect"], "host-launchd-78", Baseline;
     StopLeavesLoaded: "H16", "a stop unloads the agent", ["expect"], "host-launchd-verbs", Baseline;
     LeavingAgentNotAwaited: "H12", "launchd takes back an agent once it is unloaded", ["expect"], "host-launchd-leaving", Baseline;
     LeavingTaskNotAwaited: "H12", "a task that drains is run once it has ended", ["expect"], "host-windows-leaving", Baseline;
@@ -156,9 +156,9 @@ mod tests {
     #[test]
     fn marks_are_kept_until_they_are_cleared() {
         probe::clear_marks();
-        probe::reach("H18");
-        assert_eq!(probe::marks().into_iter().collect::<Vec<_>>(), ["H18"]);
+        probe::reach_mark("H18");
+        assert_eq!(probe::reached_marks().into_iter().collect::<Vec<_>>(), ["H18"]);
         probe::clear_marks();
-        assert!(probe::marks().is_empty());
+        assert!(probe::reached_marks().is_empty());
     }
 }

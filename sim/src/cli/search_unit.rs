@@ -55,7 +55,7 @@ impl SearchUnit {
                 tally.findings.push(failure_without_schedule("determinism", what));
             }
         }
-        UnitResult { unit: self, tally, elapsed: took, marks: probe::marks() }
+        UnitResult { unit: self, tally, elapsed: took, marks: probe::reached_marks() }
     }
 
     fn run_once(&self) -> SearchResult {

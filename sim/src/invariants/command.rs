@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use clap::Parser as _;
-use hermes::cli::args::{Boot, Cli, Command as C, Gateway as G, ProfileCommand as P};
+use hermes::cli::args::{
+    BootCommand, Cli, CliCommand as C, GatewayCommand as G, ProfileCommand as P,
+};
 use hermes::name::Profile;
 
 use super::IntentSet;
@@ -78,10 +80,13 @@ impl ParsedCommand {
             C::Profile(P::Delete(delete)) => Self::Delete(delete.name),
             C::Profile(P::Rename(rename)) => Self::Rename(rename.old, rename.new),
             C::Profile(P::List | P::Show(_)) | C::Doctor | C::Completions(_) => Self::ReadOnly,
-            C::Boot(Boot::Reconcile(reconcile)) if reconcile.dry_run => Self::ReadOnly,
-            C::Boot(Boot::Init(_) | Boot::Tree(_) | Boot::Reconcile(_) | Boot::HandOver) => {
-                Self::Boot
-            }
+            C::Boot(BootCommand::Reconcile(reconcile)) if reconcile.dry_run => Self::ReadOnly,
+            C::Boot(
+                BootCommand::Init(_)
+                | BootCommand::Tree(_)
+                | BootCommand::Reconcile(_)
+                | BootCommand::HandOver,
+            ) => Self::Boot,
             // What scripts come to: they are about no operator's intent.
             C::Gateway(G::Log | G::Finish(_)) | C::Boot(_) | C::Man(_) => Self::Other,
         }

@@ -1,6 +1,6 @@
 //! Which effects can have changed what the promises about files look at.
 
-use hermes::host::effect::{Effect, How};
+use hermes::host::effect::{Effect, OpenMode};
 use hermes::name::Profile;
 
 use crate::machine::process::OpenKind;
@@ -12,7 +12,7 @@ pub(super) fn is_about_files(world: &World, who: ProcessId, effect: &Effect) -> 
     match effect {
         Effect::Rename { .. } | Effect::Unlink { .. } | Effect::RemoveDir { .. } => true,
         Effect::SetMode { .. } => true,
-        Effect::Open { how: How::Create { .. } | How::Append { .. }, .. } => true,
+        Effect::Open { how: OpenMode::Create { .. } | OpenMode::Append { .. }, .. } => true,
         Effect::Write { handle, .. } => {
             let open = world.process(who).and_then(|process| process.open_files.get(&handle.0));
             let Some(OpenKind::Node(node)) = open.map(|open| &open.kind) else { return false };

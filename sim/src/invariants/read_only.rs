@@ -1,6 +1,6 @@
 //! Commands that only look, and what commands print when something fails.
 
-use hermes::host::effect::{Effect, How};
+use hermes::host::effect::{Effect, OpenMode};
 use hermes::host::{Answer, Outcome};
 
 use super::violation::violation;
@@ -42,8 +42,10 @@ fn describe_change(world: &World, who: ProcessId, effect: &Effect) -> Option<Str
     };
     match effect {
         Effect::Open { place, how, .. } => match how {
-            How::Create { .. } | How::Append { .. } | How::Lock { .. } => on("makes", place),
-            How::Read | How::Directory | How::Write => None,
+            OpenMode::Create { .. } | OpenMode::Append { .. } | OpenMode::Lock { .. } => {
+                on("makes", place)
+            }
+            OpenMode::Read | OpenMode::Directory | OpenMode::Write => None,
         },
         Effect::Write { handle, .. } => {
             let open = world.process(who)?.open_files.get(&handle.0)?;

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use hermes::host::effect::{Effect, How, Place};
+use hermes::host::effect::{Effect, OpenMode, Place};
 
 use super::violation::violation;
 use super::{Name, Violation};
@@ -89,9 +89,9 @@ fn check_root_writes_own_file(
     who: ProcessId,
     process: &Process,
     place: &Place,
-    how: How,
+    how: OpenMode,
 ) -> Result<(), Violation> {
-    if !matches!(how, How::Append { .. } | How::Lock { .. } | How::Write) {
+    if !matches!(how, OpenMode::Append { .. } | OpenMode::Lock { .. } | OpenMode::Write) {
         return Ok(());
     }
     match node_at_place(world, who, process, place).map(|node| node.status.uid) {

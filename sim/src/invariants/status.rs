@@ -47,7 +47,7 @@ fn text_field<'a>(told: &'a Value, key: &str) -> &'a str {
 }
 
 fn check_one_status(world: &World, profile: &Profile, told: &Value) -> Result<(), Violation> {
-    let mut facts = vec![("intent", volume::effective_intent(world, profile).word())];
+    let mut facts = vec![("intent", volume::effective_intent(world, profile).as_str())];
     let found = supervised_scan_dir(world).and_then(|(id, dir)| {
         let mut slots = slot::visible_slots(world, dir).into_iter();
         slots.find(|found| found.profile == *profile).map(|found| (id, found))

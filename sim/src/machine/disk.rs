@@ -33,7 +33,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use hermes::error::Errno;
-use hermes::host::effect::Links;
+use hermes::host::effect::LinkPolicy;
 
 pub use self::node::{Directory, DirectoryChange, Node, NodeBody, NodeStatus, Unsynced};
 use self::nodes::Nodes;
@@ -154,7 +154,7 @@ impl Disk {
         view: &View<'_>,
         dir: Option<NodeId>,
         path: &Path,
-        links: Links,
+        links: LinkPolicy,
     ) -> Result<NodeId, Errno> {
         walk::Walk::new(self, view).resolve((dir, path), links)
     }

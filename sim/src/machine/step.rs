@@ -232,7 +232,13 @@ impl Machine {
                 self.answer(who, outcome.clone());
                 StepOutcome::Performed { who, effect, outcome: Some(outcome) }
             }
-            Reply::Replaced => StepOutcome::Performed { who, effect, outcome: None },
+            Reply::Replaced => {
+                // It is another program now, even if it is ours again: that future is over.
+                if let Some(serial) = self.world.process(who).map(|process| process.serial) {
+                    self.live_futures.remove(&serial);
+                }
+                StepOutcome::Performed { who, effect, outcome: None }
+            }
             Reply::Blocked => panic!("{who:?} was not ready: {effect:?}"),
         }
     }

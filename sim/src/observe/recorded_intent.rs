@@ -12,10 +12,10 @@ use std::task::{Context, Poll, Waker};
 use std::thread::LocalKey;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Effect, Handle, Kind, Meta};
+use hermes::host::effect::{Effect, FileKind, Handle, Meta};
 use hermes::host::{Answer, Host, Outcome};
 use hermes::probe;
-use hermes::record::intent::{self, Intent, Prior, Source};
+use hermes::record::intent::{self, InferredIntent, Intent, Source};
 use hermes::record::json::Reading;
 use hermes::record::{marker, pidfile, state};
 
@@ -76,9 +76,9 @@ impl fmt::Display for ObservedIntent {
 
 thread_local! {
     /// What was read before: the same files say the same, and they are looked at after every move.
-    static INFERRED_INTENTS: RefCell<BTreeMap<u128, Prior>> = const { RefCell::new(BTreeMap::new()) };
+    static INFERRED_INTENTS: RefCell<BTreeMap<u128, InferredIntent>> = const { RefCell::new(BTreeMap::new()) };
     static OBSERVED_INTENTS: RefCell<BTreeMap<u128, ObservedIntent>> = const { RefCell::new(BTreeMap::new()) };
-    static STATES: RefCell<BTreeMap<u128, state::State>> = const { RefCell::new(BTreeMap::new()) };
+    static STATES: RefCell<BTreeMap<u128, state::StateRecord>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// So much is remembered of each.
@@ -107,7 +107,7 @@ pub fn inferred_intent(
     record: Contents<'_>,
     noted: Contents<'_>,
     bootstrap: Option<Intent>,
-) -> Prior {
+) -> InferredIntent {
     let key = hash::digest(&(record, noted, bootstrap));
     cached(&INFERRED_INTENTS, key, || read_inferred_intent(record, noted, bootstrap))
 }
@@ -116,11 +116,11 @@ fn read_inferred_intent(
     record: Contents<'_>,
     noted: Contents<'_>,
     bootstrap: Option<Intent>,
-) -> Prior {
+) -> InferredIntent {
     let path = Path::new("/record");
     let record = poll_ready(intent::read(&OneFileHost::new(record), path));
     let noted = poll_ready(state::read(&OneFileHost::new(noted), path));
-    probe::aside(|| intent::at_boot(&record, &noted, bootstrap))
+    probe::without_planted_bug(|| intent::infer(&record, &noted, bootstrap))
 }
 
 /// The same in one word; a broken intent file is one, whatever the state file says.
@@ -131,7 +131,8 @@ pub fn observed_intent(
 ) -> ObservedIntent {
     cached(&OBSERVED_INTENTS, hash::digest(&(record, noted, bootstrap)), || {
         let path = Path::new("/record");
-        if matches!(poll_ready(intent::read(&OneFileHost::new(record), path)), Reading::Odd(_)) {
+        if matches!(poll_ready(intent::read(&OneFileHost::new(record), path)), Reading::Unusable(_))
+        {
             return ObservedIntent::Unreadable;
         }
         from_inferred(&inferred_intent(record, noted, bootstrap))
@@ -139,8 +140,8 @@ pub fn observed_intent(
 }
 
 /// A prior in one word.
-pub fn from_inferred(prior: &Prior) -> ObservedIntent {
-    match (prior.source, prior.unknown, prior.intent) {
+pub fn from_inferred(prior: &InferredIntent) -> ObservedIntent {
+    match (prior.source, prior.is_unknown, prior.intent) {
         (Source::Nothing, ..) => ObservedIntent::Unset,
         (_, true, _) => ObservedIntent::Unknown,
         (_, _, Intent::Running) => ObservedIntent::Running,
@@ -149,7 +150,7 @@ pub fn from_inferred(prior: &Prior) -> ObservedIntent {
 }
 
 /// What a gateway noted of itself; nothing that can be used is nothing.
-pub fn gateway_state(contents: Contents<'_>) -> state::State {
+pub fn gateway_state(contents: Contents<'_>) -> state::StateRecord {
     cached(&STATES, hash::digest(&contents), || {
         let read = poll_ready(state::read(&OneFileHost::new(contents), Path::new("/record")));
         read.whole().cloned().unwrap_or_default()
@@ -162,13 +163,14 @@ pub fn marker(contents: Contents<'_>) -> Option<marker::Marker> {
 }
 
 /// Who a pid file names.
-pub fn pidfile(contents: Contents<'_>) -> Option<pidfile::Gateway> {
+pub fn pidfile(contents: Contents<'_>) -> Option<pidfile::PidRecord> {
     poll_ready(pidfile::read(&OneFileHost::new(contents), Path::new("/record"))).whole().cloned()
 }
 
 /// A future that asks this module's doors alone is ready at once.
 pub(super) fn poll_ready<T>(future: impl Future<Output = T>) -> T {
-    match probe::aside(|| pin!(future).poll(&mut Context::from_waker(Waker::noop()))) {
+    match probe::without_planted_bug(|| pin!(future).poll(&mut Context::from_waker(Waker::noop())))
+    {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("a door that answers at once was waited for"),
     }
@@ -197,7 +199,11 @@ impl Host for OneFileHost<'_> {
             Effect::Open { .. } => Answer::Handle(Handle(0)),
             Effect::Close { .. } => Answer::Done,
             Effect::HandleMeta { .. } => Answer::Meta(Meta {
-                kind: if self.contents == Contents::NotAFile { Kind::Other } else { Kind::File },
+                kind: if self.contents == Contents::NotAFile {
+                    FileKind::Other
+                } else {
+                    FileKind::File
+                },
                 mode: 0o644,
                 uid: 0,
                 gid: 0,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hermes::backend::s6::{Tools, render};
 use hermes::name::{Profile, SlotName};
 use hermes::record::config::Restart;
-use hermes::supervisor::{ServiceSpec, Want};
+use hermes::supervisor::{ServiceSpec, TargetState};
 
 use super::process::{is_logger, is_scanner, is_supervisor};
 use super::recorded_intent::{Contents, OneFileHost, poll_ready};
@@ -95,7 +95,7 @@ pub fn scanned_dirs(world: &World) -> Vec<(ContainerId, NodeId)> {
 
 /// The slots that a scanner can see.
 pub fn visible_slots(world: &World, scan_dir: NodeId) -> Vec<Slot> {
-    let read = |name: &String| match SlotName::read(name) {
+    let read = |name: &String| match SlotName::parse_entry(name) {
         SlotName::Slot(profile) => {
             let dir = entry(world, scan_dir, name)?;
             Some(Slot { profile, dir, has_down_file: entry(world, dir, "down").is_some() })
@@ -107,7 +107,7 @@ pub fn visible_slots(world: &World, scan_dir: NodeId) -> Vec<Slot> {
 
 /// Directories that a scanner can see, named like slots that no profile could own.
 pub fn misnamed_slots(world: &World, scan_dir: NodeId) -> Vec<(String, NodeId)> {
-    let is_it = |name: &String| matches!(SlotName::read(name), SlotName::Illegal(_));
+    let is_it = |name: &String| matches!(SlotName::parse_entry(name), SlotName::Illegal(_));
     let all = names(world, scan_dir).into_iter().filter(is_it);
     let with_node = |name: String| entry(world, scan_dir, &name).map(|node| (name, node));
     all.filter_map(with_node).collect()
@@ -115,8 +115,9 @@ pub fn misnamed_slots(world: &World, scan_dir: NodeId) -> Vec<(String, NodeId)> 
 
 /// Hidden slots, illegal ones: names that no profile owns.
 pub fn leftover_slots(world: &World, scan_dir: NodeId) -> Vec<String> {
-    let is_stray =
-        |name: &String| matches!(SlotName::read(name), SlotName::Hidden(_) | SlotName::Illegal(_));
+    let is_stray = |name: &String| {
+        matches!(SlotName::parse_entry(name), SlotName::Hidden(_) | SlotName::Illegal(_))
+    };
     names(world, scan_dir).into_iter().filter(is_stray).collect()
 }
 
@@ -133,7 +134,7 @@ fn required_files() -> &'static [(PathBuf, u32)] {
             restart: Restart::default(),
             kill_after: Duration::from_secs(1),
         };
-        let files = hermes::probe::aside(|| render(&spec, Want::Up, &tools));
+        let files = hermes::probe::without_planted_bug(|| render(&spec, TargetState::Up, &tools));
         files.into_iter().map(|file| (PathBuf::from(file.path), file.mode)).collect()
     })
 }

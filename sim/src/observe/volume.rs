@@ -7,8 +7,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use hermes::name::{DEFAULT, Profile};
-use hermes::record::intent::{Intent, Prior};
-use hermes::record::state::State;
+use hermes::record::intent::{InferredIntent, Intent};
+use hermes::record::state::StateRecord;
 
 use super::recorded_intent::{self, Contents, ObservedIntent};
 use crate::machine::disk::{DirectoryChange, Disk, NodeBody, NodeId, ROOT, Unsynced};
@@ -96,7 +96,7 @@ fn bootstrap_intent(world: &World, profile: &Profile) -> Option<Intent> {
 }
 
 /// What a boot would take for the operator's word; that of the files alone, real profile or not.
-pub fn inferred_intent(world: &World, profile: &Profile) -> Prior {
+pub fn inferred_intent(world: &World, profile: &Profile) -> InferredIntent {
     let (record, noted) = match profile_dir(world, profile) {
         Some(dir) => (contents(world, dir, INTENT), contents(world, dir, STATE)),
         None => (Contents::Missing, Contents::Missing),
@@ -128,7 +128,7 @@ pub fn observed_intent(world: &World, profile: &Profile) -> ObservedIntent {
 }
 
 /// What the gateway noted of itself.
-pub fn gateway_state(world: &World, profile: &Profile) -> State {
+pub fn gateway_state(world: &World, profile: &Profile) -> StateRecord {
     profile_dir(world, profile)
         .map(|dir| recorded_intent::gateway_state(contents(world, dir, STATE)))
         .unwrap_or_default()

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use hermes::probe::Round;
+use hermes::probe::LoopEvent;
 
 use super::Answers;
 use crate::hash;
@@ -23,12 +23,14 @@ struct ActiveWait {
 
 impl WaitStack {
     /// A task says this of its waits.
-    pub fn apply(&mut self, round: Round, digest: &mut u128, answers: &mut Answers) {
+    pub fn apply(&mut self, round: LoopEvent, digest: &mut u128, answers: &mut Answers) {
         let waits = Arc::make_mut(&mut self.0);
         match round {
-            Round::Begins => waits.push(ActiveWait { entry_digest: *digest, heads: Vec::new() }),
-            Round::Ends => drop(waits.pop()),
-            Round::Head(carried) => {
+            LoopEvent::Begins => {
+                waits.push(ActiveWait { entry_digest: *digest, heads: Vec::new() })
+            }
+            LoopEvent::Ends => drop(waits.pop()),
+            LoopEvent::Head(carried) => {
                 let wait = waits.last_mut().expect("a round belongs to a wait");
                 *digest = hash::digest(&("round", wait.entry_digest, carried));
                 match wait.heads.iter().find(|(other, _)| *other == carried) {
@@ -58,7 +60,7 @@ mod tests {
     fn waiting() -> (WaitStack, u128, Answers) {
         let (mut waits, mut digest) = (WaitStack::default(), 1);
         let mut answers = more(&Answers::default());
-        for round in [Round::Begins, Round::Head(7)] {
+        for round in [LoopEvent::Begins, LoopEvent::Head(7)] {
             waits.apply(round, &mut digest, &mut answers);
         }
         (waits, digest, answers)
@@ -68,7 +70,7 @@ mod tests {
     fn the_same_head_is_the_same_place_however_often_it_was_looked() {
         let (mut waits, head, begun) = waiting();
         let (mut digest, mut answers) = (99, more(&more(&begun)));
-        waits.apply(Round::Head(7), &mut digest, &mut answers);
+        waits.apply(LoopEvent::Head(7), &mut digest, &mut answers);
         assert_eq!((digest, count(&answers)), (head, count(&begun)));
     }
 
@@ -76,7 +78,7 @@ mod tests {
     fn what_is_carried_makes_another_place() {
         let (mut waits, head, begun) = waiting();
         let (mut digest, mut answers) = (99, more(&begun));
-        waits.apply(Round::Head(8), &mut digest, &mut answers);
+        waits.apply(LoopEvent::Head(8), &mut digest, &mut answers);
         assert_ne!(digest, head);
         assert_eq!(count(&answers), 2, "these lead there");
     }
@@ -85,7 +87,7 @@ mod tests {
     fn another_wait_is_another_place() {
         let (mut waits, head, mut answers) = waiting();
         let mut digest = 2;
-        for round in [Round::Ends, Round::Begins, Round::Head(7)] {
+        for round in [LoopEvent::Ends, LoopEvent::Begins, LoopEvent::Head(7)] {
             waits.apply(round, &mut digest, &mut answers);
         }
         assert_ne!(digest, head);

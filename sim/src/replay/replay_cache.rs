@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use hermes::cli::Running;
-use hermes::probe::Round;
+use hermes::cli::GatewayRun;
+use hermes::probe::LoopEvent;
 
 use super::Request;
 
@@ -19,9 +19,9 @@ pub(super) struct CachedReaction {
     /// What it wanted next.
     pub request: Arc<Request>,
     /// A turn ended, and its list began anew with this.
-    pub turn_start: Option<Arc<Running>>,
+    pub turn_start: Option<Arc<GatewayRun>>,
     /// What it said of its waits, since the cut if there was one.
-    pub rounds: Arc<[Round]>,
+    pub rounds: Arc<[LoopEvent]>,
 }
 
 /// Its order is never looked at.

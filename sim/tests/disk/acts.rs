@@ -1,6 +1,6 @@
 //! What one step can be, and how steps are made up.
 
-use hermes::host::effect::{How, Links, Over};
+use hermes::host::effect::{LinkPolicy, OnExisting, OpenMode};
 use proptest::prelude::*;
 
 use super::OTHER_USER;
@@ -8,18 +8,18 @@ use super::OTHER_USER;
 /// What one step does; `dir` and `handle` choose among the handles open by then.
 #[derive(Clone, Debug)]
 pub enum DiskAct {
-    Open { dir: usize, path: String, how: How, links: Links },
+    Open { dir: usize, path: String, how: OpenMode, links: LinkPolicy },
     Close { handle: usize },
     Write { handle: usize, bytes: Vec<u8> },
     Read { handle: usize },
     Sync { handle: usize },
     HandleMeta { handle: usize },
     List { handle: usize },
-    Meta { dir: usize, path: String, links: Links },
+    Meta { dir: usize, path: String, links: LinkPolicy },
     ReadLink { dir: usize, path: String },
     MakeDir { dir: usize, path: String, mode: u32 },
     MakeFifo { dir: usize, path: String, mode: u32 },
-    Rename { from: (usize, String), to: (usize, String), over: Over },
+    Rename { from: (usize, String), to: (usize, String), over: OnExisting },
     Unlink { dir: usize, path: String },
     RemoveDir { dir: usize, path: String },
     SetMode { handle: usize, mode: u32 },
@@ -51,18 +51,18 @@ fn mode() -> impl Strategy<Value = u32> {
     prop_oneof![3 => prop::sample::select(modes), 1 => prop::sample::select(special)]
 }
 
-fn links() -> impl Strategy<Value = Links> {
-    prop::sample::select(vec![Links::Follow, Links::Refuse])
+fn links() -> impl Strategy<Value = LinkPolicy> {
+    prop::sample::select(vec![LinkPolicy::Follow, LinkPolicy::Refuse])
 }
 
-fn how() -> impl Strategy<Value = How> {
+fn how() -> impl Strategy<Value = OpenMode> {
     prop_oneof![
-        2 => Just(How::Read),
-        4 => Just(How::Directory),
-        3 => mode().prop_map(|mode| How::Create { mode }),
-        2 => mode().prop_map(|mode| How::Append { mode }),
-        2 => mode().prop_map(|mode| How::Lock { mode }),
-        1 => Just(How::Write),
+        2 => Just(OpenMode::Read),
+        4 => Just(OpenMode::Directory),
+        3 => mode().prop_map(|mode| OpenMode::Create { mode }),
+        2 => mode().prop_map(|mode| OpenMode::Append { mode }),
+        2 => mode().prop_map(|mode| OpenMode::Lock { mode }),
+        1 => Just(OpenMode::Write),
     ]
 }
 
@@ -83,7 +83,7 @@ pub fn act() -> impl Strategy<Value = DiskAct> {
         1 => (dir(), path()).prop_map(|(dir, path)| DiskAct::ReadLink { dir, path }),
         4 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| DiskAct::MakeDir { dir, path, mode }),
         2 => (dir(), path(), mode()).prop_map(|(dir, path, mode)| DiskAct::MakeFifo { dir, path, mode }),
-        6 => ((dir(), path()), (dir(), path()), prop::sample::select(vec![Over::Replace, Over::Refuse]))
+        6 => ((dir(), path()), (dir(), path()), prop::sample::select(vec![OnExisting::Replace, OnExisting::Refuse]))
             .prop_map(|(from, to, over)| DiskAct::Rename { from, to, over }),
         3 => (dir(), path()).prop_map(|(dir, path)| DiskAct::Unlink { dir, path }),
         3 => (dir(), path()).prop_map(|(dir, path)| DiskAct::RemoveDir { dir, path }),

@@ -1,7 +1,7 @@
 //! Promises that hold at every instant, S1 to S8, and the watch itself.
 
 use super::stage::*;
-use hermes::host::effect::{Effect, Handle, How, Links, Over, Place, Signal};
+use hermes::host::effect::{Effect, Handle, LinkPolicy, OnExisting, OpenMode, Place, Signal};
 use hermes_sim::invariants::Name;
 use hermes_sim::machine::StepOutcome;
 use hermes_sim::machine::image::{self, HERMES_UID};
@@ -17,8 +17,8 @@ fn a_healthy_world_breaks_no_promise() {
     let looks = stage.command(&mut watch, HERMES_UID, "hermes gateway status --all");
     let open = Effect::Open {
         place: Place::from("/opt/data/gateway_intent.json"),
-        how: How::Read,
-        links: Links::Follow,
+        how: OpenMode::Read,
+        links: LinkPolicy::Follow,
     };
     watch.after_step(&stage.world, &acted(looks.0, open), None).expect("it only looks");
     let ended = stage.exit(looks, 4);
@@ -195,8 +195,8 @@ fn s6_a_stage_that_a_scanner_can_see_must_be_complete() {
     stage.scanned("gateway-coder.c81/type", b"longrun\n", 0o644);
     let made = Effect::Open {
         place: Place::from("/run/service/gateway-coder.c81/type"),
-        how: How::Create { mode: 0o644 },
-        links: Links::Refuse,
+        how: OpenMode::Create { mode: 0o644 },
+        links: LinkPolicy::Refuse,
     };
     assert_eq!(violated(watch.after_step(&stage.world, &acted(who, made), None)), Some(Name::S6));
 }
@@ -233,7 +233,7 @@ fn l3_a_profile_must_not_be_taken_away_under_its_gateway() {
     let hidden = Effect::Rename {
         from: Place::from("/opt/data/profiles/coder"),
         to: Place::from("/opt/data/profiles/.gone.coder.1"),
-        over: Over::Refuse,
+        over: OnExisting::Refuse,
     };
     assert_eq!(violated(watch.after_step(&stage.world, &acted(who, hidden), None)), Some(Name::L3));
 }

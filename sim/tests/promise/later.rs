@@ -1,7 +1,7 @@
 //! Promises about readers, boots, rest and whole runs: S9 to S14, L1 to L7.
 
 use super::stage::*;
-use hermes::host::effect::{Effect, Handle, How, Links, Place, Program, Status};
+use hermes::host::effect::{Effect, Handle, LinkPolicy, OpenMode, Place, Program, Status};
 use hermes_sim::invariants::{self, Monitor, Name};
 use hermes_sim::machine::StepOutcome;
 use hermes_sim::machine::image::HERMES_UID;
@@ -29,17 +29,18 @@ fn s10_root_neither_follows_nor_runs_nor_writes_what_is_hermes_s() {
     let disk = &mut stage.world.disk;
     disk.put_link(HOME_NODE, Path::new("link"), "/etc", HERMES_UID, HERMES_UID);
     disk.put_file(HOME_NODE, Path::new("tool"), b"sim:user", 0o755, HERMES_UID, HERMES_UID);
-    let open = |path: &str, how| Effect::Open { place: path.into(), how, links: Links::Follow };
+    let open =
+        |path: &str, how| Effect::Open { place: path.into(), how, links: LinkPolicy::Follow };
     let program = Program { path: "/opt/data/tool".into(), ..Program::default() };
     for effect in [
-        open("/opt/data/link/passwd", How::Read),
-        open("/opt/data/tool", How::Append { mode: 0o644 }),
+        open("/opt/data/link/passwd", OpenMode::Read),
+        open("/opt/data/tool", OpenMode::Append { mode: 0o644 }),
         Effect::Run { program, timeout: Duration::from_secs(1) },
     ] {
         let looked = watch.after_step(&stage.world, &acted(root, effect.clone()), None);
         assert_eq!(violated(looked), Some(Name::S10), "{effect:?}");
     }
-    for effect in [open("/opt/data/tool", How::Read), open("/etc/passwd", How::Read)] {
+    for effect in [open("/opt/data/tool", OpenMode::Read), open("/etc/passwd", OpenMode::Read)] {
         watch.after_step(&stage.world, &acted(root, effect), None).expect("only data");
     }
 }

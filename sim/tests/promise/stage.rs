@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::Answer;
-use hermes::host::effect::{Effect, How, Links, Over, Place};
+use hermes::host::effect::{Effect, LinkPolicy, OnExisting, OpenMode, Place};
 use hermes::name::Profile;
 use hermes_sim::invariants::{self, Monitor, Name};
 use hermes_sim::machine::disk::{Credentials, NodeId, View};
@@ -224,12 +224,12 @@ impl WorldBuilder {
         let view =
             View { root: HOME_NODE, cwd: HOME_NODE, mounts: &mounts, credentials: &credentials };
         let disk = &mut self.world.disk;
-        let how = How::Create { mode: 0o644 };
-        let new = disk.open(&view, Some(dir), Path::new("new"), how, Links::Refuse);
+        let how = OpenMode::Create { mode: 0o644 };
+        let new = disk.open(&view, Some(dir), Path::new("new"), how, LinkPolicy::Refuse);
         let new = new.expect("made");
         disk.write(new, Some(0), contents).expect("written");
         let (from, to) = ((Some(dir), Path::new("new")), (Some(dir), Path::new(name)));
-        disk.rename(&view, from, to, Over::Replace).expect("renamed");
+        disk.rename(&view, from, to, OnExisting::Replace).expect("renamed");
     }
 }
 
@@ -243,7 +243,7 @@ pub fn wrote_intent(who: ProcessId) -> StepOutcome {
         Effect::Rename {
             from: Place::from("/opt/data/profiles/coder/.tmp"),
             to: Place::from("/opt/data/profiles/coder/gateway_intent.json"),
-            over: Over::Replace,
+            over: OnExisting::Replace,
         },
     )
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::effect::Effect;
-use hermes::host::effect::{Over, Place, Program, Signal, Status};
+use hermes::host::effect::{OnExisting, Place, Program, Signal, Status};
 use hermes_sim::hash::LazilyHashed;
 use hermes_sim::machine::disk::{Credentials, Disk, NodeId};
 use hermes_sim::machine::kernel::{self, Reply, programs, signals};
@@ -175,11 +175,8 @@ impl S6Machine {
 
     /// What a live program was called with.
     pub fn words_of(&self, program: &str) -> String {
-        let mut everybody = self.world.processes();
-        let found = everybody.find(|(_, it)| it.argv.first().is_some_and(|word| word == program));
-        let (_, process) = found.expect("it runs");
-        let words: Vec<_> = process.argv[1..].iter().map(|word| word.to_string_lossy()).collect();
-        words.join(" ")
+        let found = self.world.processes().find(|(_, it)| it.comm == program).expect("it runs").1;
+        found.argv[1..].join(std::ffi::OsStr::new(" ")).to_string_lossy().into_owned()
     }
 
     pub fn dir(&mut self, below: &str) {
@@ -203,7 +200,7 @@ impl S6Machine {
         let done = kernel::perform(
             &mut self.world,
             self.me,
-            &Effect::Rename { from, to, over: Over::Replace },
+            &Effect::Rename { from, to, over: OnExisting::Replace },
         );
         assert!(matches!(done, Reply::Done(Ok(_))), "{done:?}");
     }

@@ -75,7 +75,7 @@ pub(super) fn home_lines(home: &Path) -> String {
 }
 
 /// Can a property list name this path? XML has no control characters.
-pub(super) fn can_say(path: &Path) -> bool {
+pub(super) fn is_expressible(path: &Path) -> bool {
     path.to_str().is_some_and(|text| !text.contains(|c: char| c.is_control()))
 }
 

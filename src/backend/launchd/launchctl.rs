@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use super::super::tool::{self, Act};
+use super::super::tool::{self, ToolCall};
 use crate::host::effect::{Pid, Program, Signal, Status};
 use crate::host::{Host, fs};
 use crate::supervisor::{Cause, SupervisorError};
@@ -39,7 +39,7 @@ impl Launchctl {
     }
 
     /// `launchctl ACTION ARGS…`: what it printed.
-    pub(super) async fn tell<H: Host>(
+    pub(super) async fn run_action<H: Host>(
         &self,
         host: &H,
         action: &'static str,
@@ -55,7 +55,7 @@ impl Launchctl {
         let args = std::iter::once(action).chain(args.iter().copied()).map(OsString::from);
         let program =
             Program { path, args: args.collect(), env: self.env.clone(), ..Program::default() };
-        let act = Act { tool, action, service, timeout: tool::TIMEOUT };
+        let act = ToolCall { tool, action, service, timeout: tool::TIMEOUT };
         let finished = tool::run(host, act, program, cause).await?;
         Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
     }
@@ -70,7 +70,7 @@ fn cause(code: i32, stderr: &str) -> Cause {
 }
 
 /// Answers that mean that what was asked for is so already, or on its way.
-pub(super) fn unless(
+pub(super) fn accept_codes(
     codes: &[i32],
     told: Result<String, SupervisorError>,
 ) -> Result<(), SupervisorError> {
@@ -88,7 +88,7 @@ pub(super) struct Job {
 }
 
 /// The line of this label, if it is loaded: `PID<tab>Status<tab>Label`, a negative status being a signal.
-pub(super) fn job(list: &str, label: &str) -> Result<Option<Job>, String> {
+pub(super) fn parse_job(list: &str, label: &str) -> Result<Option<Job>, String> {
     let line = list.lines().find(|line| line.rsplit('\t').next() == Some(label));
     let Some(line) = line else { return Ok(None) };
     let odd = || format!("launchctl lists it as {line:?}");
@@ -134,13 +134,13 @@ mod tests {
         #[case] expected: Option<(Option<i64>, Status)>,
     ) {
         let expected = expected.map(|(pid, last)| Job { pid: pid.and_then(Pid::new), last });
-        assert_eq!(job(LIST, label), Ok(expected));
+        assert_eq!(parse_job(LIST, label), Ok(expected));
     }
 
     #[test]
     fn a_line_that_makes_no_sense_is_named() {
         let expected = "launchctl lists it as \"x\\t0\\tl\"".to_owned();
-        assert_eq!(job("x\t0\tl", "l"), Err(expected));
+        assert_eq!(parse_job("x\t0\tl", "l"), Err(expected));
     }
 
     #[rstest]

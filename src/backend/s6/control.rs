@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::tool::{self, Act};
+use super::super::tool::{self, ToolCall};
 use super::S6;
 use crate::host::Host;
 use crate::host::effect::{Finished, Program};
@@ -23,16 +23,16 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 const SCANNER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Tells a profile's slot something, giving its supervisor a moment to appear.
-pub(super) async fn tell<H: Host>(
+pub(super) async fn send_control<H: Host>(
     s6: &S6<'_, H>,
     profile: &Profile,
     action: &'static str,
     letters: &'static str,
 ) -> Result<(), SupervisorError> {
-    let slot = Slot::of(profile);
-    let dir = s6.dir(profile);
-    once_listening(s6, slot.as_str(), LISTEN_TIMEOUT, async || {
-        tell_dir(s6, &dir, slot.as_str(), action, letters).await
+    let slot = Slot::for_profile(profile);
+    let dir = s6.slot_dir(profile);
+    retry_until_listening(s6, slot.as_str(), LISTEN_TIMEOUT, async || {
+        send_control_to_dir(s6, &dir, slot.as_str(), action, letters).await
     })
     .await
 }
@@ -40,10 +40,13 @@ pub(super) async fn tell<H: Host>(
 /// Has the scan directory's s6-svscan look for new slots, giving it a moment to appear: a container may just be starting.
 pub(super) async fn rescan<H: Host>(s6: &S6<'_, H>) -> Result<(), SupervisorError> {
     let service = s6.scan_dir.display().to_string();
-    once_listening(s6, &service, SCANNER_TIMEOUT, async || scan(s6, "rescan", "-a").await).await
+    retry_until_listening(s6, &service, SCANNER_TIMEOUT, async || {
+        send_scanner_control(s6, "rescan", "-a").await
+    })
+    .await
 }
 
-async fn once_listening<H: Host>(
+async fn retry_until_listening<H: Host>(
     s6: &S6<'_, H>,
     service: &str,
     timeout: Duration,
@@ -60,29 +63,29 @@ async fn once_listening<H: Host>(
 }
 
 /// Tells the service in this directory something, once.
-pub(super) async fn tell_dir<H: Host>(
+pub(super) async fn send_control_to_dir<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
     service: &str,
     action: &'static str,
     letters: &'static str,
 ) -> Result<(), SupervisorError> {
-    run(s6, "s6-svc", action, service, [OsString::from(letters), dir.into()]).await.map(drop)
+    run_tool(s6, "s6-svc", action, service, [OsString::from(letters), dir.into()]).await.map(drop)
 }
 
 /// Tells the scan directory's s6-svscan something. Never stop letters: combined with a scan they hang it (s6 2.12 on).
-pub(super) async fn scan<H: Host>(
+pub(super) async fn send_scanner_control<H: Host>(
     s6: &S6<'_, H>,
     action: &'static str,
     letters: &'static str,
 ) -> Result<(), SupervisorError> {
     let service = s6.scan_dir.display().to_string();
     let args = [OsString::from(letters), s6.scan_dir.clone().into()];
-    run(s6, "s6-svscanctl", action, &service, args).await.map(drop)
+    run_tool(s6, "s6-svscanctl", action, &service, args).await.map(drop)
 }
 
 /// Runs one of s6's tools, with an empty environment, and reads its failure.
-pub(super) async fn run<H: Host>(
+pub(super) async fn run_tool<H: Host>(
     s6: &S6<'_, H>,
     tool: &'static str,
     action: &'static str,
@@ -91,7 +94,7 @@ pub(super) async fn run<H: Host>(
 ) -> Result<Finished, SupervisorError> {
     let path = s6.tools.path(tool)?;
     let program = Program { path, args: args.into_iter().collect(), ..Program::default() };
-    let act = Act { tool, action, service, timeout: TOOL_TIMEOUT };
+    let act = ToolCall { tool, action, service, timeout: TOOL_TIMEOUT };
     match tool::run(s6.host, act, program, cause).await {
         Err(SupervisorError::NoTool { .. }) => Err(s6.tools.missing(tool)),
         ran => ran,

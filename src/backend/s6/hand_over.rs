@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Errno, HostError};
 use crate::host::Host;
-use crate::host::effect::How;
+use crate::host::effect::OpenMode;
 use crate::host::fs::{self, File};
 use crate::record::file;
 use crate::record::users::Ids;
@@ -41,7 +41,7 @@ async fn service(host: &impl Host, dir: &Path, gid: u32) -> Result<(), HostError
     given
 }
 
-const DIR: How = How::Directory;
+const DIR: OpenMode = OpenMode::Directory;
 
 async fn service_files(
     host: &impl Host,
@@ -95,7 +95,7 @@ async fn give_dir(host: &impl Host, dir: &File, gid: u32, mode: u32) -> Result<(
 
 /// The FIFO on which a program of s6's listens: opening it for writing fails as long as it does not.
 async fn control(host: &impl Host, dir: &File, gid: u32) -> Result<(), HostError> {
-    let control = fs::open_no_link(host, dir.entry("control"), How::Write).await?;
+    let control = fs::open_no_link(host, dir.entry("control"), OpenMode::Write).await?;
     let given = async {
         fs::set_owner(host, dir.entry("control"), ROOT, gid).await?;
         fs::set_mode(host, &control, 0o620).await
@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::host::answering::Answering;
-    use crate::host::effect::{Answer, Effect, Handle, Kind, Links, Meta};
+    use crate::host::effect::{Answer, Effect, FileKind, Handle, LinkPolicy, Meta};
     use crate::host::os::run_ready;
 
     /// What was changed on a machine whose directories belong to this user, and what came of it.
@@ -123,13 +123,13 @@ mod tests {
         let host = Answering::new(|effect| {
             Some(Ok(match effect {
                 Effect::Open { place, links, .. } => {
-                    assert_eq!(*links, Links::Refuse, "{place:?}");
+                    assert_eq!(*links, LinkPolicy::Refuse, "{place:?}");
                     let mut opened = opened.borrow_mut();
                     opened.push(place.path.display().to_string());
                     Answer::Handle(Handle(u32::try_from(opened.len()).expect("few")))
                 }
                 Effect::HandleMeta { .. } => Answer::Meta(Meta {
-                    kind: Kind::Directory,
+                    kind: FileKind::Directory,
                     mode: 0o700,
                     uid: owner,
                     gid: 0,

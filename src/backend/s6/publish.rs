@@ -7,31 +7,33 @@ use std::path::Path;
 use super::S6;
 use super::slot::{DOWN, SlotFile, render};
 use crate::error::{Errno, HostError, if_present};
-use crate::host::effect::{How, Kind};
+use crate::host::effect::{FileKind, OpenMode};
 use crate::host::{Host, fs, time};
 use crate::name::{Profile, Slot, SlotName};
 use crate::record::file;
-use crate::supervisor::{Listing, Published, ServiceSpec, Stray, StrayKind, SupervisorError, Want};
+use crate::supervisor::{
+    Leftover, LeftoverKind, Listing, Published, ServiceSpec, SupervisorError, TargetState,
+};
 
 /// Makes the slot be there, complete.
 pub(super) async fn publish<H: Host>(
     s6: &S6<'_, H>,
     spec: &ServiceSpec,
-    at_start: Want,
+    at_start: TargetState,
 ) -> Result<Published, SupervisorError> {
-    let dir = s6.dir(&spec.profile);
+    let dir = s6.slot_dir(&spec.profile);
     let files = render(spec, at_start, &s6.tools);
     match if_present(fs::link_meta(s6.host, &dir).await)?.map(|meta| meta.kind) {
-        Some(Kind::Directory) => Ok(refresh(s6, &dir, &files, at_start).await?),
+        Some(FileKind::Directory) => Ok(refresh(s6, &dir, &files, at_start).await?),
         Some(_) => Err(HostError::new("publish", dir, Errno::NOTDIR).into()),
         None => {
-            stage_and_show(s6, &Slot::of(&spec.profile), &files).await?;
+            build_and_rename(s6, &Slot::for_profile(&spec.profile), &files).await?;
             Ok(Published::New)
         }
     }
 }
 
-async fn stage_and_show<H: Host>(
+async fn build_and_rename<H: Host>(
     s6: &S6<'_, H>,
     slot: &Slot,
     files: &[SlotFile],
@@ -55,7 +57,7 @@ async fn stage_and_show<H: Host>(
 
 async fn make_stage<H: Host>(s6: &S6<'_, H>, slot: &Slot) -> Result<std::path::PathBuf, HostError> {
     loop {
-        let stage = s6.scan_dir.join(slot.hidden(&unique(s6.host).await?));
+        let stage = s6.scan_dir.join(slot.hidden(&unique_suffix(s6.host).await?));
         match fs::make_dir(s6.host, &stage, 0o755).await {
             Ok(()) => return Ok(stage),
             Err(error) if error.errno == Errno::EXIST => {}
@@ -65,7 +67,7 @@ async fn make_stage<H: Host>(s6: &S6<'_, H>, slot: &Slot) -> Result<std::path::P
 }
 
 /// Three letters keep two stages apart: more would not fit beside the longest name, and `EEXIST` asks for others.
-pub(super) async fn unique(host: &impl Host) -> Result<String, HostError> {
+pub(super) async fn unique_suffix(host: &impl Host) -> Result<String, HostError> {
     const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut number = time::random(host).await?;
     let mut word = String::new();
@@ -86,7 +88,7 @@ async fn fill(host: &impl Host, stage: &Path, files: &[SlotFile]) -> Result<(), 
 }
 
 async fn write_new(host: &impl Host, path: &Path, slot_file: &SlotFile) -> Result<(), HostError> {
-    let file = fs::open_no_link(host, path, How::Create { mode: slot_file.mode }).await?;
+    let file = fs::open_no_link(host, path, OpenMode::Create { mode: slot_file.mode }).await?;
     let written = file::write_all(host, &file, slot_file.contents.as_bytes()).await;
     fs::close(host, file).await?;
     written
@@ -97,7 +99,7 @@ async fn refresh<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
     files: &[SlotFile],
-    at_start: Want,
+    at_start: TargetState,
 ) -> Result<Published, HostError> {
     file::make_dirs(s6.host, &dir.join("log"), 0o755).await?;
     let mut published = Published::Unchanged;
@@ -125,7 +127,7 @@ async fn is_current(
     slot_file: &SlotFile,
 ) -> Result<bool, HostError> {
     let Some(meta) = if_present(fs::link_meta(host, path).await)? else { return Ok(false) };
-    if meta.kind != Kind::File || meta.mode & 0o777 != slot_file.mode {
+    if meta.kind != FileKind::File || meta.mode & 0o777 != slot_file.mode {
         return Ok(false);
     }
     Ok(file::read(host, path, file::RECORD_BYTES_MAX).await? == slot_file.contents.as_bytes())
@@ -135,9 +137,9 @@ async fn is_current(
 pub(super) async fn set_at_start<H: Host>(
     s6: &S6<'_, H>,
     profile: &Profile,
-    at_start: Want,
+    at_start: TargetState,
 ) -> Result<(), SupervisorError> {
-    match set_down_file(s6.host, &s6.dir(profile), at_start).await {
+    match set_down_file(s6.host, &s6.slot_dir(profile), at_start).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_absent() => Err(SupervisorError::NotRegistered(profile.clone())),
         Err(error) => Err(error.into()),
@@ -145,10 +147,14 @@ pub(super) async fn set_at_start<H: Host>(
 }
 
 /// Makes or removes `down`; says whether that changed anything.
-async fn set_down_file(host: &impl Host, dir: &Path, at_start: Want) -> Result<bool, HostError> {
+async fn set_down_file(
+    host: &impl Host,
+    dir: &Path,
+    at_start: TargetState,
+) -> Result<bool, HostError> {
     match at_start {
-        Want::Down => make_down_file(host, dir).await,
-        Want::Up => remove_down_file(host, dir).await,
+        TargetState::Down => make_down_file(host, dir).await,
+        TargetState::Up => remove_down_file(host, dir).await,
     }
 }
 
@@ -156,7 +162,7 @@ async fn make_down_file(host: &impl Host, dir: &Path) -> Result<bool, HostError>
     if planted!(StopWithoutDown) {
         return Ok(false);
     }
-    match fs::open_no_link(host, &dir.join(DOWN), How::Create { mode: 0o644 }).await {
+    match fs::open_no_link(host, &dir.join(DOWN), OpenMode::Create { mode: 0o644 }).await {
         Ok(file) => fs::close(host, file).await.map(|()| true),
         Err(error) if error.errno == Errno::EXIST => Ok(false),
         Err(error) => Err(error),
@@ -179,17 +185,21 @@ async fn remove_down_file(host: &impl Host, dir: &Path) -> Result<bool, HostErro
 /// What is in the scan directory.
 pub(super) async fn list<H: Host>(s6: &S6<'_, H>) -> Result<Listing, SupervisorError> {
     let mut listing = Listing::default();
-    for name in file::names(s6.host, &s6.scan_dir).await? {
+    for name in file::list_names(s6.host, &s6.scan_dir).await? {
         let name = name.to_string_lossy().into_owned();
-        match SlotName::read(&name) {
+        match SlotName::parse_entry(&name) {
             SlotName::Slot(profile) => listing.profiles.push(profile),
             SlotName::Hidden(of) => {
                 mark!("H27");
-                let (owner, kind) = (Profile::parse(&of).ok(), StrayKind::Unfinished);
-                listing.strays.push(Stray { name, owner, kind });
+                let (owner, kind) = (Profile::parse(&of).ok(), LeftoverKind::Unfinished);
+                listing.leftovers.push(Leftover { name, owner, kind });
             }
             SlotName::Illegal(_) => {
-                listing.strays.push(Stray { name, owner: None, kind: StrayKind::IllegalName });
+                listing.leftovers.push(Leftover {
+                    name,
+                    owner: None,
+                    kind: LeftoverKind::IllegalName,
+                });
             }
             SlotName::Foreign => {}
         }

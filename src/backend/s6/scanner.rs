@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{S6, control, status};
-use crate::host::effect::{How, Kind};
+use crate::host::effect::{FileKind, OpenMode};
 use crate::host::{Host, fs, time};
 use crate::record::{file, identity};
-use crate::supervisor::{Fact, Presence, Service, SupervisorError, Want};
+use crate::supervisor::{Presence, ProcessState, Service, SupervisorError, TargetState};
 
 /// A scanner whose services are well is gone within it.
 const FIRST_LOOK: Duration = Duration::from_millis(200);
@@ -29,13 +29,14 @@ const LOGGER_PATIENCE: Duration = Duration::from_secs(1);
 impl<H: Host> S6<'_, H> {
     /// What is so with a service of the scan directory.
     pub async fn service(&self, name: &str) -> Result<Service, SupervisorError> {
-        status::read(self, &self.scan_dir.join(name)).await
+        status::read_service(self, &self.scan_dir.join(name)).await
     }
 
     /// Is a service of the scan directory up, and has it said that it is ready?
     pub async fn is_ready(&self, name: &str) -> Result<bool, SupervisorError> {
-        let Service { presence, fact, .. } = self.service(name).await?;
-        Ok(presence == Presence::Supervised && matches!(fact, Fact::Up { ready: true, .. }))
+        let Service { presence, process_state, .. } = self.service(name).await?;
+        Ok(presence == Presence::Supervised
+            && matches!(process_state, ProcessState::Up { ready: true, .. }))
     }
 
     /// Stops the services, then their loggers, then the s6-svscan with this number. Returns when it is gone: somebody
@@ -44,7 +45,7 @@ impl<H: Host> S6<'_, H> {
         let host = self.host;
         let started = identity::start_time(host, scanner).await;
         // A scanner that stops already reads no letters: supervisors that still run are told below.
-        let _ = control::scan(self, "stop", "-t").await;
+        let _ = control::send_scanner_control(self, "stop", "-t").await;
         let started = started?;
         time::sleep(host, FIRST_LOOK).await?;
         wait!(begins);
@@ -71,7 +72,8 @@ impl<H: Host> S6<'_, H> {
                 break;
             }
             mark!("H49");
-            self.tell_supervisor(&service, if want == Want::Up { "-dx" } else { "-x" }).await;
+            self.tell_supervisor(&service, if want == TargetState::Up { "-dx" } else { "-x" })
+                .await;
         }
         if loggers.is_empty() || planted!(OrphansLoggerForgotten) {
             return Ok(());
@@ -85,21 +87,23 @@ impl<H: Host> S6<'_, H> {
     }
 
     /// Services that are supervised, with what they were told last, and loggers whose services are not.
-    async fn supervised(&self) -> Result<(Vec<(PathBuf, Want)>, Vec<PathBuf>), SupervisorError> {
+    async fn supervised(
+        &self,
+    ) -> Result<(Vec<(PathBuf, TargetState)>, Vec<PathBuf>), SupervisorError> {
         let host = self.host;
         let (mut services, mut loggers) = (Vec::new(), Vec::new());
-        for name in file::names(host, &self.scan_dir).await? {
+        for name in file::list_names(host, &self.scan_dir).await? {
             let slot = self.scan_dir.join(&name);
             let is_hidden = name.as_encoded_bytes().starts_with(b".");
-            let is_dir = |kind| kind == Kind::Directory;
+            let is_dir = |kind| kind == FileKind::Directory;
             if is_hidden || !fs::meta(host, &slot).await.is_ok_and(|meta| is_dir(meta.kind)) {
                 continue;
             }
             let log = slot.join("log");
             if self.has_supervisor(&slot).await {
                 // What cannot be read was not told to end.
-                let record = status::record(self, &slot).await.ok().flatten();
-                services.push((slot, record.map_or(Want::Up, |record| record.want)));
+                let record = status::read_record(self, &slot).await.ok().flatten();
+                services.push((slot, record.map_or(TargetState::Up, |record| record.want)));
             } else if self.has_supervisor(&log).await {
                 loggers.push(log);
             }
@@ -110,7 +114,7 @@ impl<H: Host> S6<'_, H> {
     /// What cannot be looked at cannot be told either.
     async fn has_supervisor(&self, service: &Path) -> bool {
         let lock = service.join("supervise/lock");
-        let Ok(lock) = fs::open(self.host, &lock, How::Read).await else { return false };
+        let Ok(lock) = fs::open(self.host, &lock, OpenMode::Read).await else { return false };
         let locked = fs::is_locked(self.host, &lock).await;
         let closed = fs::close(self.host, lock).await;
         locked.unwrap_or(false) && closed.is_ok()
@@ -119,6 +123,6 @@ impl<H: Host> S6<'_, H> {
     async fn tell_supervisor(&self, service: &Path, letters: &'static str) {
         let args = [OsString::from(letters), service.into()];
         // It may have ended since it was looked at; one that has not is told again.
-        let _ = control::run(self, "s6-svc", "stop", &service.to_string_lossy(), args).await;
+        let _ = control::run_tool(self, "s6-svc", "stop", &service.to_string_lossy(), args).await;
     }
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::tools::Tools;
-use crate::supervisor::{ServiceSpec, Want};
+use crate::supervisor::{ServiceSpec, TargetState};
 
 /// One file of a slot, by its path below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ const NOTIFICATION_FD: i32 = 3;
 pub(super) const DOWN: &str = "down";
 
 /// All files of a profile's slot.
-pub fn render(spec: &ServiceSpec, at_start: Want, tools: &Tools) -> Vec<SlotFile> {
+pub fn render(spec: &ServiceSpec, at_start: TargetState, tools: &Tools) -> Vec<SlotFile> {
     // 0 is for ever.
     let kill_after = if planted!(NeverKilled) { Duration::ZERO } else { spec.kill_after };
     let mut files = vec![
@@ -43,7 +43,7 @@ pub fn render(spec: &ServiceSpec, at_start: Want, tools: &Tools) -> Vec<SlotFile
         SlotFile { path: "log/type", mode: 0o644, contents: "longrun\n".to_owned() },
         SlotFile { path: "log/run", mode: 0o755, contents: log_run(spec, tools) },
     ];
-    if at_start == Want::Down {
+    if at_start == TargetState::Down {
         files.push(SlotFile { path: DOWN, mode: 0o644, contents: String::new() });
     }
     files
@@ -131,7 +131,7 @@ mod tests {
             restart: crate::record::config::Restart::default(),
             kill_after: Duration::from_secs(9),
         };
-        let files = render(&spec, Want::Up, &Tools::at("/command"));
+        let files = render(&spec, TargetState::Up, &Tools::at("/command"));
         let scripts: Vec<(&str, Vec<&str>)> = files
             .iter()
             .filter(|file| file.mode == 0o755)

@@ -8,22 +8,25 @@ use super::slot::DOWN;
 use super::status_record::{StatusRecord, decode, tai64n};
 use super::{S6, control};
 use crate::error::{Errno, HostError, if_present};
-use crate::host::effect::{How, Pid, Signal, Status};
+use crate::host::effect::{OpenMode, Pid, Signal, Status};
 use crate::host::{Host, fs};
 use crate::record::file;
-use crate::supervisor::{Fact, Presence, Service, SupervisorError, Want};
+use crate::supervisor::{Presence, ProcessState, Service, SupervisorError, TargetState};
 
 /// A logger that has been started has handed its slot over within this: its script tries for five seconds.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads a slot. A record that no supervisor stands behind says nothing: what it names may be long gone.
-pub(super) async fn read<H: Host>(s6: &S6<'_, H>, dir: &Path) -> Result<Service, SupervisorError> {
+pub(super) async fn read_service<H: Host>(
+    s6: &S6<'_, H>,
+    dir: &Path,
+) -> Result<Service, SupervisorError> {
     if if_present(fs::link_meta(s6.host, dir).await)?.is_none() {
         return Ok(Service::unregistered());
     }
     let at_start = match if_present(fs::link_meta(s6.host, &dir.join(DOWN)).await)? {
-        Some(_) => Want::Down,
-        None => Want::Up,
+        Some(_) => TargetState::Down,
+        None => TargetState::Up,
     };
     let nobody = Service { presence: Presence::Unsupervised, at_start, ..Service::unregistered() };
     let supervised = is_supervised(s6.host, dir).await.map_err(|error| match error.errno {
@@ -33,14 +36,14 @@ pub(super) async fn read<H: Host>(s6: &S6<'_, H>, dir: &Path) -> Result<Service,
     if !supervised? {
         return Ok(nobody);
     }
-    let Some(record) = record(s6, dir).await? else {
-        return Ok(Service { presence: Presence::Supervised, want: at_start, ..nobody });
+    let Some(record) = read_record(s6, dir).await? else {
+        return Ok(Service { presence: Presence::Supervised, target_state: at_start, ..nobody });
     };
     Ok(Service {
         presence: Presence::Supervised,
-        want: record.want,
+        target_state: record.want,
         at_start,
-        fact: record.fact,
+        process_state: record.process_state,
         since: record.since,
         paused: record.paused,
         is_reported: true,
@@ -74,7 +77,7 @@ async fn is_still_roots(host: &impl Host, dir: &Path) -> Result<bool, HostError>
 
 async fn is_locked(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
     let lock = dir.join("supervise/lock");
-    let Some(lock) = if_present(fs::open(host, &lock, How::Read).await)? else {
+    let Some(lock) = if_present(fs::open(host, &lock, OpenMode::Read).await)? else {
         return Ok(false);
     };
     let locked = fs::is_locked(host, &lock).await;
@@ -83,7 +86,7 @@ async fn is_locked(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
 }
 
 /// The record; `None` in the moment before a new supervisor has written its first.
-pub(super) async fn record<H: Host>(
+pub(super) async fn read_record<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
 ) -> Result<Option<StatusRecord>, SupervisorError> {
@@ -91,17 +94,20 @@ pub(super) async fn record<H: Host>(
     let Some(bytes) = if_present(file::read(s6.host, &path, 4096).await)? else { return Ok(None) };
     match decode(&bytes) {
         Some(record) => Ok(Some(record)),
-        None => ask(s6, dir).await.map(Some),
+        None => read_by_svstat(s6, dir).await.map(Some),
     }
 }
 
 const FIELDS: &str = "wantedup,ready,paused,pid,exitcode,signum,updownsince";
 
 /// Asks the installed version's own `s6-svstat`, for fields and never for its sentence.
-async fn ask<H: Host>(s6: &S6<'_, H>, dir: &Path) -> Result<StatusRecord, SupervisorError> {
+async fn read_by_svstat<H: Host>(
+    s6: &S6<'_, H>,
+    dir: &Path,
+) -> Result<StatusRecord, SupervisorError> {
     let args = [OsString::from("-o"), OsString::from(FIELDS), dir.into()];
     let service = dir.display().to_string();
-    let finished = control::run(s6, "s6-svstat", "status", &service, args).await?;
+    let finished = control::run_tool(s6, "s6-svstat", "status", &service, args).await?;
     let line = String::from_utf8_lossy(&finished.stdout).trim().to_owned();
     parse_fields(&line).ok_or_else(|| SupervisorError::OddStatus {
         path: dir.join("supervise/status"),
@@ -117,15 +123,15 @@ fn parse_fields(line: &str) -> Option<StatusRecord> {
         (code, _) => u8::try_from(code).ok().map(Status::Exited),
     };
     let fact = match Pid::new(pid.parse().ok()?) {
-        Some(pid) => Fact::Up { pid, ready: ready.parse().ok()? },
-        None => Fact::Down { last },
+        Some(pid) => ProcessState::Up { pid, ready: ready.parse().ok()? },
+        None => ProcessState::Down { last },
     };
     let stamp = since.strip_prefix('@').filter(|hex| hex.len() == 24 && hex.is_ascii())?;
     let seconds = u64::from_str_radix(&stamp[..16], 16).ok()?;
     let nanoseconds = u32::from_str_radix(&stamp[16..], 16).ok()?;
     Some(StatusRecord {
-        want: if wanted_up.parse().ok()? { Want::Up } else { Want::Down },
-        fact,
+        want: if wanted_up.parse().ok()? { TargetState::Up } else { TargetState::Down },
+        process_state: fact,
         since: tai64n(seconds, nanoseconds),
         paused: paused.parse().ok()?,
     })
@@ -139,14 +145,17 @@ mod tests {
     fn fields_of_a_live_service_are_read() {
         let record = parse_fields("true true false 1738 -1 -1 @400000006b00f8f5002cc02b");
         let pid = Pid::new(1738).expect("above 1");
-        assert_eq!(record.map(|record| record.fact), Some(Fact::Up { pid, ready: true }));
+        assert_eq!(
+            record.map(|record| record.process_state),
+            Some(ProcessState::Up { pid, ready: true })
+        );
     }
 
     #[test]
     fn the_minus_one_of_no_process_is_no_pid() {
         let record = parse_fields("false false false -1 3 -1 @400000006b00f8f5002cc02b");
-        let down = Fact::Down { last: Some(Status::Exited(3)) };
-        assert_eq!(record.map(|record| record.fact), Some(down));
+        let down = ProcessState::Down { last: Some(Status::Exited(3)) };
+        assert_eq!(record.map(|record| record.process_state), Some(down));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::host::effect::{Pid, Signal, Status};
-use crate::supervisor::{Fact, Want};
+use crate::supervisor::{ProcessState, TargetState};
 
 const PAUSED: u8 = 1;
 const FINISHING: u8 = 2;
@@ -21,8 +21,8 @@ const TAI_AHEAD_SECONDS: u64 = 37;
 /// What the record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StatusRecord {
-    pub want: Want,
-    pub fact: Fact,
+    pub want: TargetState,
+    pub process_state: ProcessState,
     pub since: Duration,
     pub paused: bool,
 }
@@ -37,15 +37,15 @@ pub(super) fn decode(record: &[u8]) -> Option<StatusRecord> {
     let pid = i64::try_from(u64_at(record, 24)).ok().and_then(Pid::new);
     let has = |flag: u8| flags & flag != 0;
     let fact = match pid {
-        Some(_) if has(FINISHING) => Fact::Finishing,
-        Some(pid) => Fact::Up { pid, ready: has(READY) },
+        Some(_) if has(FINISHING) => ProcessState::Finishing,
+        Some(pid) => ProcessState::Up { pid, ready: has(READY) },
         // With no process, "paused" means "not started yet" since s6 2.13.2.
-        None if has(PAUSED) => Fact::Down { last: None },
-        None => Fact::Down { last: Some(status(wait_status)) },
+        None if has(PAUSED) => ProcessState::Down { last: None },
+        None => ProcessState::Down { last: Some(decode_wait_status(wait_status)) },
     };
     Some(StatusRecord {
-        want: if has(WANT_UP) { Want::Up } else { Want::Down },
-        fact,
+        want: if has(WANT_UP) { TargetState::Up } else { TargetState::Down },
+        process_state: fact,
         since: tai64n(u64_at(record, 0), u32_at(record, 8)),
         paused: pid.is_some() && has(PAUSED),
     })
@@ -58,7 +58,7 @@ pub(super) fn tai64n(label: u64, nanoseconds: u32) -> Duration {
 }
 
 /// A raw wait status (`waitpid(2)`); the core-dump bit is left out.
-fn status(raw: u16) -> Status {
+fn decode_wait_status(raw: u16) -> Status {
     let [code, signal] = raw.to_be_bytes();
     match signal & 0x7f {
         0 => Status::Exited(code),
@@ -104,12 +104,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case(UP, Want::Up, Fact::Up { pid: Pid::new(0x6ca).expect("above 1"), ready: false })]
-    #[case(KILLED, Want::Up, Fact::Down { last: Some(Status::Signalled(Signal::KILL)) })]
-    fn both_sizes_say_the_same(#[case] hex: &str, #[case] want: Want, #[case] fact: Fact) {
+    #[case(UP, TargetState::Up, ProcessState::Up { pid: Pid::new(0x6ca).expect("above 1"), ready: false })]
+    #[case(KILLED, TargetState::Up, ProcessState::Down { last: Some(Status::Signalled(Signal::KILL)) })]
+    fn both_sizes_say_the_same(
+        #[case] hex: &str,
+        #[case] want: TargetState,
+        #[case] fact: ProcessState,
+    ) {
         for hex in [hex.to_owned(), with_process_group(hex)] {
             let record = decode(&bytes(&hex)).expect("a known size");
-            assert_eq!((record.want, record.fact), (want, fact));
+            assert_eq!((record.want, record.process_state), (want, fact));
         }
     }
 
@@ -118,7 +122,10 @@ mod tests {
         let mut record = bytes(KILLED);
         record[34] = PAUSED;
         let record = decode(&record).expect("a known size");
-        assert_eq!((record.fact, record.paused), (Fact::Down { last: None }, false));
+        assert_eq!(
+            (record.process_state, record.paused),
+            (ProcessState::Down { last: None }, false)
+        );
     }
 
     #[test]
@@ -133,7 +140,7 @@ mod tests {
         fn no_record_makes_the_decoder_fail_or_a_pid_of_one(record in proptest::collection::vec(any::<u8>(), 0..64)) {
             let decoded = decode(&record);
             prop_assert_eq!(decoded.is_some(), matches!(record.len(), 35 | 43));
-            if let Some(Fact::Up { pid, .. }) = decoded.map(|record| record.fact) {
+            if let Some(ProcessState::Up { pid, .. }) = decoded.map(|record| record.process_state) {
                 prop_assert!(pid.raw() > 1);
             }
         }

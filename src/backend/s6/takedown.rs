@@ -7,13 +7,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::publish::unique;
+use super::publish::unique_suffix;
 use super::{S6, control, status};
 use crate::error::{Errno, HostError, if_present};
 use crate::host::{Host, fs, time};
 use crate::name::{Profile, Slot};
 use crate::record::file;
-use crate::supervisor::{Cause, Fact, Goal, Stray, StrayKind, Supervisor, SupervisorError};
+use crate::supervisor::{
+    Cause, Goal, Leftover, LeftoverKind, ProcessState, Supervisor, SupervisorError,
+};
 
 /// Supervisors whose services are down end at once.
 const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,7 +29,7 @@ pub(super) async fn unregister<H: Host>(
     profile: &Profile,
     timeout: Duration,
 ) -> Result<(), SupervisorError> {
-    let dir = s6.dir(profile);
+    let dir = s6.slot_dir(profile);
     if if_present(fs::link_meta(s6.host, &dir).await)?.is_none() {
         return Ok(());
     }
@@ -35,29 +37,29 @@ pub(super) async fn unregister<H: Host>(
         s6.stop(profile).await?;
         s6.wait(profile, Goal::Down, timeout).await?;
     }
-    let slot = Slot::of(profile);
+    let slot = Slot::for_profile(profile);
     let hidden = hide(s6, &dir, |unique| slot.hidden(unique)).await?;
-    retire(s6, &hidden).await
+    remove_hidden_slot(s6, &hidden).await
 }
 
 /// Takes a stray out: one that is hidden already goes on where it was left; an illegal name is hidden first.
 pub(super) async fn sweep<H: Host>(
     s6: &S6<'_, H>,
-    stray: &Stray,
+    stray: &Leftover,
     timeout: Duration,
 ) -> Result<(), SupervisorError> {
     let dir = s6.scan_dir.join(&stray.name);
     let hidden = match stray.kind {
-        StrayKind::Unfinished => dir,
-        StrayKind::IllegalName => {
+        LeftoverKind::Unfinished => dir,
+        LeftoverKind::IllegalName => {
             if status::is_supervised(s6.host, &dir).await? {
-                control::tell_dir(s6, &dir, &stray.name, "stop", "-d").await?;
+                control::send_control_to_dir(s6, &dir, &stray.name, "stop", "-d").await?;
                 until_down(s6, &dir, &stray.name, timeout).await?;
             }
             hide(s6, &dir, |unique| format!(".gateway-.{unique}")).await?
         }
     };
-    retire(s6, &hidden).await
+    remove_hidden_slot(s6, &hidden).await
 }
 
 /// The slot of no legal profile is waited for by its directory.
@@ -68,8 +70,10 @@ async fn until_down<H: Host>(
     timeout: Duration,
 ) -> Result<(), SupervisorError> {
     let down = file::poll(s6.host, timeout, async || {
-        let service = status::read(s6, dir).await?;
-        Ok::<_, SupervisorError>(matches!(service.fact, Fact::Down { .. }).then_some(()))
+        let service = status::read_service(s6, dir).await?;
+        Ok::<_, SupervisorError>(
+            matches!(service.process_state, ProcessState::Down { .. }).then_some(()),
+        )
     })
     .await?;
     down.ok_or_else(|| SupervisorError::Hung {
@@ -86,7 +90,7 @@ async fn hide<H: Host>(
     name: impl Fn(&str) -> String,
 ) -> Result<std::path::PathBuf, HostError> {
     loop {
-        let hidden = s6.scan_dir.join(name(&unique(s6.host).await?));
+        let hidden = s6.scan_dir.join(name(&unique_suffix(s6.host).await?));
         match file::rename_new(s6.host, dir, &hidden).await {
             Ok(()) => return Ok(hidden),
             Err(error) if error.errno == Errno::EXIST => {}
@@ -96,21 +100,21 @@ async fn hide<H: Host>(
 }
 
 /// A hidden slot: has its supervisors end, waits until they have, deletes it.
-async fn retire<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), SupervisorError> {
+async fn remove_hidden_slot<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), SupervisorError> {
     if !planted!(DirectoryDeletedFirst) && any_supervised(s6.host, hidden).await? {
         mark!("H20");
-        control::scan(s6, "unregister", "-an").await?;
-        if !all_end(s6, hidden, ORDERLY_TIMEOUT).await? {
+        control::send_scanner_control(s6, "unregister", "-an").await?;
+        if !await_supervisors_end(s6, hidden, ORDERLY_TIMEOUT).await? {
             end_lone_logger(s6, hidden).await?;
         }
-        if !all_end(s6, hidden, SUPERVISOR_TIMEOUT).await? {
+        if !await_supervisors_end(s6, hidden, SUPERVISOR_TIMEOUT).await? {
             return Err(HostError::new("end the supervisors of", hidden, Errno::TIMEDOUT).into());
         }
     }
     remove_settled(s6.host, hidden).await
 }
 
-async fn all_end<H: Host>(
+async fn await_supervisors_end<H: Host>(
     s6: &S6<'_, H>,
     hidden: &Path,
     timeout: Duration,
@@ -132,7 +136,7 @@ async fn end_lone_logger<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), S
         return Ok(());
     }
     let name = log.display().to_string();
-    match control::tell_dir(s6, &log, &name, "unregister", "-dx").await {
+    match control::send_control_to_dir(s6, &log, &name, "unregister", "-dx").await {
         // It ended by itself meanwhile.
         Err(SupervisorError::Command { cause: Cause::NotListening, .. }) => Ok(()),
         told => told,

@@ -2,43 +2,43 @@
 //!
 //! A unit outlives the boot, unlike a slot: its file and its link in the target's `.wants` are synced.
 
-use super::super::files;
-use super::unit::{Terms, can_say, can_start, home_line, render, target};
+use super::super::file_services;
+use super::unit::{UnitParams, can_start, home_line, is_expressible, render, target};
 use super::{Systemd, unit_name, version};
 use crate::detect::Scope;
 use crate::error::{Errno, HostError, if_present};
-use crate::host::effect::Kind;
+use crate::host::effect::FileKind;
 use crate::host::{Host, fs};
 use crate::name::Profile;
 use crate::record::file;
 use crate::supervisor::{
-    Goal, Listing, Published, ServiceSpec, Supervisor as _, SupervisorError, Want,
+    Goal, Listing, Published, ServiceSpec, Supervisor as _, SupervisorError, TargetState,
 };
 
 /// Makes the unit be there, current, and enabled or not.
 pub(super) async fn publish<H: Host>(
     systemd: &Systemd<'_, H>,
     spec: &ServiceSpec,
-    at_start: Want,
+    at_start: TargetState,
 ) -> Result<Published, SupervisorError> {
-    let unsaid = (!can_say(&spec.home)).then_some(&spec.home);
+    let unsaid = (!is_expressible(&spec.home)).then_some(&spec.home);
     if let Some(path) = unsaid.or((!can_start(&spec.program)).then_some(&spec.program)) {
         return Err(HostError::new("name in a unit", path, Errno::INVAL).into());
     }
     let host = systemd.host;
     let path = systemd.unit_path(&spec.profile);
-    if matches!(if_present(fs::link_meta(host, &path).await)?, Some(meta) if meta.kind == Kind::Link)
+    if matches!(if_present(fs::link_meta(host, &path).await)?, Some(meta) if meta.kind == FileKind::Link)
     {
         let service = unit_name(&spec.profile);
         return Err(SupervisorError::Masked { path, service });
     }
-    let present = contents(host, &path).await?;
+    let present = read_unit(host, &path).await?;
     if let Some(present) = present.as_ref().filter(|present| !is_ours(present, &spec.home)) {
         let home = present.lines().find_map(|line| line.strip_prefix("Environment="));
         let home = home.unwrap_or("no home of hermes").to_owned();
         return Err(SupervisorError::Taken { path, by: home });
     }
-    let terms = Terms {
+    let terms = UnitParams {
         scope: systemd.scope,
         version: version(&systemd.systemctl, host).await?,
         owner: if_present(fs::meta(host, &spec.home).await)?.map_or(systemd.uid, |meta| meta.uid),
@@ -52,7 +52,7 @@ pub(super) async fn publish<H: Host>(
     if present.as_deref() != Some(&unit) {
         file::make_dirs(host, &systemd.unit_dir, 0o755).await?;
         file::replace(host, &path, unit.as_bytes(), 0o644).await?;
-        systemd.systemctl.tell(host, "daemon-reload", "systemd", &[]).await?;
+        systemd.systemctl.run_action(host, "daemon-reload", "systemd", &[]).await?;
         published = if present.is_some() { Published::Updated } else { Published::New };
     }
     let switched = set_at_start(systemd, &spec.profile, at_start).await?;
@@ -66,20 +66,20 @@ pub(super) async fn publish<H: Host>(
 pub(super) async fn set_at_start<H: Host>(
     systemd: &Systemd<'_, H>,
     profile: &Profile,
-    at_start: Want,
+    at_start: TargetState,
 ) -> Result<bool, SupervisorError> {
     let (host, name) = (systemd.host, unit_name(profile));
     let wants = systemd.unit_dir.join(format!("{}.wants", target(systemd.scope)));
     let link = if_present(fs::link_meta(host, &wants.join(&name)).await)?;
-    let now = if link.is_some() { Want::Up } else { Want::Down };
+    let now = if link.is_some() { TargetState::Up } else { TargetState::Down };
     if now == at_start {
         return Ok(false);
     }
     let action = match at_start {
-        Want::Up => "enable",
-        Want::Down => "disable",
+        TargetState::Up => "enable",
+        TargetState::Down => "disable",
     };
-    systemd.systemctl.tell(host, action, &name, &["--quiet", &name]).await?;
+    systemd.systemctl.run_action(host, action, &name, &["--quiet", &name]).await?;
     // The last link out takes its directory along.
     if_present(file::sync_dir(host, &wants).await)?;
     file::sync_dir(host, &systemd.unit_dir).await?;
@@ -94,7 +94,7 @@ pub(super) async fn unregister<H: Host>(
 ) -> Result<(), SupervisorError> {
     let (host, name) = (systemd.host, unit_name(profile));
     let path = systemd.unit_path(profile);
-    match contents(host, &path).await? {
+    match read_unit(host, &path).await? {
         Some(unit) if is_ours(&unit, &systemd.home) => {}
         _ => return Ok(()),
     }
@@ -102,33 +102,33 @@ pub(super) async fn unregister<H: Host>(
     systemd.wait(profile, Goal::Down, timeout).await?;
     file::remove(host, &path).await?;
     file::sync_dir(host, &systemd.unit_dir).await?;
-    systemd.systemctl.tell(host, "daemon-reload", "systemd", &[]).await?;
+    systemd.systemctl.run_action(host, "daemon-reload", "systemd", &[]).await?;
     // A unit that did not fail cannot be told to forget it, and then there is nothing to forget.
-    let _ = systemd.systemctl.tell(host, "reset-failed", &name, &[&name]).await;
+    let _ = systemd.systemctl.run_action(host, "reset-failed", &name, &[&name]).await;
     Ok(())
 }
 
 /// The profiles of this home that have a unit.
 pub(super) async fn list<H: Host>(systemd: &Systemd<'_, H>) -> Result<Listing, SupervisorError> {
     let (host, names) = (systemd.host, ["hermes-gateway-", ".service"]);
-    files::list(host, &systemd.unit_dir, names, async |profile| {
-        let unit = contents(host, &systemd.unit_path(profile)).await?;
+    file_services::list(host, &systemd.unit_dir, names, async |profile| {
+        let unit = read_unit(host, &systemd.unit_path(profile)).await?;
         Ok(unit.is_some_and(|unit| is_ours(&unit, &systemd.home)))
     })
     .await
 }
 
 /// Is there a unit of that name that serves another home?
-pub(super) async fn is_anothers<H: Host>(
+pub(super) async fn serves_another_home<H: Host>(
     systemd: &Systemd<'_, H>,
     profile: &Profile,
 ) -> Result<bool, HostError> {
-    let unit = contents(systemd.host, &systemd.unit_path(profile)).await?;
+    let unit = read_unit(systemd.host, &systemd.unit_path(profile)).await?;
     Ok(unit.is_some_and(|unit| !is_ours(&unit, &systemd.home)))
 }
 
 /// Is there a file of its name, whoever wrote it?
-pub(super) async fn is_there<H: Host>(
+pub(super) async fn unit_exists<H: Host>(
     systemd: &Systemd<'_, H>,
     profile: &Profile,
 ) -> Result<bool, HostError> {
@@ -142,7 +142,7 @@ fn is_ours(unit: &str, home: &std::path::Path) -> bool {
 }
 
 /// A masked unit is a link to a device, which is nobody's unit.
-async fn contents<H: Host>(host: &H, path: &std::path::Path) -> Result<Option<String>, HostError> {
+async fn read_unit<H: Host>(host: &H, path: &std::path::Path) -> Result<Option<String>, HostError> {
     match if_present(file::read(host, path, file::RECORD_BYTES_MAX).await) {
         Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.errno == Errno::INVAL => Ok(None),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::effect::{Pid, Signal, Status};
-use crate::supervisor::{Fact, Presence, Service, Want};
+use crate::supervisor::{Presence, ProcessState, Service, TargetState};
 
 /// What is asked for.
 pub(super) const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,ExecMainCode,ExecMainStatus,StateChangeTimestamp,Job";
@@ -20,7 +20,7 @@ pub(super) struct Shown {
 }
 
 /// Reads it; the error says what cannot be understood.
-pub(super) fn read(text: &str) -> Result<Shown, String> {
+pub(super) fn parse(text: &str) -> Result<Shown, String> {
     let properties: BTreeMap<&str, &str> =
         text.lines().filter_map(|line| line.split_once('=')).collect();
     let property = |name: &str| {
@@ -33,19 +33,19 @@ pub(super) fn read(text: &str) -> Result<Shown, String> {
     let load = property("LoadState")?;
     let (active, sub) = (property("ActiveState")?, property("SubState")?);
     let pid = Pid::new(number("MainPID")?);
-    let last = ended(number("ExecMainCode")?, number("ExecMainStatus")?);
+    let last = parse_exit(number("ExecMainCode")?, number("ExecMainStatus")?);
     let has_job = !matches!(property("Job")?, "" | "0");
-    let (want, fact) = state(active, sub, pid, last, has_job)?;
+    let (want, fact) = parse_state(active, sub, pid, last, has_job)?;
     let enabled = matches!(property("UnitFileState")?, "enabled" | "enabled-runtime");
     let service = Service {
         presence: match (load, fact) {
-            ("loaded" | "masked", _) | (_, Fact::Up { .. }) => Presence::Supervised,
+            ("loaded" | "masked", _) | (_, ProcessState::Up { .. }) => Presence::Supervised,
             ("not-found", _) => Presence::Unregistered,
             _ => Presence::Unsupervised,
         },
-        want,
-        at_start: if enabled { Want::Up } else { Want::Down },
-        fact,
+        target_state: want,
+        at_start: if enabled { TargetState::Up } else { TargetState::Down },
+        process_state: fact,
         since: stamp(property("StateChangeTimestamp")?)?,
         paused: false,
         is_reported: true,
@@ -55,35 +55,37 @@ pub(super) fn read(text: &str) -> Result<Shown, String> {
 }
 
 /// What it was told, and what is so. systemd keeps no want: what it is about to do says it.
-fn state(
+fn parse_state(
     active: &str,
     sub: &str,
     pid: Option<Pid>,
     last: Option<Status>,
     has_job: bool,
-) -> Result<(Want, Fact), String> {
+) -> Result<(TargetState, ProcessState), String> {
     Ok(match (active, pid) {
         ("active" | "reloading" | "refreshing", Some(pid)) => {
-            (Want::Up, Fact::Up { pid, ready: true })
+            (TargetState::Up, ProcessState::Up { pid, ready: true })
         }
-        ("active" | "reloading" | "refreshing", None) => (Want::Up, Fact::Finishing),
+        ("active" | "reloading" | "refreshing", None) => (TargetState::Up, ProcessState::Finishing),
         ("activating", Some(pid)) if sub != "auto-restart" => {
-            (Want::Up, Fact::Up { pid, ready: false })
+            (TargetState::Up, ProcessState::Up { pid, ready: false })
         }
-        ("activating", _) if sub.starts_with("auto-restart") => (Want::Up, Fact::Down { last }),
+        ("activating", _) if sub.starts_with("auto-restart") => {
+            (TargetState::Up, ProcessState::Down { last })
+        }
         // Its condition is asked: nothing has ended yet.
-        ("activating", _) => (Want::Up, Fact::Down { last: None }),
-        ("deactivating", Some(pid)) => (Want::Down, Fact::Up { pid, ready: true }),
-        ("deactivating", None) => (Want::Down, Fact::Finishing),
+        ("activating", _) => (TargetState::Up, ProcessState::Down { last: None }),
+        ("deactivating", Some(pid)) => (TargetState::Down, ProcessState::Up { pid, ready: true }),
+        ("deactivating", None) => (TargetState::Down, ProcessState::Finishing),
         // A job of a unit that is down can only be a start.
-        ("inactive" | "failed", _) if has_job => (Want::Up, Fact::Down { last }),
-        ("inactive" | "failed", _) => (Want::Down, Fact::Down { last }),
+        ("inactive" | "failed", _) if has_job => (TargetState::Up, ProcessState::Down { last }),
+        ("inactive" | "failed", _) => (TargetState::Down, ProcessState::Down { last }),
         _ => return Err(format!("its state is {active:?} ({sub})")),
     })
 }
 
 /// How it ended: the codes of `waitid(2)`.
-fn ended(code: i64, status: i64) -> Option<Status> {
+fn parse_exit(code: i64, status: i64) -> Option<Status> {
     const EXITED: i64 = 1;
     const KILLED: i64 = 2;
     const DUMPED: i64 = 3;
@@ -122,44 +124,44 @@ mod tests {
         let text = format!(
             "MainPID={pid}\nExecMainCode={code}\nExecMainStatus={status}\nLoadState=loaded\nActiveState={active}\nSubState={sub}\nFragmentPath=/x\nUnitFileState=enabled\nStateChangeTimestamp=Sat 2026-11-21 09:52:37.310112 UTC\nJob={job}\n"
         );
-        read(&text).expect("all there").service
+        parse(&text).expect("all there").service
     }
 
-    const fn exited(code: u8) -> Fact {
-        Fact::Down { last: Some(Status::Exited(code)) }
+    const fn exited(code: u8) -> ProcessState {
+        ProcessState::Down { last: Some(Status::Exited(code)) }
     }
 
-    fn up(ready: bool) -> Fact {
-        Fact::Up { pid: Pid::new(9).expect("above 1"), ready }
+    fn up(ready: bool) -> ProcessState {
+        ProcessState::Up { pid: Pid::new(9).expect("above 1"), ready }
     }
 
-    const NEVER: Fact = Fact::Down { last: None };
-    const KILLED: Fact = Fact::Down { last: Some(Status::Signalled(Signal::KILL)) };
+    const NEVER: ProcessState = ProcessState::Down { last: None };
+    const KILLED: ProcessState = ProcessState::Down { last: Some(Status::Signalled(Signal::KILL)) };
 
     #[rstest]
-    #[case("active running 9 0 0 0", Want::Up, up(true))]
-    #[case("activating start 9 0 0 7", Want::Up, up(false))]
-    #[case("activating condition 0 1 3 7", Want::Up, NEVER)]
-    #[case("activating auto-restart 0 1 3 0", Want::Up, exited(3))]
-    #[case("deactivating stop-sigterm 9 0 0 8", Want::Down, up(true))]
-    #[case("deactivating final-sigkill 0 1 0 8", Want::Down, Fact::Finishing)]
-    #[case("inactive dead 0 1 143 0", Want::Down, exited(143))]
-    #[case("inactive dead 0 0 0 0", Want::Down, NEVER)]
-    #[case::about_to_start("inactive dead 0 1 0 9", Want::Up, exited(0))]
-    #[case("failed failed 0 1 78 0", Want::Down, exited(78))]
-    #[case("failed failed 0 2 9 0", Want::Down, KILLED)]
-    fn a_unit_is_read(#[case] unit: &str, #[case] want: Want, #[case] fact: Fact) {
+    #[case("active running 9 0 0 0", TargetState::Up, up(true))]
+    #[case("activating start 9 0 0 7", TargetState::Up, up(false))]
+    #[case("activating condition 0 1 3 7", TargetState::Up, NEVER)]
+    #[case("activating auto-restart 0 1 3 0", TargetState::Up, exited(3))]
+    #[case("deactivating stop-sigterm 9 0 0 8", TargetState::Down, up(true))]
+    #[case("deactivating final-sigkill 0 1 0 8", TargetState::Down, ProcessState::Finishing)]
+    #[case("inactive dead 0 1 143 0", TargetState::Down, exited(143))]
+    #[case("inactive dead 0 0 0 0", TargetState::Down, NEVER)]
+    #[case::about_to_start("inactive dead 0 1 0 9", TargetState::Up, exited(0))]
+    #[case("failed failed 0 1 78 0", TargetState::Down, exited(78))]
+    #[case("failed failed 0 2 9 0", TargetState::Down, KILLED)]
+    fn a_unit_is_read(#[case] unit: &str, #[case] want: TargetState, #[case] fact: ProcessState) {
         let service = shown(unit);
-        assert_eq!((service.want, service.fact), (want, fact));
+        assert_eq!((service.target_state, service.process_state), (want, fact));
         assert_eq!(service.since, Duration::from_micros(1_795_254_757_310_112));
     }
 
     #[test]
     fn a_unit_that_is_not_there_and_one_that_is_masked_are_known() {
         let rest = "ActiveState=inactive\nSubState=dead\nMainPID=0\nExecMainCode=0\nExecMainStatus=0\nUnitFileState=\nFragmentPath=/m\nStateChangeTimestamp=\nJob=\n";
-        let absent = read(&format!("LoadState=not-found\n{rest}")).expect("all there");
+        let absent = parse(&format!("LoadState=not-found\n{rest}")).expect("all there");
         assert_eq!(absent.service.presence, Presence::Unregistered);
-        let masked = read(&format!("LoadState=masked\n{rest}")).expect("all there");
+        let masked = parse(&format!("LoadState=masked\n{rest}")).expect("all there");
         assert_eq!(masked.masked, Some(PathBuf::from("/m")));
     }
 
@@ -170,6 +172,6 @@ mod tests {
         "its MainPID is \"many\""
     )]
     fn what_cannot_be_understood_is_named(#[case] text: &str, #[case] expected: &str) {
-        assert_eq!(read(text), Err(expected.to_owned()));
+        assert_eq!(parse(text), Err(expected.to_owned()));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::super::tool::{self, Act};
+use super::super::tool::{self, ToolCall};
 use crate::detect::Scope;
 use crate::host::effect::{Finished, Program};
 use crate::host::{Host, fs};
@@ -45,12 +45,12 @@ impl Systemctl {
     }
 
     /// The same programs for another's systemd.
-    pub(super) fn of(self, scope: Scope) -> Self {
+    pub(super) fn with_scope(self, scope: Scope) -> Self {
         Self { scope, ..self }
     }
 
     /// `systemctl [--user] ACTION ARGS…`: what it printed.
-    pub(super) async fn tell<H: Host>(
+    pub(super) async fn run_action<H: Host>(
         &self,
         host: &H,
         action: &'static str,
@@ -90,7 +90,7 @@ impl Systemctl {
         args: Vec<OsString>,
     ) -> Result<Finished, SupervisorError> {
         let program = self.program(host, tool, args).await?;
-        let act = Act { tool, action, service, timeout: tool::TIMEOUT };
+        let act = ToolCall { tool, action, service, timeout: tool::TIMEOUT };
         tool::run(host, act, program, |_, stderr| cause(stderr)).await
     }
 

@@ -12,7 +12,7 @@ use crate::supervisor::{PERMANENT_FAILURE, ServiceSpec};
 
 /// What a unit depends on beside the service itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct UnitParams {
     /// Whose systemd reads it.
     pub scope: Scope,
     /// The version of that systemd.
@@ -45,8 +45,8 @@ ProtectKernelTunables=yes
 ";
 
 /// The whole unit.
-pub fn render(spec: &ServiceSpec, terms: Terms) -> String {
-    let Terms { scope, version, owner } = terms;
+pub fn render(spec: &ServiceSpec, terms: UnitParams) -> String {
+    let UnitParams { scope, version, owner } = terms;
     let name = &spec.profile;
     let mut unit = format!(
         "# The gateway of profile '{name}'. Made by hermes: `hermes -p {name} gateway install` makes it anew.\n\
@@ -64,7 +64,7 @@ pub fn render(spec: &ServiceSpec, terms: Terms) -> String {
         let _ = writeln!(unit, "User={owner}");
     }
     let profile = if name.is_default() { String::new() } else { format!(" -p {name}") };
-    let program = word(&spec.program.to_string_lossy());
+    let program = quote_word(&spec.program.to_string_lossy());
     let drain = seconds(spec.kill_after);
     let pauses = pauses(spec, version);
     let last_code = if planted!(UnitTriesAgain) { 0 } else { PERMANENT_FAILURE };
@@ -91,7 +91,7 @@ pub fn render(spec: &ServiceSpec, terms: Terms) -> String {
          {HARDENING}"
     );
     if scope == Scope::System {
-        let home = word(&format!("-{}", spec.home.display()));
+        let home = quote_word(&format!("-{}", spec.home.display()));
         let _ = writeln!(unit, "{SYSTEM_HARDENING}ReadWritePaths={home}");
     }
     let target = target(scope);
@@ -116,13 +116,13 @@ pub(super) fn home_line(home: &Path) -> String {
 }
 
 /// Can a unit name this path at all? Its lines end at a newline, and a carriage return is white space to it.
-pub(super) fn can_say(path: &Path) -> bool {
+pub(super) fn is_expressible(path: &Path) -> bool {
     path.to_str().is_some_and(|text| !text.contains(|c: char| c.is_control()))
 }
 
 /// The same for a program: systemd starts none whose name has a quote or a backslash, however it is escaped.
 pub(super) fn can_start(program: &Path) -> bool {
-    can_say(program) && !program.to_string_lossy().contains(['"', '\'', '\\'])
+    is_expressible(program) && !program.to_string_lossy().contains(['"', '\'', '\\'])
 }
 
 /// The first pause, and where systemd can do it the way to the longest one, doubled at each step.
@@ -148,7 +148,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 /// A path or program, as systemd reads it back unchanged. It replaces variables in a program's arguments alone.
-fn word(text: &str) -> String {
+fn quote_word(text: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+=:,@".contains(letter);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
@@ -177,7 +177,7 @@ mod tests {
     #[case("a\"b\\c", r#""a\"b\\c""#)]
     #[case("", "\"\"")]
     fn a_word_is_quoted_when_systemd_would_change_it(#[case] text: &str, #[case] expected: &str) {
-        assert_eq!(word(text), expected);
+        assert_eq!(quote_word(text), expected);
     }
 
     #[rstest]
@@ -192,7 +192,7 @@ mod tests {
     #[case("/srv/data", true)]
     #[case("/srv/two\nlines", false)]
     fn a_path_that_no_unit_can_name_is_known(#[case] path: &str, #[case] expected: bool) {
-        assert_eq!(can_say(Path::new(path)), expected);
+        assert_eq!(is_expressible(Path::new(path)), expected);
     }
 
     #[rstest]

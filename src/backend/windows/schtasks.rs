@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::super::tool::{self, Act};
+use super::super::tool::{self, ToolCall};
 use crate::host::effect::{Program, Signal, Status};
 use crate::host::{Host, fs};
-use crate::supervisor::{Cause, SupervisorError, Want};
+use crate::supervisor::{Cause, SupervisorError, TargetState};
 
 /// Variables of ours without which a program of Windows does not start.
 const PASSED: [&str; 5] = ["HOME", "SystemRoot", "USERDOMAIN", "USERNAME", "USERPROFILE"];
@@ -29,7 +29,7 @@ impl Schtasks {
     }
 
     /// `schtasks ARGS…`: what it printed.
-    pub(super) async fn tell<H: Host>(
+    pub(super) async fn run_action<H: Host>(
         &self,
         host: &H,
         action: &'static str,
@@ -44,7 +44,7 @@ impl Schtasks {
                 let args = std::iter::once(action).chain(args.iter().copied());
                 let args = args.map(OsString::from).collect();
                 let program = Program { path, args, env: self.env.clone(), ..Program::default() };
-                let act = Act { tool, action, service: task, timeout: tool::TIMEOUT };
+                let act = ToolCall { tool, action, service: task, timeout: tool::TIMEOUT };
                 let finished = tool::run(host, act, program, |_, _| Cause::Unknown).await?;
                 return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
             }
@@ -54,13 +54,13 @@ impl Schtasks {
 }
 
 /// The names in `/Query /FO CSV /NH`: the first of three columns. A line that names no task is for people.
-pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
+pub(super) fn parse_names(list: &str) -> impl Iterator<Item = &str> {
     list.lines().filter_map(|line| line.strip_prefix('"')?.split('"').next())
 }
 
 /// Does a task run, and how did it end the last time?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct TaskRun {
     pub(super) is_running: bool,
     pub(super) last: Option<Status>,
 }
@@ -72,7 +72,7 @@ const HAS_NOT_RUN: i64 = 0x41303;
 const TERMINATED: i64 = 0x41306;
 
 /// From `/Query /V /FO CSV /NH`, one line a trigger: the seventh column is `Last Result`.
-pub(super) fn run(verbose: &str) -> Result<Run, String> {
+pub(super) fn parse_run(verbose: &str) -> Result<TaskRun, String> {
     let line = verbose.lines().find(|line| line.starts_with('"'));
     let line = line.ok_or("schtasks does not tell its last result")?;
     let field = line.trim_matches('"').split("\",\"").nth(6).unwrap_or_default();
@@ -82,16 +82,16 @@ pub(super) fn run(verbose: &str) -> Result<Run, String> {
         TERMINATED => Some(Status::Signalled(Signal::KILL)),
         code => u8::try_from(code).ok().map(Status::Exited),
     };
-    Ok(Run { is_running: code == RUNNING, last })
+    Ok(TaskRun { is_running: code == RUNNING, last })
 }
 
 /// A task is enabled unless its settings say otherwise; triggers have a word of the same name.
-pub(super) fn at_start(task: &str) -> Want {
+pub(super) fn parse_at_start(task: &str) -> TargetState {
     let settings = task.split_once("<Settings>").map_or("", |(_, rest)| rest);
     let settings = settings.split("</Settings>").next().unwrap_or_default();
     match settings.contains("<Enabled>false</Enabled>") {
-        true => Want::Down,
-        false => Want::Up,
+        true => TargetState::Down,
+        false => TargetState::Up,
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_names_of_tasks_are_read_and_what_is_for_people_is_not() {
         let list = "\r\nFolder: \\hermes\r\n\"\\hermes\\gateway-a\",\"N/A\",\"Ready\"\r\n\"\\x\",\"21.11.2026 10:00:00\",\"Wird ausgeführt\"\r\n";
-        assert_eq!(names(list).collect::<Vec<_>>(), [r"\hermes\gateway-a", r"\x"]);
+        assert_eq!(parse_names(list).collect::<Vec<_>>(), [r"\hermes\gateway-a", r"\x"]);
     }
 
     #[rstest]
@@ -120,21 +120,21 @@ mod tests {
         let line = format!(
             "\r\n\"PC\",\"\\hermes\\gateway-a\",\"N/A\",\"Laeuft\",\"Nur interaktiv\",\"21.11.2026 10:00:00\",\"{code}\",\"N/A\",\"cmd.exe \"/d\" x\"\r\n"
         );
-        assert_eq!(run(&line), Ok(Run { is_running, last }));
+        assert_eq!(parse_run(&line), Ok(TaskRun { is_running, last }));
     }
 
     #[rstest]
     #[case("", "schtasks does not tell its last result")]
     #[case("\"PC\",\"x\"", "its last result is \"\"")]
     fn what_cannot_be_understood_is_named(#[case] text: &str, #[case] expected: &str) {
-        assert_eq!(run(text), Err(expected.to_owned()));
+        assert_eq!(parse_run(text), Err(expected.to_owned()));
     }
 
     #[rstest]
-    #[case("<Triggers><Enabled>false</Enabled></Triggers><Settings></Settings>", Want::Up)]
-    #[case("<Settings><Enabled>true</Enabled></Settings>", Want::Up)]
-    #[case("<Settings><Enabled>false</Enabled></Settings>", Want::Down)]
-    fn a_disabled_task_is_known(#[case] task: &str, #[case] expected: Want) {
-        assert_eq!(at_start(task), expected);
+    #[case("<Triggers><Enabled>false</Enabled></Triggers><Settings></Settings>", TargetState::Up)]
+    #[case("<Settings><Enabled>true</Enabled></Settings>", TargetState::Up)]
+    #[case("<Settings><Enabled>false</Enabled></Settings>", TargetState::Down)]
+    fn a_disabled_task_is_known(#[case] task: &str, #[case] expected: TargetState) {
+        assert_eq!(parse_at_start(task), expected);
     }
 }

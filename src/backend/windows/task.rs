@@ -11,10 +11,10 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::name::Profile;
-use crate::supervisor::{ServiceSpec, Want};
+use crate::supervisor::{ServiceSpec, TargetState};
 
 /// The name by which Task Scheduler knows the gateway.
-pub(super) fn name(profile: &Profile) -> String {
+pub(super) fn task_name(profile: &Profile) -> String {
     format!("{FOLDER}{profile}")
 }
 
@@ -22,9 +22,9 @@ pub(super) fn name(profile: &Profile) -> String {
 pub(super) const FOLDER: &str = r"\hermes\gateway-";
 
 /// The whole task, of the user with this name (`DOMAIN\NAME`).
-pub fn render(spec: &ServiceSpec, user: &str, at_start: Want) -> String {
+pub fn render(spec: &ServiceSpec, user: &str, at_start: TargetState) -> String {
     let version = version(spec, user);
-    let enabled = at_start == Want::Up;
+    let enabled = at_start == TargetState::Up;
     body(spec, user, &version, &enabled.to_string())
 }
 
@@ -35,7 +35,7 @@ pub(super) fn version_line(spec: &ServiceSpec, user: &str) -> String {
 }
 
 /// What the versions of all tasks of a home begin with: two homes may have profiles of one name.
-pub(super) fn home_mark(home: &Path) -> String {
+pub(super) fn home_prefix(home: &Path) -> String {
     format!("<Version>{}.", digest(&home.to_string_lossy()))
 }
 
@@ -120,7 +120,7 @@ fn arguments(spec: &ServiceSpec) -> String {
 }
 
 /// Can the command line of a task name this path?
-pub(super) fn can_say(path: &Path) -> bool {
+pub(super) fn is_expressible(path: &Path) -> bool {
     path.to_str().is_some_and(|text| !text.contains(|c: char| c.is_control() || "\"%".contains(c)))
 }
 
@@ -158,6 +158,6 @@ mod tests {
     #[case(r"C:\100%\hermes", false)]
     #[case("C:\\two\nlines", false)]
     fn a_path_that_no_command_line_can_name_is_known(#[case] path: &str, #[case] expected: bool) {
-        assert_eq!(can_say(Path::new(path)), expected);
+        assert_eq!(is_expressible(Path::new(path)), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! `hermes boot init -- [CMD…]`: the image's PID 1. Prepares, says what it did, becomes s6-svscan.
 
-use crate::cli::args::Init;
+use crate::cli::args::InitArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -13,9 +13,9 @@ pub(super) async fn run<H: Host>(
     host: &H,
     invocation: &Invocation,
     output: &Output<'_, H>,
-    args: &Init,
+    args: &InitArgs,
 ) -> Result<Exit, CliError> {
-    let facts = init::Facts {
+    let facts = init::InitInputs {
         uid: invocation.uid,
         pid: invocation.pid,
         env: invocation.env.clone(),
@@ -23,7 +23,7 @@ pub(super) async fn run<H: Host>(
         program: invocation.program.clone(),
     };
     let ready =
-        init::run(host, &facts).await.map_err(|error| CliError::Plain(error.to_string()))?;
-    output.notes(&ready.notes).await;
+        init::run(host, &facts).await.map_err(|error| CliError::Message(error.to_string()))?;
+    output.print_notes(&ready.notes).await;
     Err(proc::exec(host, ready.exec).await.into())
 }

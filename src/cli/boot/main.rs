@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::args::Main;
+use crate::cli::args::MainArgs;
 use crate::cli::invocation::Invocation;
 use crate::cli::output::Output;
 use crate::cli::slot;
@@ -23,17 +23,17 @@ pub(super) async fn run<H: Host>(
     host: &H,
     invocation: &Invocation,
     output: &Output<'_, H>,
-    args: &Main,
+    args: &MainArgs,
 ) -> u8 {
     let env = match prepare(host, invocation, output, args).await {
         Ok(invocation) => invocation.env,
         Err(error) => {
-            output.err(&format!("✗ {error}\n")).await;
+            output.print_error(&format!("✗ {error}\n")).await;
             return UNPREPARED;
         }
     };
     let error = command::become_command(host, &args.command, &args.cwd, &env).await;
-    output.err(&format!("✗ {error}\n")).await;
+    output.print_error(&format!("✗ {error}\n")).await;
     if error.errno == Errno::NOENT { NOT_FOUND } else { NOT_EXECUTABLE }
 }
 
@@ -41,12 +41,12 @@ async fn prepare<H: Host>(
     host: &H,
     invocation: &Invocation,
     output: &Output<'_, H>,
-    args: &Main,
+    args: &MainArgs,
 ) -> Result<Invocation, HostError> {
     let invocation = slot::in_container(host, invocation).await?;
     let bin_dir = invocation.var("HERMES_S6_BIN_DIR").map(PathBuf::from);
     if args.wait && !command::wait_for_gateways(host, bin_dir).await? {
-        output.notes(&[NOT_READY.to_owned()]).await;
+        output.print_notes(&[NOT_READY.to_owned()]).await;
     }
     command::enter(host, &args.cwd, args.user).await?;
     Ok(invocation)

@@ -1,7 +1,7 @@
 //! `hermes boot stop PID` (hidden): what the gateways' s6-svscan runs when it gets SIGTERM. Stops it, in order.
 
 use crate::backend::s6::S6;
-use crate::cli::args::Stop;
+use crate::cli::args::BootStopArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -12,10 +12,10 @@ use crate::ops::init::Settings;
 pub(super) async fn run<H: Host>(
     host: &H,
     invocation: &Invocation,
-    args: &Stop,
+    args: &BootStopArgs,
 ) -> Result<Exit, CliError> {
     let settings =
-        Settings::read(&invocation.env).map_err(|error| CliError::Plain(error.to_string()))?;
+        Settings::read(&invocation.env).map_err(|error| CliError::Message(error.to_string()))?;
     let s6 = S6::open(host, settings.scan_dir, settings.bin_dir).await;
     s6.stop_scanner(args.scanner).await?;
     Ok(Exit::Done)

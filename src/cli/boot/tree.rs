@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::args::Tree;
+use crate::cli::args::TreeArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -20,10 +20,10 @@ pub(super) async fn run<H: Host>(
     host: &H,
     invocation: &Invocation,
     output: &Output<'_, H>,
-    args: &Tree,
+    args: &TreeArgs,
 ) -> Result<Exit, CliError> {
     let invocation = &slot::in_container(host, invocation).await?;
-    let facts = tree::Facts {
+    let facts = tree::TreeInputs {
         uid: invocation.uid,
         pid: invocation.pid,
         env: invocation.env.clone(),
@@ -31,19 +31,19 @@ pub(super) async fn run<H: Host>(
         program: invocation.program.clone(),
         notification_fd: args.notify_fd,
     };
-    let mark = Path::new(tree::WAITING_MARK);
-    let plain = |error: tree::TreeError| CliError::Plain(error.to_string());
+    let mark = Path::new(tree::WAITING_FLAG);
+    let plain = |error: tree::TreeError| CliError::Message(error.to_string());
     let seat = tree::enter(host, &facts).await.map_err(plain)?;
     if seat.role == Role::Guest {
-        output.notes(&[GUEST.to_owned()]).await;
+        output.print_notes(&[GUEST.to_owned()]).await;
         // What `tree::GUEST_EXIT_CODE` promises to the service's `finish`.
         return Ok(Exit::DownAsIntended);
     }
     if !tree::claim(host, &seat).await.map_err(plain)? {
-        output.notes(&[WAITING.to_owned()]).await;
+        output.print_notes(&[WAITING.to_owned()]).await;
         tree::wait_for_claim(host, &seat, mark).await.map_err(plain)?;
     }
     let ready = tree::run(host, &facts, &seat, mark).await.map_err(plain)?;
-    output.notes(&ready.notes).await;
+    output.print_notes(&ready.notes).await;
     Err(proc::exec(host, ready.exec).await.into())
 }

@@ -11,9 +11,9 @@ use crate::host::Host;
 
 /// Lists all gateways.
 pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit {
-    let looked = match status::look_at_all(session).await {
+    let looked = match status::read_all_reports(session).await {
         Ok(looked) => looked,
-        Err(error) => return output.fail(&error.into()).await,
+        Err(error) => return output.print_failure(&error.into()).await,
     };
     let mut text = String::new();
     let mut objects = Vec::new();
@@ -21,7 +21,7 @@ pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H
         match result {
             Ok(report) => {
                 text.push_str(&report::line(&report, session.manager));
-                objects.push(report::object(&report));
+                objects.push(report::report_json(&report));
             }
             Err(error) => {
                 let error = CliError::from(error);
@@ -30,6 +30,6 @@ pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H
             }
         }
     }
-    let document = json!({ "manager": session.manager.word(), "gateways": objects });
-    output.report(document, &text).await
+    let document = json!({ "manager": session.manager.as_str(), "gateways": objects });
+    output.print_report(document, &text).await
 }

@@ -50,7 +50,7 @@ async fn become_logger<H: Host>(
     proc::set_umask(host, 0o022).await?;
     let tools = Tools::find(host, invocation.var("HERMES_S6_BIN_DIR").map(PathBuf::from)).await;
     let path = tools.path("s6-log")?;
-    let layout = Layout::of_home(&session::home(host, &invocation).await?);
+    let layout = Layout::from_home(&session::home(host, &invocation).await?);
     let dir = layout.gateway_log(profile);
     let args: Vec<OsString> = match prepare(host, &dir).await {
         Ok(()) => {
@@ -60,7 +60,7 @@ async fn become_logger<H: Host>(
         Err(error) => {
             let name = profile.as_str();
             output
-                .err(&format!(
+                .print_error(&format!(
                     "hermes: gateway '{name}' logs to the container's log only: {error}\n"
                 ))
                 .await;

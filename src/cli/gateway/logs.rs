@@ -5,14 +5,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::backend::any::Any;
-use crate::cli::args::Logs;
+use crate::backend::any::AnyBackend;
+use crate::cli::args::LogsArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::error::{HostError, if_present};
-use crate::host::effect::{How, Program};
+use crate::host::effect::{OpenMode, Program};
 use crate::host::fs::{self, File};
 use crate::host::{Host, proc, time};
 use crate::name::Profile;
@@ -22,13 +22,13 @@ use crate::supervisor::SupervisorError;
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Between two looks at a log that does not grow.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Prints the log.
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
-    args: &Logs,
+    args: &LogsArgs,
 ) -> Exit {
     let profiles = match args.all {
         true => home::profiles(session.host, &session.layout).await,
@@ -36,16 +36,16 @@ pub(super) async fn run<H: Host>(
     };
     let profiles = match profiles {
         Ok(profiles) => profiles,
-        Err(error) => return output.fail(&error.into()).await,
+        Err(error) => return output.print_failure(&error.into()).await,
     };
     match journal(session, args, &profiles).await {
         Ok(None) => {}
         Ok(Some(program)) => {
             // Comes back only to say why it could not become journalctl.
             let error = proc::exec(session.host, program).await;
-            return output.fail(&error.into()).await;
+            return output.print_failure(&error.into()).await;
         }
-        Err(error) => return output.fail(&error).await,
+        Err(error) => return output.print_failure(&error).await,
     }
     let mut exit = Exit::Done;
     for profile in &profiles {
@@ -54,8 +54,8 @@ pub(super) async fn run<H: Host>(
         let printed = match print(session.host, output, args, &current, &head).await {
             Ok(exit) => exit,
             Err(error) if error.is_absent() && args.all => Exit::Done,
-            Err(error) if error.is_absent() => output.fail(&no_log(session).await).await,
-            Err(error) => output.fail(&error.into()).await,
+            Err(error) if error.is_absent() => output.print_failure(&no_log(session).await).await,
+            Err(error) => output.print_failure(&error.into()).await,
         };
         if printed != Exit::Done {
             exit = printed;
@@ -67,10 +67,10 @@ pub(super) async fn run<H: Host>(
 /// The machine's own units write to the journal.
 async fn journal<H: Host>(
     session: &Session<'_, H>,
-    args: &Logs,
+    args: &LogsArgs,
     profiles: &[Profile],
 ) -> Result<Option<Program>, CliError> {
-    let Any::Systemd(systemd) = &session.backend else { return Ok(None) };
+    let AnyBackend::Systemd(systemd) = &session.backend else { return Ok(None) };
     for profile in profiles {
         if !home::exists(session.host, &session.layout, profile).await? {
             return Err(SupervisorError::NotRegistered(profile.clone()).into());
@@ -91,24 +91,24 @@ async fn no_log<H: Host>(session: &Session<'_, H>) -> CliError {
 async fn print<H: Host>(
     host: &H,
     output: &Output<'_, H>,
-    args: &Logs,
+    args: &LogsArgs,
     current: &Path,
     head: &str,
 ) -> Result<Exit, HostError> {
-    let mut log = fs::open(host, current, How::Read).await?;
+    let mut log = fs::open(host, current, OpenMode::Read).await?;
     let text = read_on(host, &log).await?;
-    let mut exit = output.out(&format!("{head}{}", last_lines(&text, args.lines))).await;
+    let mut exit = output.print(&format!("{head}{}", last_lines(&text, args.lines))).await;
     while args.follow && exit == Exit::Done {
         let text = read_on(host, &log).await?;
         if !text.is_empty() {
-            exit = output.out(&text).await;
+            exit = output.print(&text).await;
         } else if let Some(next) = rotated(host, &log, current).await? {
             // What came between the look and the rotation is in the old file.
             let last = read_on(host, &log).await?;
-            exit = output.out(&last).await;
+            exit = output.print(&last).await;
             fs::close(host, std::mem::replace(&mut log, next)).await?;
         } else {
-            time::sleep(host, LOOK_AGAIN).await?;
+            time::sleep(host, POLL_INTERVAL).await?;
         }
     }
     fs::close(host, log).await?;
@@ -130,7 +130,9 @@ async fn read_on<H: Host>(host: &H, log: &File) -> Result<String, HostError> {
 async fn rotated<H: Host>(host: &H, log: &File, current: &Path) -> Result<Option<File>, HostError> {
     let ours = fs::handle_meta(host, log).await?.identity;
     match if_present(fs::meta(host, current).await)? {
-        Some(meta) if meta.identity != ours => if_present(fs::open(host, current, How::Read).await),
+        Some(meta) if meta.identity != ours => {
+            if_present(fs::open(host, current, OpenMode::Read).await)
+        }
         _ => Ok(None),
     }
 }

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use crate::detect::Manager;
 use crate::host::effect::Status;
-use crate::ops::status::{Drift, Report, Verdict};
-use crate::supervisor::{Fact, Presence, Want, how};
+use crate::ops::status::{Drift, StatusReport, Verdict};
+use crate::supervisor::{Presence, ProcessState, TargetState, describe_exit};
 
 /// One line.
-pub(super) fn line(report: &Report, manager: Manager) -> String {
+pub(super) fn line(report: &StatusReport, manager: Manager) -> String {
     let mark = match report.verdict() {
         Verdict::Up => '●',
         Verdict::Down => '○',
@@ -17,8 +17,8 @@ pub(super) fn line(report: &Report, manager: Manager) -> String {
     let mut line = format!(
         "{mark} {}  {}, intent {}",
         report.profile,
-        fact_words(report, manager),
-        report.prior.intent
+        process_words(report, manager),
+        report.inferred_intent.intent
     );
     for drift in &report.drifts {
         line.push_str(", ");
@@ -29,17 +29,28 @@ pub(super) fn line(report: &Report, manager: Manager) -> String {
 }
 
 /// Several lines.
-pub(super) fn paragraph(report: &Report, manager: Manager) -> String {
+pub(super) fn paragraph(report: &StatusReport, manager: Manager) -> String {
     let mut text = line(report, manager);
     let mut row = |name: &str, value: String| text.push_str(&format!("    {name:<9}{value}\n"));
-    row("Manager:", manager.words().to_owned());
+    row("Manager:", manager.label().to_owned());
     let asked = report.asked_at.as_ref().map_or(String::new(), |at| format!(", asked {at}"));
-    row("Intent:", format!("{} (from {}){asked}", report.prior.intent, report.prior.source.word()));
+    row(
+        "Intent:",
+        format!(
+            "{} (from {}){asked}",
+            report.inferred_intent.intent,
+            report.inferred_intent.source.as_str()
+        ),
+    );
     row(
         "Want:",
-        format!("{}, at start {}", want(report.service.want), want(report.service.at_start)),
+        format!(
+            "{}, at start {}",
+            target_word(report.service.target_state),
+            target_word(report.service.at_start)
+        ),
     );
-    row("Gateway:", format!("{}, port {}", fact_words(report, manager), report.port));
+    row("Gateway:", format!("{}, port {}", process_words(report, manager), report.port));
     if let Some(state) = &report.state.gateway_state {
         let reason = report.state.exit_reason.as_ref().map_or(String::new(), |r| format!(": {r}"));
         row("Noted:", format!("{state}{reason}"));
@@ -50,25 +61,28 @@ pub(super) fn paragraph(report: &Report, manager: Manager) -> String {
     text
 }
 
-fn fact_words(report: &Report, manager: Manager) -> String {
+fn process_words(report: &StatusReport, manager: Manager) -> String {
     let service = &report.service;
-    let seconds = report.for_.map_or(String::new(), |for_| format!(" for {} s", for_.as_secs()));
-    match (service.presence, service.fact) {
+    let seconds =
+        report.state_age.map_or(String::new(), |for_| format!(" for {} s", for_.as_secs()));
+    match (service.presence, service.process_state) {
         (Presence::Unregistered, _) if manager == Manager::S6 => "no slot".to_owned(),
         (Presence::Unregistered, _) => "not installed".to_owned(),
         (Presence::Unsupervised, _) => "nobody supervises it".to_owned(),
-        (Presence::Foreground, _) => match report.outside {
+        (Presence::Foreground, _) => match report.orphan_pid {
             Some(Some(pid)) => format!("up in the foreground (process {pid})"),
             Some(None) => "up in the foreground".to_owned(),
             None => "down".to_owned(),
         },
-        (_, Fact::Up { pid, ready: true }) => format!("up (pid {}){seconds}", pid.raw()),
-        (_, Fact::Up { pid, ready: false }) => {
+        (_, ProcessState::Up { pid, ready: true }) => format!("up (pid {}){seconds}", pid.raw()),
+        (_, ProcessState::Up { pid, ready: false }) => {
             format!("up (pid {}), not ready{seconds}", pid.raw())
         }
-        (_, Fact::Finishing) => "ending".to_owned(),
-        (_, Fact::Down { last: Some(last) }) => format!("down ({}){seconds}", how(last)),
-        (_, Fact::Down { last: None }) => "down, never started".to_owned(),
+        (_, ProcessState::Finishing) => "ending".to_owned(),
+        (_, ProcessState::Down { last: Some(last) }) => {
+            format!("down ({}){seconds}", describe_exit(last))
+        }
+        (_, ProcessState::Down { last: None }) => "down, never started".to_owned(),
     }
 }
 
@@ -86,7 +100,7 @@ fn drift_words(drift: &Drift, manager: Manager) -> String {
         Drift::WantedDown => "s6 was told to keep it down, not by hermes".to_owned(),
         Drift::WantedUp => "s6 was told to keep it up, not by hermes".to_owned(),
         Drift::Down { last: Some(last) } => {
-            format!("it ended ({}) and is started again", how(*last))
+            format!("it ended ({}) and is started again", describe_exit(*last))
         }
         Drift::Down { last: None } => "it does not run".to_owned(),
         Drift::Up { pid } => format!("it still runs (pid {})", pid.raw()),
@@ -110,7 +124,7 @@ fn drift_words(drift: &Drift, manager: Manager) -> String {
 
 /// The drifts whose words name s6 or a part of it, where another supervises.
 fn host_drift_words(drift: &Drift, manager: Manager) -> Option<String> {
-    let name = manager.word();
+    let name = manager.as_str();
     Some(match drift {
         Drift::Unregistered => "it is not installed: `hermes gateway install`".to_owned(),
         Drift::Unsupervised => format!("{name} cannot load it: `hermes gateway install` mends it"),
@@ -125,19 +139,19 @@ fn host_drift_words(drift: &Drift, manager: Manager) -> Option<String> {
     })
 }
 
-fn want(want: Want) -> &'static str {
+fn target_word(want: TargetState) -> &'static str {
     match want {
-        Want::Up => "up",
-        Want::Down => "down",
+        TargetState::Up => "up",
+        TargetState::Down => "down",
     }
 }
 
 /// The JSON object.
-pub(super) fn object(report: &Report) -> Value {
-    let (fact, ready, last) = match report.service.fact {
-        Fact::Up { ready, .. } => ("up", ready, None),
-        Fact::Finishing => ("finishing", false, None),
-        Fact::Down { last } => ("down", false, last),
+pub(super) fn report_json(report: &StatusReport) -> Value {
+    let (fact, ready, last) = match report.service.process_state {
+        ProcessState::Up { ready, .. } => ("up", ready, None),
+        ProcessState::Finishing => ("finishing", false, None),
+        ProcessState::Down { last } => ("down", false, last),
     };
     let verdict = match report.verdict() {
         Verdict::Up => "up",
@@ -147,8 +161,8 @@ pub(super) fn object(report: &Report) -> Value {
     json!({
         "profile": report.profile.as_str(),
         "verdict": verdict,
-        "intent": report.prior.intent.word(),
-        "intent_source": report.prior.source.word(),
+        "intent": report.inferred_intent.intent.as_str(),
+        "intent_source": report.inferred_intent.source.as_str(),
         "intent_at": report.asked_at,
         "presence": match report.service.presence {
             Presence::Unregistered => "unregistered",
@@ -156,20 +170,20 @@ pub(super) fn object(report: &Report) -> Value {
             Presence::Supervised => "supervised",
             Presence::Foreground => "foreground",
         },
-        "want": want(report.service.want),
-        "at_start": want(report.service.at_start),
+        "want": target_word(report.service.target_state),
+        "at_start": target_word(report.service.at_start),
         "fact": fact,
         "pid": report.service.pid().map(|pid| pid.raw()),
         "ready": ready,
         "paused": report.service.paused,
-        "for_seconds": report.for_.map(|for_| for_.as_secs()),
+        "for_seconds": report.state_age.map(|for_| for_.as_secs()),
         "last_exit_code": match last { Some(Status::Exited(code)) => Some(code), _ => None },
         "last_signal": match last { Some(Status::Signalled(signal)) => Some(signal.0), _ => None },
         "gateway_state": report.state.gateway_state,
         "exit_reason": report.state.exit_reason,
         "failures": report.state.failures,
         "port": report.port,
-        "drifts": report.drifts.iter().map(Drift::word).collect::<Vec<_>>(),
+        "drifts": report.drifts.iter().map(Drift::as_str).collect::<Vec<_>>(),
         "notes": report.notes,
     })
 }

@@ -1,8 +1,8 @@
 //! `hermes gateway run`: be the gateway; or, as the command of a container that s6 supervises, be its heartbeat.
 
-use super::comeback;
+use super::restart_code;
 use crate::cli::Progress;
-use crate::cli::args::Run;
+use crate::cli::args::RunArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -18,7 +18,7 @@ use crate::record::{file, state};
 
 /// A gateway between two turns: all that its process knows, but for what the machine holds for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Running {
+pub struct GatewayRun {
     setup: Setup,
     turn: Turn,
 }
@@ -27,7 +27,7 @@ pub struct Running {
 pub(super) async fn begin<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
-    args: &Run,
+    args: &RunArgs,
 ) -> Progress {
     let invocation = session.invocation;
     let supervised = invocation.is_set("HERMES_S6_SUPERVISED_CHILD")
@@ -36,8 +36,8 @@ pub(super) async fn begin<H: Host>(
     if session.manager == Manager::S6 && !supervised && !alone {
         return Progress::Exit(heartbeat(session, output).await);
     }
-    if let Err(error) = prepare(session).await {
-        return Progress::Exit(output.fail(&error).await.code());
+    if let Err(error) = ensure_profile_home(session).await {
+        return Progress::Exit(output.print_failure(&error).await.code());
     }
     let setup = Setup {
         layout: session.layout.clone(),
@@ -47,32 +47,34 @@ pub(super) async fn begin<H: Host>(
         notify: args.notify_fd,
         supervised,
     };
-    if let Some(code) = comeback::not_to_run(session.host, &setup).await {
+    if let Some(code) = restart_code::code_if_stopped(session.host, &setup).await {
         return Progress::Exit(code);
     }
     let turn = gateway::begin(session.host, &setup).await;
-    Progress::Gateway(Box::new(Running { setup, turn }))
+    Progress::Gateway(Box::new(GatewayRun { setup, turn }))
 }
 
 /// Says what the last turn had to say, and takes the next.
-pub(in crate::cli) async fn go_on<H: Host>(host: &H, running: Running) -> Progress {
-    let Running { setup, turn } = running;
+pub(in crate::cli) async fn next_turn<H: Host>(host: &H, running: GatewayRun) -> Progress {
+    let GatewayRun { setup, turn } = running;
     let output = Output { host, json: false };
     // A logger that does not read (it cannot write, or was stopped) must not keep the gateway from its work.
     for note in &turn.notes {
-        output.err_or_lose(&format!("{note}\n")).await;
+        output.print_error_or_drop(&format!("{note}\n")).await;
     }
     match turn.next {
-        Next::Exit(code) => Progress::Exit(comeback::code(&output, &setup, code).await),
+        Next::Exit(code) => {
+            Progress::Exit(restart_code::translate_code(&output, &setup, code).await)
+        }
         Next::Continue(state) => {
             let turn = gateway::turn(host, &setup, *state).await;
-            Progress::Gateway(Box::new(Running { setup, turn }))
+            Progress::Gateway(Box::new(GatewayRun { setup, turn }))
         }
     }
 }
 
 /// A gateway needs a profile; the home of `default` is made where nobody made it yet.
-async fn prepare<H: Host>(session: &Session<'_, H>) -> Result<(), CliError> {
+async fn ensure_profile_home<H: Host>(session: &Session<'_, H>) -> Result<(), CliError> {
     if session.profile.is_default() {
         file::make_dirs(session.host, session.layout.root(), 0o755).await?;
         return Ok(());
@@ -85,38 +87,41 @@ async fn prepare<H: Host>(session: &Session<'_, H>) -> Result<(), CliError> {
 
 /// Starts the slot where nobody has said otherwise yet, and stays until the container ends.
 async fn heartbeat<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> u8 {
-    match stay(session, output).await {
+    match stay_as_heartbeat(session, output).await {
         Ok(()) => Exit::Done.code(),
-        Err(error) => output.fail(&error).await.code(),
+        Err(error) => output.print_failure(&error).await.code(),
     }
 }
 
-async fn stay<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Result<(), CliError> {
+async fn stay_as_heartbeat<H: Host>(
+    session: &Session<'_, H>,
+    output: &Output<'_, H>,
+) -> Result<(), CliError> {
     let host = session.host;
     proc::trap(host, &[Signal::TERM, Signal::INT, Signal::HUP]).await?;
     let name = &session.profile;
     output
-        .err(&format!(
+        .print_error(&format!(
             "hermes: s6 supervises gateway '{name}' here; this command stays as the container's heartbeat.\n\
              hermes: to be the gateway itself instead: `hermes gateway run --no-supervise`\n"
         ))
         .await;
     let record = intent::read(host, &session.layout.intent(name)).await;
     let state = state::read(host, &session.layout.state(name)).await;
-    let prior = intent::at_boot(&record, &state, None);
+    let prior = intent::infer(&record, &state, None);
     match (prior.source, prior.intent) {
         (Source::Nothing, _) => {
             let started =
                 lifecycle::run(&session.context(), name, Verb::Start, Patience::Usual).await;
             match started {
-                Ok((_, notes)) => output.notes(&notes).await,
+                Ok((_, notes)) => output.print_notes(&notes).await,
                 // The container stays, so that somebody can look at it and mend it.
-                Err(error) => drop(output.fail(&error.into()).await),
+                Err(error) => drop(output.print_failure(&error.into()).await),
             }
         }
         (_, Intent::Stopped) => {
             output
-                .err(&format!(
+                .print_error(&format!(
                     "hermes: gateway '{name}' was stopped by its operator and stays so: `hermes -p {name} gateway start`\n"
                 ))
                 .await;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::report;
-use crate::cli::args::Status;
+use crate::cli::args::StatusArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -16,25 +16,26 @@ use crate::ops::{OpsError, home};
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
-    args: &Status,
+    args: &StatusArgs,
 ) -> Exit {
     match args.all {
-        true => all(session, output).await,
-        false => one(session, output).await,
+        true => report_all(session, output).await,
+        false => report_one(session, output).await,
     }
 }
 
-async fn one<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit {
-    let looked = status::report(session.host, &session.layout, &session.backend, &session.profile);
+async fn report_one<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit {
+    let looked =
+        status::read_report(session.host, &session.layout, &session.backend, &session.profile);
     let report = match looked.await {
         Ok(report) => report,
-        Err(error) => return output.fail(&error.into()).await,
+        Err(error) => return output.print_failure(&error.into()).await,
     };
-    output.notes(&report.notes).await;
+    output.print_notes(&report.notes).await;
     let text = report::paragraph(&report, session.manager);
     let document =
-        json!({ "manager": session.manager.word(), "gateways": [report::object(&report)] });
-    match (output.report(document, &text).await, report.verdict()) {
+        json!({ "manager": session.manager.as_str(), "gateways": [report::report_json(&report)] });
+    match (output.print_report(document, &text).await, report.verdict()) {
         (Exit::Done, Verdict::Up) => Exit::Done,
         (Exit::Done, Verdict::Down) => Exit::DownAsIntended,
         (Exit::Done, Verdict::Drift) => Exit::NotAsIntended,
@@ -42,10 +43,10 @@ async fn one<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit 
     }
 }
 
-async fn all<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit {
-    let looked = match look_at_all(session).await {
+async fn report_all<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit {
+    let looked = match read_all_reports(session).await {
         Ok(looked) => looked,
-        Err(error) => return output.fail(&error.into()).await,
+        Err(error) => return output.print_failure(&error.into()).await,
     };
     let mut text = format!("Manager: {}\n", session.manager);
     let mut objects = Vec::new();
@@ -53,9 +54,9 @@ async fn all<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit 
     for (profile, result) in looked {
         match result {
             Ok(report) => {
-                output.notes(&report.notes).await;
+                output.print_notes(&report.notes).await;
                 text.push_str(&report::line(&report, session.manager));
-                objects.push(report::object(&report));
+                objects.push(report::report_json(&report));
                 if report.verdict() == Verdict::Drift {
                     exit = Exit::NotAsIntended;
                 }
@@ -68,21 +69,23 @@ async fn all<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> Exit 
             }
         }
     }
-    let document = json!({ "manager": session.manager.word(), "gateways": objects });
-    match output.report(document, &text).await {
+    let document = json!({ "manager": session.manager.as_str(), "gateways": objects });
+    match output.print_report(document, &text).await {
         Exit::Done => exit,
         failed => failed,
     }
 }
 
-type Looked = Vec<(crate::name::Profile, Result<status::Report, OpsError>)>;
+type ProfileReports = Vec<(crate::name::Profile, Result<status::StatusReport, OpsError>)>;
 
 /// All real profiles: what one of them is like keeps no other from being looked at.
-pub(super) async fn look_at_all<H: Host>(session: &Session<'_, H>) -> Result<Looked, OpsError> {
+pub(super) async fn read_all_reports<H: Host>(
+    session: &Session<'_, H>,
+) -> Result<ProfileReports, OpsError> {
     let mut looked = Vec::new();
     for profile in home::profiles(session.host, &session.layout).await? {
         let report =
-            status::report(session.host, &session.layout, &session.backend, &profile).await;
+            status::read_report(session.host, &session.layout, &session.backend, &profile).await;
         looked.push((profile, report));
     }
     Ok(looked)

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::args::Named;
+use crate::cli::args::NameArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -15,7 +15,7 @@ use crate::ops::profiles;
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
-    args: &Named,
+    args: &NameArgs,
 ) -> Result<Exit, CliError> {
     let name = &args.name;
     let created = profiles::create(&session.context(), name).await?;
@@ -31,7 +31,7 @@ pub(super) async fn run<H: Host>(
             "profiles '{name}' and '{rival}' have the same port: set `port` in one's gateway.toml"
         ));
     }
-    output.notes(&notes).await;
+    output.print_notes(&notes).await;
     let text = match (session.manager, created.finished) {
         (Manager::S6, false) if created.starts => {
             format!("✓ Created profile '{name}'; its gateway starts, as its files ask\n")
@@ -51,5 +51,5 @@ pub(super) async fn run<H: Host>(
         "outcome": if created.finished { "finished" } else { "created" },
         "notes": notes,
     });
-    Ok(output.report(document, &text).await)
+    Ok(output.print_report(document, &text).await)
 }

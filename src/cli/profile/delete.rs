@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::args::Delete;
+use crate::cli::args::DeleteArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -14,7 +14,7 @@ use crate::ops::{Patience, profiles};
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
-    args: &Delete,
+    args: &DeleteArgs,
 ) -> Result<Exit, CliError> {
     let is_confirmed = args.yes || confirmed(session, output, args).await?;
     if !is_confirmed {
@@ -22,22 +22,22 @@ pub(super) async fn run<H: Host>(
     }
     let patience = args.timeout.map_or(Patience::Usual, Patience::For);
     let notes = profiles::delete(&session.context(), &args.name, patience).await?;
-    output.notes(&notes).await;
+    output.print_notes(&notes).await;
     let document = json!({ "profile": args.name.as_str(), "outcome": "deleted", "notes": notes });
-    Ok(output.report(document, &format!("✓ Deleted profile '{}'\n", args.name)).await)
+    Ok(output.print_report(document, &format!("✓ Deleted profile '{}'\n", args.name)).await)
 }
 
 async fn confirmed<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
-    args: &Delete,
+    args: &DeleteArgs,
 ) -> Result<bool, CliError> {
     if !session.invocation.stdin_is_terminal {
         return Ok(false);
     }
     let dir = session.layout.profile(&args.name);
     output
-        .err(&format!(
+        .print_error(&format!(
             "Delete profile '{}' with all files in `{}`? [y/N] ",
             args.name,
             dir.display()

@@ -18,9 +18,12 @@ pub(super) async fn run<H: Host>(
     let mut text = String::new();
     let mut objects = Vec::new();
     for profile in home::profiles(session.host, &session.layout).await.map_err(CliError::from)? {
-        let facts = show::look(session, &profile).await;
-        text.push_str(&format!("{profile}  intent {}, port {}\n", facts.prior.intent, facts.port));
+        let facts = show::read_profile_files(session, &profile).await;
+        text.push_str(&format!(
+            "{profile}  intent {}, port {}\n",
+            facts.inferred_intent.intent, facts.port
+        ));
         objects.push(facts.to_json(session, &profile));
     }
-    Ok(output.report(json!({ "profiles": objects }), &text).await)
+    Ok(output.print_report(json!({ "profiles": objects }), &text).await)
 }

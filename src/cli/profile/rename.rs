@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::args::Rename;
+use crate::cli::args::RenameArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -14,11 +14,11 @@ use crate::ops::{Patience, profiles};
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
-    args: &Rename,
+    args: &RenameArgs,
 ) -> Result<Exit, CliError> {
     let (old, new) = (&args.old, &args.new);
     let notes = profiles::rename(&session.context(), old, new, Patience::Usual).await?;
-    output.notes(&notes).await;
+    output.print_notes(&notes).await;
     let port = profiles::port_of(session.host, &session.layout, new).await;
     let text = format!("✓ Renamed profile '{old}' to '{new}'; its port is {port}\n");
     let document = json!({
@@ -28,5 +28,5 @@ pub(super) async fn run<H: Host>(
         "port": port,
         "notes": notes,
     });
-    Ok(output.report(document, &text).await)
+    Ok(output.print_report(document, &text).await)
 }

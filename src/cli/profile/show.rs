@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::args::Named;
+use crate::cli::args::NameArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -11,38 +11,41 @@ use crate::host::Host;
 use crate::name::Profile;
 use crate::ops::{OpsError, home, profiles};
 use crate::record::config::{self, Config, ConfigError};
-use crate::record::intent::{self, Prior};
+use crate::record::intent::{self, InferredIntent};
 use crate::record::state;
 
 /// What a profile's files say.
-pub(super) struct Facts {
-    pub prior: Prior,
+pub(super) struct ProfileFiles {
+    pub inferred_intent: InferredIntent,
     pub port: u16,
     pub config: Result<Config, ConfigError>,
     pub notes: Vec<String>,
 }
 
 /// Reads a profile's files.
-pub(super) async fn look<H: Host>(session: &Session<'_, H>, profile: &Profile) -> Facts {
+pub(super) async fn read_profile_files<H: Host>(
+    session: &Session<'_, H>,
+    profile: &Profile,
+) -> ProfileFiles {
     let (host, layout) = (session.host, &session.layout);
     let record = intent::read(host, &layout.intent(profile)).await;
     let state = state::read(host, &layout.state(profile)).await;
-    Facts {
-        prior: intent::at_boot(&record, &state, None),
+    ProfileFiles {
+        inferred_intent: intent::infer(&record, &state, None),
         port: profiles::port_of(host, layout, profile).await,
         config: config::read(host, &layout.config(profile)).await,
-        notes: intent::oddities(&record, &state).iter().map(ToString::to_string).collect(),
+        notes: intent::read_warnings(&record, &state).iter().map(ToString::to_string).collect(),
     }
 }
 
-impl Facts {
+impl ProfileFiles {
     /// The JSON object.
     pub fn to_json<H: Host>(&self, session: &Session<'_, H>, profile: &Profile) -> Value {
         json!({
             "profile": profile.as_str(),
             "directory": session.layout.profile(profile),
-            "intent": self.prior.intent.word(),
-            "intent_source": self.prior.source.word(),
+            "intent": self.inferred_intent.intent.as_str(),
+            "intent_source": self.inferred_intent.source.as_str(),
             "port": self.port,
             "command": self.command(),
             "config_error": self.config.as_ref().err().map(ToString::to_string),
@@ -60,14 +63,14 @@ impl Facts {
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
-    args: &Named,
+    args: &NameArgs,
 ) -> Result<Exit, CliError> {
     let profile = &args.name;
     if !home::exists(session.host, &session.layout, profile).await? {
         return Err(OpsError::NoSuchProfile(profile.clone()).into());
     }
-    let facts = look(session, profile).await;
-    output.notes(&facts.notes).await;
+    let facts = read_profile_files(session, profile).await;
+    output.print_notes(&facts.notes).await;
     let gateway = match (&facts.config, facts.command()) {
         (Err(error), _) => format!("✗ {error}"),
         (Ok(_), Some(words)) => words.join(" "),
@@ -76,10 +79,10 @@ pub(super) async fn run<H: Host>(
     let text = format!(
         "{profile}\n    Directory: {}\n    Intent:    {} (from {})\n    Gateway:   {gateway}\n    Port:      {}\n    Log:       {}\n",
         session.layout.profile(profile).display(),
-        facts.prior.intent,
-        facts.prior.source.word(),
+        facts.inferred_intent.intent,
+        facts.inferred_intent.source.as_str(),
         facts.port,
         session.layout.gateway_log(profile).display(),
     );
-    Ok(output.report(facts.to_json(session, profile), &text).await)
+    Ok(output.print_report(facts.to_json(session, profile), &text).await)
 }

@@ -15,30 +15,32 @@ use rustix::fs::{
 use super::done;
 use super::process::{gid_of, uid_of};
 use super::table::Table;
-use crate::host::effect::{Entry, Handle, How, Kind, Links, Meta, Over, Place};
+use crate::host::effect::{
+    DirEntry, FileKind, Handle, LinkPolicy, Meta, OnExisting, OpenMode, Place,
+};
 use crate::host::{Answer, Outcome};
 
-pub(super) fn open(table: &mut Table, place: &Place, how: How, links: Links) -> Outcome {
+pub(super) fn open(table: &mut Table, place: &Place, how: OpenMode, links: LinkPolicy) -> Outcome {
     let (mut flags, mode) = flags_and_mode(how);
-    if links == Links::Refuse {
+    if links == LinkPolicy::Refuse {
         flags |= OFlags::NOFOLLOW;
     }
     let file = openat(table.start(place)?, &place.path, flags, Mode::from_raw_mode(mode))?;
     Ok(Answer::Handle(table.insert(file)?))
 }
 
-fn flags_and_mode(how: How) -> (OFlags, u32) {
+fn flags_and_mode(how: OpenMode) -> (OFlags, u32) {
     // A terminal planted at the name must not become ours to be interrupted from.
     let every = OFlags::CLOEXEC | OFlags::NOCTTY;
     match how {
-        How::Read => (every | OFlags::RDONLY | OFlags::NONBLOCK, 0),
-        How::Directory => (every | OFlags::RDONLY | OFlags::DIRECTORY, 0),
-        How::Create { mode } => (every | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, mode),
-        How::Append { mode } => {
+        OpenMode::Read => (every | OFlags::RDONLY | OFlags::NONBLOCK, 0),
+        OpenMode::Directory => (every | OFlags::RDONLY | OFlags::DIRECTORY, 0),
+        OpenMode::Create { mode } => (every | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, mode),
+        OpenMode::Append { mode } => {
             (every | OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NONBLOCK, mode)
         }
-        How::Lock { mode } => (every | OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK, mode),
-        How::Write => (every | OFlags::WRONLY | OFlags::NONBLOCK, 0),
+        OpenMode::Lock { mode } => (every | OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK, mode),
+        OpenMode::Write => (every | OFlags::WRONLY | OFlags::NONBLOCK, 0),
     }
 }
 
@@ -71,10 +73,10 @@ pub(super) fn handle_meta(table: &Table, handle: Handle) -> Outcome {
     Ok(Answer::Meta(meta_of(&fstat(table.get(handle)?)?)))
 }
 
-pub(super) fn meta(table: &Table, place: &Place, links: Links) -> Outcome {
+pub(super) fn meta(table: &Table, place: &Place, links: LinkPolicy) -> Outcome {
     let flags = match links {
-        Links::Follow => AtFlags::empty(),
-        Links::Refuse => AtFlags::SYMLINK_NOFOLLOW,
+        LinkPolicy::Follow => AtFlags::empty(),
+        LinkPolicy::Refuse => AtFlags::SYMLINK_NOFOLLOW,
     };
     Ok(Answer::Meta(meta_of(&statat(table.start(place)?, &place.path, flags)?)))
 }
@@ -82,11 +84,11 @@ pub(super) fn meta(table: &Table, place: &Place, links: Links) -> Outcome {
 #[expect(clippy::unnecessary_cast, reason = "the fields of `stat` differ between architectures")]
 fn meta_of(stat: &Stat) -> Meta {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Directory,
-        FileType::Symlink => Kind::Link,
-        FileType::Fifo => Kind::Fifo,
-        _ => Kind::Other,
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Directory,
+        FileType::Symlink => FileKind::Link,
+        FileType::Fifo => FileKind::Fifo,
+        _ => FileKind::Other,
     };
     Meta {
         kind,
@@ -95,7 +97,7 @@ fn meta_of(stat: &Stat) -> Meta {
         gid: stat.st_gid,
         size: stat.st_size as u64,
         identity: (stat.st_dev as u64, stat.st_ino as u64),
-        links: if kind == Kind::Directory { 1 } else { stat.st_nlink as u64 },
+        links: if kind == FileKind::Directory { 1 } else { stat.st_nlink as u64 },
     }
 }
 
@@ -113,7 +115,7 @@ pub(super) fn list(table: &Table, handle: Handle) -> Outcome {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
-            entries.push(Entry { name: OsStr::from_bytes(name).to_owned() });
+            entries.push(DirEntry { name: OsStr::from_bytes(name).to_owned() });
         }
     }
     Ok(Answer::Entries(entries))
@@ -133,11 +135,11 @@ pub(super) fn make_fifo(table: &Table, place: &Place, mode: u32) -> Outcome {
     done(mknodat(table.start(place)?, &place.path, FileType::Fifo, mode, 0))
 }
 
-pub(super) fn rename(table: &Table, from: &Place, to: &Place, over: Over) -> Outcome {
+pub(super) fn rename(table: &Table, from: &Place, to: &Place, over: OnExisting) -> Outcome {
     let (from_dir, to_dir) = (table.start(from)?, table.start(to)?);
     done(match over {
-        Over::Replace => renameat(from_dir, &from.path, to_dir, &to.path),
-        Over::Refuse => {
+        OnExisting::Replace => renameat(from_dir, &from.path, to_dir, &to.path),
+        OnExisting::Refuse => {
             renameat_with(from_dir, &from.path, to_dir, &to.path, RenameFlags::NOREPLACE)
         }
     })

@@ -34,7 +34,7 @@ const DESCRIPTOR_MIN: i32 = 200;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
+pub struct GateQuestion {
     /// Who asks, as its own PID namespace counts.
     pub pid: i32,
     /// Its words.
@@ -48,7 +48,7 @@ pub struct Question {
 /// What is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Word {
+pub enum GateAnswer {
     /// It is performed.
     Go,
     /// It is not performed, and fails so.
@@ -63,7 +63,7 @@ pub enum Word {
 #[derive(Debug)]
 pub struct Gated<H> {
     host: H,
-    line: Option<RefCell<Line>>,
+    line: Option<RefCell<GateConnection>>,
 }
 
 impl<H: Host> Gated<H> {
@@ -73,18 +73,18 @@ impl<H: Host> Gated<H> {
     ///
     /// If a socket is named and nobody listens there.
     pub fn new(host: H, socket: Option<&OsStr>, argv: &[OsString]) -> Self {
-        Self { host, line: socket.map(|socket| RefCell::new(Line::open(socket, argv))) }
+        Self { host, line: socket.map(|socket| RefCell::new(GateConnection::open(socket, argv))) }
     }
 }
 
 impl<H: Host> Host for Gated<H> {
     async fn perform(&self, effect: Effect) -> Outcome {
-        let word = self.line.as_ref().map_or(Word::Go, |line| line.borrow_mut().ask(&effect));
+        let word = self.line.as_ref().map_or(GateAnswer::Go, |line| line.borrow_mut().ask(&effect));
         match word {
-            Word::Go => self.host.perform(effect).await,
-            Word::Errno(number) => Err(Errno(number)),
-            Word::Die => die(),
-            Word::DieAfter => {
+            GateAnswer::Go => self.host.perform(effect).await,
+            GateAnswer::Errno(number) => Err(Errno(number)),
+            GateAnswer::Die => die(),
+            GateAnswer::DieAfter => {
                 let _ = self.host.perform(effect).await; // whatever came of it, nobody is told
                 die()
             }
@@ -102,7 +102,7 @@ pub fn socket(own: Option<&OsStr>) -> Option<OsString> {
 }
 
 #[derive(Debug)]
-struct Line {
+struct GateConnection {
     socket: BufReader<UnixStream>,
     pid: i32,
     argv: Vec<String>,
@@ -110,7 +110,7 @@ struct Line {
     is_over: bool,
 }
 
-impl Line {
+impl GateConnection {
     fn open(path: &OsStr, argv: &[OsString]) -> Self {
         let socket = UnixStream::connect(path)
             .and_then(|it| Ok(UnixStream::from(fcntl_dupfd_cloexec(&it, DESCRIPTOR_MIN)?)))
@@ -120,12 +120,12 @@ impl Line {
         Self { socket: BufReader::new(socket), pid, argv, asked: 0, is_over: false }
     }
 
-    fn ask(&mut self, effect: &Effect) -> Word {
+    fn ask(&mut self, effect: &Effect) -> GateAnswer {
         if self.is_over {
-            return Word::Go;
+            return GateAnswer::Go;
         }
         self.asked += 1;
-        let question = Question {
+        let question = GateQuestion {
             pid: self.pid,
             argv: self.argv.clone(),
             nth: self.asked,
@@ -138,7 +138,7 @@ impl Line {
         let heard = asked.and_then(|()| self.socket.read_line(&mut answer));
         self.is_over = !matches!(heard, Ok(length) if length > 0);
         if self.is_over {
-            return Word::Go;
+            return GateAnswer::Go;
         }
         serde_json::from_str(&answer).expect("whoever listens answers one of our words")
     }

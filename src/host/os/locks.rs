@@ -23,7 +23,7 @@ pub(super) fn lock_record(table: &mut Table, handle: Handle) -> Outcome {
         Err(rustix::io::Errno::ACCESS) => Err(Errno::AGAIN),
         Err(errno) => Err(errno.into()),
         Ok(()) => {
-            table.note_record_lock(handle);
+            table.record_lock_taken(handle);
             Ok(Answer::Done)
         }
     }

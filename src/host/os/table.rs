@@ -45,7 +45,7 @@ impl Table {
     }
 
     /// Notes that a record lock hangs on this handle: closing any double of it would give the lock back.
-    pub(super) fn note_record_lock(&mut self, handle: Handle) {
+    pub(super) fn record_lock_taken(&mut self, handle: Handle) {
         self.record_locked.insert(handle);
     }
 

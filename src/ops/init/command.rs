@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::root_tree::{self, GUEST_EXIT_CODE, is_executable};
-use super::runtime::{GUEST_MARK, WAITING_MARK, mark_guest};
+use super::runtime::{GUEST_FLAG, WAITING_FLAG, write_guest_flag};
 use crate::backend::s6::S6;
 use crate::error::{Errno, HostError, if_present};
-use crate::host::effect::{How, Program};
+use crate::host::effect::{OpenMode, Program};
 use crate::host::{Host, fs, proc};
 use crate::record::file;
 use crate::record::users::Ids;
@@ -42,7 +42,7 @@ pub async fn wait_for_gateways(
 ) -> Result<bool, HostError> {
     let s6 = S6::open(host, root_tree::DIR.into(), bin_dir).await;
     let looked_after = file::poll(host, READY_TIMEOUT, async || {
-        for mark in [GUEST_MARK, WAITING_MARK] {
+        for mark in [GUEST_FLAG, WAITING_FLAG] {
             if fs::link_meta(host, mark).await.is_ok() {
                 return Ok(Some(()));
             }
@@ -56,7 +56,7 @@ pub async fn wait_for_gateways(
 
 /// Goes to the command's directory while it may still be root's alone, then becomes the command's user, for good.
 pub async fn enter(host: &impl Host, cwd: &Path, user: Option<Ids>) -> Result<(), HostError> {
-    let dir = fs::open(host, cwd, How::Directory).await?;
+    let dir = fs::open(host, cwd, OpenMode::Directory).await?;
     let gone_to = proc::change_dir(host, &dir).await;
     fs::close(host, dir).await?;
     gone_to?;
@@ -105,7 +105,7 @@ pub async fn command_ended(host: &impl Host, code: u32, signal: u32) -> Result<(
     let noted = file::replace_unsynced(host, Path::new(EXIT_CODE), text.as_bytes(), 0o644).await;
     // The container ends, whatever could be noted.
     let control = Path::new(root_tree::DIR).join(".s6-svscan/control");
-    let control = fs::open_no_link(host, &control, How::Write).await?;
+    let control = fs::open_no_link(host, &control, OpenMode::Write).await?;
     let told = file::write_all(host, &control, b"t").await;
     fs::close(host, control).await?;
     told?;
@@ -125,7 +125,7 @@ pub async fn gateways_ended(host: &impl Host, code: u32) -> Result<u8, HostError
     if code != u32::from(GUEST_EXIT_CODE) {
         return Ok(0);
     }
-    match mark_guest(host).await {
+    match write_guest_flag(host).await {
         Err(error) if error.errno != Errno::EXIST => Err(error),
         _ => Ok(PERMANENT),
     }

@@ -11,7 +11,7 @@ use super::settings::Settings;
 use crate::backend::s6::Tools;
 use crate::error::HostError;
 use crate::host::Host;
-use crate::host::effect::How;
+use crate::host::effect::OpenMode;
 use crate::host::fs;
 use crate::record::file;
 use crate::record::users::Ids;
@@ -87,7 +87,7 @@ async fn write(
     user: Option<Ids>,
 ) -> Result<(), HostError> {
     let mode = 0o640;
-    let open = fs::open_no_link(host, path, How::Create { mode }).await?;
+    let open = fs::open_no_link(host, path, OpenMode::Create { mode }).await?;
     let written = file::write_all(host, &open, &[value.as_encoded_bytes(), b"\n"].concat()).await;
     fs::close(host, open).await?;
     written?;

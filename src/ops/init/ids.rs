@@ -22,9 +22,9 @@ const GROUP: &str = "/etc/group";
 const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// Whom to become: the numbers asked for, else those of `/etc/passwd`.
-pub async fn of_user(host: &impl Host, settings: &Settings) -> Result<Ids, HostError> {
+pub async fn hermes_ids(host: &impl Host, settings: &Settings) -> Result<Ids, HostError> {
     let passwd = file::read(host, Path::new(PASSWD), FILE_BYTES_MAX).await;
-    let named = passwd.ok().and_then(|passwd| users::find(&passwd, HERMES)).unwrap_or(UNNAMED);
+    let named = passwd.ok().and_then(|passwd| users::find_user(&passwd, HERMES)).unwrap_or(UNNAMED);
     Ok(Ids { uid: settings.uid.unwrap_or(named.uid), gid: settings.gid.unwrap_or(named.gid) })
 }
 
@@ -34,11 +34,11 @@ pub(super) async fn settle(
     settings: &Settings,
     notes: &mut Vec<String>,
 ) -> Result<Ids, InitError> {
-    let ids = of_user(host, settings).await?;
+    let ids = hermes_ids(host, settings).await?;
     let home = settings.layout.root().to_string_lossy().into_owned();
     let passwd =
         rewrite(host, PASSWD, |passwd| {
-            notes.extend(users::namesake(passwd, ids.uid, HERMES).map(|name| {
+            notes.extend(users::other_user_with(passwd, ids.uid, HERMES).map(|name| {
                 format!("user {HERMES} shares the number {} with user {name}", ids.uid)
             }));
             users::with_user(passwd, HERMES, ids, &home)
@@ -71,7 +71,11 @@ async fn rewrite(
 }
 
 /// Without root nobody can be remapped; whoever asked is told.
-pub(super) fn note_unused(settings: &Settings, uid: u32, notes: &mut Vec<String>) -> Option<Ids> {
+pub(super) fn record_unused_ids(
+    settings: &Settings,
+    uid: u32,
+    notes: &mut Vec<String>,
+) -> Option<Ids> {
     if settings.uid.is_some_and(|asked| asked != uid) {
         notes.push(format!(
             "HERMES_UID and PUID mean nothing in a container started as user {uid}, which stays user {uid}"
@@ -90,7 +94,7 @@ mod tests {
     use super::*;
     use crate::error::Errno;
     use crate::host::answering::Answering;
-    use crate::host::effect::{Answer, Effect, Handle, How, Kind, Meta};
+    use crate::host::effect::{Answer, Effect, FileKind, Handle, Meta, OpenMode};
     use crate::host::os::run_ready;
 
     fn asking_for(ids: &[(&str, &str)]) -> Settings {
@@ -99,8 +103,15 @@ mod tests {
         Settings::read(&env).expect("legal")
     }
 
-    const FILE: Meta =
-        Meta { kind: Kind::File, mode: 0o644, uid: 0, gid: 0, size: 0, identity: (1, 2), links: 1 };
+    const FILE: Meta = Meta {
+        kind: FileKind::File,
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        size: 0,
+        identity: (1, 2),
+        links: 1,
+    };
 
     /// Settles on a machine whose two files know hermes as 10000, and which refuses new files for this reason; what was
     /// written, the notes, and the numbers.
@@ -109,7 +120,7 @@ mod tests {
         let unread = RefCell::new("");
         let host = Answering::new(|effect| {
             Some(Ok(match effect {
-                Effect::Open { how: How::Create { .. }, .. } if refused.is_some() => {
+                Effect::Open { how: OpenMode::Create { .. }, .. } if refused.is_some() => {
                     return Some(Err(refused?));
                 }
                 Effect::Open { place, .. } => {
@@ -176,7 +187,7 @@ mod tests {
         let asked: Vec<_> = asked.map(|asked| ("PUID", asked)).into_iter().collect();
         let settings = asking_for(&asked);
         let mut told = Vec::new();
-        assert_eq!(note_unused(&settings, 10_000, &mut told), None);
+        assert_eq!(record_unused_ids(&settings, 10_000, &mut told), None);
         assert_eq!(told.len(), notes, "{told:?}");
         assert!(told.iter().all(|note| note.contains("PUID") && note.contains("user 10000")));
     }

@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 
 use crate::error::{Errno, HostError};
 use crate::host::Host;
-use crate::host::effect::{How, Kind, Meta};
+use crate::host::effect::{FileKind, Meta, OpenMode};
 use crate::host::fs::{self, File};
 use crate::record::users::Ids;
 
@@ -16,7 +16,7 @@ const DEPTH_MAX: usize = 100;
 
 /// What the walk did.
 #[derive(Debug, Default)]
-struct Report {
+struct RepairTally {
     given: u64,
     kept: Skipped,
     failed: Skipped,
@@ -41,7 +41,7 @@ impl Skipped {
 
 /// Gives the home and all below it to hermes.
 pub(super) async fn repair(host: &impl Host, home: &Path, user: Ids, notes: &mut Vec<String>) {
-    let mut report = Report::default();
+    let mut report = RepairTally::default();
     if let Err(error) = repair_home(host, home, user, &mut report).await {
         notes.push(format!("the owner of the home was not looked at: {error}"));
     }
@@ -56,7 +56,7 @@ async fn repair_home(
     host: &impl Host,
     home: &Path,
     user: Ids,
-    report: &mut Report,
+    report: &mut RepairTally,
 ) -> Result<(), HostError> {
     let (above, dir) = open_home(host, home).await?;
     let meta = fs::handle_meta(host, &dir).await?;
@@ -70,7 +70,7 @@ async fn repair_home(
 /// Opens the home and the directory above it, refusing a link in every part of the path: part of it may be hermes' own.
 /// What is missing is made.
 async fn open_home(host: &impl Host, home: &Path) -> Result<(File, File), HostError> {
-    let mut above = fs::open_no_link(host, "/", How::Directory).await?;
+    let mut above = fs::open_no_link(host, "/", OpenMode::Directory).await?;
     let mut parts = home.components().filter_map(|part| match part {
         Component::Normal(name) => Some(name),
         _ => None,
@@ -89,10 +89,10 @@ async fn open_or_make(
     above: &File,
     name: &std::ffi::OsStr,
 ) -> Result<File, HostError> {
-    match fs::open_no_link(host, above.entry(name), How::Directory).await {
+    match fs::open_no_link(host, above.entry(name), OpenMode::Directory).await {
         Err(error) if error.is_absent() => {
             fs::make_dir(host, above.entry(name), 0o755).await?;
-            fs::open_no_link(host, above.entry(name), How::Directory).await
+            fs::open_no_link(host, above.entry(name), OpenMode::Directory).await
         }
         other => other,
     }
@@ -110,7 +110,7 @@ async fn walk(
     path: &Path,
     walk: &Walk,
     depth: usize,
-    report: &mut Report,
+    report: &mut RepairTally,
 ) -> Result<(), HostError> {
     let listed = fs::list(host, &dir).await;
     for entry in listed.iter().flatten() {
@@ -144,17 +144,17 @@ async fn look(
     dir: &File,
     name: &Path,
     walk: &Walk,
-    report: &mut Report,
+    report: &mut RepairTally,
 ) -> Result<Option<File>, HostError> {
     let meta = fs::link_meta(host, dir.entry(name)).await?;
     if meta.identity.0 != walk.device {
         return Ok(None);
     }
     give(host, dir, name, &meta, walk.user, report).await;
-    if meta.kind != Kind::Directory {
+    if meta.kind != FileKind::Directory {
         return Ok(None);
     }
-    let inner = fs::open_no_link(host, dir.entry(name), How::Directory).await?;
+    let inner = fs::open_no_link(host, dir.entry(name), OpenMode::Directory).await?;
     let opened = fs::handle_meta(host, &inner).await?;
     if opened.identity == meta.identity {
         return Ok(Some(inner));
@@ -170,40 +170,42 @@ async fn give(
     name: &Path,
     meta: &Meta,
     user: Ids,
-    report: &mut Report,
+    report: &mut RepairTally,
 ) {
     match verdict(meta, user) {
-        Verdict::Hers => {}
-        Verdict::Keep => report.kept.add(|| name.display().to_string()),
-        Verdict::Give => match fs::set_owner(host, dir.entry(name), user.uid, user.gid).await {
-            Ok(()) => report.given += 1,
-            Err(error) => {
-                report.failed.add(|| format!("{}: {}", name.display(), error.errno));
+        OwnerVerdict::Hers => {}
+        OwnerVerdict::Keep => report.kept.add(|| name.display().to_string()),
+        OwnerVerdict::Give => {
+            match fs::set_owner(host, dir.entry(name), user.uid, user.gid).await {
+                Ok(()) => report.given += 1,
+                Err(error) => {
+                    report.failed.add(|| format!("{}: {}", name.display(), error.errno));
+                }
             }
-        },
+        }
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum OwnerVerdict {
     Hers,
     Give,
     Keep,
 }
 
-fn verdict(meta: &Meta, user: Ids) -> Verdict {
+fn verdict(meta: &Meta, user: Ids) -> OwnerVerdict {
     let is_hers = meta.uid == user.uid;
     match meta.kind {
-        _ if is_hers && meta.gid == user.gid => Verdict::Hers,
-        Kind::Directory => Verdict::Give,
-        Kind::File | Kind::Link | Kind::Fifo
+        _ if is_hers && meta.gid == user.gid => OwnerVerdict::Hers,
+        FileKind::Directory => OwnerVerdict::Give,
+        FileKind::File | FileKind::Link | FileKind::Fifo
             if is_hers || meta.links <= 1 || planted!(HardLinkGivenAway) =>
         {
-            Verdict::Give
+            OwnerVerdict::Give
         }
-        Kind::File | Kind::Link | Kind::Fifo | Kind::Other => {
+        FileKind::File | FileKind::Link | FileKind::Fifo | FileKind::Other => {
             mark!("H25");
-            Verdict::Keep
+            OwnerVerdict::Keep
         }
     }
 }
@@ -218,19 +220,19 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(Kind::File, 10, 10, 5, Verdict::Hers)]
-    #[case(Kind::File, 0, 0, 1, Verdict::Give)]
-    #[case(Kind::File, 0, 0, 2, Verdict::Keep)]
-    #[case(Kind::File, 10, 0, 2, Verdict::Give)]
-    #[case(Kind::Link, 0, 0, 1, Verdict::Give)]
-    #[case(Kind::Directory, 0, 0, 9, Verdict::Give)]
-    #[case(Kind::Other, 0, 0, 1, Verdict::Keep)]
+    #[case(FileKind::File, 10, 10, 5, OwnerVerdict::Hers)]
+    #[case(FileKind::File, 0, 0, 1, OwnerVerdict::Give)]
+    #[case(FileKind::File, 0, 0, 2, OwnerVerdict::Keep)]
+    #[case(FileKind::File, 10, 0, 2, OwnerVerdict::Give)]
+    #[case(FileKind::Link, 0, 0, 1, OwnerVerdict::Give)]
+    #[case(FileKind::Directory, 0, 0, 9, OwnerVerdict::Give)]
+    #[case(FileKind::Other, 0, 0, 1, OwnerVerdict::Keep)]
     fn a_file_with_another_name_is_never_given_away(
-        #[case] kind: Kind,
+        #[case] kind: FileKind,
         #[case] uid: u32,
         #[case] gid: u32,
         #[case] links: u64,
-        #[case] expected: Verdict,
+        #[case] expected: OwnerVerdict,
     ) {
         let meta = Meta { kind, mode: 0o644, uid, gid, size: 0, identity: (1, 2), links };
         assert_eq!(verdict(&meta, Ids { uid: 10, gid: 10 }), expected);

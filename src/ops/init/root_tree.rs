@@ -7,12 +7,12 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Facts;
+use super::InitInputs;
 use super::settings::Settings;
 use crate::backend::s6::OWN_TREE;
 use crate::error::{Errno, HostError};
 use crate::host::Host;
-use crate::host::effect::{How, Kind, Program};
+use crate::host::effect::{FileKind, OpenMode, Program};
 use crate::host::{fs, proc};
 use crate::record::file;
 use crate::record::users::Ids;
@@ -47,7 +47,7 @@ impl Main {
     /// `None` without a command. A word that is neither ours nor a program in the `PATH` goes to `hermes`, which says so.
     pub(super) async fn of(
         host: &impl Host,
-        facts: &Facts,
+        facts: &InitInputs,
         env: &BTreeMap<OsString, OsString>,
     ) -> Result<Option<Self>, HostError> {
         let Some(first) = facts.command.first() else { return Ok(None) };
@@ -79,12 +79,12 @@ async fn is_program(host: &impl Host, word: &OsStr, path: &OsStr, cwd: &Path) ->
 }
 
 pub(super) async fn is_executable(host: &impl Host, path: &Path) -> bool {
-    matches!(fs::meta(host, path).await, Ok(meta) if meta.kind == Kind::File && meta.mode & 0o111 != 0)
+    matches!(fs::meta(host, path).await, Ok(meta) if meta.kind == FileKind::File && meta.mode & 0o111 != 0)
 }
 
 /// Everything that PID 1's tree depends on.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(super) struct RootTreeSpec<'a> {
     pub(super) settings: &'a Settings,
     pub(super) program: &'a Path,
     /// Whom the command becomes; `None` where PID 1 is not root.
@@ -95,14 +95,14 @@ pub(super) struct Plan<'a> {
 
 /// One file of the tree, by its path below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct TreeFile {
     pub(super) path: &'static str,
     pub(super) mode: u32,
     pub(super) contents: Vec<u8>,
 }
 
 /// All files of the tree.
-pub(super) fn entries(plan: &Plan<'_>) -> Vec<Entry> {
+pub(super) fn entries(plan: &RootTreeSpec<'_>) -> Vec<TreeFile> {
     let limit = format!("{}\n", plan.settings.stop_limit().as_millis());
     let mut entries = vec![script(FINISH, finish(plan))];
     if plan.role == Role::Supervisor {
@@ -119,20 +119,20 @@ pub(super) fn entries(plan: &Plan<'_>) -> Vec<Entry> {
     entries
 }
 
-fn script(path: &'static str, contents: impl Into<Vec<u8>>) -> Entry {
-    Entry { path, mode: 0o755, contents: contents.into() }
+fn script(path: &'static str, contents: impl Into<Vec<u8>>) -> TreeFile {
+    TreeFile { path, mode: 0o755, contents: contents.into() }
 }
 
-fn text(path: &'static str, contents: &str) -> Entry {
-    Entry { path, mode: 0o644, contents: contents.as_bytes().to_vec() }
+fn text(path: &'static str, contents: &str) -> TreeFile {
+    TreeFile { path, mode: 0o644, contents: contents.as_bytes().to_vec() }
 }
 
 /// The container's exit code is its command's.
-fn finish(plan: &Plan<'_>) -> Vec<u8> {
+fn finish(plan: &RootTreeSpec<'_>) -> Vec<u8> {
     command(plan, "How the container exits.", &[b"boot", b"exit-code"])
 }
 
-fn gateways_run(plan: &Plan<'_>) -> Vec<u8> {
+fn gateways_run(plan: &RootTreeSpec<'_>) -> Vec<u8> {
     command(
         plan,
         "Becomes hermes, then the s6-svscan that supervises the gateways.",
@@ -140,11 +140,11 @@ fn gateways_run(plan: &Plan<'_>) -> Vec<u8> {
     )
 }
 
-fn gateways_finish(plan: &Plan<'_>) -> Vec<u8> {
+fn gateways_finish(plan: &RootTreeSpec<'_>) -> Vec<u8> {
     command(plan, "How that ended.", &[b"boot", b"gateways-finish", ARGUMENTS])
 }
 
-fn main_run(plan: &Plan<'_>, main: &Main) -> Vec<u8> {
+fn main_run(plan: &RootTreeSpec<'_>, main: &Main) -> Vec<u8> {
     let mut words = vec![b"boot".to_vec(), b"main".to_vec()];
     if plan.role == Role::Supervisor {
         words.push(b"--wait".to_vec());
@@ -159,7 +159,7 @@ fn main_run(plan: &Plan<'_>, main: &Main) -> Vec<u8> {
     command(plan, "The container's command.", &words)
 }
 
-fn main_finish(plan: &Plan<'_>) -> Vec<u8> {
+fn main_finish(plan: &RootTreeSpec<'_>) -> Vec<u8> {
     command(plan, "The command's end is the container's.", &[b"boot", b"main-finish", ARGUMENTS])
 }
 
@@ -167,7 +167,7 @@ fn main_finish(plan: &Plan<'_>) -> Vec<u8> {
 const ARGUMENTS: &[u8] = b"\"$@\"";
 
 /// A script that becomes a command of ours. It runs as root and names nothing that hermes can change.
-fn command(plan: &Plan<'_>, comment: &str, words: &[&[u8]]) -> Vec<u8> {
+fn command(plan: &RootTreeSpec<'_>, comment: &str, words: &[&[u8]]) -> Vec<u8> {
     let mut script = format!("#!/bin/sh\n# {comment}\nexec ").into_bytes();
     script.extend(quote(plan.program.as_os_str()));
     for word in words {
@@ -192,7 +192,7 @@ pub(crate) fn quote(word: &OsStr) -> Vec<u8> {
 pub(super) async fn write(
     host: &impl Host,
     dir: &Path,
-    entries: &[Entry],
+    entries: &[TreeFile],
 ) -> Result<(), HostError> {
     fs::make_dir(host, dir, 0o755).await?;
     let mut made = BTreeSet::new();
@@ -202,7 +202,7 @@ pub(super) async fn write(
         if made.insert(service.to_owned()) {
             fs::make_dir(host, service, 0o755).await?;
         }
-        let open = fs::open_no_link(host, &path, How::Create { mode: entry.mode }).await?;
+        let open = fs::open_no_link(host, &path, OpenMode::Create { mode: entry.mode }).await?;
         let written = file::write_all(host, &open, &entry.contents).await;
         fs::close(host, open).await?;
         written?;

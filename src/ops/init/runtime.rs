@@ -8,19 +8,19 @@ use super::root_tree;
 use super::settings::Settings;
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
-use crate::host::effect::{How, Kind};
+use crate::host::effect::{FileKind, OpenMode};
 use crate::host::fs::{self, File};
 use crate::record::file;
 use crate::record::users::Ids;
 
 /// What tells that no gateway is supervised here.
-pub const GUEST_MARK: &str = "/run/hermes/guest";
+pub const GUEST_FLAG: &str = "/run/hermes/guest";
 
 /// Hermes' own directory among root's: root's scripts only ask whether something is there.
 const STATE_DIR: &str = "/run/hermes/state";
 
 /// What tells that `boot tree` waits for the container that supervises this home.
-pub const WAITING_MARK: &str = "/run/hermes/state/waiting";
+pub const WAITING_FLAG: &str = "/run/hermes/state/waiting";
 
 /// Detection looks for this directory beside PID 1's name.
 const BASE_DIR: &str = "/run/s6/basedir";
@@ -56,14 +56,14 @@ async fn make_anew(
     owner: Option<Ids>,
 ) -> Result<(), HostError> {
     let found = if_present(fs::link_meta(host, dir).await)?;
-    if found.as_ref().is_some_and(|meta| meta.kind != Kind::Directory) {
+    if found.as_ref().is_some_and(|meta| meta.kind != FileKind::Directory) {
         fs::unlink(host, dir).await?;
     }
     match fs::make_dir(host, dir, 0o755).await {
         Err(error) if error.errno != Errno::EXIST => return Err(error),
         _ => {}
     }
-    let open = fs::open_no_link(host, dir, How::Directory).await?;
+    let open = fs::open_no_link(host, dir, OpenMode::Directory).await?;
     let made = make_open_anew(host, &open, taker, owner).await;
     fs::close(host, open).await?;
     made
@@ -78,7 +78,7 @@ async fn make_open_anew(
 ) -> Result<(), HostError> {
     give(host, dir, taker).await?;
     fs::set_mode(host, dir, 0o755).await?;
-    file::empty(host, dir).await?;
+    file::remove_contents(host, dir).await?;
     give(host, dir, owner).await
 }
 
@@ -90,8 +90,8 @@ async fn give(host: &impl Host, dir: &File, owner: Option<Ids>) -> Result<(), Ho
 }
 
 /// Notes that no gateway is supervised here, for the health check.
-pub(super) async fn mark_guest(host: &impl Host) -> Result<(), HostError> {
-    let mark = fs::open_no_link(host, GUEST_MARK, How::Create { mode: 0o644 }).await?;
+pub(super) async fn write_guest_flag(host: &impl Host) -> Result<(), HostError> {
+    let mark = fs::open_no_link(host, GUEST_FLAG, OpenMode::Create { mode: 0o644 }).await?;
     fs::close(host, mark).await
 }
 
@@ -126,7 +126,7 @@ mod tests {
         let closed = first(|effect| matches!(effect, Effect::SetMode { .. }));
         let emptied = first(|effect| matches!(effect, Effect::List { .. }));
         assert!(taken < closed && closed < emptied, "{asked:?}");
-        assert_eq!(run_ready(file::names(&OsHost::new(), path)), Ok(vec![]));
+        assert_eq!(run_ready(file::list_names(&OsHost::new(), path)), Ok(vec![]));
     }
 
     #[rstest]

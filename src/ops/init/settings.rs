@@ -118,7 +118,7 @@ impl Settings {
     /// Reads them all.
     pub fn read(env: &BTreeMap<OsString, OsString>) -> Result<Self, SettingsError> {
         let home = path(env, "HERMES_HOME", "/opt/data")?;
-        let layout = Layout::of_home(&home);
+        let layout = Layout::from_home(&home);
         if is_the_systems(layout.root()) {
             return Err(SettingsError::NotAHome(home.display().to_string()));
         }
@@ -143,7 +143,7 @@ impl Settings {
 pub fn bootstrap(env: &BTreeMap<OsString, OsString>) -> Result<Option<Intent>, SettingsError> {
     match set(env, "HERMES_GATEWAY_BOOTSTRAP_STATE") {
         None => Ok(None),
-        Some(word) if word == Intent::Running.word() => Ok(Some(Intent::Running)),
+        Some(word) if word == Intent::Running.as_str() => Ok(Some(Intent::Running)),
         Some(other) => Err(SettingsError::Bootstrap(other.to_string_lossy().into_owned())),
     }
 }

@@ -3,35 +3,35 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Done, Verb, begin, finish};
+use super::{LifecycleOutcome, Verb, begin, finish};
 use crate::error::HostError;
 use crate::host::{Host, time};
 use crate::name::Profile;
-use crate::ops::{Context, OpsError, Patience};
+use crate::ops::{OpsContext, OpsError, Patience};
 use crate::supervisor::Registrar;
 
 /// One gateway's share of `--all`.
 #[derive(Debug)]
-pub struct Share {
+pub struct ProfileResult {
     /// Whose.
     pub profile: Profile,
     /// What came of it.
-    pub result: Result<(Done, Vec<String>), OpsError>,
+    pub result: Result<(LifecycleOutcome, Vec<String>), OpsError>,
 }
 
 /// So many locks are held at once at most; a process may have 1024 files open.
-const TOGETHER: usize = 200;
+const GROUP_SIZE_MAX: usize = 200;
 
 /// The verb for every profile: all are told before any is waited for.
 pub async fn run_all<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profiles: &BTreeSet<Profile>,
     verb: Verb,
     patience: Patience,
-) -> Vec<Share> {
+) -> Vec<ProfileResult> {
     let mut shares = Vec::new();
     let profiles: Vec<&Profile> = profiles.iter().collect();
-    for group in profiles.chunks(TOGETHER) {
+    for group in profiles.chunks(GROUP_SIZE_MAX) {
         let mut begun = Vec::new();
         for &profile in group {
             begun.push((profile, begin(context, profile, verb, patience).await));
@@ -45,7 +45,7 @@ pub async fn run_all<H: Host, S: Registrar>(
                 }
                 Err(error) => Err(error),
             };
-            shares.push(Share { profile: profile.clone(), result });
+            shares.push(ProfileResult { profile: profile.clone(), result });
         }
     }
     shares

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use super::{Done, Pending, Verb};
+use super::{LifecycleOutcome, Pending, Verb};
 use crate::host::Host;
 use crate::host::effect::Status;
 use crate::name::Profile;
-use crate::ops::{Context, OpsError, Patience, orphan, planned_stop};
+use crate::ops::{OpsContext, OpsError, Patience, orphan, planned_stop};
 use crate::record::intent::{self, Intent};
 use crate::record::json::Reading;
 use crate::record::{config, lock};
-use crate::supervisor::{Fact, Goal, Registrar, Service, SupervisorError, Want};
+use crate::supervisor::{Goal, ProcessState, Registrar, Service, SupervisorError, TargetState};
 
 /// The second half: waits, tells the truth, gives the lock back. `spent` of the time to wait is over already.
 pub async fn finish<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     mut pending: Pending,
     patience: Patience,
     spent: Duration,
-) -> Result<(Done, Vec<String>), OpsError> {
+) -> Result<(LifecycleOutcome, Vec<String>), OpsError> {
     let settled = settle(context, &mut pending, patience, spent).await;
     let Pending { profile, verb, lock, begun } = pending;
     let released = lock::release(context.host, lock).await;
@@ -38,14 +38,14 @@ pub async fn finish<H: Host, S: Registrar>(
 
 /// Where a verb stands once nothing needs the profile's lock any more.
 enum Settled {
-    Done(Done),
+    Done(LifecycleOutcome),
     /// The old process is gone or never was; this is still to come.
     Awaited(Goal),
 }
 
 /// What must be waited for under the lock: that the old process is gone.
 async fn settle<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     pending: &mut Pending,
     patience: Patience,
     spent: Duration,
@@ -56,9 +56,9 @@ async fn settle<H: Host, S: Registrar>(
         Some(timeout) if !planted!(NothingAwaited) => timeout.saturating_sub(spent),
         _ => {
             if *verb == Verb::Stop {
-                orphan::tell(context, profile, target).await?;
+                orphan::signal_holder(context, profile, target).await?;
             }
-            return Ok(Settled::Done(Done::Requested));
+            return Ok(Settled::Done(LifecycleOutcome::Requested));
         }
     };
     let goal = match (*verb, before.pid()) {
@@ -74,31 +74,35 @@ async fn settle<H: Host, S: Registrar>(
     if *verb == Verb::Restart {
         return Ok(Settled::Awaited(readiness_after(before, &gone)));
     }
-    let lived = orphan::is_held(context.host, context.layout, profile).await?;
+    let lived = orphan::is_gateway_locked(context.host, context.layout, profile).await?;
     orphan::end(context, profile, begun.kill_after).await?;
-    let was_down = matches!(before.fact, Fact::Down { .. });
-    let done = if was_down && !lived { Done::AlreadyStopped } else { Done::Stopped };
+    let was_down = matches!(before.process_state, ProcessState::Down { .. });
+    let done = if was_down && !lived {
+        LifecycleOutcome::AlreadyStopped
+    } else {
+        LifecycleOutcome::Stopped
+    };
     Ok(Settled::Done(done))
 }
 
 /// What a start waits for. A process that was told to go does not count, however ready it still looks.
 fn readiness(before: &Service) -> Goal {
-    let leaving = before.pid().filter(|_| before.want == Want::Down);
+    let leaving = before.pid().filter(|_| before.target_state == TargetState::Down);
     Goal::Ready { before: leaving, since: before.since }
 }
 
 /// What a restart waits for. Seen down, the old process' end is the mark: any later end is the new one's.
 fn readiness_after(before: &Service, gone: &Service) -> Goal {
-    match gone.fact {
-        Fact::Down { .. } => Goal::Ready { before: None, since: gone.since },
-        Fact::Up { .. } | Fact::Finishing => {
+    match gone.process_state {
+        ProcessState::Down { .. } => Goal::Ready { before: None, since: gone.since },
+        ProcessState::Up { .. } | ProcessState::Finishing => {
             Goal::Ready { before: before.pid(), since: before.since }
         }
     }
 }
 
 async fn await_readiness<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     goal: Goal,
     timeout: Duration,
@@ -112,22 +116,23 @@ async fn await_readiness<H: Host, S: Registrar>(
     }
 }
 
-fn ran(verb: Verb, before: &Service, service: &Service) -> Done {
+fn ran(verb: Verb, before: &Service, service: &Service) -> LifecycleOutcome {
     let pid = service.pid().expect("the goal was a process that runs");
     match (verb, before.pid()) {
-        (Verb::Restart, Some(_)) => Done::Restarted(pid),
+        (Verb::Restart, Some(_)) => LifecycleOutcome::Restarted(pid),
         (Verb::Start, Some(old))
-            if old == pid && matches!(before.fact, Fact::Up { ready: true, .. }) =>
+            if old == pid
+                && matches!(before.process_state, ProcessState::Up { ready: true, .. }) =>
         {
-            Done::AlreadyRunning(pid)
+            LifecycleOutcome::AlreadyRunning(pid)
         }
-        _ => Done::Started(pid),
+        _ => LifecycleOutcome::Started(pid),
     }
 }
 
 /// What ends for good says what is wrong with its configuration, if that can be seen from here.
 async fn misconfigured<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     last: Status,
 ) -> OpsError {
@@ -140,10 +145,13 @@ async fn misconfigured<H: Host, S>(
 }
 
 /// A wait that fails because somebody else said otherwise meanwhile says so.
-async fn overtaken<H: Host, S>(context: &Context<'_, H, S>, profile: &Profile) -> Option<OpsError> {
+async fn overtaken<H: Host, S>(
+    context: &OpsContext<'_, H, S>,
+    profile: &Profile,
+) -> Option<OpsError> {
     match intent::read(context.host, &context.layout.intent(profile)).await {
         Reading::Whole(record) if record.intent != Some(Intent::Running) => {
-            Some(OpsError::Overtaken { profile: profile.clone(), now: record.word })
+            Some(OpsError::Overtaken { profile: profile.clone(), word_in_force: record.word })
         }
         _ => None,
     }

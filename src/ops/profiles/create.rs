@@ -6,10 +6,10 @@ use super::{hidden_name, port_rivals, register, sync_profiles};
 use crate::error::{Errno, HostError};
 use crate::host::{Host, fs};
 use crate::name::Profile;
-use crate::ops::{Context, OpsError, Patience, home};
+use crate::ops::{OpsContext, OpsError, Patience, home};
 use crate::record::intent::{self, Intent};
 use crate::record::{file, lock, state};
-use crate::supervisor::{Presence, Registrar, Registration, Want};
+use crate::supervisor::{Presence, Registrar, Registration, TargetState};
 
 /// What creating found and made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Created {
 
 /// What was made of the profile's directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Made {
+enum DirOrigin {
     New,
     Adopted,
     There,
@@ -34,7 +34,7 @@ enum Made {
 
 /// Makes a profile and its slot, which is down until somebody starts it.
 pub async fn create<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
 ) -> Result<Created, OpsError> {
     let timeout = Patience::Usual.for_lock();
@@ -45,14 +45,14 @@ pub async fn create<H: Host, S: Registrar>(
 }
 
 async fn create_locked<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
 ) -> Result<Created, OpsError> {
     let made = match home::exists(context.host, context.layout, profile).await? {
-        true => Made::There,
-        false => make(context, profile).await?,
+        true => DirOrigin::There,
+        false => make_dir(context, profile).await?,
     };
-    if made == Made::There {
+    if made == DirOrigin::There {
         if context.supervisor.registration() == Registration::OnRequest {
             return Err(OpsError::ProfileExists(profile.clone()));
         }
@@ -62,27 +62,27 @@ async fn create_locked<H: Host, S: Registrar>(
         }
     }
     let port_rivals = port_rivals(context.host, context.layout, profile).await?;
-    let at_start = at_start(context, profile).await;
-    if let Err(error) = settle(context, profile, at_start).await {
+    let at_start = inferred_at_start(context, profile).await;
+    if let Err(error) = sync_and_register(context, profile, at_start).await {
         mark!("R13");
         // Nothing is left of a profile that could not be made whole; what cannot be undone, the next boot finishes.
-        let _ = unmake(context, profile, made).await;
+        let _ = remove_made(context, profile, made).await;
         return Err(error);
     }
     Ok(Created {
-        finished: made == Made::There,
-        adopted: made == Made::Adopted,
-        starts: at_start == Want::Up
+        finished: made == DirOrigin::There,
+        adopted: made == DirOrigin::Adopted,
+        starts: at_start == TargetState::Up
             && context.supervisor.registration() == Registration::WithProfile,
         port_rivals,
     })
 }
 
 /// Makes the profile's name durable, whoever gave it, and its slot live.
-async fn settle<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+async fn sync_and_register<H: Host, S: Registrar>(
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-    at_start: Want,
+    at_start: TargetState,
 ) -> Result<(), OpsError> {
     sync_profiles(context).await?;
     match context.supervisor.registration() {
@@ -92,27 +92,30 @@ async fn settle<H: Host, S: Registrar>(
 }
 
 /// Down, unless the profile's files say otherwise: it was copied in, or a rename was cut short.
-async fn at_start<H: Host, S>(context: &Context<'_, H, S>, profile: &Profile) -> Want {
+async fn inferred_at_start<H: Host, S>(
+    context: &OpsContext<'_, H, S>,
+    profile: &Profile,
+) -> TargetState {
     let record = intent::read(context.host, &context.layout.intent(profile)).await;
     let state = state::read(context.host, &context.layout.state(profile)).await;
-    match intent::at_boot(&record, &state, None).intent {
+    match intent::infer(&record, &state, None).intent {
         Intent::Running => {
             mark!("H24");
-            Want::Up
+            TargetState::Up
         }
-        Intent::Stopped => Want::Down,
+        Intent::Stopped => TargetState::Down,
     }
 }
 
-async fn make<H: Host, S>(
-    context: &Context<'_, H, S>,
+async fn make_dir<H: Host, S>(
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-) -> Result<Made, HostError> {
+) -> Result<DirOrigin, HostError> {
     file::make_dirs(context.host, &context.layout.profiles(), 0o755).await?;
     // Whoever made the directory may have been killed, or be on the way, before its name was durable.
     file::sync_dir(context.host, context.layout.root()).await?;
     let stage = loop {
-        let stage = hidden_name(context, home::NEW, profile).await?;
+        let stage = hidden_name(context, home::NEW_PREFIX, profile).await?;
         match fs::make_dir(context.host, &stage, 0o755).await {
             Ok(()) => break stage,
             Err(error) if error.errno == Errno::EXIST => {}
@@ -120,7 +123,7 @@ async fn make<H: Host, S>(
         }
     };
     let shown = fill_and_show(context, profile, &stage).await;
-    if !matches!(shown, Ok(Made::New)) {
+    if !matches!(shown, Ok(DirOrigin::New)) {
         // A stage that stays is hidden, and taken away at the next boot.
         let _ = file::remove_tree(context.host, &stage).await;
     }
@@ -128,20 +131,20 @@ async fn make<H: Host, S>(
 }
 
 async fn fill_and_show<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     stage: &Path,
-) -> Result<Made, HostError> {
+) -> Result<DirOrigin, HostError> {
     let soul = soul(profile);
     file::replace(context.host, &stage.join("SOUL.md"), soul.as_bytes(), 0o644).await?;
     let dir = context.layout.profile(profile);
     match file::rename_new(context.host, stage, &dir).await {
-        Ok(()) => Ok(Made::New),
+        Ok(()) => Ok(DirOrigin::New),
         // A directory without SOUL.md: somebody prepared it. It becomes the profile as it is.
         Err(error) if error.errno == Errno::EXIST => {
-            let path = context.layout.soul(profile);
+            let path = context.layout.soul_file(profile);
             file::replace(context.host, &path, soul.as_bytes(), 0o644).await?;
-            Ok(Made::Adopted)
+            Ok(DirOrigin::Adopted)
         }
         Err(error) => Err(error),
     }
@@ -151,14 +154,16 @@ fn soul(profile: &Profile) -> String {
     format!("# {profile}\n\nWho this profile is. Its gateway's set-up is in `gateway.toml`.\n")
 }
 
-async fn unmake<H: Host, S>(
-    context: &Context<'_, H, S>,
+async fn remove_made<H: Host, S>(
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-    made: Made,
+    made: DirOrigin,
 ) -> Result<(), HostError> {
     match made {
-        Made::There => Ok(()),
-        Made::Adopted => file::remove(context.host, &context.layout.soul(profile)).await.map(drop),
-        Made::New => super::delete::remove_dir(context, profile).await,
+        DirOrigin::There => Ok(()),
+        DirOrigin::Adopted => {
+            file::remove(context.host, &context.layout.soul_file(profile)).await.map(drop)
+        }
+        DirOrigin::New => super::delete::remove_dir(context, profile).await,
     }
 }

@@ -8,14 +8,14 @@ use crate::host::Host;
 use crate::name::Profile;
 use crate::ops::lifecycle::{Verb, store_intent};
 use crate::ops::planned_stop::{self, End};
-use crate::ops::{Context, OpsError, Patience, home};
-use crate::record::marker::Plan;
+use crate::ops::{OpsContext, OpsError, Patience, home};
+use crate::record::marker::StopPlan;
 use crate::record::{file, lock};
 use crate::supervisor::{Presence, Registrar, Service};
 
 /// Deletes a profile with its slot and its logs. A gateway that does not end in time keeps its profile.
 pub async fn delete<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     patience: Patience,
 ) -> Result<Vec<String>, OpsError> {
@@ -40,7 +40,7 @@ pub async fn delete<H: Host, S: Registrar>(
 }
 
 async fn delete_locked<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     patience: Patience,
 ) -> Result<Vec<String>, OpsError> {
@@ -55,7 +55,7 @@ async fn delete_locked<H: Host, S: Registrar>(
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
     let gone = if exists {
         store_intent(context, profile, Verb::Stop).await?;
-        let end = End { plan: Plan::Stop, timeout, kill_after: spec.kill_after };
+        let end = End { plan: StopPlan::Stop, timeout, kill_after: spec.kill_after };
         end_gateway(context, profile, end, &service, &mut notes).await?;
         Some(hide_dir(context, profile).await?)
     } else {
@@ -74,7 +74,7 @@ async fn delete_locked<H: Host, S: Registrar>(
 }
 
 async fn end_gateway<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     end: End,
     before: &Service,
@@ -87,7 +87,7 @@ async fn end_gateway<H: Host, S: Registrar>(
 }
 
 /// A delete that was cut short hid the directory, and maybe no disk knows.
-async fn sync_hidden<H: Host, S>(context: &Context<'_, H, S>) -> Result<(), HostError> {
+async fn sync_hidden<H: Host, S>(context: &OpsContext<'_, H, S>) -> Result<(), HostError> {
     if planted!(DeleteAgainNotSynced) {
         return Ok(());
     }
@@ -96,7 +96,7 @@ async fn sync_hidden<H: Host, S>(context: &Context<'_, H, S>) -> Result<(), Host
 
 /// Hides a profile's directory by one durable rename, then removes it.
 pub(super) async fn remove_dir<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
 ) -> Result<(), HostError> {
     let gone = hide_dir(context, profile).await?;
@@ -104,14 +104,14 @@ pub(super) async fn remove_dir<H: Host, S>(
 }
 
 async fn hide_dir<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
 ) -> Result<PathBuf, HostError> {
     if planted!(DeletedInPlace) {
         return Ok(context.layout.profile(profile));
     }
     let gone = loop {
-        let gone = hidden_name(context, home::GONE, profile).await?;
+        let gone = hidden_name(context, home::GONE_PREFIX, profile).await?;
         match file::rename_new(context.host, &context.layout.profile(profile), &gone).await {
             Ok(()) => break gone,
             Err(error) if error.errno == Errno::EXIST => {}

@@ -6,17 +6,17 @@ use crate::error::{HostError, if_present};
 use crate::host::{Host, fs};
 use crate::name::Profile;
 use crate::ops::planned_stop::{self, End};
-use crate::ops::{Context, OpsError, Patience, home, install, timestamp};
+use crate::ops::{OpsContext, OpsError, Patience, home, install, timestamp};
 use crate::record::intent::{self, Intent, Source};
-use crate::record::marker::Plan;
+use crate::record::marker::StopPlan;
 use crate::record::{file, lock};
-use crate::supervisor::{Goal, Registrar, Registration, Want};
+use crate::supervisor::{Goal, Registrar, Registration, TargetState};
 
 use std::time::Duration;
 
 /// Gives a profile another name, and its gateway, slot and logs with it.
 pub async fn rename<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     old: &Profile,
     new: &Profile,
     patience: Patience,
@@ -57,9 +57,9 @@ struct Renamed {
 
 /// The lock of a name that is no profile's goes with its file.
 async fn give_back<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-    held: lock::Held,
+    held: lock::ProfileLock,
 ) -> Result<(), HostError> {
     match home::exists(context.host, context.layout, profile).await? {
         true => lock::release(context.host, held).await,
@@ -69,7 +69,7 @@ async fn give_back<H: Host, S>(
 
 /// The profile has its new name whatever becomes of its gateway: what that did not reach is a note.
 async fn await_readiness<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     patience: Patience,
     notes: &mut Vec<String>,
@@ -88,7 +88,7 @@ async fn await_readiness<H: Host, S: Registrar>(
 }
 
 async fn rename_locked<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     old: &Profile,
     new: &Profile,
     patience: Patience,
@@ -99,9 +99,9 @@ async fn rename_locked<H: Host, S: Registrar>(
     let spec = home::spec_or_defaults(context, old).await;
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
     let before = context.supervisor.status(old).await?;
-    let is_due = install::is_due(context.supervisor, old).await?;
+    let is_due = install::has_service(context.supervisor, old).await?;
     // A gateway that runs again under its new name does not note that somebody stopped it.
-    let plan = if intent == Intent::Running { Plan::Restart } else { Plan::Stop };
+    let plan = if intent == Intent::Running { StopPlan::Restart } else { StopPlan::Stop };
     let end = End { plan, timeout, kill_after: spec.kill_after };
     let ended = planned_stop::end(context, old, end, &before, &mut notes).await;
     let moved = match ended {
@@ -127,7 +127,7 @@ async fn rename_locked<H: Host, S: Registrar>(
 /// What the end or the move failed with: `Err` where the profile still has its old name, and its gateway then runs on. In
 /// `Ok` it has moved, and maybe no disk knows: the slot follows, and the operator hears of it.
 async fn unless_it_stays<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     old: &Profile,
     intent: Intent,
     error: OpsError,
@@ -145,7 +145,7 @@ async fn unless_it_stays<H: Host, S: Registrar>(
 /// There is one to rename, and whatever has the new name, a directory that is no profile too, is seen before the gateway
 /// is ended.
 async fn check<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     old: &Profile,
     new: &Profile,
 ) -> Result<(), OpsError> {
@@ -162,12 +162,12 @@ async fn check<H: Host, S>(
 
 /// The gateway gets its slot under the new name, and runs in it if it should.
 async fn register_new<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     new: &Profile,
     intent: Intent,
 ) -> Result<(), OpsError> {
     let starts = intent == Intent::Running && !planted!(RenamedStaysDown);
-    let at_start = if starts { Want::Up } else { Want::Down };
+    let at_start = if starts { TargetState::Up } else { TargetState::Down };
     super::register(context, new, at_start).await?;
     if starts && context.supervisor.registration() == Registration::OnRequest {
         // A new slot starts by itself, a new unit with the next boot.
@@ -178,11 +178,11 @@ async fn register_new<H: Host, S: Registrar>(
 
 /// An older install's word stands in the state file, which the gateway is about to rewrite: it is noted as the intent.
 async fn keep_intent<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
 ) -> Result<Intent, OpsError> {
     let path = context.layout.intent(profile);
-    let prior = intent::in_force(context.host, context.layout, profile).await?;
+    let prior = intent::read_in_force(context.host, context.layout, profile).await?;
     if matches!(prior.source, Source::DesiredState | Source::GatewayState) {
         let at = timestamp(context.host).await?;
         intent::store(context.host, &path, prior.intent, context.operator, &at).await?;
@@ -191,7 +191,7 @@ async fn keep_intent<H: Host, S>(
 }
 
 async fn move_dir<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     old: &Profile,
     new: &Profile,
 ) -> Result<(), OpsError> {
@@ -202,7 +202,7 @@ async fn move_dir<H: Host, S>(
 
 /// Logs are history: where they cannot follow, they stay under the old name.
 async fn move_logs<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     old: &Profile,
     new: &Profile,
     notes: &mut Vec<String>,

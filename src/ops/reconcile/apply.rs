@@ -1,19 +1,19 @@
 //! Carries a plan out, step by step, without choosing. The profile's lock is the caller's.
 
-use super::plan::{Action, Change, Plan, SlotChange};
+use super::plan::{Action, ProfilePlan, ServiceRequest, SlotChange};
 use crate::host::Host;
 use crate::name::Profile;
-use crate::ops::{Context, OpsError, home, planned_stop, timestamp};
+use crate::ops::{OpsContext, OpsError, home, planned_stop, timestamp};
 use crate::record::file;
 use crate::record::intent::{self, Intent};
 use crate::record::marker;
-use crate::supervisor::{Registrar, Want};
+use crate::supervisor::{Registrar, TargetState};
 
 /// Does what the plan says; what fails becomes part of it.
 pub(super) async fn apply<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-    plan: &mut Plan,
+    plan: &mut ProfilePlan,
 ) {
     if plan.action == Action::Skipped {
         return;
@@ -32,28 +32,28 @@ pub(super) async fn apply<H: Host, S: Registrar>(
 }
 
 async fn register<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
-    plan: &mut Plan,
+    plan: &mut ProfilePlan,
 ) -> Result<(), OpsError> {
     let spec = home::spec_or_defaults(context, profile).await;
-    if plan.keeps_word {
+    if plan.stores_intent {
         let at = timestamp(context.host).await?;
         let path = context.layout.intent(profile);
         intent::store(context.host, &path, plan.intent, context.operator, &at).await?;
     }
     let at_start = match plan.intent {
-        Intent::Running => Want::Up,
-        Intent::Stopped => Want::Down,
+        Intent::Running => TargetState::Up,
+        Intent::Stopped => TargetState::Down,
     };
     context.supervisor.publish(&spec, at_start).await?;
-    match plan.change {
-        Change::Nothing => Ok(()),
-        Change::Start => Ok(context.supervisor.start(profile).await?),
-        Change::Stop => {
+    match plan.request {
+        ServiceRequest::Nothing => Ok(()),
+        ServiceRequest::Start => Ok(context.supervisor.start(profile).await?),
+        ServiceRequest::Stop => {
             let before = context.supervisor.status(profile).await?;
             let notes = &mut plan.reasons;
-            let stop = marker::Plan::Stop;
+            let stop = marker::StopPlan::Stop;
             let target = planned_stop::mark(context, profile, stop, &before, notes).await?;
             if let Err(error) = context.supervisor.stop(profile).await {
                 planned_stop::cancel(context, profile, target.as_ref(), notes).await;

@@ -1,60 +1,60 @@
 //! What a pass must know of one profile before it decides. Only reads; a failure to read is a fact.
 
 use crate::host::Host;
-use crate::host::effect::Kind;
+use crate::host::effect::FileKind;
 use crate::host::fs;
 use crate::name::Profile;
-use crate::ops::{Context, orphan};
+use crate::ops::{OpsContext, orphan};
 use crate::record::identity;
-use crate::record::intent::{self, Intent, Prior};
+use crate::record::intent::{self, InferredIntent, Intent};
 use crate::record::json::Reading;
 use crate::record::{config, file, marker, state};
 use crate::supervisor::{Registrar, Service};
 
 /// All facts about one profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(super) struct Observation {
     pub profile: Profile,
-    pub prior: Prior,
+    pub inferred_intent: InferredIntent,
     /// The operator's word may be another: the machine could not read it just now.
-    pub unread: Option<String>,
+    pub unreadable_intent: Option<String>,
     /// What must be said about its files.
-    pub oddities: Vec<String>,
+    pub warnings: Vec<String>,
     /// What its supervisor says, or why it cannot be asked.
     pub service: Result<Service, String>,
     /// A gateway of the profile holds its lock.
-    pub held: bool,
+    pub is_locked: bool,
     /// Names below the profile that mean nothing once no gateway lives.
-    pub leftovers: Vec<Leftover>,
+    pub stale_files: Vec<StaleFile>,
 }
 
 /// A file that belongs to a boot that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Leftover {
+pub(super) struct StaleFile {
     pub name: std::ffi::OsString,
     /// Not a file: it is left where it is, and said.
-    pub odd: bool,
+    pub is_directory: bool,
 }
 
 pub(super) async fn observe<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     bootstrap: Option<Intent>,
-) -> Facts {
+) -> Observation {
     let (host, layout) = (context.host, context.layout);
     let record = intent::read(host, &layout.intent(profile)).await;
     let state = state::read(host, &layout.state(profile)).await;
     let bootstrap = bootstrap.filter(|_| profile.is_default());
-    let prior = intent::at_boot(&record, &state, bootstrap);
+    let prior = intent::infer(&record, &state, bootstrap);
     let mut oddities: Vec<String> =
-        intent::oddities(&record, &state).iter().map(ToString::to_string).collect();
-    if prior.unknown {
+        intent::read_warnings(&record, &state).iter().map(ToString::to_string).collect();
+    if prior.is_unknown {
         mark!("H33");
-        oddities.push(format!("unknown word {:?} in {}", prior.word, prior.source.word()));
+        oddities.push(format!("unknown word {:?} in {}", prior.word, prior.source.as_str()));
     }
     let config_error = config::read(host, &layout.config(profile)).await.err();
     oddities.extend(config_error.map(|error| error.to_string()));
-    let held = match orphan::is_held(host, layout, profile).await {
+    let held = match orphan::is_gateway_locked(host, layout, profile).await {
         Ok(held) => held,
         Err(error) => {
             oddities.push(error.to_string());
@@ -63,29 +63,37 @@ pub(super) async fn observe<H: Host, S: Registrar>(
     };
     let service = context.supervisor.status(profile).await.map_err(|error| error.to_string());
     let lives = held || matches!(&service, Ok(service) if service.pid().is_some());
-    let leftovers = leftovers(context, profile, lives, &mut oddities).await;
-    let unread = intent::unread(&record, &state).map(ToString::to_string);
+    let leftovers = find_stale_files(context, profile, lives, &mut oddities).await;
+    let unread = intent::transient_warning(&record, &state).map(ToString::to_string);
     oddities.retain(|oddity| Some(oddity) != unread.as_ref());
-    Facts { profile: profile.clone(), prior, unread, oddities, service, held, leftovers }
+    Observation {
+        profile: profile.clone(),
+        inferred_intent: prior,
+        unreadable_intent: unread,
+        warnings: oddities,
+        service,
+        is_locked: held,
+        stale_files: leftovers,
+    }
 }
 
 /// While a gateway lives, its files are its own; only a marker that names another process is stale even then.
-async fn leftovers<H: Host, S>(
-    context: &Context<'_, H, S>,
+async fn find_stale_files<H: Host, S>(
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
     lives: bool,
     oddities: &mut Vec<String>,
-) -> Vec<Leftover> {
+) -> Vec<StaleFile> {
     let (host, layout) = (context.host, context.layout);
     let dir = layout.profile(profile);
-    let names = match file::names(host, &dir).await {
+    let names = match file::list_names(host, &dir).await {
         Ok(names) => names,
         Err(error) => {
             oddities.push(error.to_string());
             return Vec::new();
         }
     };
-    let pid_bound = [layout.pid(profile), layout.processes(profile)];
+    let pid_bound = [layout.pidfile(profile), layout.processes(profile)];
     let marker = layout.marker(profile);
     let mut leftovers = Vec::new();
     for name in names {
@@ -99,7 +107,8 @@ async fn leftovers<H: Host, S>(
         if stale {
             mark!("R8");
             let kind = fs::link_meta(host, &path).await.map(|meta| meta.kind);
-            leftovers.push(Leftover { name, odd: matches!(kind, Ok(Kind::Directory)) });
+            leftovers
+                .push(StaleFile { name, is_directory: matches!(kind, Ok(FileKind::Directory)) });
         }
     }
     leftovers
@@ -107,7 +116,7 @@ async fn leftovers<H: Host, S>(
 
 async fn is_stale_marker(host: &impl Host, path: &std::path::Path) -> bool {
     let Reading::Whole(marker) = marker::read(host, path).await else { return true };
-    let Ok(boot) = identity::boot(host).await else { return false };
+    let Ok(boot) = identity::current_boot(host).await else { return false };
     let stale = matches!(identity::is_alive(host, &boot, &marker.target).await, Ok(false));
     if stale {
         mark!("H14");

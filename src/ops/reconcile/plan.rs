@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
-use super::observe::Facts;
+use super::observe::Observation;
 use crate::name::Profile;
 use crate::record::boot_log;
 use crate::record::intent::{Intent, Source};
-use crate::supervisor::{Fact, Presence, Service, Want};
+use crate::supervisor::{Presence, ProcessState, Service, TargetState};
 
 /// The word in the boot log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Action {
 
 impl Action {
     /// The word.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Started => "started",
             Self::Registered => "registered",
@@ -43,7 +43,7 @@ pub enum SlotChange {
 
 impl SlotChange {
     /// The word.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Kept => "kept",
@@ -54,7 +54,7 @@ impl SlotChange {
 
 /// What a live service is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ServiceRequest {
     /// Nothing: it does what was asked.
     Nothing,
     /// It should run and was told otherwise behind our back.
@@ -65,7 +65,7 @@ pub enum Change {
 
 /// What shall be done for one profile, and afterwards what was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct ProfilePlan {
     /// The name as it stands on the disk.
     pub name: String,
     /// The profile, if the name is legal.
@@ -81,9 +81,9 @@ pub struct Plan {
     /// Nobody looks after the slot yet: its supervisor must be told of it.
     pub is_unsupervised: bool,
     /// What a live service is told.
-    pub change: Change,
+    pub request: ServiceRequest,
     /// The word stands where the gateway is about to write its own: it is noted as the operator's first.
-    pub keeps_word: bool,
+    pub stores_intent: bool,
     /// Names below the profile to remove.
     pub sweep: Vec<OsString>,
     /// Why it is as it is, where that is not plain.
@@ -92,7 +92,7 @@ pub struct Plan {
     pub failure: Option<String>,
 }
 
-impl Plan {
+impl ProfilePlan {
     /// No slot, for this reason.
     pub(super) fn skipped(name: String, reason: String) -> Self {
         Self {
@@ -103,8 +103,8 @@ impl Plan {
             action: Action::Skipped,
             slot: SlotChange::None,
             is_unsupervised: false,
-            change: Change::Nothing,
-            keeps_word: false,
+            request: ServiceRequest::Nothing,
+            stores_intent: false,
             sweep: Vec::new(),
             reasons: vec![reason],
             failure: None,
@@ -118,12 +118,12 @@ impl Plan {
     }
 
     /// The line in the boot log.
-    pub(super) fn line(&self, stamp: &str) -> String {
+    pub(super) fn log_line(&self, stamp: &str) -> String {
         let mut fields = vec![
             ("profile", self.name.as_str()),
             ("prior_state", self.prior_state.as_str()),
-            ("action", self.action.word()),
-            ("slot", self.slot.word()),
+            ("action", self.action.as_str()),
+            ("slot", self.slot.as_str()),
         ];
         let reasons = self.reasons.join("; ");
         if !reasons.is_empty() {
@@ -137,24 +137,24 @@ impl Plan {
 }
 
 /// Decides.
-pub(super) fn plan(facts: Facts) -> Plan {
-    let mut reasons = facts.oddities;
-    let sweep = facts.leftovers.iter().filter(|leftover| !leftover.odd);
-    let odd = facts.leftovers.iter().filter(|leftover| leftover.odd);
+pub(super) fn plan(facts: Observation) -> ProfilePlan {
+    let mut reasons = facts.warnings;
+    let sweep = facts.stale_files.iter().filter(|leftover| !leftover.is_directory);
+    let odd = facts.stale_files.iter().filter(|leftover| leftover.is_directory);
     reasons.extend(odd.map(|it| format!("`{}` is a directory: left", it.name.to_string_lossy())));
-    let mut plan = Plan {
+    let mut plan = ProfilePlan {
         name: facts.profile.to_string(),
         profile: Some(facts.profile),
-        prior_state: facts.prior.word,
-        intent: facts.prior.intent,
+        prior_state: facts.inferred_intent.word,
+        intent: facts.inferred_intent.intent,
         action: Action::Registered,
         slot: SlotChange::Kept,
         is_unsupervised: false,
-        change: Change::Nothing,
+        request: ServiceRequest::Nothing,
         // A word that could not be read just now may say otherwise: it is not written over.
-        keeps_word: facts.unread.is_none()
-            && facts.prior.intent == Intent::Running
-            && matches!(facts.prior.source, Source::GatewayState | Source::Bootstrap),
+        stores_intent: facts.unreadable_intent.is_none()
+            && facts.inferred_intent.intent == Intent::Running
+            && matches!(facts.inferred_intent.source, Source::GatewayState | Source::Bootstrap),
         sweep: sweep.map(|leftover| leftover.name.clone()).collect(),
         reasons,
         failure: None,
@@ -168,7 +168,7 @@ pub(super) fn plan(facts: Facts) -> Plan {
             return plan;
         }
     };
-    plan.failure = facts.unread;
+    plan.failure = facts.unreadable_intent;
     if plan.failure.is_some() && service.presence == Presence::Supervised {
         // What lives goes on as it was told last.
         plan.action = Action::Skipped;
@@ -179,34 +179,37 @@ pub(super) fn plan(facts: Facts) -> Plan {
     }
     plan.is_unsupervised =
         matches!(service.presence, Presence::Unregistered | Presence::Unsupervised);
-    plan.change = change(plan.intent, &service);
+    plan.request = service_request(plan.intent, &service);
     let starts = match service.presence {
         Presence::Unregistered | Presence::Unsupervised => plan.intent == Intent::Running,
-        Presence::Supervised => plan.change == Change::Start,
+        Presence::Supervised => plan.request == ServiceRequest::Start,
         Presence::Foreground => false,
     };
     if starts {
         plan.action = Action::Started;
     }
-    if facts.held && service.pid().is_none() {
+    if facts.is_locked && service.pid().is_none() {
         plan.reasons.push("a gateway of this profile lives outside its slot".to_owned());
     }
     plan
 }
 
 /// What a live service must be told so that it does what was asked. One that failed for good is left in peace.
-fn change(intent: Intent, service: &Service) -> Change {
+fn service_request(intent: Intent, service: &Service) -> ServiceRequest {
     if service.presence != Presence::Supervised {
-        return Change::Nothing;
+        return ServiceRequest::Nothing;
     }
-    match (intent, service.want, service.fact) {
-        (Intent::Running, Want::Down, _) if service.has_failed_permanently() => Change::Nothing,
-        (Intent::Running, Want::Down, _) => Change::Start,
-        (Intent::Stopped, Want::Up, _) => Change::Stop,
-        (Intent::Stopped, Want::Down, Fact::Up { .. } | Fact::Finishing) => Change::Nothing,
-        (Intent::Stopped, Want::Down, Fact::Down { .. }) | (Intent::Running, Want::Up, _) => {
-            Change::Nothing
+    match (intent, service.target_state, service.process_state) {
+        (Intent::Running, TargetState::Down, _) if service.has_failed_permanently() => {
+            ServiceRequest::Nothing
         }
+        (Intent::Running, TargetState::Down, _) => ServiceRequest::Start,
+        (Intent::Stopped, TargetState::Up, _) => ServiceRequest::Stop,
+        (Intent::Stopped, TargetState::Down, ProcessState::Up { .. } | ProcessState::Finishing) => {
+            ServiceRequest::Nothing
+        }
+        (Intent::Stopped, TargetState::Down, ProcessState::Down { .. })
+        | (Intent::Running, TargetState::Up, _) => ServiceRequest::Nothing,
     }
 }
 
@@ -214,78 +217,123 @@ fn change(intent: Intent, service: &Service) -> Change {
 mod tests {
     use super::*;
     use crate::host::effect::{Pid, Status};
-    use crate::record::intent::Prior;
+    use crate::record::intent::InferredIntent;
     use rstest::rstest;
     use std::time::Duration;
 
-    fn facts(intent: Intent, service: Service) -> Facts {
-        let prior =
-            Prior { word: intent.word().into(), intent, source: Source::Intent, unknown: false };
+    fn facts(intent: Intent, service: Service) -> Observation {
+        let prior = InferredIntent {
+            word: intent.as_str().into(),
+            intent,
+            source: Source::Intent,
+            is_unknown: false,
+        };
         let profile = Profile::parse("coder").expect("legal");
         let service = Ok(service);
-        Facts {
+        Observation {
             profile,
-            prior,
-            unread: None,
-            oddities: vec![],
+            inferred_intent: prior,
+            unreadable_intent: None,
+            warnings: vec![],
             service,
-            held: false,
-            leftovers: vec![],
+            is_locked: false,
+            stale_files: vec![],
         }
     }
 
-    fn live(want: Want, fact: Fact) -> Service {
+    fn live(want: TargetState, fact: ProcessState) -> Service {
         let presence = Presence::Supervised;
         Service {
             presence,
-            want,
+            target_state: want,
             at_start: want,
-            fact,
+            process_state: fact,
             since: Duration::ZERO,
             paused: false,
             is_reported: true,
         }
     }
 
-    fn up() -> Fact {
-        Fact::Up { pid: Pid::new(9).expect("above 1"), ready: true }
+    fn up() -> ProcessState {
+        ProcessState::Up { pid: Pid::new(9).expect("above 1"), ready: true }
     }
 
-    const DOWN: Fact = Fact::Down { last: None };
-    const WRONG: Fact = Fact::Down { last: Some(Status::Exited(78)) };
+    const DOWN: ProcessState = ProcessState::Down { last: None };
+    const WRONG: ProcessState = ProcessState::Down { last: Some(Status::Exited(78)) };
 
     #[rstest]
-    #[case::boot_up(Intent::Running, Service::unregistered(), Action::Started, Change::Nothing)]
+    #[case::boot_up(
+        Intent::Running,
+        Service::unregistered(),
+        Action::Started,
+        ServiceRequest::Nothing
+    )]
     #[case::boot_down(
         Intent::Stopped,
         Service::unregistered(),
         Action::Registered,
-        Change::Nothing
+        ServiceRequest::Nothing
     )]
-    #[case::live_up(Intent::Running, live(Want::Up, up()), Action::Registered, Change::Nothing)]
-    #[case::live_down(Intent::Stopped, live(Want::Down, DOWN), Action::Registered, Change::Nothing)]
-    #[case::drift_down(Intent::Running, live(Want::Down, DOWN), Action::Started, Change::Start)]
-    #[case::drift_up(Intent::Stopped, live(Want::Up, up()), Action::Registered, Change::Stop)]
-    #[case::draining(Intent::Stopped, live(Want::Down, up()), Action::Registered, Change::Nothing)]
-    #[case::failed(Intent::Running, live(Want::Down, WRONG), Action::Registered, Change::Nothing)]
+    #[case::live_up(
+        Intent::Running,
+        live(TargetState::Up, up()),
+        Action::Registered,
+        ServiceRequest::Nothing
+    )]
+    #[case::live_down(
+        Intent::Stopped,
+        live(TargetState::Down, DOWN),
+        Action::Registered,
+        ServiceRequest::Nothing
+    )]
+    #[case::drift_down(
+        Intent::Running,
+        live(TargetState::Down, DOWN),
+        Action::Started,
+        ServiceRequest::Start
+    )]
+    #[case::drift_up(
+        Intent::Stopped,
+        live(TargetState::Up, up()),
+        Action::Registered,
+        ServiceRequest::Stop
+    )]
+    #[case::draining(
+        Intent::Stopped,
+        live(TargetState::Down, up()),
+        Action::Registered,
+        ServiceRequest::Nothing
+    )]
+    #[case::failed(
+        Intent::Running,
+        live(TargetState::Down, WRONG),
+        Action::Registered,
+        ServiceRequest::Nothing
+    )]
     fn the_plan_follows_the_intent(
         #[case] intent: Intent,
         #[case] service: Service,
         #[case] action: Action,
-        #[case] change: Change,
+        #[case] change: ServiceRequest,
     ) {
         let plan = plan(facts(intent, service));
-        assert_eq!((plan.action, plan.change), (action, change));
+        assert_eq!((plan.action, plan.request), (action, change));
     }
 
     #[test]
     fn a_word_that_could_not_be_read_just_now_stops_nobody() {
         let unread = Some("ignored `x`: input/output error".to_owned());
-        let live = Facts { unread: unread.clone(), ..facts(Intent::Stopped, live(Want::Up, up())) };
+        let live = Observation {
+            unreadable_intent: unread.clone(),
+            ..facts(Intent::Stopped, live(TargetState::Up, up()))
+        };
         let plan_of_live = plan(live);
-        assert_eq!(plan_of_live.change, Change::Nothing);
+        assert_eq!(plan_of_live.request, ServiceRequest::Nothing);
         assert_eq!((plan_of_live.action, plan_of_live.failure), (Action::Skipped, unread.clone()));
-        let absent = Facts { unread, ..facts(Intent::Stopped, Service::unregistered()) };
+        let absent = Observation {
+            unreadable_intent: unread,
+            ..facts(Intent::Stopped, Service::unregistered())
+        };
         let plan_of_absent = plan(absent);
         assert_eq!(plan_of_absent.action, Action::Registered);
         assert!(plan_of_absent.failure.is_some());
@@ -294,9 +342,9 @@ mod tests {
     #[test]
     fn a_word_that_could_not_be_read_just_now_is_not_written_over() {
         let mut facts = facts(Intent::Running, Service::unregistered());
-        facts.prior.source = Source::GatewayState;
-        facts.unread = Some("ignored `x`: permission denied".to_owned());
-        assert!(!plan(facts).keeps_word);
+        facts.inferred_intent.source = Source::GatewayState;
+        facts.unreadable_intent = Some("ignored `x`: permission denied".to_owned());
+        assert!(!plan(facts).stores_intent);
     }
 
     #[rstest]
@@ -311,8 +359,8 @@ mod tests {
         #[case] expected: bool,
     ) {
         let mut facts = facts(intent, Service::unregistered());
-        facts.prior.source = source;
-        assert_eq!(plan(facts).keeps_word, expected);
+        facts.inferred_intent.source = source;
+        assert_eq!(plan(facts).stores_intent, expected);
     }
 
     #[test]
@@ -320,7 +368,7 @@ mod tests {
         let mut plan = plan(facts(Intent::Running, Service::unregistered()));
         plan.prior_state = "run\nprofile=x".to_owned();
         assert_eq!(
-            plan.line("T"),
+            plan.log_line("T"),
             "T profile=coder prior_state=\"run\\nprofile=x\" action=started slot=new\n"
         );
     }

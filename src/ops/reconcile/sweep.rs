@@ -4,23 +4,26 @@
 
 use std::time::Duration;
 
-use super::{Pass, Scan};
+use super::{Pass, RescanTiming};
 use crate::host::Host;
 use crate::name::Profile;
-use crate::ops::home::{self, Found, GONE};
-use crate::ops::{Context, OpsError};
+use crate::ops::home::{self, GONE_PREFIX, SurveyEntry};
+use crate::ops::{OpsContext, OpsError};
 use crate::record::lock::LockError;
 use crate::record::{file, lock};
-use crate::supervisor::{Registrar, Stray};
+use crate::supervisor::{Leftover, Registrar};
 
 /// A gateway without a profile gets this long to end.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a pass would take away.
-pub(super) async fn foresee<H: Host, S: Registrar>(context: &Context<'_, H, S>, pass: &mut Pass) {
+pub(super) async fn predict<H: Host, S: Registrar>(
+    context: &OpsContext<'_, H, S>,
+    pass: &mut Pass,
+) {
     match context.supervisor.list().await {
         Ok(listing) => {
-            pass.swept.extend(listing.strays.into_iter().map(|stray| stray.name));
+            pass.swept.extend(listing.leftovers.into_iter().map(|stray| stray.name));
             let ownerless = pass.ownerless(listing.profiles);
             pass.swept.extend(ownerless.iter().map(|profile| format!("gateway-{profile}")));
         }
@@ -28,16 +31,16 @@ pub(super) async fn foresee<H: Host, S: Registrar>(context: &Context<'_, H, S>, 
     }
     // A directory that cannot be read was said already, when profiles were looked for.
     for found in home::survey(context.host, context.layout).await.unwrap_or_default() {
-        if let Found::Unfinished(name, _) = found {
+        if let SurveyEntry::Unfinished(name, _) = found {
             pass.swept.push(name);
         }
     }
 }
 
 /// Profiles half made or half deleted.
-pub(super) async fn unfinished<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
-    scan: Scan,
+pub(super) async fn sweep_unfinished<H: Host, S: Registrar>(
+    context: &OpsContext<'_, H, S>,
+    scan: RescanTiming,
     pass: &mut Pass,
 ) {
     if planted!(UnfinishedNotSwept) {
@@ -45,22 +48,22 @@ pub(super) async fn unfinished<H: Host, S: Registrar>(
     }
     // A directory that cannot be read is said when profiles are looked for.
     for found in home::survey(context.host, context.layout).await.unwrap_or_default() {
-        let Found::Unfinished(name, owner) = found else { continue };
+        let SurveyEntry::Unfinished(name, owner) = found else { continue };
         let swept = remove_unfinished(context, scan, &name, &owner).await;
-        note(pass, name, swept);
+        record_swept(pass, name, swept);
     }
 }
 
 async fn remove_unfinished<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
-    scan: Scan,
+    context: &OpsContext<'_, H, S>,
+    scan: RescanTiming,
     name: &str,
     owner: &Profile,
 ) -> Result<(), OpsError> {
     let held = lock::acquire(context.host, context.layout, owner, scan.patience()).await?;
     let path = context.layout.profiles().join(name);
     let removed = file::remove_tree(context.host, &path).await;
-    let was_deleted = name.starts_with(GONE);
+    let was_deleted = name.starts_with(GONE_PREFIX);
     if was_deleted {
         mark!("H22");
     }
@@ -82,9 +85,9 @@ async fn remove_unfinished<H: Host, S: Registrar>(
 }
 
 /// Stages, and slots that no profile owns.
-pub(super) async fn ownerless<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
-    scan: Scan,
+pub(super) async fn sweep_ownerless<H: Host, S: Registrar>(
+    context: &OpsContext<'_, H, S>,
+    scan: RescanTiming,
     pass: &mut Pass,
 ) {
     if planted!(OwnerlessNotSwept) {
@@ -94,12 +97,12 @@ pub(super) async fn ownerless<H: Host, S: Registrar>(
         Ok(listing) => listing,
         Err(error) => return pass.failures.push(error.to_string()),
     };
-    for stray in listing.strays {
-        let swept = sweep_stray(context, scan, &stray).await;
-        note(pass, stray.name, swept);
+    for stray in listing.leftovers {
+        let swept = sweep_leftover(context, scan, &stray).await;
+        record_swept(pass, stray.name, swept);
     }
     for profile in pass.ownerless(listing.profiles) {
-        match take_out(context, scan, &profile).await {
+        match unregister_ownerless(context, scan, &profile).await {
             Ok(false) => {}
             Ok(true) => pass.swept.push(format!("gateway-{profile}")),
             Err(error) => pass.failures.push(error.to_string()),
@@ -107,10 +110,10 @@ pub(super) async fn ownerless<H: Host, S: Registrar>(
     }
 }
 
-async fn sweep_stray<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
-    scan: Scan,
-    stray: &Stray,
+async fn sweep_leftover<H: Host, S: Registrar>(
+    context: &OpsContext<'_, H, S>,
+    scan: RescanTiming,
+    stray: &Leftover,
 ) -> Result<(), OpsError> {
     let held = match &stray.owner {
         Some(owner) => {
@@ -126,9 +129,9 @@ async fn sweep_stray<H: Host, S: Registrar>(
 }
 
 /// A slot whose profile is gone: its deletion was cut short. Looked at again under the lock.
-async fn take_out<H: Host, S: Registrar>(
-    context: &Context<'_, H, S>,
-    scan: Scan,
+async fn unregister_ownerless<H: Host, S: Registrar>(
+    context: &OpsContext<'_, H, S>,
+    scan: RescanTiming,
     profile: &Profile,
 ) -> Result<bool, OpsError> {
     let held = lock::acquire(context.host, context.layout, profile, scan.patience()).await?;
@@ -148,8 +151,8 @@ async fn take_out<H: Host, S: Registrar>(
 }
 
 /// Locks of profiles that are gone: the command that made one was killed. What a command holds is left.
-pub(super) async fn locks<H: Host, S>(context: &Context<'_, H, S>, pass: &mut Pass) {
-    let names = match file::names(context.host, &context.layout.locks()).await {
+pub(super) async fn sweep_locks<H: Host, S>(context: &OpsContext<'_, H, S>, pass: &mut Pass) {
+    let names = match file::list_names(context.host, &context.layout.locks()).await {
         Ok(names) => names,
         Err(error) => return pass.failures.push(error.to_string()),
     };
@@ -163,7 +166,7 @@ pub(super) async fn locks<H: Host, S>(context: &Context<'_, H, S>, pass: &mut Pa
 }
 
 async fn remove_lock<H: Host, S>(
-    context: &Context<'_, H, S>,
+    context: &OpsContext<'_, H, S>,
     profile: &Profile,
 ) -> Result<(), OpsError> {
     let held = lock::acquire(context.host, context.layout, profile, Duration::ZERO).await?;
@@ -174,7 +177,7 @@ async fn remove_lock<H: Host, S>(
     Ok(())
 }
 
-fn note(pass: &mut Pass, name: String, swept: Result<(), OpsError>) {
+fn record_swept(pass: &mut Pass, name: String, swept: Result<(), OpsError>) {
     match swept {
         Ok(()) => pass.swept.push(name),
         Err(error) => pass.failures.push(format!("{name}: {error}")),

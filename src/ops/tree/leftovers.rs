@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::HostError;
-use crate::host::effect::How;
+use crate::host::effect::OpenMode;
 use crate::host::{Host, fs};
 use crate::record::file;
 
@@ -22,7 +22,7 @@ pub(super) async fn bring_down(
     notes: &mut Vec<String>,
 ) -> Result<(), HostError> {
     let (mut services, mut loggers) = (Vec::new(), Vec::new());
-    for name in file::names(host, scan_dir).await? {
+    for name in file::list_names(host, scan_dir).await? {
         if name == OsStr::new(".s6-svscan") {
             continue;
         }
@@ -56,7 +56,8 @@ pub(super) async fn bring_down(
 
 /// What cannot be looked at is nobody's: the new scanner will say what it finds.
 async fn is_supervised(host: &impl Host, service: &Path) -> bool {
-    let Ok(lock) = fs::open_no_link(host, &service.join("supervise/lock"), How::Read).await else {
+    let Ok(lock) = fs::open_no_link(host, &service.join("supervise/lock"), OpenMode::Read).await
+    else {
         return false;
     };
     let locked = fs::is_locked(host, &lock).await;
@@ -73,7 +74,8 @@ async fn tell(host: &impl Host, services: &[PathBuf], letters: &[u8]) {
 }
 
 async fn tell_one(host: &impl Host, service: &Path, letters: &[u8]) -> Result<(), HostError> {
-    let control = fs::open_no_link(host, &service.join("supervise/control"), How::Write).await?;
+    let control =
+        fs::open_no_link(host, &service.join("supervise/control"), OpenMode::Write).await?;
     let told = file::write_all(host, &control, letters).await;
     fs::close(host, control).await?;
     told

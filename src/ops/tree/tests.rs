@@ -22,8 +22,8 @@ fn the_limit_is_given_in_the_scanners_own_letter(#[case] help: &str, #[case] exp
     assert_eq!(limit_letter(help), expected);
 }
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> TreeInputs {
+    TreeInputs {
         uid: 10_000,
         env: BTreeMap::from([("PATH".into(), "/command".into())]),
         program: "/usr/local/bin/hermes".into(),

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use hermes::error::Errno;
-use hermes::host::effect::{Effect, Handle, How};
+use hermes::host::effect::{Effect, Handle, OpenMode};
 use hermes::host::os::OsHost;
 use hermes::host::{Answer, Outcome};
 use tempfile::tempdir;
 
 use super::{alone, close, eventually, now, opened, pipe, program, write};
 
-const LOCK: How = How::Lock { mode: 0o600 };
+const LOCK: OpenMode = OpenMode::Lock { mode: 0o600 };
 
 fn is_locked(host: &OsHost, handle: Handle) -> Outcome {
     now(host, Effect::IsLocked { handle })
@@ -40,7 +40,7 @@ fn a_record_lock_is_seen_from_outside_and_survives_exec() {
     let (host, dir) = (OsHost::new(), tempdir().unwrap());
     let path = dir.path().join("lock");
     let mut other = other_process(NAME, &path);
-    let (reading, writing) = (opened(&host, &path, How::Read), opened(&host, &path, LOCK));
+    let (reading, writing) = (opened(&host, &path, OpenMode::Read), opened(&host, &path, LOCK));
     assert_eq!(is_locked(&host, reading), Ok(Answer::Flag(true)));
     assert_eq!(is_locked(&host, writing), Ok(Answer::Flag(true)));
     let refused = now(&host, Effect::LockRecord { handle: writing });

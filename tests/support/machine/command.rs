@@ -19,7 +19,7 @@ pub(super) const HERMES: &str = "/run/image/hermes";
 
 /// What a command printed, and its exit code.
 #[derive(Clone, Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct CommandOutcome {
     pub(crate) line: String,
     /// `None`: a signal ended it.
     pub(crate) code: Option<i32>,
@@ -27,7 +27,7 @@ pub(crate) struct Outcome {
     pub(crate) err: String,
 }
 
-impl Outcome {
+impl CommandOutcome {
     pub(super) fn of(line: String, output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("hermes prints UTF-8");
         let (out, err) = (text(output.stdout), text(output.stderr));
@@ -58,7 +58,7 @@ impl Outcome {
     }
 }
 
-impl std::fmt::Display for Outcome {
+impl std::fmt::Display for CommandOutcome {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { line, code, out, err } = self;
         write!(formatter, "`{line}` (exit {code:?})\n--- stdout\n{out}--- stderr\n{err}---")

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Machine, Process, User, so, wait_until};
+use super::{Machine, MachineProcess, User, expect_that, wait_until};
 
 impl Machine {
     /// `gateway status` of one profile, as JSON.
@@ -16,12 +16,12 @@ impl Machine {
         let value = value.into();
         wait_until(&format!("{profile}: {key} is {value}"), || {
             let status = self.status(profile);
-            so(status[key] == value, || status.to_string()).map(|()| status)
+            expect_that(status[key] == value, || status.to_string()).map(|()| status)
         })
     }
 
     /// The live gateways of a profile.
-    pub(crate) fn gateways(&self, profile: &str) -> Vec<Process> {
+    pub(crate) fn gateways(&self, profile: &str) -> Vec<MachineProcess> {
         let words = match profile {
             "default" => "hermes gateway run".to_owned(),
             name => format!("hermes -p {name} gateway run"),
@@ -31,20 +31,20 @@ impl Machine {
 
     /// The only live gateway of a profile.
     #[track_caller]
-    pub(crate) fn gateway(&self, profile: &str) -> Process {
+    pub(crate) fn gateway(&self, profile: &str) -> MachineProcess {
         let mut found = self.gateways(profile);
         assert_eq!(found.len(), 1, "gateways of {profile}: {found:?}");
         found.remove(0)
     }
 
     /// The s6-supervise of a profile's gateway; its logger's is another.
-    pub(crate) fn supervisors(&self, profile: &str) -> Vec<Process> {
+    pub(crate) fn supervisors(&self, profile: &str) -> Vec<MachineProcess> {
         let line = format!("s6-supervise gateway-{profile}");
         self.processes().into_iter().filter(|process| process.line == line).collect()
     }
 
     /// Everything that lives for a profile: gateway, supervisors, logger.
-    pub(crate) fn everything_of(&self, profile: &str) -> Vec<Process> {
+    pub(crate) fn everything_of(&self, profile: &str) -> Vec<MachineProcess> {
         let slot = format!("gateway-{profile}");
         let logs = format!("logs/gateways/{profile}");
         let belongs = |line: &str| {
@@ -56,7 +56,7 @@ impl Machine {
         found
     }
 
-    fn processes_with(&self, words: &str) -> Vec<Process> {
+    fn processes_with(&self, words: &str) -> Vec<MachineProcess> {
         self.processes().into_iter().filter(|process| process.line.contains(words)).collect()
     }
 

@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::poll;
-use super::processes::{self, Process};
+use super::processes::{self, MachineProcess};
 
 /// Whose s6-svscan the machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Namespace {
     }
 
     /// All that lives in it, but for the first process.
-    pub(crate) fn processes(&self) -> Vec<Process> {
+    pub(crate) fn processes(&self) -> Vec<MachineProcess> {
         processes::of_namespace(self.init)
     }
 
@@ -106,7 +106,7 @@ impl Namespace {
         let began = std::time::Instant::now();
         if how == End::Term {
             pidfd_send_signal(&self.handle, Signal::TERM).expect("the first process lives");
-            let ended = poll::within(GRACE, || match self.outer.try_wait() {
+            let ended = poll::poll_within(GRACE, || match self.outer.try_wait() {
                 Ok(Some(_)) => Ok(()),
                 other => Err(format!("{other:?}")),
             });

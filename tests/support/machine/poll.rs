@@ -9,14 +9,14 @@ const STEP: Duration = Duration::from_millis(1);
 
 /// Looks until `look` finds what it wants; `Err` says what there is instead.
 pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    match within(PATIENCE, &mut look) {
+    match poll_within(PATIENCE, &mut look) {
         Ok(found) => found,
         Err(instead) => panic!("did not come in {PATIENCE:?}: {what}\ninstead: {instead}"),
     }
 }
 
 /// The same with a limit of its own, and without the panic.
-pub(crate) fn within<T>(
+pub(crate) fn poll_within<T>(
     patience: Duration,
     mut look: impl FnMut() -> Result<T, String>,
 ) -> Result<T, String> {
@@ -37,6 +37,6 @@ pub(crate) fn strike_after(delay: Duration) {
 }
 
 /// For [`wait_until`]: so, or not so and what there is.
-pub(crate) fn so(is_so: bool, instead: impl FnOnce() -> String) -> Result<(), String> {
+pub(crate) fn expect_that(is_so: bool, instead: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(instead()) }
 }

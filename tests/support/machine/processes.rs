@@ -6,7 +6,7 @@ use super::namespace::raw;
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Process {
+pub(crate) struct MachineProcess {
     /// As the machine counts.
     pub(crate) pid: u32,
     /// As the outside counts.
@@ -16,7 +16,7 @@ pub(crate) struct Process {
     pub(crate) line: String,
 }
 
-impl Process {
+impl MachineProcess {
     /// Sends it a signal; one that has ended meanwhile gets none, and nobody else does.
     pub(crate) fn signal(&self, signal: Signal) {
         let Ok(handle) = pidfd_open(raw(self.outer), PidfdFlags::empty()) else { return };
@@ -38,10 +38,10 @@ fn namespace_of(pid: u32) -> Option<std::path::PathBuf> {
 }
 
 /// All processes of the namespace whose first process is `init`, but for that one; zombies are none.
-pub(super) fn of_namespace(init: u32) -> Vec<Process> {
+pub(super) fn of_namespace(init: u32) -> Vec<MachineProcess> {
     let Some(namespace) = namespace_of(init) else { return Vec::new() };
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let mut found: Vec<Process> = entries
+    let mut found: Vec<MachineProcess> = entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|&pid| pid != init && namespace_of(pid).as_ref() == Some(&namespace))
         .filter_map(read)
@@ -50,7 +50,7 @@ pub(super) fn of_namespace(init: u32) -> Vec<Process> {
     found
 }
 
-fn read(outer: u32) -> Option<Process> {
+fn read(outer: u32) -> Option<MachineProcess> {
     let namespace = namespace_of(outer)?;
     let words = std::fs::read(format!("/proc/{outer}/cmdline")).ok()?;
     let line = String::from_utf8_lossy(&words).trim_end_matches('\0').replace('\0', " ");
@@ -58,5 +58,5 @@ fn read(outer: u32) -> Option<Process> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     let pid = field("NSpid:")?.split_whitespace().last()?.parse().ok()?;
     let zombie = field("State:")?.trim_start().starts_with('Z');
-    (!zombie).then_some(Process { pid, outer, namespace, line })
+    (!zombie).then_some(MachineProcess { pid, outer, namespace, line })
 }

@@ -1,7 +1,7 @@
 //! Which errors an effect may have on a machine that has a bad day, and which effects nobody else can see.
 
 use hermes::error::Errno;
-use hermes::host::effect::{Effect, Handle, How};
+use hermes::host::effect::{Effect, Handle, OpenMode};
 
 use crate::machine::process::OpenKind;
 use crate::machine::world::{ProcessId, World};
@@ -13,7 +13,8 @@ const NOLCK: Errno = Errno(37);
 pub fn errnos(effect: &Effect) -> &'static [Errno] {
     match effect {
         Effect::Open {
-            how: How::Create { .. } | How::Append { .. } | How::Lock { .. }, ..
+            how: OpenMode::Create { .. } | OpenMode::Append { .. } | OpenMode::Lock { .. },
+            ..
         } => &[Errno::NOSPC, Errno::ACCESS, Errno::ROFS, Errno::IO, NFILE],
         Effect::Open { .. } => &[Errno::ACCESS, Errno::IO, NFILE],
         Effect::Read { .. } | Effect::List { .. } | Effect::ReadLink { .. } => &[Errno::IO],
@@ -83,7 +84,7 @@ pub fn is_invisible(world: &World, who: ProcessId, effect: &Effect) -> bool {
             });
             !holds
         }
-        Effect::Open { place, how: How::Read, .. }
+        Effect::Open { place, how: OpenMode::Read, .. }
         | Effect::Meta { place, .. }
         | Effect::ReadLink { place } => {
             place.dir.is_none() && READ_ONLY_DIRS.iter().any(|above| place.path.starts_with(above))

@@ -1,6 +1,6 @@
 //! Effects and their outcomes in the words of system calls. Only for the trace.
 
-use hermes::host::effect::{Effect, Event, Handle, How, Interests, Place, Status};
+use hermes::host::effect::{Effect, Event, Handle, Interests, OpenMode, Place, Status};
 use hermes::host::{Answer, Outcome};
 
 use crate::execution::effect_objects;
@@ -77,11 +77,11 @@ fn object(effect: &Effect, name: &dyn Fn(Handle) -> String) -> String {
     }
 }
 
-fn describe_open_flags(how: How) -> String {
+fn describe_open_flags(how: OpenMode) -> String {
     let text = match how {
-        How::Create { mode } => format!("create {mode:04o}"),
-        How::Append { mode } => format!("append {mode:04o}"),
-        How::Lock { mode } => format!("lock {mode:04o}"),
+        OpenMode::Create { mode } => format!("create {mode:04o}"),
+        OpenMode::Append { mode } => format!("append {mode:04o}"),
+        OpenMode::Lock { mode } => format!("lock {mode:04o}"),
         other => format!("{other:?}"),
     };
     text.to_lowercase()

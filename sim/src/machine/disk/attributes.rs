@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hermes::error::Errno;
-use hermes::host::effect::{Entry, Kind, Links, Meta};
+use hermes::host::effect::{DirEntry, FileKind, LinkPolicy, Meta};
 
 use super::permissions::{SETGID, mode_given_away};
 use super::{Credentials, Disk, Node, NodeBody, NodeId, NodeStatus, View, errno};
@@ -29,13 +29,13 @@ impl Disk {
             gid: node.status.gid,
             size: node.size(),
             identity: (u64::from(id.device), id.number),
-            links: if node.kind() == Kind::Directory { 1 } else { node.links },
+            links: if node.kind() == FileKind::Directory { 1 } else { node.links },
         }
     }
 
     /// `lseek(2)` to the start, then `getdents(2)`, by name. The caller sets the handle's offset to 0, whatever the answer.
-    pub fn list(&self, id: NodeId) -> Result<Vec<Entry>, Errno> {
-        if self.existing_node(id)?.kind() == Kind::Fifo {
+    pub fn list(&self, id: NodeId) -> Result<Vec<DirEntry>, Errno> {
+        if self.existing_node(id)?.kind() == FileKind::Fifo {
             return Err(errno::SPIPE);
         }
         let directory = self.directory(id)?;
@@ -43,7 +43,7 @@ impl Disk {
             return Err(errno::NOENT);
         }
         footprint::record_read(Resource::Names(id));
-        Ok(directory.names.keys().map(|name| Entry { name: name.clone() }).collect())
+        Ok(directory.names.keys().map(|name| DirEntry { name: name.clone() }).collect())
     }
 
     /// `readlinkat(2)`.
@@ -53,7 +53,7 @@ impl Disk {
         dir: Option<NodeId>,
         path: &Path,
     ) -> Result<PathBuf, Errno> {
-        let id = self.resolve(view, dir, path, Links::Refuse)?;
+        let id = self.resolve(view, dir, path, LinkPolicy::Refuse)?;
         match &self.existing_node(id)?.body {
             NodeBody::Link(target) => Ok(target.clone()),
             _ => Err(errno::INVAL),
@@ -85,7 +85,7 @@ impl Disk {
         if uid == u32::MAX || gid == u32::MAX {
             return Err(errno::INVAL);
         }
-        let id = self.resolve(view, dir, path, Links::Refuse)?;
+        let id = self.resolve(view, dir, path, LinkPolicy::Refuse)?;
         self.may_write_device(id)?;
         let (who, node) = (view.credentials, self.existing_node(id)?);
         let status = node.status;
@@ -107,13 +107,13 @@ impl Disk {
 
 impl Node {
     /// What lies here.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FileKind {
         match self.body {
-            NodeBody::File(_) => Kind::File,
-            NodeBody::Directory(_) => Kind::Directory,
-            NodeBody::Link(_) => Kind::Link,
-            NodeBody::Fifo => Kind::Fifo,
-            NodeBody::Other => Kind::Other,
+            NodeBody::File(_) => FileKind::File,
+            NodeBody::Directory(_) => FileKind::Directory,
+            NodeBody::Link(_) => FileKind::Link,
+            NodeBody::Fifo => FileKind::Fifo,
+            NodeBody::Other => FileKind::Other,
         }
     }
 

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use hermes::error::Errno;
-use hermes::host::effect::{How, Links};
+use hermes::host::effect::{LinkPolicy, OpenMode};
 
 use super::permissions::{READ, STICKY, WRITE};
 use super::walk::{LastComponent, PathPart, Walk};
@@ -26,8 +26,8 @@ impl Disk {
         view: &View<'_>,
         dir: Option<NodeId>,
         path: &Path,
-        how: How,
-        links: Links,
+        how: OpenMode,
+        links: LinkPolicy,
     ) -> Result<NodeId, Errno> {
         let found = match mode_to_make(how) {
             None => self.find(view, dir, path, links)?,
@@ -50,7 +50,7 @@ impl Disk {
         view: &View<'_>,
         dir: Option<NodeId>,
         path: &Path,
-        links: Links,
+        links: LinkPolicy,
     ) -> Result<OpenLookup, Errno> {
         let mut walk = Walk::new(self, view);
         let last = walk.resolve_parent((dir, path))?;
@@ -64,10 +64,10 @@ impl Disk {
         view: &View<'_>,
         dir: Option<NodeId>,
         path: &Path,
-        how: How,
-        links: Links,
+        how: OpenMode,
+        links: LinkPolicy,
     ) -> Result<OpenLookup, Errno> {
-        let exclusive = matches!(how, How::Create { .. });
+        let exclusive = matches!(how, OpenMode::Create { .. });
         let mut walk = Walk::new(self, view);
         let mut last = walk.resolve_parent((dir, path))?;
         loop {
@@ -86,7 +86,7 @@ impl Disk {
             if exclusive {
                 return Err(errno::EXIST);
             }
-            let target = if links == Links::Follow { walk.follow(id)? } else { None };
+            let target = if links == LinkPolicy::Follow { walk.follow(id)? } else { None };
             match target {
                 Some(target) => last = walk.resolve_parent((Some(last.dir), target))?,
                 None => {
@@ -109,14 +109,20 @@ impl Disk {
     }
 
     /// `do_open` and `may_open`.
-    fn may_open(&self, view: &View<'_>, id: NodeId, how: How, slash: bool) -> Result<(), Errno> {
+    fn may_open(
+        &self,
+        view: &View<'_>,
+        id: NodeId,
+        how: OpenMode,
+        slash: bool,
+    ) -> Result<(), Errno> {
         let node = self.existing_node(id)?;
         let is_directory = node.body.as_directory().is_some();
         let wanted = access(how);
         if is_directory && mode_to_make(how).is_some() {
             return Err(errno::ISDIR);
         }
-        if !is_directory && (slash || how == How::Directory) {
+        if !is_directory && (slash || how == OpenMode::Directory) {
             return Err(errno::NOTDIR);
         }
         if matches!(node.body, NodeBody::Link(_)) {
@@ -195,17 +201,19 @@ pub(super) enum TrailingSlash {
     Refused,
 }
 
-fn mode_to_make(how: How) -> Option<u32> {
+fn mode_to_make(how: OpenMode) -> Option<u32> {
     match how {
-        How::Create { mode } | How::Append { mode } | How::Lock { mode } => Some(mode),
-        How::Read | How::Directory | How::Write => None,
+        OpenMode::Create { mode } | OpenMode::Append { mode } | OpenMode::Lock { mode } => {
+            Some(mode)
+        }
+        OpenMode::Read | OpenMode::Directory | OpenMode::Write => None,
     }
 }
 
-fn access(how: How) -> u32 {
+fn access(how: OpenMode) -> u32 {
     match how {
-        How::Read | How::Directory => READ,
-        How::Create { .. } | How::Append { .. } | How::Write => WRITE,
-        How::Lock { .. } => READ | WRITE,
+        OpenMode::Read | OpenMode::Directory => READ,
+        OpenMode::Create { .. } | OpenMode::Append { .. } | OpenMode::Write => WRITE,
+        OpenMode::Lock { .. } => READ | WRITE,
     }
 }

@@ -3,7 +3,7 @@
 //! Within one directory a rename is one step; between two it is a step of each, which a power cut may tear apart.
 
 use hermes::error::Errno;
-use hermes::host::effect::Over;
+use hermes::host::effect::OnExisting;
 
 use super::permissions::WRITE;
 use super::walk::{LastComponent, PathPart, Walk};
@@ -24,14 +24,14 @@ impl Disk {
         view: &View<'_>,
         from: RelativePath<'_>,
         to: RelativePath<'_>,
-        over: Over,
+        over: OnExisting,
     ) -> Result<Option<NodeId>, Errno> {
         let from = Walk::new(self, view).resolve_parent(from)?;
         let to = Walk::new(self, view).resolve_parent(to)?;
         let (from, to) = self.sides(from, to, over)?;
         let source = Walk::new(self, view).look_up(from.dir, &from.name)?.ok_or(errno::NOENT)?;
         let target = Walk::new(self, view).look_up(to.dir, &to.name)?;
-        if target.is_some() && over == Over::Refuse {
+        if target.is_some() && over == OnExisting::Refuse {
             return Err(errno::EXIST);
         }
         if !self.is_directory(source) && (from.slash || to.slash) {
@@ -50,14 +50,14 @@ impl Disk {
         &self,
         from: LastComponent,
         to: LastComponent,
-        over: Over,
+        over: OnExisting,
     ) -> Result<(RenameSide, RenameSide), Errno> {
         if from.dir.device != to.dir.device {
             return Err(errno::XDEV);
         }
         let PathPart::Name(old) = from.part else { return Err(errno::BUSY) };
         let PathPart::Name(new) = to.part else {
-            return Err(if over == Over::Refuse { errno::EXIST } else { errno::BUSY });
+            return Err(if over == OnExisting::Refuse { errno::EXIST } else { errno::BUSY });
         };
         self.may_write_device(from.dir)?;
         Ok((

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use hermes::host::effect::Links;
+use hermes::host::effect::LinkPolicy;
 
 use super::walk::Walk;
 use super::{
@@ -103,7 +103,7 @@ impl Disk {
     ) -> Option<NodeId> {
         let credentials = Credentials { uid: 0, gid: 0, groups: Vec::new(), umask: 0 };
         let view = View { root, cwd: root, mounts, credentials: &credentials };
-        Walk::new(self, &view).resolve((None, path), Links::Refuse).ok()
+        Walk::new(self, &view).resolve((None, path), LinkPolicy::Refuse).ok()
     }
 
     /// What a file holds.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use hermes::error::Errno;
-use hermes::host::effect::{How, Links, Over};
+use hermes::host::effect::{LinkPolicy, OnExisting, OpenMode};
 use rstest::rstest;
 
 use super::{Credentials, Disk, NodeId, View, errno};
@@ -32,13 +32,13 @@ impl World {
         act(&mut self.disk, &View { root, cwd: root, mounts, credentials: &who })
     }
 
-    fn open(&mut self, uid: u32, path: &str, how: How) -> Result<NodeId, Errno> {
-        self.by(uid, |disk, view| disk.open(view, None, path.as_ref(), how, Links::Follow))
+    fn open(&mut self, uid: u32, path: &str, how: OpenMode) -> Result<NodeId, Errno> {
+        self.by(uid, |disk, view| disk.open(view, None, path.as_ref(), how, LinkPolicy::Follow))
     }
 
     fn rename(&mut self, uid: u32, from: &str, to: &str) -> Result<Option<NodeId>, Errno> {
         self.by(uid, |disk, view| {
-            disk.rename(view, (None, from.as_ref()), (None, to.as_ref()), Over::Replace)
+            disk.rename(view, (None, from.as_ref()), (None, to.as_ref()), OnExisting::Replace)
         })
     }
 
@@ -87,7 +87,7 @@ fn a_replaced_file_survives_a_power_cut_as(
 ) {
     let mut world = World::new();
     world.disk.put_file(world.root, "f".as_ref(), b"old", 0o644, 0, 0);
-    let id = world.open(0, "t", How::Create { mode: 0o644 }).expect("made");
+    let id = world.open(0, "t", OpenMode::Create { mode: 0o644 }).expect("made");
     assert_eq!(world.disk.write(id, None, b"newer"), Ok(5));
     if matches!(synced, Synced::File | Synced::FileThenDirectory) {
         assert_eq!(world.disk.sync(id), Ok(()));
@@ -107,7 +107,7 @@ fn a_moved_file_can_be_in_both_or_neither_until_both_directories_are_synced() {
     let to = world.disk.put_dir(world.root, "b".as_ref(), 0o755, 0, 0);
     world.rename(0, "a/f", "b/f").expect("moved");
     let (from, paths) = (
-        world.by(0, |disk, view| disk.resolve(view, None, Path::new("a"), Links::Follow)),
+        world.by(0, |disk, view| disk.resolve(view, None, Path::new("a"), LinkPolicy::Follow)),
         ["a/f", "b/f"],
     );
     assert_eq!(world.after_cuts(&paths), set(["x -", "- x", "x x", "- -"]));
@@ -122,7 +122,7 @@ fn a_moved_file_can_be_in_both_or_neither_until_both_directories_are_synced() {
 fn a_directory_keeps_a_prefix_of_its_steps() {
     let mut world = World::new();
     for name in ["a", "b"] {
-        world.open(0, name, How::Create { mode: 0o644 }).expect("made");
+        world.open(0, name, OpenMode::Create { mode: 0o644 }).expect("made");
     }
     assert_eq!(world.after_cuts(&["a", "b"]), set(["- -", " -", " "]));
 }
@@ -139,13 +139,13 @@ fn appended_data_is_lost_or_torn_but_what_was_synced_is_not() {
 fn histories_that_end_in_the_same_synced_state_are_equal() {
     let mut one = World::new();
     let mut two = World::new();
-    let id = one.open(0, "f", How::Create { mode: 0o644 }).expect("made");
+    let id = one.open(0, "f", OpenMode::Create { mode: 0o644 }).expect("made");
     one.disk.write(id, None, b"x").expect("written");
     let before = hash::digest(&one.disk);
     one.disk.sync(id).expect("synced");
     assert_ne!(hash::digest(&one.disk), before, "the durable layer counts");
     one.disk.sync(one.root).expect("synced");
-    let id = two.open(0, "f", How::Create { mode: 0o644 }).expect("made");
+    let id = two.open(0, "f", OpenMode::Create { mode: 0o644 }).expect("made");
     two.rename(0, "f", "g").expect("renamed");
     two.disk.write(id, None, b"x").expect("written");
     two.rename(0, "g", "f").expect("renamed");
@@ -201,8 +201,8 @@ fn a_file_opens_for(
     let mut world = World::new();
     let id = world.disk.put_file(world.root, "f".as_ref(), b"", mode, uid, gid);
     let expected = |may| if may { Ok(id) } else { Err(errno::ACCES) };
-    assert_eq!(world.open(who, "f", How::Read), expected(reads));
-    assert_eq!(world.open(who, "f", How::Write), expected(writes));
+    assert_eq!(world.open(who, "f", OpenMode::Read), expected(reads));
+    assert_eq!(world.open(who, "f", OpenMode::Write), expected(writes));
 }
 
 /// A directory's owner and mode, its file's owner, and what user 1000 is answered who unlinks it.
@@ -252,7 +252,7 @@ fn ownership_passes(
 fn a_setgid_directory_gives_its_group_and_its_bit_to_directories() {
     let mut world = World::new();
     world.disk.put_dir(world.root, "d".as_ref(), 0o2777, 0, 77);
-    let file = world.open(USER, "d/f", How::Create { mode: 0o2775 }).expect("made");
+    let file = world.open(USER, "d/f", OpenMode::Create { mode: 0o2775 }).expect("made");
     let dir = world.by(USER, |disk, view| disk.make_dir(view, None, Path::new("d/s"), 0o777));
     let (file, dir) = (world.disk.meta(file), world.disk.meta(dir.expect("made")));
     assert_eq!((file.mode, file.gid), (0o755, 77));
@@ -266,7 +266,7 @@ fn a_mount_covers_its_directory_and_cannot_be_moved_or_crossed_by_a_rename() {
     let other = world.disk.add_device(2);
     let file = world.disk.put_file(other, "f".as_ref(), b"", 0o644, 0, 0);
     world.mounts.insert(run, other);
-    assert_eq!(world.open(0, "/run/../run/f", How::Read), Ok(file));
+    assert_eq!(world.open(0, "/run/../run/f", OpenMode::Read), Ok(file));
     assert_eq!(world.rename(0, "run/f", "f"), Err(errno::XDEV));
     assert_eq!(world.rename(0, "run", "r"), Err(errno::BUSY));
     let removed = world.by(0, |disk, view| disk.remove_dir(view, None, Path::new("run")));
@@ -278,14 +278,14 @@ fn a_full_or_read_only_device_says_so() {
     let mut world = World::new();
     let id = world.disk.put_file(world.root, "f".as_ref(), b"abc", 0o644, 0, 0);
     world.disk.set_full(1, true);
-    assert_eq!(world.open(0, "g", How::Create { mode: 0o644 }), Err(errno::NOSPC));
+    assert_eq!(world.open(0, "g", OpenMode::Create { mode: 0o644 }), Err(errno::NOSPC));
     assert_eq!(world.disk.write(id, None, b"d"), Err(errno::NOSPC));
     assert_eq!(world.disk.write(id, Some(0), b"x"), Ok(1));
     world.disk.set_full(1, false);
     world.disk.set_read_only(1, true);
-    assert_eq!(world.open(0, "g", How::Create { mode: 0o644 }), Err(errno::ROFS));
-    assert_eq!(world.open(0, "f", How::Write), Err(errno::ROFS));
-    assert_eq!(world.open(0, "f", How::Read), Ok(id));
+    assert_eq!(world.open(0, "g", OpenMode::Create { mode: 0o644 }), Err(errno::ROFS));
+    assert_eq!(world.open(0, "f", OpenMode::Write), Err(errno::ROFS));
+    assert_eq!(world.open(0, "f", OpenMode::Read), Ok(id));
     assert_eq!(world.rename(0, "absent", "g"), Err(errno::ROFS));
 }
 
@@ -300,5 +300,5 @@ fn links_end(#[case] count: u32, #[case] expected: Option<Errno>) {
         let target = format!("/{}", link - 1);
         world.disk.put_link(world.root, link.to_string().as_ref(), target, 0, 0);
     }
-    assert_eq!(world.open(0, &count.to_string(), How::Read).err(), expected);
+    assert_eq!(world.open(0, &count.to_string(), OpenMode::Read).err(), expected);
 }

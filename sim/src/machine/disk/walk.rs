@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use hermes::error::Errno;
-use hermes::host::effect::Links;
+use hermes::host::effect::LinkPolicy;
 
 use super::permissions::SEARCH;
 use super::{Disk, NodeBody, NodeId, RelativePath, View, errno};
@@ -49,15 +49,19 @@ impl<'a> Walk<'a> {
     pub fn resolve(
         &mut self,
         (dir, path): RelativePath<'_>,
-        links: Links,
+        links: LinkPolicy,
     ) -> Result<NodeId, Errno> {
         let last = self.resolve_parent((dir, path))?;
         self.resolve_last(last, links)
     }
 
     /// The node that the last part means.
-    pub fn resolve_last(&mut self, last: LastComponent, links: Links) -> Result<NodeId, Errno> {
-        let links = if last.slash { Links::Follow } else { links };
+    pub fn resolve_last(
+        &mut self,
+        last: LastComponent,
+        links: LinkPolicy,
+    ) -> Result<NodeId, Errno> {
+        let links = if last.slash { LinkPolicy::Follow } else { links };
         let slash = last.slash;
         let node = match last.part {
             PathPart::Root | PathPart::Dot => last.dir,
@@ -90,7 +94,7 @@ impl<'a> Walk<'a> {
                 return Ok(LastComponent { dir: at, part: PathPart::parse(part), slash });
             }
             let last = LastComponent { dir: at, part: PathPart::parse(part), slash: true };
-            at = self.resolve_last(last, Links::Follow)?;
+            at = self.resolve_last(last, LinkPolicy::Follow)?;
         }
         Ok(LastComponent { dir: at, part: PathPart::Root, slash: false })
     }
@@ -114,11 +118,11 @@ impl<'a> Walk<'a> {
         Ok(self.disk.entry(dir, name))
     }
 
-    fn step(&mut self, dir: NodeId, name: &OsStr, links: Links) -> Result<NodeId, Errno> {
+    fn step(&mut self, dir: NodeId, name: &OsStr, links: LinkPolicy) -> Result<NodeId, Errno> {
         let node = self.look_up(dir, name)?.ok_or(errno::NOENT)?;
-        if links == Links::Follow {
+        if links == LinkPolicy::Follow {
             if let Some(target) = self.follow(node)? {
-                return self.resolve((Some(dir), target), Links::Follow);
+                return self.resolve((Some(dir), target), LinkPolicy::Follow);
             }
         }
         Ok(self.view.cross(node))

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Entry, Handle, How, Kind, Links, Meta, Over, Place};
+use hermes::host::effect::{
+    DirEntry, FileKind, Handle, LinkPolicy, Meta, OnExisting, OpenMode, Place,
+};
 use hermes::host::{Answer, Outcome};
 
 use super::{OwnedView, PERM, all_open_files, process, procfs};
@@ -20,7 +22,7 @@ const PIPE_BYTES_MAX: usize = 64 << 10;
 
 /// A pipe's own mode and size mean nothing to anybody.
 const PIPE_META: Meta =
-    Meta { kind: Kind::Fifo, mode: 0o600, uid: 0, gid: 0, size: 0, identity: (0, 0), links: 1 };
+    Meta { kind: FileKind::Fifo, mode: 0o600, uid: 0, gid: 0, size: 0, identity: (0, 0), links: 1 };
 
 /// The directory that a place starts from.
 fn start_dir(world: &World, who: ProcessId, place: &Place) -> Result<Option<NodeId>, Errno> {
@@ -53,8 +55,8 @@ pub(super) fn open(
     world: &mut World,
     who: ProcessId,
     place: &Place,
-    how: How,
-    links: Links,
+    how: OpenMode,
+    links: LinkPolicy,
 ) -> Outcome {
     if let Some(below) = proc_path(place) {
         let what = procfs::open(world, who, below, how)?;
@@ -66,13 +68,13 @@ pub(super) fn open(
     let stand = OwnedView::for_process(world, who);
     let node = world.disk.open(&stand.view(), dir, &place.path, how, links)?;
     let (reads, writes) = match how {
-        How::Read | How::Directory => (true, false),
-        How::Lock { .. } => (true, true),
-        How::Create { .. } | How::Append { .. } | How::Write => (false, true),
+        OpenMode::Read | OpenMode::Directory => (true, false),
+        OpenMode::Lock { .. } => (true, true),
+        OpenMode::Create { .. } | OpenMode::Append { .. } | OpenMode::Write => (false, true),
     };
     let mut open = OpenFile::new(OpenKind::Node(node), reads, writes);
-    open.appends = matches!(how, How::Append { .. });
-    if world.disk.meta(node).kind == Kind::Fifo {
+    open.appends = matches!(how, OpenMode::Append { .. });
+    if world.disk.meta(node).kind == FileKind::Fifo {
         if writes && !reads && !has_reader(world, node) {
             return Err(Errno::NXIO);
         }
@@ -100,7 +102,7 @@ pub(super) fn read(world: &mut World, who: ProcessId, handle: Handle, max: usize
     }
     let at = open.offset;
     let bytes = match open.kind.clone() {
-        OpenKind::Node(node) if world.disk.meta(node).kind == Kind::Directory => {
+        OpenKind::Node(node) if world.disk.meta(node).kind == FileKind::Directory => {
             return Err(Errno::ISDIR);
         }
         OpenKind::Node(node) => world.disk.read(node, at, max),
@@ -217,13 +219,13 @@ pub(super) fn handle_meta(world: &World, who: ProcessId, handle: Handle) -> Outc
     Ok(Answer::Meta(match &open.kind {
         OpenKind::Node(node) => world.disk.meta(*node),
         OpenKind::Pipe(pipe) if pipe.device != PIPES => world.disk.meta(*pipe),
-        OpenKind::Text(_) => Meta { kind: Kind::File, mode: 0o444, ..PIPE_META },
-        OpenKind::Proc => Meta { kind: Kind::Directory, mode: 0o555, ..PIPE_META },
+        OpenKind::Text(_) => Meta { kind: FileKind::File, mode: 0o444, ..PIPE_META },
+        OpenKind::Proc => Meta { kind: FileKind::Directory, mode: 0o555, ..PIPE_META },
         _ => PIPE_META,
     }))
 }
 
-pub(super) fn meta(world: &World, who: ProcessId, place: &Place, links: Links) -> Outcome {
+pub(super) fn meta(world: &World, who: ProcessId, place: &Place, links: LinkPolicy) -> Outcome {
     if let Some(below) = proc_path(place) {
         return procfs::meta(world, who, below).map(Answer::Meta);
     }
@@ -240,7 +242,7 @@ pub(super) fn list(world: &World, who: ProcessId, handle: Handle) -> Outcome {
         OpenKind::Proc => {
             footprint::record_read(Resource::Processes(who.container));
             let pids = world.container(who.container).processes.keys();
-            pids.map(|pid| Entry { name: pid.to_string().into() }).collect()
+            pids.map(|pid| DirEntry { name: pid.to_string().into() }).collect()
         }
         _ => return Err(Errno::NOTDIR),
     };
@@ -275,7 +277,7 @@ pub(super) fn rename(
     who: ProcessId,
     from: &Place,
     to: &Place,
-    over: Over,
+    over: OnExisting,
 ) -> Outcome {
     let (from_dir, to_dir) = (start_dir(world, who, from)?, start_dir(world, who, to)?);
     let stand = OwnedView::for_process(world, who);
@@ -323,8 +325,10 @@ pub(super) fn set_mode(world: &mut World, who: ProcessId, handle: Handle, mode: 
 }
 
 pub(super) fn change_dir(world: &mut World, who: ProcessId, handle: Handle) -> Outcome {
-    let OpenKind::Node(node) = open_file(world, who, handle)?.kind else { return Err(Errno::NOTDIR) };
-    if world.disk.meta(node).kind != Kind::Directory {
+    let OpenKind::Node(node) = open_file(world, who, handle)?.kind else {
+        return Err(Errno::NOTDIR);
+    };
+    if world.disk.meta(node).kind != FileKind::Directory {
         return Err(Errno::NOTDIR);
     }
     process(world, who).cwd = node;

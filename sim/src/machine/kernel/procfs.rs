@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::error::Errno;
-use hermes::host::effect::{How, Kind, Meta};
+use hermes::host::effect::{FileKind, Meta, OpenMode};
 
 use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenKind, Process};
@@ -20,12 +20,12 @@ pub(super) fn open(
     world: &World,
     who: ProcessId,
     below: &Path,
-    how: How,
+    how: OpenMode,
 ) -> Result<OpenKind, Errno> {
     match how {
-        How::Directory if below.as_os_str().is_empty() => Ok(OpenKind::Proc),
-        How::Directory => Err(Errno::NOTDIR),
-        How::Read => Ok(OpenKind::Text(file_text(world, who, below)?)),
+        OpenMode::Directory if below.as_os_str().is_empty() => Ok(OpenKind::Proc),
+        OpenMode::Directory => Err(Errno::NOTDIR),
+        OpenMode::Read => Ok(OpenKind::Text(file_text(world, who, below)?)),
         _ => Err(Errno::ACCESS),
     }
 }
@@ -85,8 +85,8 @@ fn ticks(started: Duration) -> u128 {
 }
 
 pub(super) fn meta(world: &World, who: ProcessId, below: &Path) -> Result<Meta, Errno> {
-    let kind = if below.as_os_str().is_empty() { Kind::Directory } else { Kind::File };
-    if kind == Kind::File {
+    let kind = if below.as_os_str().is_empty() { FileKind::Directory } else { FileKind::File };
+    if kind == FileKind::File {
         file_text(world, who, below)?;
     }
     Ok(Meta { kind, mode: 0o444, uid: 0, gid: 0, size: 0, identity: (0, 0), links: 1 })

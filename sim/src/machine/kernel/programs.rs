@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hermes::cli::invocation::Invocation;
 use hermes::error::Errno;
-use hermes::host::effect::{Finished, Handle, Kind, Links, Pid, Program, Status};
+use hermes::host::effect::{FileKind, Finished, Handle, LinkPolicy, Pid, Program, Status};
 use hermes::host::{Answer, Outcome};
 
 use super::{OwnedView, Reply, files, process, signals, waiting};
@@ -145,9 +145,9 @@ fn argv(program: &Program) -> Vec<OsString> {
 /// The contents of an executable file, as this process may execute it.
 pub(crate) fn executable(world: &World, who: ProcessId, path: &Path) -> Result<Vec<u8>, Errno> {
     let stand = OwnedView::for_process(world, who);
-    let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
+    let node = world.disk.resolve(&stand.view(), None, path, LinkPolicy::Follow)?;
     let meta = world.disk.meta(node);
-    if meta.kind != Kind::File || image::is_noexec(node.device) {
+    if meta.kind != FileKind::File || image::is_noexec(node.device) {
         return Err(Errno::ACCESS);
     }
     let own = &world.process(who).expect("the process that executes exists").credentials;

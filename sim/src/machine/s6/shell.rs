@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use hermes::error::Errno;
-use hermes::host::effect::{How, Program, Status};
+use hermes::host::effect::{OpenMode, Program, Status};
 
 use super::{syscalls, tools};
 use crate::machine::kernel::programs;
@@ -29,7 +29,7 @@ pub enum Next {
     Exit(u8),
 }
 
-/// How `with-contenv` exits without its directory.
+/// OpenMode `with-contenv` exits without its directory.
 const UNPREPARED: u8 = 111;
 
 /// A shell's own codes.
@@ -177,7 +177,7 @@ fn load_environment(
     dir: &Path,
     env: &mut BTreeMap<OsString, OsString>,
 ) -> Result<(), Errno> {
-    let node = syscalls::open(world, who, dir, How::Directory)?;
+    let node = syscalls::open(world, who, dir, OpenMode::Directory)?;
     for entry in world.disk.list(node)? {
         let mut value = syscalls::read(world, who, &dir.join(&entry.name))?;
         if value.last() == Some(&b'\n') {

@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hermes::error::Errno;
-use hermes::host::effect::{How, Kind, Status};
+use hermes::host::effect::{FileKind, OpenMode, Status};
 
 use self::status::StatusRecord;
 use super::syscalls;
@@ -193,13 +193,13 @@ impl SuperviseTurn<'_> {
 
     fn is_odd_event(&self) -> bool {
         syscalls::stat(self.world, self.who, Path::new("event"))
-            .is_ok_and(|meta| meta.kind != Kind::Directory)
+            .is_ok_and(|meta| meta.kind != FileKind::Directory)
     }
 
     /// The service directory becomes the working directory, and stays it when it is renamed.
     fn enter(&mut self) -> Result<(), Errno> {
         let path = std::path::PathBuf::from(&self.own.name);
-        let node = syscalls::open(self.world, self.who, &path, How::Directory)?;
+        let node = syscalls::open(self.world, self.who, &path, OpenMode::Directory)?;
         syscalls::process(self.world, self.who).cwd = node;
         Ok(())
     }

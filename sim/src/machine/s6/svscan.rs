@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hermes::error::Errno;
-use hermes::host::effect::{How, Signal, Status};
+use hermes::host::effect::{OpenMode, Signal, Status};
 
 use self::scan::ScannedService;
 use super::syscalls;
@@ -203,7 +203,7 @@ impl SvscanTurn<'_> {
 
     fn enter(&mut self) -> Result<(), Errno> {
         let scan_dir = self.own.scan_dir.clone();
-        let node = syscalls::open(self.world, self.who, &scan_dir, How::Directory)?;
+        let node = syscalls::open(self.world, self.who, &scan_dir, OpenMode::Directory)?;
         syscalls::process(self.world, self.who).cwd = node;
         syscalls::without_umask(self.world, self.who, |world| {
             syscalls::make_dir(world, self.who, ".s6-svscan", 0o700)

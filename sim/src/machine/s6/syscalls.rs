@@ -6,7 +6,9 @@ use std::path::Path;
 
 use hermes::error::Errno;
 use hermes::host::Outcome;
-use hermes::host::effect::{Effect, Handle, How, Kind, Links, Meta, Over, Place};
+use hermes::host::effect::{
+    Effect, FileKind, Handle, LinkPolicy, Meta, OnExisting, OpenMode, Place,
+};
 
 use crate::machine::disk::NodeId;
 use crate::machine::footprint::{self, Resource};
@@ -32,15 +34,15 @@ pub(crate) fn open(
     world: &mut World,
     who: ProcessId,
     path: &Path,
-    how: How,
+    how: OpenMode,
 ) -> Result<NodeId, Errno> {
     let stand = OwnedView::for_process(world, who);
-    world.disk.open(&stand.view(), None, path, how, Links::Follow)
+    world.disk.open(&stand.view(), None, path, how, LinkPolicy::Follow)
 }
 
 /// The whole of a file.
 pub(crate) fn read(world: &mut World, who: ProcessId, path: &Path) -> Result<Vec<u8>, Errno> {
-    let node = open(world, who, path, How::Read)?;
+    let node = open(world, who, path, OpenMode::Read)?;
     Ok(world.disk.read(node, 0, BYTES_MAX))
 }
 
@@ -56,14 +58,14 @@ pub(crate) fn write(
         Ok(_) | Err(Errno::NOENT) => {}
         Err(errno) => return Err(errno),
     }
-    let node = open(world, who, path, How::Create { mode })?;
+    let node = open(world, who, path, OpenMode::Create { mode })?;
     world.disk.write(node, Some(0), bytes).map(drop)
 }
 
 /// What a path leads to, through links.
 pub(crate) fn stat(world: &World, who: ProcessId, path: &Path) -> Result<Meta, Errno> {
     let stand = OwnedView::for_process(world, who);
-    let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
+    let node = world.disk.resolve(&stand.view(), None, path, LinkPolicy::Follow)?;
     Ok(world.disk.meta(node))
 }
 
@@ -98,7 +100,7 @@ pub(crate) fn make_dir(
     match perform(world, who, &Effect::MakeDir { place, mode }) {
         Ok(_) => Ok(false),
         Err(Errno::EXIST) => match stat(world, who, Path::new(path))?.kind {
-            Kind::Directory => Ok(true),
+            FileKind::Directory => Ok(true),
             _ => Err(Errno::NOTDIR),
         },
         Err(errno) => Err(errno),
@@ -113,7 +115,7 @@ pub(crate) fn set_mode(
     mode: u32,
 ) -> Result<(), Errno> {
     let stand = OwnedView::for_process(world, who);
-    let node = world.disk.resolve(&stand.view(), None, path, Links::Follow)?;
+    let node = world.disk.resolve(&stand.view(), None, path, LinkPolicy::Follow)?;
     let handle = keep_open(world, who, OpenFile::new(OpenKind::Node(node), true, false));
     let result = perform(world, who, &Effect::SetMode { handle: Handle(handle), mode });
     close_handle(world, who, handle);
@@ -128,17 +130,17 @@ pub(crate) fn listen(world: &mut World, who: ProcessId, path: &str) -> Result<u3
         Ok(_) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno),
     }
-    if stat(world, who, path)?.kind != Kind::Fifo {
+    if stat(world, who, path)?.kind != FileKind::Fifo {
         return Err(Errno::EXIST);
     }
-    let node = open(world, who, path, How::Read)?;
-    open(world, who, path, How::Write)?;
+    let node = open(world, who, path, OpenMode::Read)?;
+    open(world, who, path, OpenMode::Write)?;
     Ok(keep_open(world, who, OpenFile::new(OpenKind::Pipe(node), true, true)))
 }
 
 /// Takes a file's record lock for life; `EAGAIN` if another has it.
 pub(crate) fn lock(world: &mut World, who: ProcessId, path: &str, mode: u32) -> Result<(), Errno> {
-    let node = open(world, who, Path::new(path), How::Lock { mode })?;
+    let node = open(world, who, Path::new(path), OpenMode::Lock { mode })?;
     footprint::record_write(Resource::Lock(node));
     if is_locked_by_other(world, who, node) {
         return Err(Errno::AGAIN);
@@ -220,8 +222,8 @@ pub(crate) fn write_existing(
     path: &Path,
     bytes: &[u8],
 ) -> Result<(), Errno> {
-    let node = open(world, who, path, How::Write)?;
-    if world.disk.meta(node).kind != Kind::Fifo {
+    let node = open(world, who, path, OpenMode::Write)?;
+    if world.disk.meta(node).kind != FileKind::Fifo {
         return world.disk.write(node, Some(0), bytes).map(drop);
     }
     if !files::has_reader(world, node) {
@@ -233,7 +235,7 @@ pub(crate) fn write_existing(
 /// A name taken over by another.
 pub(crate) fn rename(world: &mut World, who: ProcessId, from: &str, to: &str) -> Result<(), Errno> {
     let (from, to) = (Place::from(Path::new(from)), Place::from(Path::new(to)));
-    perform(world, who, &Effect::Rename { from, to, over: Over::Replace }).map(drop)
+    perform(world, who, &Effect::Rename { from, to, over: OnExisting::Replace }).map(drop)
 }
 
 /// Does something with no bit of a mode cleared.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hermes::host::effect::{Effect, Over, Place, Program, Signal, Status};
+use hermes::host::effect::{Effect, OnExisting, Place, Program, Signal, Status};
 
 use super::sequence::{self, PROGRAMS, SCAN_DIR, SequenceAct, SignalTarget, service_files};
 use super::view::{ActOutcome, ComparedNode, ComparedWorld, role};
@@ -236,7 +236,7 @@ impl FakeS6 {
 
     fn rename(&mut self, from: &Path, to: &Path) -> ActOutcome {
         let (from, to) = (Place::from(from), Place::from(to));
-        let effect = Effect::Rename { from, to, over: Over::Replace };
+        let effect = Effect::Rename { from, to, over: OnExisting::Replace };
         match kernel::perform(&mut self.machine.world, self.root_user, &effect) {
             Reply::Done(outcome) => ActOutcome::Done(outcome.map(drop).map_err(|errno| errno.0)),
             other => panic!("a rename is done at once: {other:?}"),

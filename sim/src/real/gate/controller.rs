@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hermes::host::Effect;
-use hermes::host::os::gate::{Question, Word};
+use hermes::host::os::gate::{GateAnswer, GateQuestion};
 
 use crate::execution::matches_effect;
 use crate::observe::process::{gateway_of, logger_of};
@@ -204,7 +204,7 @@ fn serve_connection(shared: &SharedGate, name: &str, stream: &UnixStream) {
     let mut line = String::new();
     // Whoever is killed in the middle of a question waits for no answer.
     while lines.read_line(&mut line).is_ok() && line.ends_with('\n') {
-        let question: Question =
+        let question: GateQuestion =
             serde_json::from_str(&line).expect("a test build asks what it was built to ask");
         let of = task.get_or_insert_with(|| task_of(name, &question));
         let word = decide(shared, of, &question.effect, &mut refused);
@@ -223,7 +223,7 @@ fn serve_connection(shared: &SharedGate, name: &str, stream: &UnixStream) {
 }
 
 /// What the story calls whoever came to this socket.
-fn task_of(name: &str, question: &Question) -> TaskAddress {
+fn task_of(name: &str, question: &GateQuestion) -> TaskAddress {
     let Some(container) = name.strip_prefix('c').and_then(|number| number.parse().ok()) else {
         return TaskAddress::Run(name.to_owned());
     };
@@ -248,34 +248,34 @@ fn decide(
     task: &TaskAddress,
     effect: &Effect,
     refused: &mut Vec<usize>,
-) -> Word {
+) -> GateAnswer {
     let mut state = await_turn(shared, task);
     if state.is_over {
-        return Word::Go;
+        return GateAnswer::Go;
     }
     state.asked.push(RequestedEffect { task: task.clone(), effect: effect.clone() });
     let due = state.count_effect(task, effect);
     let lets_time_pass = matches!(EffectKind::of(effect), EffectKind::Sleep | EffectKind::Wait);
     let stand = if lets_time_pass { TaskProgress::Waits } else { TaskProgress::Acts };
-    let mut word = Word::Go;
+    let mut word = GateAnswer::Go;
     for index in due {
         state.injected[index] = true;
         if state.surprises[index].sticky {
             refused.push(index);
         }
         match state.surprises[index].kind {
-            FaultKind::Kill => word = Word::Die,
-            FaultKind::KillAfter => word = Word::DieAfter,
-            FaultKind::Errno(errno) => word = Word::Errno(errno.0),
+            FaultKind::Kill => word = GateAnswer::Die,
+            FaultKind::KillAfter => word = GateAnswer::DieAfter,
+            FaultKind::Errno(errno) => word = GateAnswer::Errno(errno.0),
             _ => state = hold_task(shared, state, task, index),
         }
     }
     for &index in refused.iter() {
-        if let (FaultSpec { at, kind: FaultKind::Errno(errno), .. }, Word::Go) =
+        if let (FaultSpec { at, kind: FaultKind::Errno(errno), .. }, GateAnswer::Go) =
             (&state.surprises[index], word)
         {
             if matches_effect(effect, at.effect, at.object.as_deref()) {
-                word = Word::Errno(errno.0);
+                word = GateAnswer::Errno(errno.0);
             }
         }
     }

@@ -116,11 +116,14 @@ fn stable_name(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hermes::host::effect::{How, Links, Place};
+    use hermes::host::effect::{LinkPolicy, OpenMode, Place};
 
     fn asked(task: &str, path: &str) -> RequestedEffect {
-        let effect =
-            Effect::Open { place: Place::from(path), how: How::Read, links: Links::Follow };
+        let effect = Effect::Open {
+            place: Place::from(path),
+            how: OpenMode::Read,
+            links: LinkPolicy::Follow,
+        };
         RequestedEffect { task: TaskAddress::Run(task.to_owned()), effect }
     }
 

@@ -117,11 +117,11 @@ fn first_occurrences(effects: &[Effect]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hermes::host::effect::{How, Links, Place};
+    use hermes::host::effect::{LinkPolicy, OpenMode, Place};
     use std::time::Duration;
 
     fn open(path: &str) -> Effect {
-        Effect::Open { place: Place::from(path), how: How::Read, links: Links::Follow }
+        Effect::Open { place: Place::from(path), how: OpenMode::Read, links: LinkPolicy::Follow }
     }
 
     fn pause() -> Effect {

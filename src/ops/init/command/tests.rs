@@ -6,11 +6,11 @@ use rstest::rstest;
 
 use super::*;
 use crate::host::answering::Answering;
-use crate::host::effect::{Answer, Effect, Handle, Kind, Meta};
+use crate::host::effect::{Answer, Effect, FileKind, Handle, Meta};
 use crate::host::os::{OsHost, run_ready};
 
 const NOTE: Meta =
-    Meta { kind: Kind::File, mode: 0o644, uid: 0, gid: 0, size: 3, identity: (1, 2), links: 1 };
+    Meta { kind: FileKind::File, mode: 0o644, uid: 0, gid: 0, size: 3, identity: (1, 2), links: 1 };
 
 /// What is written into a file or FIFO, one entry a write.
 fn written_by(
@@ -81,7 +81,7 @@ fn a_tree_that_is_a_guest_stays_down_and_any_other_end_is_none(
     let host = Answering::new(|effect| {
         Some(Ok(match effect {
             Effect::Open { place, .. } => {
-                assert_eq!(place.path, Path::new(GUEST_MARK));
+                assert_eq!(place.path, Path::new(GUEST_FLAG));
                 *opened.borrow_mut() += 1;
                 Answer::Handle(Handle(9))
             }

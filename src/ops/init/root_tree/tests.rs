@@ -8,15 +8,15 @@ use super::*;
 use crate::host::answering::Answering;
 use crate::host::os::{OsHost, run_ready};
 
-fn plan_entries(role: Role, user: Option<Ids>, command: &[&str]) -> Vec<Entry> {
+fn plan_entries(role: Role, user: Option<Ids>, command: &[&str]) -> Vec<TreeFile> {
     let settings = Settings::read(&BTreeMap::new()).expect("the defaults are legal");
     let words: Vec<OsString> = command.iter().map(OsString::from).collect();
     let main = (!words.is_empty()).then(|| Main { words, cwd: "/a dir".into() });
     let program = Path::new("/usr/local/bin/hermes");
-    entries(&Plan { settings: &settings, program, user, role, main })
+    entries(&RootTreeSpec { settings: &settings, program, user, role, main })
 }
 
-fn contents(entries: &[Entry], path: &str) -> String {
+fn contents(entries: &[TreeFile], path: &str) -> String {
     let entry = entries.iter().find(|entry| entry.path == path).expect("rendered");
     String::from_utf8_lossy(&entry.contents).into_owned()
 }
@@ -114,7 +114,7 @@ fn a_command_that_is_no_program_is_ours(#[case] given: &[&str], #[case] expected
     let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
     let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
     let (command, program) = (words(given), "/hermes".into());
-    let facts = Facts { uid: 0, pid: 1, env: env.clone(), command, program };
+    let facts = InitInputs { uid: 0, pid: 1, env: env.clone(), command, program };
     let main = run_ready(Main::of(&OsHost::new(), &facts, &env)).expect("it has a directory");
     assert_eq!(main.map(|main| main.words), Some(words(expected)));
 }

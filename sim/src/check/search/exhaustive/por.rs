@@ -212,10 +212,10 @@ fn future_footprint(places: &[LocalState], but: u64, from: &[LocalStateId]) -> F
 
 /// Could it change anything but where its own task is?
 fn may_change_shared(effect: &Effect) -> bool {
-    use hermes::host::effect::How;
+    use hermes::host::effect::OpenMode;
     !matches!(
         effect,
-        Effect::Open { how: How::Read | How::Directory, .. }
+        Effect::Open { how: OpenMode::Read | OpenMode::Directory, .. }
             | Effect::Read { .. }
             | Effect::Write { .. }
             | Effect::Sync { .. }

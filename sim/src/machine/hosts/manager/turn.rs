@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hermes::host::effect::{How, Program, Signal, Status};
+use hermes::host::effect::{OpenMode, Program, Signal, Status};
 
 use super::{
     Manager, ManagerStage, NOTIFY_SOCKET, Unit, UnitOrder, UnitState, child_status, own, read_text,
@@ -348,7 +348,7 @@ fn boot_definitions(
 
 /// What a directory holds; nothing if there is none.
 fn names(world: &mut World, who: ProcessId, dir: &Path) -> Vec<String> {
-    let Ok(node) = syscalls::open(world, who, dir, How::Directory) else { return Vec::new() };
+    let Ok(node) = syscalls::open(world, who, dir, OpenMode::Directory) else { return Vec::new() };
     let entries = world.disk.list(node).unwrap_or_default();
     entries.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect()
 }

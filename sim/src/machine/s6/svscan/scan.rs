@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hermes::host::effect::{Effect, Kind, Meta, Place};
+use hermes::host::effect::{Effect, FileKind, Meta, Place};
 
 use super::{ServiceLimit, Svscan, SvscanTurn};
 use crate::machine::kernel::programs;
@@ -115,7 +115,7 @@ impl SvscanTurn<'_> {
                 continue;
             }
             let again = match syscalls::stat(self.world, self.who, Path::new(&name)) {
-                Ok(meta) if meta.kind != Kind::Directory => continue,
+                Ok(meta) if meta.kind != FileKind::Directory => continue,
                 Ok(meta) => match self.check(&name, &meta, &mut seen) {
                     true => continue,
                     false => 60,
@@ -145,7 +145,7 @@ impl SvscanTurn<'_> {
         }
         let log = Path::new(name).join("log");
         let log = syscalls::stat(self.world, self.who, &log);
-        let logged = log.is_ok_and(|meta| meta.kind == Kind::Directory);
+        let logged = log.is_ok_and(|meta| meta.kind == FileKind::Directory);
         let known = self.own.services.iter().position(|it| it.identity == meta.identity);
         let is_old = self.world.s6_version == S6Version::V2_11;
         let index = match known {

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Finished, How};
+use hermes::host::effect::{Finished, OpenMode};
 
 use super::finished;
 use crate::machine::s6::syscalls;
@@ -176,7 +176,7 @@ fn send_control(
         Ok(()) => Ok(()),
         Err(Errno::NXIO) => Err(ControlError::NotListening),
         Err(errno @ (Errno::NOENT | Errno::NOTDIR | Errno::ISDIR)) => {
-            syscalls::open(world, who, dir, How::Directory).map_err(ControlError::Unable)?;
+            syscalls::open(world, who, dir, OpenMode::Directory).map_err(ControlError::Unable)?;
             match syscalls::stat(world, who, &sub) {
                 Err(Errno::NOENT) => Err(ControlError::NotListening),
                 _ => Err(ControlError::Wrong(errno)),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Finished, How};
+use hermes::host::effect::{Finished, OpenMode};
 
 use super::finished;
 use crate::machine::s6::syscalls;
@@ -180,7 +180,7 @@ fn label(stamp: [u8; 12]) -> String {
 
 /// Does a supervisor hold the directory's lock?
 fn is_supervised(world: &mut World, who: ProcessId, dir: &Path) -> Result<bool, Errno> {
-    match syscalls::open(world, who, &dir.join("supervise/lock"), How::Read) {
+    match syscalls::open(world, who, &dir.join("supervise/lock"), OpenMode::Read) {
         // A tool is a process of its own: a lock of its caller's counts.
         Ok(node) => Ok(world.processes().any(|(_, process)| process.record_locks.contains(&node))),
         Err(Errno::NOENT) => Ok(false),

@@ -3,22 +3,22 @@
 use clap::CommandFactory as _;
 use serde_json::json;
 
-use super::args::{Cli, Completions, Man};
+use super::args::{Cli, CompletionsArgs, ManArgs};
 use super::exit::Exit;
 use super::output::Output;
 use crate::host::Host;
 use crate::record::file;
 
 /// Prints a completion script.
-pub(super) async fn completions<H: Host>(output: &Output<'_, H>, args: &Completions) -> Exit {
+pub(super) async fn completions<H: Host>(output: &Output<'_, H>, args: &CompletionsArgs) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "hermes", &mut script);
     let script = String::from_utf8_lossy(&script);
-    output.report(json!({ "script": script }), &script).await
+    output.print_report(json!({ "script": script }), &script).await
 }
 
 /// Writes one page a command: `hermes.1`, `hermes-gateway-start.1`, ….
-pub(super) async fn man<H: Host>(output: &Output<'_, H>, args: &Man) -> Exit {
+pub(super) async fn man<H: Host>(output: &Output<'_, H>, args: &ManArgs) -> Exit {
     let mut command = Cli::command();
     command.build();
     let mut pages = Vec::new();
@@ -26,12 +26,12 @@ pub(super) async fn man<H: Host>(output: &Output<'_, H>, args: &Man) -> Exit {
     for (name, page) in &pages {
         let path = args.dir.join(name);
         if let Err(error) = file::replace(output.host, &path, page, 0o644).await {
-            return output.fail(&error.into()).await;
+            return output.print_failure(&error.into()).await;
         }
     }
     let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
     let text = format!("✓ Wrote {} pages to `{}`\n", pages.len(), args.dir.display());
-    output.report(json!({ "pages": names }), &text).await
+    output.print_report(json!({ "pages": names }), &text).await
 }
 
 fn collect(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) {

@@ -16,7 +16,7 @@ pub(super) async fn list<H: Host>(
     mut is_ours: impl AsyncFnMut(&Profile) -> Result<bool, HostError>,
 ) -> Result<Listing, SupervisorError> {
     let mut listing = Listing::default();
-    for name in file::names(host, dir).await? {
+    for name in file::list_names(host, dir).await? {
         let profile = name
             .to_str()
             .and_then(|name| Profile::parse(name.strip_prefix(before)?.strip_suffix(after)?).ok());

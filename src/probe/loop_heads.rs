@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a wait has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Round {
+pub enum LoopEvent {
     /// A wait begins; it may lie inside another.
     Begins,
     /// It is at the head of a round, carrying what has this hash.
@@ -19,28 +19,28 @@ pub enum Round {
 }
 
 thread_local! {
-    static SAID: RefCell<Vec<Round>> = const { RefCell::new(Vec::new()) };
+    static SAID: RefCell<Vec<LoopEvent>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A wait begins.
 pub fn wait_begins() {
-    SAID.with_borrow_mut(|said| said.push(Round::Begins));
+    SAID.with_borrow_mut(|said| said.push(LoopEvent::Begins));
 }
 
 /// A round begins; `carried` is all that the ones before have left behind.
-pub fn round_begins(carried: &impl Hash) {
+pub fn loop_head(carried: &impl Hash) {
     // Its keys are fixed: the same value has the same hash in every run.
     let mut hasher = DefaultHasher::new();
     carried.hash(&mut hasher);
-    SAID.with_borrow_mut(|said| said.push(Round::Head(hasher.finish())));
+    SAID.with_borrow_mut(|said| said.push(LoopEvent::Head(hasher.finish())));
 }
 
 /// The wait is over.
 pub fn wait_ends() {
-    SAID.with_borrow_mut(|said| said.push(Round::Ends));
+    SAID.with_borrow_mut(|said| said.push(LoopEvent::Ends));
 }
 
 /// What was said on this thread since the last call.
-pub fn take_rounds() -> Vec<Round> {
+pub fn take_loop_events() -> Vec<LoopEvent> {
     SAID.with_borrow_mut(std::mem::take)
 }

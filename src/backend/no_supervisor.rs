@@ -7,20 +7,20 @@ use std::time::Duration;
 use crate::name::Profile;
 use crate::supervisor::{
     Goal, Listing, Presence, Published, Registrar, Service, ServiceSpec, Supervisor,
-    SupervisorError, Want,
+    SupervisorError, TargetState,
 };
 
 /// No supervisor.
 #[derive(Clone, Copy, Debug)]
-pub struct Nobody;
+pub struct NoSupervisor;
 
-impl Nobody {
+impl NoSupervisor {
     fn refuse(profile: &Profile) -> SupervisorError {
         SupervisorError::NotListening(profile.to_string())
     }
 }
 
-impl Supervisor for Nobody {
+impl Supervisor for NoSupervisor {
     async fn start(&self, profile: &Profile) -> Result<(), SupervisorError> {
         Err(Self::refuse(profile))
     }
@@ -47,11 +47,11 @@ impl Supervisor for Nobody {
     }
 }
 
-impl Registrar for Nobody {
+impl Registrar for NoSupervisor {
     async fn publish(
         &self,
         _spec: &ServiceSpec,
-        _at_start: Want,
+        _at_start: TargetState,
     ) -> Result<Published, SupervisorError> {
         Ok(Published::Unchanged)
     }

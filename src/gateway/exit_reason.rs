@@ -2,43 +2,43 @@
 //!
 //! Only data; what is done about it is `exit.rs`'s.
 
-use super::diary::Word;
-use super::stop::{self, Stop};
+use super::state_file::GatewayState;
+use super::stop::{self, SignalMeaning};
 use crate::host::effect::Status;
 use crate::supervisor::PERMANENT_FAILURE;
 
 /// The exit code of a failure that may go away by itself.
-pub(super) const FAILED: u8 = 1;
+pub(super) const FAILURE_CODE: u8 = 1;
 
 /// Why the gateway ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Ending {
+pub(super) enum ExitReason {
     /// A signal asked for it.
-    Asked(Stop),
+    Asked(SignalMeaning),
     /// It did not want to.
-    Failed(Failure),
+    Failed(ExitFailure),
 }
 
 /// An end that nobody asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Failure {
-    pub(super) word: Word,
+pub(super) struct ExitFailure {
+    pub(super) word: GatewayState,
     pub(super) code: u8,
     pub(super) reason: String,
 }
 
-impl Ending {
-    pub(super) fn failed(word: Word, code: u8, reason: String) -> Self {
-        Self::Failed(Failure { word, code, reason })
+impl ExitReason {
+    pub(super) fn failed(final_state: GatewayState, code: u8, reason: String) -> Self {
+        Self::Failed(ExitFailure { word: final_state, code, reason })
     }
 
     /// The configuration is wrong, or has failed too often: no further start can help.
     pub(super) fn permanent(reason: String) -> Self {
-        Self::failed(Word::StartupFailed, PERMANENT_FAILURE, reason)
+        Self::failed(GatewayState::StartupFailed, PERMANENT_FAILURE, reason)
     }
 
     /// The command ended by itself; `word` is what stays unless it says that its configuration is wrong.
-    pub(super) fn of_command(status: Status, word: Word) -> Self {
+    pub(super) fn from_command_status(status: Status, word: GatewayState) -> Self {
         match status {
             Status::Exited(PERMANENT_FAILURE) => Self::permanent(format!(
                 "the command exited with code {PERMANENT_FAILURE}: its configuration is wrong"
@@ -47,7 +47,7 @@ impl Ending {
                 Self::failed(word, code, format!("the command exited with code {code}"))
             }
             Status::Signalled(signal) => {
-                let reason = format!("{} ended the command", stop::name(signal));
+                let reason = format!("{} ended the command", stop::signal_name(signal));
                 Self::failed(word, stop::signal_code(signal), reason)
             }
         }
@@ -91,10 +91,12 @@ mod tests {
         #[case] code: u8,
         #[case] reason: &str,
     ) {
-        let Ending::Failed(failure) = Ending::of_command(status, Word::Running) else {
+        let ExitReason::Failed(failure) =
+            ExitReason::from_command_status(status, GatewayState::Running)
+        else {
             panic!("nobody asked for it")
         };
-        assert_eq!((failure.word.text(), failure.code), (word, code));
+        assert_eq!((failure.word.as_str(), failure.code), (word, code));
         assert_eq!(failure.reason, reason);
     }
 }

@@ -5,10 +5,10 @@
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-use super::backoff::{self, Tally};
-use super::ending::Ending;
-use super::ownership::{self, Claim};
-use super::{Context, Core, Phase, SIGNALS, Setup, Step, exit};
+use super::backoff::{self, FailureTally};
+use super::exit_reason::ExitReason;
+use super::ownership::{self, LockClaim};
+use super::{Core, Phase, SIGNALS, Setup, Step, TurnContext, exit};
 use crate::error::{Errno, HostError};
 use crate::host::{Host, proc};
 use crate::port;
@@ -16,12 +16,12 @@ use crate::record::config::{self, Config};
 use crate::record::identity;
 
 pub(super) async fn begin<H: Host>(
-    context: &mut Context<'_, H>,
+    context: &mut TurnContext<'_, H>,
 ) -> Result<(Core, Step), HostError> {
     // Before all else: a SIGTERM during the start is an event, too.
     proc::trap(context.host, &SIGNALS).await?;
-    let mut core = core(context).await?;
-    let configured = match configuration(context).await {
+    let mut core = open_core(context).await?;
+    let configured = match read_config(context).await {
         Ok(config) => port_of(context.setup, &config).map(|port| (config, port)),
         Err(reason) => Err(reason),
     };
@@ -29,40 +29,41 @@ pub(super) async fn begin<H: Host>(
         Ok((config, port)) => {
             core.config = Arc::new(config);
             core.port = port;
-            Step::To(Phase::Claiming(Claim::default()))
+            Step::To(Phase::Claiming(LockClaim::default()))
         }
-        Err(reason) => refuse(context, &mut core, reason).await?,
+        Err(reason) => refuse_config(context, &mut core, reason).await?,
     };
     Ok((core, step))
 }
 
-async fn core<H: Host>(context: &mut Context<'_, H>) -> Result<Core, HostError> {
+async fn open_core<H: Host>(context: &mut TurnContext<'_, H>) -> Result<Core, HostError> {
     let notify = match context.setup.notify {
         None => None,
         Some(descriptor) => match proc::inherited(context.host, descriptor).await {
             Ok(file) => Some(file),
             Err(error) => {
-                context.note(error);
+                context.add_note(error);
                 None
             }
         },
     };
-    let boot = identity::boot(context.host).await?;
+    let boot = identity::current_boot(context.host).await?;
     let pid = context.setup.pid;
-    let me = identity::of_pid(context.host, &boot, pid).await?;
+    let me = identity::find_process(context.host, &boot, pid).await?;
     Ok(Core {
-        me: me.ok_or_else(|| HostError::new("find", format!("/proc/{pid}"), Errno::SRCH))?,
+        own_process: me
+            .ok_or_else(|| HostError::new("find", format!("/proc/{pid}"), Errno::SRCH))?,
         config: Arc::new(Config::default()),
-        port: port::of(&context.setup.profile),
+        port: port::default_port(&context.setup.profile),
         notify,
         command: None,
         lock: None,
-        diary_trouble: None,
-        tally: Tally::default(),
+        state_file_error: None,
+        tally: FailureTally::default(),
     })
 }
 
-async fn configuration<H: Host>(context: &Context<'_, H>) -> Result<Config, String> {
+async fn read_config<H: Host>(context: &TurnContext<'_, H>) -> Result<Config, String> {
     let path = context.setup.layout.config(&context.setup.profile);
     config::read(context.host, &path).await.map_err(|error| error.to_string())
 }
@@ -77,21 +78,21 @@ fn port_of(setup: &Setup, config: &Config) -> Result<u16, String> {
             .and_then(|text| text.parse().ok())
             .filter(|&port| port > 0)
             .ok_or_else(|| format!("HERMES_GATEWAY_PORT is {given:?}, not a port number")),
-        (None, _) => Ok(port::of(&setup.profile)),
+        (None, _) => Ok(port::default_port(&setup.profile)),
     }
 }
 
 /// Says that the configuration is wrong, in the state file too if no other gateway owns it.
-async fn refuse<H: Host>(
-    context: &mut Context<'_, H>,
+async fn refuse_config<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &mut Core,
     reason: String,
 ) -> Result<Step, HostError> {
-    core.lock = ownership::attempt(context).await.unwrap_or_default();
+    core.lock = ownership::try_lock(context).await.unwrap_or_default();
     if core.lock.is_some() {
-        core.tally = backoff::recall(context, core).await?;
+        core.tally = backoff::read_tally(context, core).await?;
     }
-    Ok(exit::finish(context, core, Ending::permanent(reason)).await)
+    Ok(exit::finish(context, core, ExitReason::permanent(reason)).await)
 }
 
 #[cfg(test)]
@@ -117,7 +118,7 @@ mod tests {
         #[case] expected: Result<u16, &str>,
     ) {
         let setup = Setup {
-            layout: Layout::of_home(Path::new("/h")),
+            layout: Layout::from_home(Path::new("/h")),
             profile: Profile::parse(profile).expect("legal"),
             env: given.iter().map(|port| ("HERMES_GATEWAY_PORT".into(), port.into())).collect(),
             pid: 7,

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::cli::args::Act;
+use crate::cli::args::LifecycleArgs;
 use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::host::Host;
 use crate::name::Profile;
-use crate::ops::lifecycle::{self, Done, Share, Verb};
+use crate::ops::lifecycle::{self, LifecycleOutcome, ProfileResult, Verb};
 use crate::ops::{OpsError, Patience, home};
 use crate::supervisor::Registrar;
 
@@ -20,7 +20,7 @@ pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
     verb: Verb,
-    args: &Act,
+    args: &LifecycleArgs,
 ) -> Exit {
     let docker = match verb {
         Verb::Start => "docker start",
@@ -28,7 +28,7 @@ pub(super) async fn run<H: Host>(
         Verb::Restart => "docker restart",
     };
     if let Err(error) = session.must_be_supervised(docker).await {
-        return output.fail(&error).await;
+        return output.print_failure(&error).await;
     }
     let patience = match (args.no_wait, args.timeout) {
         (true, _) => Patience::NoWait,
@@ -36,12 +36,12 @@ pub(super) async fn run<H: Host>(
         (false, None) => Patience::Usual,
     };
     match args.all {
-        true => all(session, output, verb, patience).await,
-        false => one(session, output, verb, patience).await,
+        true => run_all(session, output, verb, patience).await,
+        false => run_one(session, output, verb, patience).await,
     }
 }
 
-async fn one<H: Host>(
+async fn run_one<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
     verb: Verb,
@@ -49,46 +49,46 @@ async fn one<H: Host>(
 ) -> Exit {
     match lifecycle::run(&session.context(), &session.profile, verb, patience).await {
         Ok((done, notes)) => {
-            output.notes(&notes).await;
+            output.print_notes(&notes).await;
             let text = format!("✓ {}\n", sentence(&session.profile, verb, &done));
-            let result = result(&session.profile, &done, &notes);
-            output.report(json!({ "results": [result] }), &text).await
+            let result = result_json(&session.profile, &done, &notes);
+            output.print_report(json!({ "results": [result] }), &text).await
         }
-        Err(error) => output.fail(&error.into()).await,
+        Err(error) => output.print_failure(&error.into()).await,
     }
 }
 
-async fn all<H: Host>(
+async fn run_all<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
     verb: Verb,
     patience: Patience,
 ) -> Exit {
-    let profiles = match everybody(session).await {
+    let profiles = match profiles_and_slots(session).await {
         Ok(profiles) => profiles,
-        Err(error) => return output.fail(&error.into()).await,
+        Err(error) => return output.print_failure(&error.into()).await,
     };
     let shares = lifecycle::run_all(&session.context(), &profiles, verb, patience).await;
     let total = shares.len();
     let mut done_count = 0;
     let mut results = Vec::new();
-    for Share { profile, result: share } in shares {
+    for ProfileResult { profile, result: share } in shares {
         match share {
             Ok((done, notes)) => {
                 done_count += 1;
-                output.notes(&notes).await;
-                results.push(result(&profile, &done, &notes));
+                output.print_notes(&notes).await;
+                results.push(result_json(&profile, &done, &notes));
             }
             Err(error) => {
                 let error = CliError::from(error);
-                output.err(&error.to_text()).await;
+                output.print_error(&error.to_text()).await;
                 let profile = profile.as_str();
                 results.push(json!({ "profile": profile, "error": error.to_json() }));
             }
         }
     }
     let text = summary(verb, patience, done_count, total);
-    let printed = output.report(json!({ "results": results }), &text).await;
+    let printed = output.print_report(json!({ "results": results }), &text).await;
     if done_count == total || planted!(HalfFailureIsSuccess) {
         return printed;
     }
@@ -97,7 +97,9 @@ async fn all<H: Host>(
 }
 
 /// All real profiles, and all slots besides: a slot whose profile is gone can still be stopped.
-async fn everybody<H: Host>(session: &Session<'_, H>) -> Result<BTreeSet<Profile>, OpsError> {
+async fn profiles_and_slots<H: Host>(
+    session: &Session<'_, H>,
+) -> Result<BTreeSet<Profile>, OpsError> {
     let mut everybody: BTreeSet<Profile> =
         home::profiles(session.host, &session.layout).await?.into_iter().collect();
     everybody.extend(session.backend.list().await?.profiles);
@@ -117,16 +119,20 @@ fn summary(verb: Verb, patience: Patience, done: usize, total: usize) -> String 
     format!("{mark} {word} {count} {noun}\n")
 }
 
-fn sentence(profile: &Profile, verb: Verb, done: &Done) -> String {
+fn sentence(profile: &Profile, verb: Verb, done: &LifecycleOutcome) -> String {
     match done {
-        Done::Started(pid) => format!("Started gateway '{profile}' (pid {})", pid.raw()),
-        Done::AlreadyRunning(pid) => {
+        LifecycleOutcome::Started(pid) => {
+            format!("Started gateway '{profile}' (pid {})", pid.raw())
+        }
+        LifecycleOutcome::AlreadyRunning(pid) => {
             format!("Gateway '{profile}' is running already (pid {})", pid.raw())
         }
-        Done::Restarted(pid) => format!("Restarted gateway '{profile}' (pid {})", pid.raw()),
-        Done::Stopped => format!("Stopped gateway '{profile}'"),
-        Done::AlreadyStopped => format!("Gateway '{profile}' is stopped already"),
-        Done::Requested => {
+        LifecycleOutcome::Restarted(pid) => {
+            format!("Restarted gateway '{profile}' (pid {})", pid.raw())
+        }
+        LifecycleOutcome::Stopped => format!("Stopped gateway '{profile}'"),
+        LifecycleOutcome::AlreadyStopped => format!("Gateway '{profile}' is stopped already"),
+        LifecycleOutcome::Requested => {
             let verb = match verb {
                 Verb::Start => "start",
                 Verb::Stop => "stop",
@@ -137,14 +143,14 @@ fn sentence(profile: &Profile, verb: Verb, done: &Done) -> String {
     }
 }
 
-fn result(profile: &Profile, done: &Done, notes: &[String]) -> Value {
+fn result_json(profile: &Profile, done: &LifecycleOutcome, notes: &[String]) -> Value {
     let (outcome, pid) = match done {
-        Done::Started(pid) => ("started", Some(pid)),
-        Done::AlreadyRunning(pid) => ("already-running", Some(pid)),
-        Done::Restarted(pid) => ("restarted", Some(pid)),
-        Done::Stopped => ("stopped", None),
-        Done::AlreadyStopped => ("already-stopped", None),
-        Done::Requested => ("requested", None),
+        LifecycleOutcome::Started(pid) => ("started", Some(pid)),
+        LifecycleOutcome::AlreadyRunning(pid) => ("already-running", Some(pid)),
+        LifecycleOutcome::Restarted(pid) => ("restarted", Some(pid)),
+        LifecycleOutcome::Stopped => ("stopped", None),
+        LifecycleOutcome::AlreadyStopped => ("already-stopped", None),
+        LifecycleOutcome::Requested => ("requested", None),
     };
     json!({
         "profile": profile.as_str(),

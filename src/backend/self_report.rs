@@ -10,38 +10,46 @@ use crate::record::json::{self, Reading};
 
 /// The process that wrote it, and its word for where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct SelfReport {
     pub(super) pid: Pid,
-    pub(super) word: String,
+    pub(super) gateway_state: String,
 }
 
-impl Note {
-    pub(super) fn says(&self, word: &str) -> bool {
-        self.word == word
+impl SelfReport {
+    pub(super) fn has_state(&self, word: &str) -> bool {
+        self.gateway_state == word
     }
 }
 
 /// `None` where there is none, or it cannot be read just now, or its process has said that it ends.
-pub(super) async fn read(host: &impl Host, layout: &Layout, profile: &Profile) -> Option<Note> {
+pub(super) async fn read(
+    host: &impl Host,
+    layout: &Layout,
+    profile: &Profile,
+) -> Option<SelfReport> {
     let noted = json::read(host, &layout.state(profile)).await;
     let state = noted.whole()?;
     let pid = state.get("pid").and_then(|number| number.as_i64()).and_then(Pid::new)?;
     let word = state.get("gateway_state")?.as_str()?.to_owned();
-    Some(Note { pid, word })
+    Some(SelfReport { pid, gateway_state: word })
 }
 
 /// Has a gateway noted that it could not start, since the operator's last word? An older such note says nothing of a start
 /// that was just asked for.
-pub(super) async fn has_failed(host: &impl Host, layout: &Layout, profile: &Profile) -> bool {
+pub(super) async fn reports_startup_failure(
+    host: &impl Host,
+    layout: &Layout,
+    profile: &Profile,
+) -> bool {
     let asked = match intent::read(host, &layout.intent(profile)).await {
         Reading::Whole(record) => record.sequence,
         Reading::Missing => 0,
-        Reading::Odd(_) => return false,
+        Reading::Unusable(_) => return false,
     };
     let noted = json::read(host, &layout.state(profile)).await;
     let Some(noted) = noted.whole() else { return false };
     let number = |key: &str| noted.get(key).and_then(|value| value.as_u64()).unwrap_or(0);
     let says = noted.get("gateway_state").and_then(|word| word.as_str());
-    let is_its_answer = number("intent_sequence") == asked || planted!(OldNoteCounts);
+    let is_its_answer = number("intent_sequence") == asked || planted!(OldReportCounts);
     says == Some("startup_failed") && is_its_answer
 }

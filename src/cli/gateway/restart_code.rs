@@ -16,44 +16,46 @@ use crate::supervisor::{PERMANENT_FAILURE, SupervisorError};
 
 /// Whose supervised child we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
+enum RestartRule {
     Launchd,
     Windows,
 }
 
-fn by(setup: &Setup) -> Option<By> {
+fn restart_rule(setup: &Setup) -> Option<RestartRule> {
     let word = setup.env.get(OsStr::new("HERMES_SUPERVISOR")).filter(|_| setup.supervised)?;
     match word.to_str()? {
-        "launchd" => Some(By::Launchd),
-        "windows" => Some(By::Windows),
+        "launchd" => Some(RestartRule::Launchd),
+        "windows" => Some(RestartRule::Windows),
         _ => None,
     }
 }
 
 /// The code to end with at once, where the gateway shall not run; one that cannot find out is tried again.
-pub(super) async fn not_to_run<H: Host>(host: &H, setup: &Setup) -> Option<u8> {
-    by(setup)?;
-    match intent(host, setup).await {
+pub(super) async fn code_if_stopped<H: Host>(host: &H, setup: &Setup) -> Option<u8> {
+    restart_rule(setup)?;
+    match read_intent(host, setup).await {
         None => Some(Exit::Failed.code()),
-        Some(Intent::Stopped) if planted!(WordNotAskedAtStart) => None,
+        Some(Intent::Stopped) if planted!(IntentNotCheckedAtStart) => None,
         Some(Intent::Stopped) => Some(Exit::Done.code()),
         Some(Intent::Running) => None,
     }
 }
 
 /// The code that has the gateway come back or stay down, as its own code says under other supervisors.
-pub(super) async fn code<H: Host>(output: &Output<'_, H>, setup: &Setup, code: u8) -> u8 {
-    match (by(setup), code) {
-        (Some(By::Launchd), PERMANENT_FAILURE) if planted!(AgentTriesAgain) => code,
-        (Some(By::Launchd), PERMANENT_FAILURE) => Exit::Done.code(),
-        (Some(By::Launchd), 0) if planted!(SuccessIsFinal) => code,
+pub(super) async fn translate_code<H: Host>(output: &Output<'_, H>, setup: &Setup, code: u8) -> u8 {
+    match (restart_rule(setup), code) {
+        (Some(RestartRule::Launchd), PERMANENT_FAILURE) if planted!(AgentTriesAgain) => code,
+        (Some(RestartRule::Launchd), PERMANENT_FAILURE) => Exit::Done.code(),
+        (Some(RestartRule::Launchd), 0) if planted!(SuccessIsFinal) => code,
         // Its command ended by itself: s6 and systemd would start it again.
-        (Some(By::Launchd), 0) if intent(output.host, setup).await != Some(Intent::Stopped) => {
+        (Some(RestartRule::Launchd), 0)
+            if read_intent(output.host, setup).await != Some(Intent::Stopped) =>
+        {
             Exit::RestartAsked.code()
         }
-        (Some(By::Windows), PERMANENT_FAILURE) if !planted!(TaskTriesAgain) => {
-            if let Err(error) = rest(output.host, setup).await {
-                output.err(&format!("gateway '{}': {error}\n", setup.profile)).await;
+        (Some(RestartRule::Windows), PERMANENT_FAILURE) if !planted!(TaskTriesAgain) => {
+            if let Err(error) = disable_task(output.host, setup).await {
+                output.print_error(&format!("gateway '{}': {error}\n", setup.profile)).await;
             }
             code
         }
@@ -61,11 +63,11 @@ pub(super) async fn code<H: Host>(output: &Output<'_, H>, setup: &Setup, code: u
     }
 }
 
-async fn rest<H: Host>(host: &H, setup: &Setup) -> Result<(), SupervisorError> {
-    session::windows(host, &setup.layout, &setup.env).rest(&setup.profile).await
+async fn disable_task<H: Host>(host: &H, setup: &Setup) -> Result<(), SupervisorError> {
+    session::windows(host, &setup.layout, &setup.env).disable(&setup.profile).await
 }
 
 /// The operator's word; `None` if it cannot be read just now.
-async fn intent<H: Host>(host: &H, setup: &Setup) -> Option<Intent> {
-    intent::in_force(host, &setup.layout, &setup.profile).await.ok().map(|prior| prior.intent)
+async fn read_intent<H: Host>(host: &H, setup: &Setup) -> Option<Intent> {
+    intent::read_in_force(host, &setup.layout, &setup.profile).await.ok().map(|prior| prior.intent)
 }

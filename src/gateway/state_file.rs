@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Context, Core};
+use super::{Core, TurnContext};
 use crate::error::HostError;
 use crate::host::{Host, time};
 use crate::record::identity::Process;
@@ -16,7 +16,7 @@ use crate::record::{file, pidfile, state};
 
 /// The words of `gateway_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Word {
+pub(super) enum GatewayState {
     Starting,
     Running,
     Draining,
@@ -24,8 +24,8 @@ pub(super) enum Word {
     StartupFailed,
 }
 
-impl Word {
-    pub(super) fn text(self) -> &'static str {
+impl GatewayState {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Running => "running",
@@ -37,39 +37,47 @@ impl Word {
 }
 
 /// We are alive and this is so.
-pub(super) async fn write<H: Host>(context: &mut Context<'_, H>, core: &mut Core, word: Word) {
-    let mut changes = common(core, word);
-    changes.push(("pid", core.me.pid.into()));
-    changes.push(("start_time", core.me.start_time.into()));
-    store(context, core, changes).await;
+pub(super) async fn write_live_state<H: Host>(
+    context: &mut TurnContext<'_, H>,
+    core: &mut Core,
+    word: GatewayState,
+) {
+    let mut changes = common_changes(core, word);
+    changes.push(("pid", core.own_process.pid.into()));
+    changes.push(("start_time", core.own_process.start_time.into()));
+    update_state_file(context, core, changes).await;
 }
 
 /// We are ready, from now on.
-pub(super) async fn write_ready<H: Host>(context: &mut Context<'_, H>, core: &mut Core) {
-    let mut changes = common(core, Word::Running);
-    changes.push(("pid", core.me.pid.into()));
-    changes.push(("start_time", core.me.start_time.into()));
+pub(super) async fn write_ready<H: Host>(context: &mut TurnContext<'_, H>, core: &mut Core) {
+    let mut changes = common_changes(core, GatewayState::Running);
+    changes.push(("pid", core.own_process.pid.into()));
+    changes.push(("start_time", core.own_process.start_time.into()));
     changes.push(("started_at", Value::Null));
-    store(context, core, changes).await;
+    update_state_file(context, core, changes).await;
 }
 
 /// Our last word: there is no process any more.
-pub(super) async fn write_last<H: Host>(context: &mut Context<'_, H>, core: &mut Core, word: Word) {
-    let mut changes = common(core, word);
+pub(super) async fn write_final_state<H: Host>(
+    context: &mut TurnContext<'_, H>,
+    core: &mut Core,
+    word: GatewayState,
+) {
+    let mut changes = common_changes(core, word);
     changes.push(("pid", Value::Null));
     changes.push(("start_time", Value::Null));
-    store(context, core, changes).await;
+    update_state_file(context, core, changes).await;
 }
 
 type Changes = Vec<(&'static str, Value)>;
 
-fn common(core: &Core, word: Word) -> Changes {
+fn common_changes(core: &Core, word: GatewayState) -> Changes {
     let tally = &core.tally;
     let failures = if tally.failures == 0 { Value::Null } else { tally.failures.into() };
     let unproven = if tally.unproven { Value::Bool(true) } else { Value::Null };
     vec![
-        ("gateway_state", word.text().into()),
-        ("boot_id", core.me.boot.0.clone().into()),
+        ("gateway_state", word.as_str().into()),
+        ("boot_id", core.own_process.boot.0.clone().into()),
         ("port", core.port.into()),
         ("exit_reason", tally.reason.clone().map_or(Value::Null, Value::String)),
         ("failures", failures),
@@ -79,19 +87,23 @@ fn common(core: &Core, word: Word) -> Changes {
     ]
 }
 
-async fn store<H: Host>(context: &mut Context<'_, H>, core: &mut Core, changes: Changes) {
+async fn update_state_file<H: Host>(
+    context: &mut TurnContext<'_, H>,
+    core: &mut Core,
+    changes: Changes,
+) {
     let path = context.setup.layout.state(&context.setup.profile);
     match stamp_and_update(context.host, &path, changes).await {
         Ok(()) => {
-            let trouble = core.diary_trouble.take();
+            let trouble = core.state_file_error.take();
             if trouble.is_some() {
-                context.note(format_args!("`{}` is written again", path.display()));
+                context.add_note(format_args!("`{}` is written again", path.display()));
             }
         }
         Err(error) => {
-            let known = core.diary_trouble.replace(error.errno) == Some(error.errno);
+            let known = core.state_file_error.replace(error.errno) == Some(error.errno);
             if !known {
-                context.note(format_args!("goes on without writing its state: {error}"));
+                context.add_note(format_args!("goes on without writing its state: {error}"));
             }
         }
     }
@@ -119,23 +131,23 @@ fn timestamp(wall: Duration) -> String {
 }
 
 /// Notes in `gateway.pid` who we are, and our child.
-pub(super) async fn write_pid<H: Host>(
-    context: &mut Context<'_, H>,
+pub(super) async fn write_pidfile<H: Host>(
+    context: &mut TurnContext<'_, H>,
     core: &Core,
     child: Option<Process>,
 ) {
-    let path = context.setup.layout.pid(&context.setup.profile);
+    let path = context.setup.layout.pidfile(&context.setup.profile);
     let supervised = context.setup.supervised;
-    let gateway = pidfile::Gateway { process: core.me.clone(), child, supervised };
+    let gateway = pidfile::PidRecord { process: core.own_process.clone(), child, supervised };
     let written = pidfile::write(context.host, &path, &gateway).await;
-    context.note_failure(written);
+    context.record_failure(written);
 }
 
 /// Takes `gateway.pid` away: best effort, for it means nothing without the lock.
-pub(super) async fn remove_pid<H: Host>(context: &mut Context<'_, H>) {
-    let path = context.setup.layout.pid(&context.setup.profile);
+pub(super) async fn remove_pidfile<H: Host>(context: &mut TurnContext<'_, H>) {
+    let path = context.setup.layout.pidfile(&context.setup.profile);
     let removed = file::remove(context.host, &path).await;
-    context.note_failure(removed);
+    context.record_failure(removed);
 }
 
 #[cfg(test)]
