@@ -4,7 +4,7 @@
 //!   Invocation (argv, environment, ids: collected by main) ─► args ─► settings ─► one file a command ─► Exit
 //! ```
 //!
-//! Words for people, hints and exit codes live here and nowhere below.
+//! Texts for people, hints and exit codes live here and nowhere below.
 
 pub mod args;
 pub mod exit;
@@ -33,14 +33,15 @@ use output::Output;
 use crate::host::Host;
 use crate::name::Profile;
 
-/// How far one command has come.
+/// The progress of one command.
 ///
-/// Commands run to their end in one go; a gateway is cut between its turns, where it can be stopped, copied and compared.
+/// Commands run to their end in one call; a gateway runs turn by turn, and can be stopped, copied and compared between
+/// turns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// It has ended, with this exit code.
     Exit(u8),
-    /// It is a gateway: [`go_on`] takes it further.
+    /// It is a gateway: [`next_turn`] takes it further.
     Gateway(Box<GatewayRun>),
 }
 
@@ -62,7 +63,7 @@ pub async fn begin<H: Host>(host: &H, invocation: &Invocation) -> Progress {
         Err(error) => {
             let output = Output { host, json: false };
             let text = error.render().to_string();
-            // Help and version were asked for; anything else is a mistake in the words.
+            // Help and version were asked for; anything else is a usage error.
             Progress::Exit(if error.use_stderr() {
                 output.print_error(&text).await;
                 Exit::Usage.code()
@@ -73,12 +74,12 @@ pub async fn begin<H: Host>(host: &H, invocation: &Invocation) -> Progress {
     }
 }
 
-/// Takes a gateway one turn further.
+/// Runs one turn of a gateway.
 pub async fn next_turn<H: Host>(host: &H, running: GatewayRun) -> Progress {
     gateway::next_turn(host, running).await
 }
 
-/// Does this invocation live long, and so need a runtime that can wait for several things?
+/// Does this invocation live long, so that it needs a runtime that can wait for several events?
 pub fn is_long_lived(invocation: &Invocation) -> bool {
     matches!(
         Cli::try_parse_from(&invocation.argv),

@@ -1,4 +1,4 @@
-//! Floor 7: collects arguments, environment and ids once, picks the real machine, and returns the exit code.
+//! Floor 7: collects arguments, environment and ids once, selects the real machine, and returns the exit code.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,7 +1,8 @@
-//! Floor 0: bugs that a simulator plants, and marks that say which protections a run has reached. Test builds only.
+//! Floor 0: planted bugs (faults in our own logic, switched on by a simulator), and coverage marks that say which
+//! protections a run has reached. Test builds only.
 //!
-//! A third thing helps the search: a wait says where a round of it begins (`rounds`), so that a task that has looked ten
-//! times can be told from none that has looked once.
+//! A third hook helps the search: a wait reports its loop heads (`loop_heads`), so that a task that has polled ten
+//! times has the same state as one that has polled once.
 //!
 //! All exist with the cargo feature `planted` alone, which `hermes-sim` asks for. Without it `planted!(…)` is the
 //! constant `false`, the others are nothing, and the shipped program holds no trace of any. A bug is switched on for one
@@ -45,7 +46,7 @@ macro_rules! planted {
     };
 }
 
-/// Notes that the protection against this hazard was reached.
+/// Records that the protection against this hazard was reached.
 #[cfg(feature = "planted")]
 macro_rules! mark {
     ($hazard:literal) => {
@@ -53,13 +54,13 @@ macro_rules! mark {
     };
 }
 
-/// Notes that the protection against this hazard was reached.
+/// Records that the protection against this hazard was reached.
 #[cfg(not(feature = "planted"))]
 macro_rules! mark {
     ($hazard:literal) => {{}};
 }
 
-/// Says that a wait begins, begins another round (and what it carries from the one before), or ends.
+/// Reports that a wait begins, is at its loop head (and what it carries from the round before), or ends.
 #[cfg(feature = "planted")]
 macro_rules! wait {
     (begins) => {
@@ -73,11 +74,11 @@ macro_rules! wait {
     };
 }
 
-/// Says that a wait begins, begins another round (and what it carries from the one before), or ends.
+/// Reports that a wait begins, is at its loop head (and what it carries from the round before), or ends.
 #[cfg(not(feature = "planted"))]
 macro_rules! wait {
     (round $carried:expr) => {{
-        let _ = $carried; // only test builds look at it
+        let _ = $carried; // only test builds use it
     }};
     ($said:ident) => {{}};
 }

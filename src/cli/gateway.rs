@@ -23,7 +23,7 @@ use install::InstallDirection;
 pub use run::GatewayRun;
 pub(super) use run::next_turn;
 
-/// Runs one of them to its end, or `run` to its first turn.
+/// Runs a command to its end, or `run` to its first turn.
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,

@@ -1,4 +1,4 @@
-//! What a command works with: the home, the supervisor, who asks. Worked out once from the invocation.
+//! A command's context: the home, the supervisor, the caller. Derived once from the invocation.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -25,7 +25,7 @@ use crate::record::{container, file};
 /// s6's usual place for the services of a container.
 const SCAN_DIR: &str = "/run/service";
 
-/// One command's world.
+/// One command's context.
 #[derive(Debug)]
 pub(super) struct Session<'a, H> {
     pub host: &'a H,
@@ -40,7 +40,7 @@ pub(super) struct Session<'a, H> {
 }
 
 impl<'a, H: Host> Session<'a, H> {
-    /// Works everything out; as root in the image, becomes hermes first.
+    /// Derives everything; as root in the image, becomes hermes first.
     pub async fn open(
         host: &'a H,
         invocation: &'a Invocation,
@@ -102,7 +102,7 @@ impl<'a, H: Host> Session<'a, H> {
         Ok(())
     }
 
-    /// Refuses what only a supervisor can do where there is none; `docker` is the command that does it instead.
+    /// Refuses what needs a supervisor if there is none; `docker` is the command to use instead.
     pub async fn must_be_supervised(&self, docker: &'static str) -> Result<(), CliError> {
         match self.manager {
             Manager::S6 => self.must_not_be_a_guest().await,
@@ -113,7 +113,7 @@ impl<'a, H: Host> Session<'a, H> {
     }
 }
 
-/// The systemd that would be asked.
+/// The systemd backend, whether or not it is in use.
 fn systemd<'a, H: Host>(
     host: &'a H,
     invocation: &Invocation,
@@ -125,7 +125,7 @@ fn systemd<'a, H: Host>(
     Systemd::open(host, seat, invocation.var("HERMES_SYSTEMD_BIN_DIR").map(PathBuf::from))
 }
 
-/// The Task Scheduler that would be asked.
+/// The Task Scheduler backend, whether or not it is in use.
 pub(super) fn windows<'a, H: Host>(
     host: &'a H,
     layout: &Layout,
@@ -135,7 +135,7 @@ pub(super) fn windows<'a, H: Host>(
     Windows::open(host, layout, env, bin_dir)
 }
 
-/// A variable of this process, else of the container: commands may have been started without it, by `su -` or cron.
+/// A variable of this process, or else of the container: commands may have been started without it, by `su -` or cron.
 async fn var(host: &impl Host, invocation: &Invocation, name: &str) -> Option<PathBuf> {
     if let Some(value) = invocation.var(name) {
         return Some(PathBuf::from(value));
@@ -165,7 +165,7 @@ pub(super) async fn scan_dir(host: &impl Host, invocation: &Invocation) -> PathB
     scan_dir.unwrap_or_else(|| SCAN_DIR.into())
 }
 
-/// `HERMES_GATEWAY_BOOTSTRAP_STATE`: what a home that never ran starts with.
+/// `HERMES_GATEWAY_BOOTSTRAP_STATE`: the initial state of a home that never ran.
 pub(super) fn bootstrap(invocation: &Invocation) -> Result<Option<Intent>, CliError> {
     match invocation.text("HERMES_GATEWAY_BOOTSTRAP_STATE").as_deref() {
         None => Ok(None),

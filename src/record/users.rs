@@ -1,6 +1,6 @@
 //! `/etc/passwd` and `/etc/group`, read and edited line by line (`passwd(5)`, `group(5)`).
 //!
-//! Pure: whoever calls reads and replaces the files. Lines that concern nobody here stay as they are, byte for byte.
+//! Pure: the caller reads and replaces the files. Other lines stay as they are, byte for byte.
 
 /// One user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn groups_of(group: &[u8], name: &str, own: u32) -> Vec<u32> {
     gids
 }
 
-/// Another user that has this number: both own the same files.
+/// Another user with this number: both own the same files.
 pub fn other_user_with(passwd: &[u8], uid: u32, name: &str) -> Option<String> {
     let line = lines(passwd)
         .filter(|line| !is_entry_of(line, name))

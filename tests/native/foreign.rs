@@ -1,4 +1,4 @@
-//! Where s6 is not as it should be: somebody else's tree, nobody listening, tools that are missing or hang.
+//! Where s6 is not as it should be: a foreign tree, nobody listening, tools that are missing or hang.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -1,4 +1,4 @@
-//! Where s6's programs are. They are always called by absolute path: `docker exec` does not have `/command` in its `PATH`.
+//! Finds s6's programs. They are always called by absolute path: `docker exec` does not have `/command` in its `PATH`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ pub const OWN_TREE: &str = "/run/hermes/init";
 
 const PLACES: [&str; 3] = ["/command", "/usr/bin", "/bin"];
 
-/// The directory of s6's programs, and what the slots' scripts are read by.
+/// The directory of s6's programs, and the interpreter of the slots' scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tools {
     dir: Option<PathBuf>,
@@ -21,7 +21,7 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// The given directory, else the first known one that holds `s6-svc`.
+    /// The given directory, else the first well-known directory that holds `s6-svc`.
     pub async fn find(host: &impl Host, bin_dir: Option<PathBuf>) -> Self {
         let with_contenv = fs::meta(host, OWN_TREE).await.is_err()
             && fs::meta(host, "/command/with-contenv").await.is_ok();
@@ -37,7 +37,7 @@ impl Tools {
         Self { dir: None, looked_in, with_contenv }
     }
 
-    /// Tools as if found there, for rendering without a machine.
+    /// Tools in this directory, for rendering without a machine.
     #[cfg(test)]
     pub(crate) fn at(dir: &str) -> Self {
         Self { dir: Some(dir.into()), looked_in: Vec::new(), with_contenv: false }
@@ -48,7 +48,7 @@ impl Tools {
         self.dir.as_ref().map(|dir| dir.join(tool)).ok_or_else(|| self.missing(tool))
     }
 
-    /// The error that says where we looked.
+    /// The error that lists the searched directories.
     pub fn missing(&self, tool: &'static str) -> SupervisorError {
         SupervisorError::NoTool { tool, looked_in: self.looked_in.clone() }
     }

@@ -1,7 +1,7 @@
-//! Other processes through handles, our children's groups, and what this process may be.
+//! Other processes through handles, our children's groups, and this process's credentials.
 //!
-//! Starts nothing and waits for nothing. A number is never signalled unless it is that of a child not yet reaped,
-//! for only such a number cannot mean a stranger. For `OsHost::perform` only.
+//! Starts nothing and waits for nothing. A number is signalled only if it is that of a child not yet reaped, because no
+//! other number is safe from reuse. For `OsHost::perform` only.
 
 use std::os::fd::AsFd;
 
@@ -70,7 +70,7 @@ pub(super) fn set_umask(mask: u32) -> Outcome {
     Ok(Answer::Done)
 }
 
-/// The kernel reads the highest number as "leave it as it is", which nobody here means.
+/// The kernel reads the highest number as "leave it as it is", which is never meant here.
 pub(super) fn uid_of(uid: u32) -> Result<Uid, Errno> {
     if uid == u32::MAX { Err(Errno::INVAL) } else { Ok(Uid::from_raw(uid)) }
 }
