@@ -18,8 +18,16 @@ pub fn hermes_args(argv: &[OsString]) -> Option<Vec<&str>> {
 /// The profile of a gateway's command line: `hermes … gateway run …`.
 pub fn gateway_of(argv: &[OsString]) -> Option<Profile> {
     let words = hermes_args(argv)?;
+    // The arguments of `boot` may contain the container's command.
+    let boots = words.first() == Some(&"boot");
     let runs = words.windows(2).any(|pair| pair == ["gateway", "run"]);
-    runs.then(|| named_profile(&words))
+    (runs && !boots).then(|| named_profile(&words))
+}
+
+/// The profile of the command line that becomes its logger: `hermes … gateway log`.
+pub fn logger_of(argv: &[OsString]) -> Option<Profile> {
+    let words = hermes_args(argv)?;
+    words.ends_with(&["gateway", "log"]).then(|| named_profile(&words))
 }
 
 /// The profile named with `-p`, else `default`.
@@ -53,7 +61,9 @@ pub fn is_working(world: &World, process: &Process, profile: &Profile) -> bool {
 /// Was it started by a slot, or by a host's supervisor?
 pub fn is_supervised(process: &Process) -> bool {
     let has = |name: &str| process.env.contains_key(OsStr::new(name));
-    has("HERMES_S6_SUPERVISED_CHILD") || has("HERMES_SUPERVISED_CHILD")
+    process.argv.iter().any(|word| word == "--slot")
+        || has("HERMES_S6_SUPERVISED_CHILD")
+        || has("HERMES_SUPERVISED_CHILD")
 }
 
 /// Is it s6-supervise, or a host's supervisor?
@@ -69,10 +79,12 @@ pub fn is_scanner(process: &Process) -> bool {
         && (matches!(process.body, ProcessBody::Svscan(_)) || process.comm == "s6-svscan")
 }
 
-/// Is it s6-log?
+/// Is it s6-log, or a process that is about to become it?
 pub fn is_logger(process: &Process) -> bool {
     process.is_alive()
-        && (matches!(process.body, ProcessBody::Logger(_)) || process.comm == "s6-log")
+        && (matches!(process.body, ProcessBody::Logger(_))
+            || process.comm == "s6-log"
+            || logger_of(&process.argv).is_some())
 }
 
 /// Does a `hermes boot …` run?
