@@ -282,13 +282,13 @@ use Schema::{Accepts, Refuses};
 #[case::lasts(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "suspend"}],"#,
-    "`lasts` goes with `suspend`",
+    "`duration` goes with `suspend`",
     Accepts
 )]
 #[case::to(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "kill", "next": "A"}],"#,
-    "`to` goes with `preempt`",
+    "`next` goes with `preempt`",
     Accepts
 )]
 #[case::crash(8, r#""search": {"crash_matrix": ["B"]}"#, "no run is called B", Accepts)]
@@ -298,7 +298,7 @@ use Schema::{Accepts, Refuses};
     "expected one of `kill`, `container`, `power`, `errno`",
     Refuses
 )]
-#[case::crashes(8, r#""search": {"exhaustive_crashes": 1}"#, "goes with `closed`", Accepts)]
+#[case::crashes(8, r#""search": {"exhaustive_crashes": 1}"#, "goes with `exhaustive`", Accepts)]
 #[case::promise(8, r#""invariants": ["S99"]"#, "unknown variant `S99`", Refuses)]
 fn what_is_wrong_is_refused_with_its_line(
     #[case] line: usize,

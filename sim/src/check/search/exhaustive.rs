@@ -5,7 +5,7 @@
 //! interleavings that lead to the same states at rest:
 //! - A transition of one process that forms a *persistent set* of one is explored alone: no other process, and no process
 //!   that they wake or make, can do anything dependent on it before it happens. A kill of that process before the
-//!   transition is still tried. [`por`] has the rule, the learned footprints behind it, and why it is sound.
+//!   transition is still tried. `exhaustive/por.rs` has the rule, the learned footprints behind it, and why it is sound.
 //! - Invisible effects of the process that moved last follow at once (`effect_faults::is_invisible`): they are independent
 //!   of every effect of the others.
 //!
