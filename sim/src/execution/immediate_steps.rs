@@ -17,7 +17,6 @@ use crate::machine::process::ProcessBody;
 use crate::machine::s6::tools;
 use crate::machine::user_program;
 use crate::machine::world::{ContainerId, ProcessId, World};
-use crate::observe::slot;
 use crate::scenario::step::{DiskCondition, ProcessAddress};
 use crate::scenario::values::{ClockShift, SignalName, User};
 use crate::scenario::world::{ActionSpec, FileContent, FileSpec, ProgramSpec};
@@ -245,7 +244,7 @@ fn find_process(
             alive.find(|(_, process)| process.parent == supervisor)
         }
         ProcessAddress::Svscan => {
-            let scan_dir = slot::scan_dir(world, container);
+            let scan_dir = world.scan_dir(container);
             alive.find(|(_, process)| {
                 matches!(process.body, ProcessBody::Svscan(_)) && Some(process.cwd) == scan_dir
             })

@@ -7,8 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 
 use crate::hash;
-use crate::machine::disk::NodeId;
-use crate::machine::world::{ContainerId, ProcessId};
+use crate::machine::ids::{ContainerId, NodeId, ProcessId};
 
 /// One thing that a move can look at or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

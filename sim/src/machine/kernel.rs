@@ -1,14 +1,14 @@
 //! The kernel: answers one effect of one process, and changes the world by it. Decides nothing, injects nothing.
 //!
 //! ```text
-//!   Effect ──► perform ──► files · procfs · locks · signals · programs · waiting · net
+//!   Effect ──► perform ──► files · procfs · locks · signals · processes · waiting · net
 //! ```
 
 pub mod files;
 mod locks;
 mod net;
+pub mod processes;
 pub mod procfs;
-pub mod programs;
 pub mod signals;
 mod waiting;
 
@@ -24,6 +24,8 @@ use crate::machine::world::{ProcessId, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use net::NOTIFY_SOCKET;
+pub(in crate::machine) use waiting::waiting_since;
 pub use waiting::{is_ready, wakes_at};
 
 /// How far an effect got.
@@ -75,9 +77,9 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
         E::HasRoom { .. } => Ok(Answer::Flag(true)),
         E::Pipe => files::pipe(world, who),
         E::Inherited { descriptor } => files::inherited(world, who, *descriptor),
-        E::Run { program, timeout } => return programs::run(world, who, program, *timeout),
-        E::Spawn { program } => programs::spawn(world, who, program),
-        E::Exec { program } => return programs::exec(world, who, program),
+        E::Run { .. } | E::Spawn { .. } | E::Exec { .. } => {
+            panic!("{effect:?}: programs are started above the kernel, by `machine::loader`")
+        }
         E::OpenProcess { pid } => signals::open(world, who, *pid),
         E::SignalProcess { process, signal } => signals::send(world, who, *process, *signal),
         E::SignalGroup { leader, signal } => signals::send_group(world, who, *leader, *signal),
@@ -127,10 +129,9 @@ fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
             footprint::record_write(named(child.raw()));
             footprint::record_write(Resource::Processes(who.container));
         }
-        Effect::Exec { .. }
-        | Effect::SetGroups { .. }
-        | Effect::SetGid { .. }
-        | Effect::SetUid { .. } => footprint::record_write(Resource::Process(who)),
+        Effect::SetGroups { .. } | Effect::SetGid { .. } | Effect::SetUid { .. } => {
+            footprint::record_write(Resource::Process(who))
+        }
         Effect::Trap { .. } => footprint::record_write(Resource::Inbox(who)),
         Effect::Wait { interests } => waiting::record_wait_footprint(world, who, interests),
         Effect::Listen { .. }

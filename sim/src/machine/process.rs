@@ -9,10 +9,15 @@ use std::time::Duration;
 use hermes::host::effect::{Signal, Status};
 
 use crate::machine::disk::{Credentials, NodeId};
-use crate::machine::hosts::manager::Manager;
-use crate::machine::s6::{logger::Logger, shell::Shell, supervise::Supervise, svscan::Svscan};
-use crate::machine::user_program::{Behaviour, UserProgram};
-use crate::machine::world::ProcessId;
+use crate::machine::ids::ProcessId;
+use crate::machine::state::{
+    logger::Logger,
+    manager::Manager,
+    shell::Shell,
+    supervise::Supervise,
+    svscan::Svscan,
+    user_program::{Behaviour, UserProgram},
+};
 use crate::replay::Task;
 
 /// What programs other than ours and s6's do, by path.

@@ -11,5 +11,4 @@ pub mod logger;
 pub mod shell;
 pub mod supervise;
 pub mod svscan;
-pub(crate) mod syscalls;
 pub mod tools;

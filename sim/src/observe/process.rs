@@ -1,37 +1,13 @@
 //! Who is what among the processes of a world.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 
 use hermes::name::Profile;
 
 use super::volume;
+pub use crate::machine::command_line::{gateway_of, hermes_args};
 use crate::machine::process::{OpenKind, Process, ProcessBody};
 use crate::machine::world::{Container, ContainerId, ContainerPhase, Pid1, ProcessId, World};
-
-/// The words after the program's name, if the process is `hermes`.
-pub fn hermes_args(argv: &[OsString]) -> Option<Vec<&str>> {
-    let (program, words) = argv.split_first()?;
-    let is_hermes = std::path::Path::new(program).file_name() == Some(OsStr::new("hermes"));
-    is_hermes.then(|| words.iter().filter_map(|word| word.to_str()).collect())
-}
-
-/// The profile whose gateway these arguments are: `hermes … gateway run …`.
-pub fn gateway_of(argv: &[OsString]) -> Option<Profile> {
-    let words = hermes_args(argv)?;
-    let runs = words.windows(2).any(|pair| pair == ["gateway", "run"]);
-    runs.then(|| named_profile(&words))
-}
-
-/// The profile named with `-p`, else `default`.
-fn named_profile(words: &[&str]) -> Profile {
-    let named = words.iter().enumerate().find_map(|(at, word)| match *word {
-        "-p" | "--profile" => words.get(at + 1).copied(),
-        word => word
-            .strip_prefix("--profile=")
-            .or_else(|| word.strip_prefix("-p").filter(|rest| !rest.is_empty())),
-    });
-    named.and_then(|name| Profile::parse(name).ok()).unwrap_or_else(Profile::default_profile)
-}
 
 /// A live process that is a profile's gateway, or waits to be it, or is a container's heartbeat.
 pub fn gateways(world: &World) -> impl Iterator<Item = (ProcessId, &Process, Profile)> {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use hermes::host::effect::{Finished, Status};
 use hermes::name::Profile;
 
-use super::{HostKind, launchctl, manager, schtasks, systemctl};
+use super::{HostKind, launchctl, schtasks, systemctl};
 use crate::machine::footprint;
 use crate::machine::world::{ContainerId, ProcessId, World};
 
@@ -26,7 +26,7 @@ pub fn run(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> 
 
 /// Somebody uses the host's own tool to end a gateway and keep it down; whether that tool did it.
 pub fn stop_service(world: &mut World, id: ContainerId, profile: &Profile) -> bool {
-    let Some(kind) = manager::manager_of(world, id).map(|manager| manager.kind) else {
+    let Some(kind) = world.manager(id).map(|manager| manager.kind) else {
         return false;
     };
     let name = kind.service_name(profile);

@@ -149,7 +149,7 @@ pub(super) fn write(world: &mut World, who: ProcessId, handle: Handle, bytes: &[
         OpenKind::Notify => {
             footprint::record_everything();
             if bytes.starts_with(b"READY=1") {
-                crate::machine::hosts::manager::notify_ready(world, who);
+                super::net::notify_ready(world, who);
             }
         }
         _ => return Err(Errno::INVAL),

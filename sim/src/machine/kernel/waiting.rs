@@ -6,13 +6,13 @@ use hermes::error::Errno;
 use hermes::host::Answer;
 use hermes::host::effect::{Effect, Event, Handle, Interests, Pid, Status};
 
-use super::{CHILD, Reply, all_open_files, files, process, programs};
+use super::{CHILD, Reply, all_open_files, files, process, processes};
 use crate::machine::footprint::{self, Resource};
 use crate::machine::process::OpenKind;
 use crate::machine::world::{ProcessId, World};
 
 /// When this process began to wait.
-pub(super) fn waiting_since(world: &World, who: ProcessId) -> Duration {
+pub(in crate::machine) fn waiting_since(world: &World, who: ProcessId) -> Duration {
     world.process(who).and_then(|process| process.waiting_since).unwrap_or(world.clock.boot)
 }
 
@@ -115,7 +115,7 @@ pub fn is_ready(world: &World, who: ProcessId, effect: &Effect) -> bool {
         }
         Effect::Wait { interests } => !matches!(ready_event(world, who, interests), Ok(None)),
         Effect::Run { program, timeout } => {
-            !programs::never_ends(world, who, program)
+            !processes::never_ends(world, who, program)
                 || world.clock.boot >= waiting_since(world, who).saturating_add(*timeout)
         }
         _ => true,

@@ -12,17 +12,19 @@ mod exec;
 mod words;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use hermes::error::Errno;
 use hermes::host::effect::{Program, Status};
 
-use super::{syscalls, tools};
+use super::tools;
 use crate::machine::disk::Credentials;
-use crate::machine::kernel::{programs, signals};
+use crate::machine::kernel::processes::Loader;
+use crate::machine::kernel::signals;
 use crate::machine::process::ProcessBody;
+use crate::machine::state::shell::{Script, Shell};
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, World};
 
 /// What a script comes to.
@@ -39,28 +41,6 @@ pub enum Next {
     Wait(Shell),
     /// It exits.
     Exit(u8),
-}
-
-/// A script that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Shell {
-    script: Script,
-    /// Where its `until` is.
-    until: usize,
-    /// How often it has looked.
-    looks: u32,
-    next_at: Duration,
-}
-
-/// A script, and how far it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Script {
-    path: PathBuf,
-    lines: Vec<String>,
-    at: usize,
-    args: Vec<String>,
-    variables: BTreeMap<String, String>,
-    env: BTreeMap<OsString, OsString>,
 }
 
 /// How long it waits between two looks.
@@ -122,7 +102,7 @@ pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
 }
 
 /// One look; what it waited for is followed by the rest of the script.
-pub fn step(world: &mut World, who: ProcessId) {
+pub fn step(world: &mut World, who: ProcessId, load: Loader) {
     let Some(Shell { script, until, looks, .. }) = own(world, who).cloned() else { return };
     let next = script.until(world, who, until, looks + 1);
     match next {
@@ -132,7 +112,7 @@ pub fn step(world: &mut World, who: ProcessId) {
             if let Some(credentials) = credentials {
                 syscalls::process(world, who).credentials = credentials;
             }
-            if programs::become_program(world, who, &program).is_err() {
+            if load(world, who, &program).is_err() {
                 signals::end_process(world, who, Status::Exited(126));
             }
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use hermes::host::effect::{Finished, Status};
 
-use super::syscalls;
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// Runs a tool for a process; `None` for one that this world does not have.

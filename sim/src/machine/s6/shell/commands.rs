@@ -6,9 +6,10 @@ use hermes::error::Errno;
 use hermes::host::effect::OpenMode;
 
 use super::words::{Token, is_assignment};
-use super::{Next, Script, exec};
+use super::{Next, exec};
 use crate::machine::disk::Credentials;
-use crate::machine::s6::syscalls;
+use crate::machine::state::shell::Script;
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, World};
 
 /// One command of a line.

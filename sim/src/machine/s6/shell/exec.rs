@@ -9,10 +9,12 @@ use hermes::error::Errno;
 use hermes::host::effect::{OpenMode, Program, Status};
 use hermes::record::users;
 
-use super::{Next, Script, UNPREPARED};
+use super::{Next, UNPREPARED};
 use crate::machine::disk::Credentials;
-use crate::machine::kernel::programs;
-use crate::machine::s6::{syscalls, tools};
+use crate::machine::kernel::processes;
+use crate::machine::s6::tools;
+use crate::machine::state::shell::Script;
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, World};
 
 impl Script {
@@ -97,12 +99,12 @@ impl Script {
     fn find(&self, world: &World, who: ProcessId, name: &str) -> Result<(PathBuf, Vec<u8>), Errno> {
         if name.contains('/') {
             let path = PathBuf::from(name);
-            return Ok((path.clone(), programs::executable(world, who, &path)?));
+            return Ok((path.clone(), processes::executable(world, who, &path)?));
         }
         let path = self.env.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
         for dir in path.as_bytes().split(|&byte| byte == b':') {
             let path = Path::new(OsStr::from_bytes(dir)).join(name);
-            if let Ok(contents) = programs::executable(world, who, &path) {
+            if let Ok(contents) = processes::executable(world, who, &path) {
                 return Ok((path, contents));
             }
         }

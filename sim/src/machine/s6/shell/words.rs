@@ -1,7 +1,7 @@
 //! A line as words: quotes, and the few expansions that the scripts use.
 
-use super::Script;
 use crate::machine::image::HERMES_UID;
+use crate::machine::state::shell::Script;
 
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{Program, Signal};
 
-use super::scan::ServicePart;
-use super::{Nuke, Svscan, SvscanStage, SvscanTurn};
+use super::SvscanTurn;
 use crate::machine::footprint::{self, Resource};
-use crate::machine::kernel::{programs, signals};
+use crate::machine::kernel::signals;
+use crate::machine::state::svscan::{Nuke, ScannedService, ServicePart, Svscan, SvscanStage};
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// 2.11 waits so long after a death.
@@ -27,7 +27,7 @@ pub(super) fn ended_child(world: &World, who: ProcessId, own: &Svscan) -> Option
 impl Svscan {
     /// Nobody is left to wait for.
     pub(super) fn is_empty(&self) -> bool {
-        self.services.iter().all(super::ScannedService::is_dead)
+        self.services.iter().all(ScannedService::is_dead)
     }
 }
 
@@ -136,6 +136,6 @@ impl SvscanTurn<'_> {
     fn become_script(&mut self, path: &str) -> Result<(), Errno> {
         let env = self.world.process(self.who).map(|own| (*own.env).clone()).unwrap_or_default();
         let program = Program { path: PathBuf::from(path), env, ..Program::default() };
-        programs::become_program(self.world, self.who, &program)
+        (self.load)(self.world, self.who, &program)
     }
 }
