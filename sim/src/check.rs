@@ -11,6 +11,7 @@
 
 pub mod planted;
 pub mod report;
+pub mod retrace;
 pub mod search;
 pub mod shrink;
 pub mod trace;

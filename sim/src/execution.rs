@@ -7,6 +7,7 @@
 //!
 //! Calm: the task that moved last goes on; then whoever can; then the story; time passes only when nobody can move.
 
+mod disk_address;
 mod expectations;
 mod immediate_steps;
 mod inject;

@@ -5,17 +5,16 @@
 
 pub mod invariant_texts;
 pub mod replayable;
-pub mod retrace;
 mod source;
 
 use std::sync::Arc;
 
+use crate::check::retrace::{self, ReplayOutcome};
 use crate::check::search::Finding;
 use crate::check::shrink;
 use crate::check::trace::Trace;
 use crate::execution::{Failure, Transition};
 use crate::scenario::{self, FoundBy, Scenario, load};
-use retrace::ReplayOutcome;
 
 /// What was found, and by whom.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@
 //! launchd and Task Scheduler are as their vendors' documentation has them: none was at hand to be compared with.
 
 pub mod definition;
+mod finished;
 mod launchctl;
 pub mod manager;
 mod schtasks;

@@ -13,7 +13,7 @@ pub mod signals;
 mod waiting;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Clock, Effect};
+use hermes::host::effect::{Clock, Effect, Handle};
 use hermes::host::{Answer, Outcome};
 
 use crate::hash::LazilyHashed;
@@ -119,7 +119,7 @@ fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
         Effect::OpenProcess { pid } => footprint::record_read(named(pid.raw())),
         Effect::SignalProcess { process, .. } => {
             if let Ok(OpenKind::Process(target, _)) =
-                files::open_file(world, who, *process).map(|it| &it.kind)
+                open_file(world, who, *process).map(|it| &it.kind)
             {
                 footprint::record_read(Resource::Process(*target));
             }
@@ -160,6 +160,11 @@ const CHILD: Errno = Errno(10);
 
 fn process(world: &mut World, who: ProcessId) -> &mut Process {
     world.process_mut(who).expect("the process that asks exists")
+}
+
+/// What a process has under this handle.
+fn open_file(world: &World, who: ProcessId, handle: Handle) -> Result<&OpenFile, Errno> {
+    world.process(who).and_then(|process| process.open_files.get(&handle.0)).ok_or(Errno::BADF)
 }
 
 /// What a process sees of the disk, kept beside the world while the disk changes.

@@ -22,8 +22,6 @@ use crate::execution::{Execution, Failure};
 use crate::invariants::Violation;
 use crate::scenario::{Invariant, Scenario, Step};
 
-pub(super) use status::check_status_at_rest;
-
 impl Explorer {
     /// Lays beside each other what the budget has runs for.
     pub fn relations(mut self) -> SearchResult {

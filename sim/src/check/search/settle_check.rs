@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::relations;
+use super::status_check;
 use crate::execution::{Execution, Failure, Transition};
 use crate::invariants::Monitor;
 
@@ -53,13 +53,13 @@ fn settle_and_check_once(
         return Ok(SettleOutcome::FaultInjected);
     }
     play.monitor.check_at_rest(&play.machine.world)?;
-    relations::check_status_at_rest(play)?;
+    status_check::check_status_at_rest(play)?;
     play.restart_containers();
     if settle(play, cells, see)? == SettleOutcome::FaultInjected {
         return Ok(SettleOutcome::FaultInjected);
     }
     play.monitor.check_after_boot(&play.machine.world)?;
-    relations::check_status_at_rest(play)?;
+    status_check::check_status_at_rest(play)?;
     let once = Monitor::fingerprint(&play.machine.world);
     play.restart_containers();
     if settle(play, cells, see)? == SettleOutcome::FaultInjected {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use hermes::host::effect::{Finished, Signal, Status};
 
+use super::finished::{failed, succeeded};
 use super::manager::{self, Unit, UnitOrder, UnitState};
-use super::tools::{failed, succeeded};
 use super::{HostKind, definition};
 use crate::machine::kernel::signals;
 use crate::machine::world::{ProcessId, World};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hermes::host::effect::Finished;
 
 use super::definition::{self, inside};
+use super::finished::{failed, succeeded};
 use super::manager::{self, Unit, UnitOrder, UnitState};
-use super::tools::{failed, succeeded};
 use super::{HostKind, HostRegistry};
 use crate::machine::world::{ProcessId, World};
 

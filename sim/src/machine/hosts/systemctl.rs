@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hermes::host::effect::{Effect, Finished, Place, Status};
 
+use super::finished::{failed, succeeded};
 use super::manager::{self, Manager, Unit, UnitOrder, UnitState};
-use super::tools::{failed, succeeded};
 use super::{HostKind, definition, units_dir};
 use crate::machine::kernel::OwnedView;
 use crate::machine::syscalls;

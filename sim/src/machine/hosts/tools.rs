@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use hermes::host::effect::{Finished, Status};
 use hermes::name::Profile;
 
+use super::finished::succeeded;
 use super::{HostKind, launchctl, schtasks, systemctl};
 use crate::machine::footprint;
 use crate::machine::world::{ContainerId, ProcessId, World};
@@ -44,16 +45,4 @@ pub fn stop_service(world: &mut World, id: ContainerId, profile: &Profile) -> bo
         let args: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         run(world, who, tool, &args).is_some_and(|ran| ran.status == Status::Exited(0))
     })
-}
-
-/// It did it, and said this.
-pub(super) fn succeeded(text: impl Into<String>) -> Finished {
-    let stdout = text.into().into_bytes();
-    Finished { status: Status::Exited(0), stdout, stderr: Vec::new() }
-}
-
-/// It did not, and said why.
-pub(super) fn failed(code: u8, why: &str) -> Finished {
-    let stderr = format!("{why}\n").into_bytes();
-    Finished { status: Status::Exited(code), stdout: Vec::new(), stderr }
 }

@@ -7,7 +7,7 @@ use hermes::error::Errno;
 use hermes::host::effect::Handle;
 use hermes::host::{Answer, Outcome};
 
-use super::{files, process};
+use super::{open_file, process};
 use crate::machine::process::{OpenFile, OpenKind, ProcessBody};
 use crate::machine::registry::HostKind;
 use crate::machine::state::manager::UnitState;
@@ -31,7 +31,7 @@ pub(super) fn listen(world: &mut World, who: ProcessId, port: u16) -> Outcome {
 
 /// Nobody of this world connects to the gateways.
 pub(super) fn accept(world: &World, who: ProcessId, listener: Handle) -> Outcome {
-    match files::open_file(world, who, listener)?.kind {
+    match open_file(world, who, listener)?.kind {
         OpenKind::Listener(_) => Err(Errno::AGAIN),
         _ => Err(Errno::INVAL),
     }

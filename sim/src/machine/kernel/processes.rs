@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hermes::error::Errno;
 use hermes::host::effect::{FileKind, Handle, LinkPolicy, Program};
 
-use super::{OwnedView, files, process};
+use super::{OwnedView, files, open_file, process};
 use crate::hash::LazilyHashed;
 use crate::machine::disk::Credentials;
 use crate::machine::footprint::{self, Resource};
@@ -142,7 +142,7 @@ pub(in crate::machine) fn inherited_files(
 ) -> Result<BTreeMap<i32, OpenFile>, Errno> {
     let mut handed = BTreeMap::new();
     for &(handle, descriptor) in inherit {
-        handed.insert(descriptor, files::open_file(world, who, handle)?.clone());
+        handed.insert(descriptor, open_file(world, who, handle)?.clone());
     }
     Ok(handed)
 }
