@@ -14,8 +14,16 @@ pub fn hermes_args(argv: &[OsString]) -> Option<Vec<&str>> {
 /// The profile whose gateway these arguments are: `hermes … gateway run …`.
 pub fn gateway_of(argv: &[OsString]) -> Option<Profile> {
     let words = hermes_args(argv)?;
+    // `boot` may name the container's command in its words.
+    let boots = words.first() == Some(&"boot");
     let runs = words.windows(2).any(|pair| pair == ["gateway", "run"]);
-    runs.then(|| named_profile(&words))
+    (runs && !boots).then(|| named_profile(&words))
+}
+
+/// The profile whose logger these arguments are about to be: `hermes … gateway log`.
+pub fn logger_of(argv: &[OsString]) -> Option<Profile> {
+    let words = hermes_args(argv)?;
+    words.ends_with(&["gateway", "log"]).then(|| named_profile(&words))
 }
 
 /// The profile named with `-p`, else `default`.

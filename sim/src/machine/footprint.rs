@@ -1,7 +1,7 @@
-//! What a move touches, for a search that asks which moves could get in each other's way. Decides nothing, and notes
-//! nothing unless somebody asked for it.
+//! The footprint of a transition: what it reads and writes. A search with partial-order reduction asks for it, to know which
+//! transitions are independent. Decides nothing, and records nothing unless it was asked to.
 //!
-//! Whatever is not known to be about a few things touches everything.
+//! An effect that is not known to be about a few resources touches everything.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   tools       systemctl, launchctl, schtasks: one step each; they leave orders
-//!   manager     PID 1: begins, ends, and begins again what it was told; at its own pace
+//!   manager     PID 1: starts, ends and restarts services as it was ordered, at its own pace
 //!   definition  a unit, an agent or a task, as its manager reads it
 //! ```
 //!

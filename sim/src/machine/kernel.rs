@@ -1,4 +1,5 @@
-//! The kernel: answers one effect of one process, and changes the world by it. Decides nothing, injects nothing.
+//! The kernel: answers one effect of one process, and changes the world by it. Decides nothing, injects nothing. It does not
+//! know which programs there are: effects that start one go through the loader, which is above.
 //!
 //! ```text
 //!   Effect ──► perform ──► files · procfs · locks · signals · processes · waiting · net
@@ -84,6 +85,7 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
         E::SignalProcess { process, signal } => signals::send(world, who, *process, *signal),
         E::SignalGroup { leader, signal } => signals::send_group(world, who, *leader, *signal),
         E::Reap { child } => signals::reap(world, who, *child),
+        E::ChangeDir { handle } => files::change_dir(world, who, *handle),
         E::SetGroups { gids } => {
             change_credentials_as_root(process(world, who), |own| own.groups.clone_from(gids))
         }
@@ -129,9 +131,10 @@ fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
             footprint::record_write(named(child.raw()));
             footprint::record_write(Resource::Processes(who.container));
         }
-        Effect::SetGroups { .. } | Effect::SetGid { .. } | Effect::SetUid { .. } => {
-            footprint::record_write(Resource::Process(who))
-        }
+        Effect::ChangeDir { .. }
+        | Effect::SetGroups { .. }
+        | Effect::SetGid { .. }
+        | Effect::SetUid { .. } => footprint::record_write(Resource::Process(who)),
         Effect::Trap { .. } => footprint::record_write(Resource::Inbox(who)),
         Effect::Wait { interests } => waiting::record_wait_footprint(world, who, interests),
         Effect::Listen { .. }

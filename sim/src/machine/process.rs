@@ -1,4 +1,4 @@
-//! One process as plain data: who it is, what it holds, what it is made of.
+//! One process as plain data: its identity, what it has open, and the state of the program that it runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -13,7 +13,6 @@ use crate::machine::ids::ProcessId;
 use crate::machine::state::{
     logger::Logger,
     manager::Manager,
-    shell::Shell,
     supervise::Supervise,
     svscan::Svscan,
     user_program::{Behaviour, UserProgram},
@@ -83,8 +82,6 @@ pub enum ProcessBody {
     Supervise(Supervise),
     /// s6-log.
     Logger(Logger),
-    /// A script of the image's that waits before it becomes something else.
-    Shell(Shell),
     /// A user's program.
     User(UserProgram),
     /// The boot hook of somebody else's image.

@@ -1,9 +1,8 @@
-//! What each automaton is at, as plain data. Processes hold these; the behaviour is in the automata's own files, above the
-//! kernel, so that a world can be built, hashed and compared without any of them.
+//! The state of each automaton, as plain data. A process holds one of them. What the automata do is in their own files,
+//! above the kernel: a world can be built, hashed and compared without them.
 
 pub mod logger;
 pub mod manager;
-pub mod shell;
 pub mod supervise;
 pub mod svscan;
 pub mod user_program;

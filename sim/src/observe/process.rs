@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use hermes::name::Profile;
 
 use super::volume;
-pub use crate::machine::command_line::{gateway_of, hermes_args};
+pub use crate::machine::command_line::{gateway_of, hermes_args, logger_of};
 use crate::machine::process::{OpenKind, Process, ProcessBody};
 use crate::machine::world::{Container, ContainerId, ContainerPhase, Pid1, ProcessId, World};
 
@@ -29,7 +29,9 @@ pub fn is_working(world: &World, process: &Process, profile: &Profile) -> bool {
 /// Started by a slot, or by a host's supervisor.
 pub fn is_supervised(process: &Process) -> bool {
     let has = |name: &str| process.env.contains_key(OsStr::new(name));
-    has("HERMES_S6_SUPERVISED_CHILD") || has("HERMES_SUPERVISED_CHILD")
+    process.argv.iter().any(|word| word == "--slot")
+        || has("HERMES_S6_SUPERVISED_CHILD")
+        || has("HERMES_SUPERVISED_CHILD")
 }
 
 /// s6-supervise, or a host's supervisor.
@@ -45,10 +47,12 @@ pub fn is_scanner(process: &Process) -> bool {
         && (matches!(process.body, ProcessBody::Svscan(_)) || process.comm == "s6-svscan")
 }
 
-/// s6-log.
+/// s6-log, or what is about to become it.
 pub fn is_logger(process: &Process) -> bool {
     process.is_alive()
-        && (matches!(process.body, ProcessBody::Logger(_)) || process.comm == "s6-log")
+        && (matches!(process.body, ProcessBody::Logger(_))
+            || process.comm == "s6-log"
+            || logger_of(&process.argv).is_some())
 }
 
 /// `hermes boot …`, at work.

@@ -14,7 +14,7 @@ use hermes_sim::machine::kernel::processes::{NewProcess, make_process};
 use hermes_sim::machine::kernel::{self, Reply, signals};
 use hermes_sim::machine::loader;
 use hermes_sim::machine::process::ProcessBody;
-use hermes_sim::machine::s6::{logger, shell, supervise, svscan, tools};
+use hermes_sim::machine::s6::{logger, supervise, svscan, tools};
 use hermes_sim::machine::state::logger::Logger;
 use hermes_sim::machine::state::user_program::{Behaviour, ProgramAction, Rule};
 use hermes_sim::machine::user_program;
@@ -171,6 +171,12 @@ impl S6Machine {
         self.world.disk.put_file(self.root, &path, text.as_bytes(), 0o755, 0, 0);
     }
 
+    /// What a live program was called with.
+    pub fn words_of(&self, program: &str) -> String {
+        let found = self.world.processes().find(|(_, it)| it.comm == program).expect("it runs").1;
+        found.argv[1..].join(std::ffi::OsStr::new(" ")).to_string_lossy().into_owned()
+    }
+
     pub fn dir(&mut self, below: &str) {
         let path = self.path(below);
         self.world.disk.put_dir(self.root, &path, 0o755, 0, 0);
@@ -224,7 +230,6 @@ impl S6Machine {
             ProcessBody::Svscan(_) => svscan::is_ready(&self.world, who),
             ProcessBody::Supervise(_) => supervise::is_ready(&self.world, who),
             ProcessBody::Logger(_) => logger::is_ready(&self.world, who),
-            ProcessBody::Shell(_) => shell::is_ready(&self.world, who),
             ProcessBody::User(running) => user_program::is_ready(&self.world, who, running),
             ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => false,
         }
@@ -235,7 +240,6 @@ impl S6Machine {
             ProcessBody::Svscan(_) => svscan::wakes_at(&self.world, who),
             ProcessBody::Supervise(_) => supervise::wakes_at(&self.world, who),
             ProcessBody::Logger(_) => logger::wakes_at(&self.world, who),
-            ProcessBody::Shell(_) => shell::wakes_at(&self.world, who),
             ProcessBody::User(running) => running.wakes_at(),
             ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => None,
         }
@@ -248,7 +252,6 @@ impl S6Machine {
                 supervise::step(&mut self.world, who, loader::become_program)
             }
             ProcessBody::Logger(_) => logger::step(&mut self.world, who),
-            ProcessBody::Shell(_) => shell::step(&mut self.world, who, loader::become_program),
             ProcessBody::User(_) => drop(user_program::step(&mut self.world, who)),
             ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => {}
         }
