@@ -264,7 +264,7 @@ use Schema::{Accepts, Refuses};
 #[case::deed(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "EWHAT"}],"#,
-    "no such surprise \"EWHAT\": one of kill",
+    "no such fault \"EWHAT\": one of kill",
     Refuses
 )]
 #[case::nth(
