@@ -254,11 +254,11 @@ impl FailedPhase {
     }
 
     fn ending(self, error: &HostError) -> ExitReason {
-        let word = match self {
+        let final_state = match self {
             Self::Decided(ending) => return ending,
             Self::Ready => state_file::GatewayState::Running,
             Self::NotReady => state_file::GatewayState::StartupFailed,
         };
-        ExitReason::failed(word, exit_reason::FAILURE_CODE, error.to_string())
+        ExitReason::failed(final_state, exit_reason::FAILURE_CODE, error.to_string())
     }
 }
