@@ -19,16 +19,19 @@ mod output;
 mod privilege;
 mod profile;
 mod session;
+mod slot;
 
 pub use gateway::GatewayRun;
 
-use args::{Cli, CliCommand};
+use args::{Cli, CliCommand, GatewayCommand, RunArgs};
 use clap::Parser as _;
+use errors::CliError;
 use exit::Exit;
 use invocation::Invocation;
 use output::Output;
 
 use crate::host::Host;
+use crate::name::Profile;
 
 /// The progress of one command.
 ///
@@ -92,12 +95,17 @@ async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progr
         }
         CliCommand::Completions(args) => Ok(generated_docs::completions(&output, args).await),
         CliCommand::Man(args) => Ok(generated_docs::man(&output, args).await),
-        CliCommand::Gateway(command) => {
-            match session::Session::open(host, invocation, &cli).await {
-                Ok(session) => return gateway::run(&session, &output, command).await,
-                Err(error) => Err(error),
-            }
+        CliCommand::Gateway(GatewayCommand::Finish(args)) => {
+            return Progress::Exit(gateway::finish::code(args));
         }
+        CliCommand::Gateway(GatewayCommand::Log) => {
+            let profile = cli.profile.clone().unwrap_or_else(Profile::default_profile);
+            Err(gateway::log::run(host, invocation, &output, &profile).await)
+        }
+        CliCommand::Gateway(command) => match of_gateways(host, invocation, &cli, command).await {
+            Ok(progress) => return progress,
+            Err(error) => Err(error),
+        },
         CliCommand::Profile(command) => {
             match session::Session::open(host, invocation, &cli).await {
                 Ok(session) => Ok(profile::run(&session, &output, command).await),
@@ -113,4 +121,23 @@ async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progr
         Ok(exit) => exit.code(),
         Err(error) => output.print_failure(&error).await.code(),
     })
+}
+
+async fn of_gateways<H: Host>(
+    host: &H,
+    invocation: &Invocation,
+    cli: &Cli,
+    command: &GatewayCommand,
+) -> Result<Progress, CliError> {
+    let output = Output { host, json: cli.json };
+    let in_slot;
+    let invocation = match command {
+        GatewayCommand::Run(RunArgs { slot: true, .. }) => {
+            in_slot = slot::gateway(host, invocation).await?;
+            &in_slot
+        }
+        _ => invocation,
+    };
+    let session = session::Session::open(host, invocation, cli).await?;
+    Ok(gateway::run(&session, &output, command).await)
 }

@@ -3,6 +3,7 @@
 //! Uses a [`crate::supervisor::Supervisor`], the records and the effect interface; prints nothing, knows no exit codes.
 
 pub mod home;
+pub mod identity;
 pub mod init;
 pub mod install;
 pub mod lifecycle;

@@ -5,6 +5,7 @@
 
 pub mod boot_log;
 pub mod config;
+pub mod container;
 pub mod file;
 pub mod group;
 pub mod identity;

@@ -10,7 +10,9 @@
 //! reads `down` when it starts anew. Nothing here knows intents, markers or profiles' files.
 
 mod control;
+pub mod hand_over;
 mod publish;
+mod scanner;
 mod slot;
 mod status;
 mod status_record;
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use slot::{SlotFile, render};
-pub use tools::Tools;
+pub use tools::{OWN_TREE, Tools};
 
 use crate::host::Host;
 use crate::name::{Profile, Slot};

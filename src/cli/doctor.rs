@@ -106,7 +106,7 @@ fn check_manager<H>(session: &Session<'_, H>) -> Finding {
 async fn check_tools<H: Host>(session: &Session<'_, H>) -> Finding {
     let bin_dir = session.invocation.var("HERMES_S6_BIN_DIR").map(Into::into);
     let tools = crate::backend::s6::Tools::find(session.host, bin_dir).await;
-    for tool in ["s6-svc", "s6-svscanctl", "s6-svstat", "s6-log", "s6-setuidgid"] {
+    for tool in ["s6-svc", "s6-svscanctl", "s6-svstat", "s6-log"] {
         let there = match tools.path(tool) {
             Ok(path) => fs::meta(session.host, &path).await.is_ok(),
             Err(_) => false,

@@ -1,9 +1,11 @@
 //! `hermes gateway …`: one file a command.
 
+pub(super) mod finish;
 mod install;
 mod intended;
 mod lifecycle;
 mod list;
+pub(super) mod log;
 mod logs;
 mod report;
 mod restart_code;
@@ -41,6 +43,7 @@ pub(super) async fn run<H: Host>(
         GatewayCommand::Uninstall(args) => {
             install::run(session, output, InstallDirection::Uninstall, args).await
         }
+        GatewayCommand::Log | GatewayCommand::Finish(_) => unreachable!("they need no session"),
         GatewayCommand::Intended => return Progress::Exit(intended::run(session, output).await),
     };
     Progress::Exit(exit.code())

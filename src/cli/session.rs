@@ -19,8 +19,8 @@ use crate::host::{Host, fs, proc};
 use crate::layout::Layout;
 use crate::name::Profile;
 use crate::ops::{OpsContext, init};
-use crate::record::file;
 use crate::record::intent::{Intent, Operator};
+use crate::record::{container, file};
 
 /// s6's usual place for the services of a container.
 const SCAN_DIR: &str = "/run/service";
@@ -136,22 +136,19 @@ pub(super) fn windows<'a, H: Host>(
     Windows::open(host, layout, env, bin_dir)
 }
 
-/// The container's environment, one file a variable: for commands that were started without it, by `su -` or cron.
-const CONTAINER_ENVIRONMENT: &str = "/run/s6/container_environment";
-
-/// A variable of this process, or else of the container.
+/// A variable of this process, or else of the container: commands may have been started without it, by `su -` or cron.
 async fn var(host: &impl Host, invocation: &Invocation, name: &str) -> Option<PathBuf> {
     if let Some(value) = invocation.var(name) {
         return Some(PathBuf::from(value));
     }
-    let path = Path::new(CONTAINER_ENVIRONMENT).join(name);
+    let path = Path::new(container::ENVIRONMENT).join(name);
     let value = file::read(host, &path, 4096).await.ok()?;
     let value = String::from_utf8(value).ok()?;
     Some(PathBuf::from(value.trim_end_matches('\n'))).filter(|value| value.is_absolute())
 }
 
 /// `HERMES_HOME`, else `.hermes` in the user's home.
-async fn home(host: &impl Host, invocation: &Invocation) -> Result<PathBuf, CliError> {
+pub(super) async fn home(host: &impl Host, invocation: &Invocation) -> Result<PathBuf, CliError> {
     let home = match (var(host, invocation, "HERMES_HOME").await, invocation.var("HOME")) {
         (Some(home), _) => home,
         (None, Some(home)) => Path::new(home).join(".hermes"),
@@ -164,7 +161,7 @@ async fn home(host: &impl Host, invocation: &Invocation) -> Result<PathBuf, CliE
 }
 
 /// `S6_PROFILE_GATEWAY_SCANDIR`, else `/run/service`.
-async fn scan_dir(host: &impl Host, invocation: &Invocation) -> PathBuf {
+pub(super) async fn scan_dir(host: &impl Host, invocation: &Invocation) -> PathBuf {
     let scan_dir = var(host, invocation, "S6_PROFILE_GATEWAY_SCANDIR").await;
     scan_dir.unwrap_or_else(|| SCAN_DIR.into())
 }

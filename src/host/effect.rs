@@ -195,6 +195,11 @@ pub enum Effect {
         /// Which child.
         child: Pid,
     },
+    /// `fchdir(2)`: relative paths start there from now on, and a program that we become finds itself there.
+    ChangeDir {
+        /// An open directory.
+        handle: Handle,
+    },
     /// `setgroups(2)`.
     SetGroups {
         /// The whole list.

@@ -96,6 +96,7 @@ impl Host for OsHost {
                 process::signal_group(&self.children.borrow(), leader, signal)
             }
             Effect::Reap { child } => process::reap(&mut self.children.borrow_mut(), child),
+            Effect::ChangeDir { handle } => process::change_dir(&self.table(), handle),
             Effect::SetGroups { gids } => process::set_groups(&gids),
             Effect::SetGid { gid } => process::set_gid(gid),
             Effect::SetUid { uid } => process::set_uid(uid),

@@ -61,6 +61,12 @@ pub async fn signal_group(host: &impl Host, leader: Pid, signal: Signal) -> Resu
     done("signal", &path, host.perform(Effect::SignalGroup { leader, signal }).await)
 }
 
+/// Makes an open directory the one in which relative paths start, also those of a program that we become.
+pub async fn change_dir(host: &impl Host, dir: &File) -> Result<()> {
+    let effect = Effect::ChangeDir { handle: dir.handle };
+    done("change directory to", &dir.path, host.perform(effect).await)
+}
+
 /// Sets the supplementary groups.
 pub async fn set_groups(host: &impl Host, gids: Vec<u32>) -> Result<()> {
     done("set groups of", Path::new("this process"), host.perform(Effect::SetGroups { gids }).await)

@@ -137,6 +137,10 @@ bugs! {
     HardLinkGivenAway,
     /// PID 1 keeps the umask that it was started with (H52).
     UmaskKept,
+    /// The stop of a container tells no supervisor that s6-svscan told nothing, a scan being pending (H49).
+    PendingScanForgotten,
+    /// The stop of a container tells no logger whose pipe an orphan holds (H50).
+    OrphansLoggerForgotten,
     /// PID 1 does not test whether a script can be executed below `/run` (H29).
     NoexecNotTried,
 

@@ -91,7 +91,7 @@ async fn is_locked(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
 }
 
 /// The record; `None` until a new supervisor has written its first one.
-async fn read_record<H: Host>(
+pub(super) async fn read_record<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
 ) -> Result<Option<StatusRecord>, SupervisorError> {

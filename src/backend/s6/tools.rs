@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::host::{Host, fs};
 use crate::supervisor::SupervisorError;
 
+/// What only `boot init` makes: PID 1's tree is ours.
+pub const OWN_TREE: &str = "/run/hermes/init";
+
 const PLACES: [&str; 3] = ["/command", "/usr/bin", "/bin"];
 
 /// The directory of s6's programs, and the interpreter of the slots' scripts.
@@ -12,14 +15,16 @@ const PLACES: [&str; 3] = ["/command", "/usr/bin", "/bin"];
 pub struct Tools {
     dir: Option<PathBuf>,
     looked_in: Vec<PathBuf>,
-    /// `/command/with-contenv` is there: scripts get the container's environment from it.
+    /// The tree is root's and `/command/with-contenv` is there: slots' scripts are read by it. In our own tree the
+    /// program reads the container's environment itself.
     pub with_contenv: bool,
 }
 
 impl Tools {
     /// The given directory, else the first well-known directory that holds `s6-svc`.
     pub async fn find(host: &impl Host, bin_dir: Option<PathBuf>) -> Self {
-        let with_contenv = fs::meta(host, "/command/with-contenv").await.is_ok();
+        let with_contenv = fs::meta(host, OWN_TREE).await.is_err()
+            && fs::meta(host, "/command/with-contenv").await.is_ok();
         let looked_in = match bin_dir {
             Some(dir) => vec![dir],
             None => PLACES.iter().map(PathBuf::from).collect(),
@@ -35,7 +40,7 @@ impl Tools {
     /// Tools in this directory, for rendering without a machine.
     #[cfg(test)]
     pub(crate) fn at(dir: &str) -> Self {
-        Self { dir: Some(dir.into()), looked_in: Vec::new(), with_contenv: true }
+        Self { dir: Some(dir.into()), looked_in: Vec::new(), with_contenv: false }
     }
 
     /// The absolute path of a program.

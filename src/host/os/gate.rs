@@ -94,6 +94,15 @@ impl<H: Host> Host for Gated<H> {
     }
 }
 
+/// The socket that the environment names, or the container's: PID 1 and what it starts have nothing of that but the path.
+pub fn socket(own: Option<&OsStr>) -> Option<OsString> {
+    let kept = || {
+        let text = std::fs::read(format!("/run/s6/container_environment/{SOCKET}")).ok()?;
+        Some(OsString::from(String::from_utf8_lossy(&text).trim_end_matches('\n')))
+    };
+    own.map(OsStr::to_owned).or_else(kept)
+}
+
 #[derive(Debug)]
 struct GateConnection {
     socket: BufReader<UnixStream>,

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 
 use rustix::fs::Mode;
 use rustix::process::{
-    Gid, Pid as RawPid, PidfdFlags, Signal as RawSignal, Uid, WaitId, WaitIdOptions,
+    Gid, Pid as RawPid, PidfdFlags, Signal as RawSignal, Uid, WaitId, WaitIdOptions, fchdir,
     kill_process_group, pidfd_open, pidfd_send_signal, umask, waitid,
 };
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -43,6 +43,10 @@ pub(super) fn reap(children: &mut Children, child: Pid) -> Outcome {
     }
     children.remove(&child);
     Ok(Answer::Done)
+}
+
+pub(super) fn change_dir(table: &Table, handle: Handle) -> Outcome {
+    done(fchdir(table.get(handle)?))
 }
 
 // The thread's ids are the process's: this process has one thread.
