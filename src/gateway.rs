@@ -8,7 +8,7 @@
 //!                                                                                             running | startup_failed
 //! ```
 //!
-//! The loop is cut into turns: [`turn`] goes from one small hashable [`State`] to the next and waits at most once, for
+//! The loop is cut into turns: [`turn`] goes from one small hashable [`TurnState`] to the next and waits at most once, for
 //! the first of several events. So a simulator can stop, copy and compare a gateway between any two turns. Texts for
 //! people come back as notes, one line each.
 //!
