@@ -88,7 +88,7 @@ mod tests {
     #[case(None, "sh -c true", Role::Guest)]
     #[case(Some("supervisor"), "sh -c true", Role::Supervisor)]
     #[case(Some("guest"), "", Role::Guest)]
-    fn the_command_or_the_word_asks_for_a_role(
+    fn the_command_or_the_variable_asks_for_a_role(
         #[case] requested: Option<&str>,
         #[case] command: &str,
         #[case] expected: Role,

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_those_that_files_and_json_hold() {
+    fn names_are_those_in_files_and_json() {
         assert_eq!(
             [Intent::Running, Intent::Stopped].map(|it| it.to_string()),
             ["running", "stopped"]
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bootstrap_word_counts_only_where_nothing_was_ever_said() {
+    fn the_bootstrap_state_counts_only_without_intent_and_state() {
         let fresh = infer(&Reading::Missing, &Reading::Missing, Some(Intent::Running));
         assert_eq!((fresh.intent, fresh.source), (Intent::Running, Source::Bootstrap));
         let inferred =

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_could_not_be_read_just_now_stops_nobody() {
+    fn an_intent_that_could_not_be_read_just_now_stops_no_gateway() {
         let unread = Some("ignored `x`: input/output error".to_owned());
         let live = Observation {
             unreadable_intent: unread.clone(),
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_could_not_be_read_just_now_is_not_written_over() {
+    fn an_intent_that_could_not_be_read_just_now_is_not_overwritten() {
         let mut observation = facts(Intent::Running, Service::unregistered());
         observation.inferred_intent.source = Source::GatewayState;
         observation.unreadable_intent = Some("ignored `x`: permission denied".to_owned());
@@ -359,7 +359,7 @@ mod tests {
     #[case(Source::GatewayState, Intent::Stopped, false)]
     #[case(Source::DesiredState, Intent::Running, false)]
     #[case(Source::Intent, Intent::Running, false)]
-    fn a_word_that_the_gateway_would_overwrite_is_kept(
+    fn an_intent_that_the_gateway_would_overwrite_is_stored(
         #[case] source: Source,
         #[case] intent: Intent,
         #[case] expected: bool,
