@@ -12,6 +12,7 @@
 
 pub mod planted;
 pub mod report;
+pub mod retrace;
 pub mod search;
 pub mod shrink;
 pub mod trace;

@@ -8,6 +8,7 @@
 //! The baseline transition: the process that moved last goes on; then any other that can; then the next step of the
 //! scenario begins; time passes only when nothing else is enabled.
 
+mod disk_address;
 mod expectations;
 mod failure;
 mod immediate_steps;

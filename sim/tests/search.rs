@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use hermes::host::effect::Effect;
 use hermes::probe::{self, Bug};
-use hermes_sim::check::report::{replayable, retrace};
+use hermes_sim::check::report::replayable;
+use hermes_sim::check::retrace;
 use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule, SearchResult, effect_faults};
 use hermes_sim::execution::{Execution, Failure, Fault, Transition};
 use hermes_sim::scenario::{FoundBy, Invariant, Scenario, TaskAddress, load};

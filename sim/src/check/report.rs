@@ -4,17 +4,16 @@
 //! Prints nothing and writes no file.
 
 pub mod replayable;
-pub mod retrace;
 mod source;
 
 use std::sync::Arc;
 
+use crate::check::retrace::{self, ReplayOutcome};
 use crate::check::search::Finding;
 use crate::check::shrink;
 use crate::check::trace::Trace;
 use crate::execution::{Failure, Transition};
 use crate::scenario::{FoundBy, Provenance, Scenario, load};
-use retrace::ReplayOutcome;
 
 /// A finding, with the search that made it.
 #[derive(Clone, Debug)]

@@ -26,6 +26,7 @@ pub mod random;
 pub mod recovery;
 mod relations;
 mod settle_check;
+mod status_check;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

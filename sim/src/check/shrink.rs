@@ -8,7 +8,7 @@ mod candidates;
 
 use std::sync::Arc;
 
-use crate::check::report::retrace::{self, ReplayOutcome};
+use crate::check::retrace::{self, ReplayOutcome};
 use crate::execution::Failure;
 use crate::scenario::{Scenario, load};
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hermes_sim::check::report::retrace::ReplayOutcome;
 use hermes_sim::check::report::retrace_with_source;
+use hermes_sim::check::retrace::ReplayOutcome;
 use hermes_sim::check::trace::Trace;
 use hermes_sim::scenario::MachineKind;
 

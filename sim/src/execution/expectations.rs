@@ -3,7 +3,7 @@
 use hermes::name::Profile;
 use serde_json::Value;
 
-use super::{CommandRun, Failure, FailureKind, immediate_steps, run_in_copy};
+use super::{CommandRun, Failure, FailureKind, disk_address, run_in_copy};
 use crate::machine::disk::NodeBody;
 use crate::machine::process::Process;
 use crate::machine::world::{ContainerId, ContainerPhase, World};
@@ -246,7 +246,7 @@ fn containers(world: &World, expect: &Expect) -> Check {
 }
 
 fn is_file(world: &World, address: &str, wanted: &FileExpect) -> Check {
-    let node = immediate_steps::find_node(world, address);
+    let node = disk_address::find_node(world, address);
     let node = node.and_then(|id| world.disk.node(id));
     let kind = match node.map(|node| &node.body) {
         None => FileKindSpec::Absent,
@@ -267,9 +267,7 @@ fn is_file(world: &World, address: &str, wanted: &FileExpect) -> Check {
     }
     if let (Some(owner), Some(node)) = (wanted.owner, node) {
         let uid = node.status.uid;
-        ensure(uid == immediate_steps::uid(owner), || {
-            format!("`{address}` belongs to user {uid}")
-        })?;
+        ensure(uid == disk_address::uid(owner), || format!("`{address}` belongs to user {uid}"))?;
     }
     Ok(())
 }

@@ -1,36 +1,27 @@
 //! The steps that happen at once, by no process of the world: files, owners, signals, clocks, s6's tools run by a user.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::effect::Signal as RawSignal;
 
+use super::disk_address::{disk_path, find_node, uid};
 use super::task_address::{arguments, profile_of};
 use super::{Failure, expectations};
 use crate::machine::Machine;
 use crate::machine::disk::{NodeBody, NodeId};
 use crate::machine::hosts;
-use crate::machine::image::{HOME, VOLUME};
+use crate::machine::image::VOLUME;
 use crate::machine::process::ProcessBody;
 use crate::machine::s6::tools;
 use crate::machine::user_program;
 use crate::machine::world::{ContainerId, ProcessId, World};
-use crate::observe::slot;
 use crate::scenario::step::{DiskCondition, ProcessAddress};
-use crate::scenario::values::{ClockShift, SignalName, User};
+use crate::scenario::values::{ClockShift, SignalName};
 use crate::scenario::world::{ActionSpec, FileContent, FileSpec, ProgramSpec};
 use crate::scenario::{ProfileName, Step};
-
-/// The number of a user.
-pub(super) fn uid(user: User) -> u32 {
-    match user {
-        User::Hermes => crate::machine::image::HERMES_UID,
-        User::Root => 0,
-        User::Nobody => 65_534,
-    }
-}
 
 /// Performs a step.
 pub(super) fn perform_step(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
@@ -118,21 +109,6 @@ pub(super) fn signal(signal: SignalName) -> RawSignal {
     })
 }
 
-/// The device root and path of an address: absolute ones are the first container's own.
-fn disk_path(address: &str) -> (NodeId, PathBuf) {
-    let home = format!("{HOME}/");
-    let below = address.strip_prefix(&home).unwrap_or(address);
-    match below.strip_prefix('/') {
-        Some(absolute) => {
-            let root = NodeId { device: 1, number: crate::machine::disk::ROOT };
-            (root, PathBuf::from(absolute))
-        }
-        None => {
-            (NodeId { device: VOLUME, number: crate::machine::disk::ROOT }, PathBuf::from(below))
-        }
-    }
-}
-
 /// Creates a file of the scenario at its address.
 pub(super) fn put_file(world: &mut World, address: &str, node: &FileSpec) {
     let (root, path) = disk_path(address);
@@ -172,13 +148,6 @@ pub fn to_behaviour(lines: &ProgramSpec) -> user_program::Behaviour {
         },
     });
     user_program::Behaviour { rules: rules.collect(), handlers_after: Duration::ZERO }
-}
-
-/// The node at an address.
-pub(super) fn find_node(world: &World, address: &str) -> Option<NodeId> {
-    let (root, path) = disk_path(address);
-    let none = std::collections::BTreeMap::new();
-    world.disk.peek(root, &none, &Path::new("/").join(path))
 }
 
 fn node_status(
@@ -245,7 +214,7 @@ fn find_process(
             alive.find(|(_, process)| process.parent == supervisor)
         }
         ProcessAddress::Svscan => {
-            let scan_dir = slot::scan_dir(world, container);
+            let scan_dir = world.scan_dir(container);
             alive.find(|(_, process)| {
                 matches!(process.body, ProcessBody::Svscan(_)) && Some(process.cwd) == scan_dir
             })

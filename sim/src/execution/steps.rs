@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CommandRun, Execution, Failure, expectations, immediate_steps};
+use super::{CommandRun, Execution, Failure, disk_address, expectations, immediate_steps};
 use crate::machine::runtime;
 use crate::machine::world::{ContainerId, ContainerPhase};
 use crate::scenario::step::{ContainerAction, RunExpect};
@@ -155,7 +155,7 @@ impl Execution {
         let words: Vec<OsString> = run.words().into_iter().skip(1).map(OsString::from).collect();
         let number = self.commands.len() as u64;
         let env = run.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let uid = immediate_steps::uid(run.user);
+        let uid = disk_address::uid(run.user);
         let world = &mut self.machine.world;
         match runtime::exec(world, id, runtime::ExecCommand { uid, args: words, env, number }) {
             Ok(who) => {

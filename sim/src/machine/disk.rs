@@ -39,15 +39,7 @@ pub use self::node::{Directory, DirectoryChange, Node, NodeBody, NodeStatus, Uns
 use self::nodes::Nodes;
 pub use self::power::CUTS_MAX;
 use crate::machine::footprint::{self, Resource};
-
-/// Which node of which device: the same object has the same pair, as in `stat(2)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId {
-    /// The device.
-    pub device: u16,
-    /// The inode's number on it.
-    pub number: u64,
-}
+pub use crate::machine::ids::NodeId;
 
 /// Whom an effect acts as. A user of 0 may everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,14 +1,13 @@
-//! What a move touches, for a search that asks which moves could get in each other's way. Decides nothing, and notes
-//! nothing unless somebody asked for it.
+//! The footprint of a transition: what it reads and writes. A search with partial-order reduction asks for it, to know which
+//! transitions are independent. Decides nothing, and records nothing unless it was asked to.
 //!
-//! Whatever is not known to be about a few things touches everything.
+//! An effect that is not known to be about a few resources touches everything.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 
 use crate::hash;
-use crate::machine::disk::NodeId;
-use crate::machine::world::{ContainerId, ProcessId};
+use crate::machine::ids::{ContainerId, NodeId, ProcessId};
 
 /// One thing that a move can look at or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,45 +1,13 @@
 //! The roles of the processes of a world: gateways, supervisors, scanners, loggers, boots.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 
 use hermes::name::Profile;
 
 use super::volume;
+pub use crate::machine::command_line::{gateway_of, hermes_args, logger_of};
 use crate::machine::process::{OpenKind, Process, ProcessBody};
 use crate::machine::world::{Container, ContainerId, ContainerPhase, Pid1, ProcessId, World};
-
-/// The arguments after the program's name, if the process is `hermes`.
-pub fn hermes_args(argv: &[OsString]) -> Option<Vec<&str>> {
-    let (program, words) = argv.split_first()?;
-    let is_hermes = std::path::Path::new(program).file_name() == Some(OsStr::new("hermes"));
-    is_hermes.then(|| words.iter().filter_map(|word| word.to_str()).collect())
-}
-
-/// The profile of a gateway's command line: `hermes … gateway run …`.
-pub fn gateway_of(argv: &[OsString]) -> Option<Profile> {
-    let words = hermes_args(argv)?;
-    // The arguments of `boot` may contain the container's command.
-    let boots = words.first() == Some(&"boot");
-    let runs = words.windows(2).any(|pair| pair == ["gateway", "run"]);
-    (runs && !boots).then(|| named_profile(&words))
-}
-
-/// The profile of the command line that becomes its logger: `hermes … gateway log`.
-pub fn logger_of(argv: &[OsString]) -> Option<Profile> {
-    let words = hermes_args(argv)?;
-    words.ends_with(&["gateway", "log"]).then(|| named_profile(&words))
-}
-
-/// The profile named with `-p`, else `default`.
-fn named_profile(words: &[&str]) -> Profile {
-    let named = words.iter().enumerate().find_map(|(at, word)| match *word {
-        "-p" | "--profile" => words.get(at + 1).copied(),
-        word => word
-            .strip_prefix("--profile=")
-            .or_else(|| word.strip_prefix("-p").filter(|rest| !rest.is_empty())),
-    });
-    named.and_then(|name| Profile::parse(name).ok()).unwrap_or_else(Profile::default_profile)
-}
 
 /// Live processes that are a profile's gateway, wait to become it, or are a container's heartbeat.
 pub fn gateways(world: &World) -> impl Iterator<Item = (ProcessId, &Process, Profile)> {

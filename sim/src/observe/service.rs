@@ -7,8 +7,9 @@ use hermes::name::Profile;
 
 use super::slot::{self, SupervisorRecord};
 use super::volume;
-use crate::machine::hosts::manager::{self, Manager, Unit, UnitState};
-use crate::machine::hosts::{HostKind, units_dir};
+use crate::machine::hosts::units_dir;
+use crate::machine::registry::HostKind;
+use crate::machine::state::manager::{Manager, Unit, UnitState};
 use crate::machine::world::{ContainerId, World};
 
 /// One service.
@@ -52,7 +53,7 @@ pub fn find_service(world: &World, profile: &Profile) -> Option<Service> {
 
 /// The host, if the machine is one and runs.
 pub fn running_host(world: &World) -> Option<(ContainerId, &Manager)> {
-    world.containers.keys().find_map(|&id| Some((id, manager::manager_of(world, id)?)))
+    world.containers.keys().find_map(|&id| Some((id, world.manager(id)?)))
 }
 
 /// Profiles that a host has a service for.

@@ -1,6 +1,5 @@
 //! The slots of one container: which are visible, whether they are complete, their supervisors and status records.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use super::recorded_intent::{Contents, OneFileHost, poll_ready};
 use super::volume::{entry, names};
 use crate::machine::disk::NodeId;
 use crate::machine::process::Process;
-use crate::machine::world::{Container, ContainerId, ContainerPhase, ProcessId, World};
+use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 
 /// A status record, as far as invariants read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,22 +69,10 @@ pub struct Slot {
     pub has_down_file: bool,
 }
 
-/// Where a container's slots are.
-pub fn scan_path(container: &Container) -> PathBuf {
-    let configured = container.settings.env.get(OsStr::new("S6_PROFILE_GATEWAY_SCANDIR"));
-    configured.map_or_else(|| PathBuf::from("/run/service"), PathBuf::from)
-}
-
-/// The scan directory's node.
-pub fn scan_dir(world: &World, id: ContainerId) -> Option<NodeId> {
-    let container = world.container(id);
-    world.disk.peek(container.root, &container.mounts, &scan_path(container))
-}
-
 /// Containers in which an s6-svscan watches the scan directory, with that directory.
 pub fn scanned_dirs(world: &World) -> Vec<(ContainerId, NodeId)> {
     let running = |id: &ContainerId| matches!(world.container(*id).phase, ContainerPhase::Running);
-    let with_dir = |id: ContainerId| Some((id, scan_dir(world, id)?));
+    let with_dir = |id: ContainerId| Some((id, world.scan_dir(id)?));
     let is_scanned = |(id, dir): &(ContainerId, NodeId)| {
         world
             .container(*id)

@@ -24,7 +24,7 @@ const SOUL: &str = "SOUL.md";
 
 /// The node of an entry of a directory.
 pub fn entry(world: &World, dir: NodeId, name: &str) -> Option<NodeId> {
-    world.disk.node(dir)?.body.as_directory()?.names.get(OsStr::new(name)).copied()
+    world.disk.named(dir, name)
 }
 
 /// The names in a directory, as text.

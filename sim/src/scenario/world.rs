@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::hosts::HostKind;
+use crate::machine::registry::HostKind;
 
 use super::values::{IntentSpec, Mode, ProfileName, SignalName, Span, User, as_text, is_default};
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::retrace;
+use crate::check::retrace;
 use crate::check::search::Finding;
 use crate::execution::{Execution, Failure, FailureKind, Fault, Transition, effect_objects};
 use crate::machine::world::ProcessId;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::retrace;
+use crate::check::retrace;
 use crate::execution::Transition;
 use crate::machine::process::ProcessBody;
 use crate::scenario::Scenario;

@@ -23,8 +23,6 @@ use crate::execution::{Execution, Failure};
 use crate::invariants::Violation;
 use crate::scenario::{Invariant, Scenario, Step};
 
-pub(super) use status::check_status_at_rest;
-
 impl Explorer {
     /// Compares as many executions as the budget has runs for.
     pub fn relations(mut self) -> SearchResult {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::relations;
+use super::status_check;
 use crate::execution::{Execution, Failure, Transition};
 use crate::invariants::Monitor;
 use crate::scenario::Invariant;
@@ -54,13 +54,13 @@ fn settle_and_check_once(
         return Ok(SettleOutcome::FaultInjected);
     }
     execution.monitor.check_at_rest(&execution.machine.world)?;
-    relations::check_status_at_rest(execution)?;
+    status_check::check_status_at_rest(execution)?;
     execution.restart_containers();
     if settle(execution, faults, observe)? == SettleOutcome::FaultInjected {
         return Ok(SettleOutcome::FaultInjected);
     }
     execution.monitor.check_after_boot(&execution.machine.world)?;
-    relations::check_status_at_rest(execution)?;
+    status_check::check_status_at_rest(execution)?;
     let once = Monitor::fingerprint(&execution.machine.world);
     execution.restart_containers();
     if settle(execution, faults, observe)? == SettleOutcome::FaultInjected {

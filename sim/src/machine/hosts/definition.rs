@@ -5,27 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::HostKind;
-
-/// What a manager knows of one service.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Definition {
-    /// The program and its arguments.
-    pub command: Vec<OsString>,
-    /// What is asked before, if anything.
-    pub condition: Option<Vec<OsString>>,
-    /// Added to the manager's own environment.
-    pub env: BTreeMap<OsString, OsString>,
-    /// From the polite end to the other.
-    pub kill_after: Duration,
-    /// Between an end and the next start.
-    pub restart_delay: Duration,
-    /// How the pauses grow: in so many steps up to so long.
-    pub backoff: Option<(u32, Duration)>,
-    /// Exit codes that are not tried again.
-    pub no_restart_codes: BTreeSet<u8>,
-    /// Exit codes that are no failure, beside 0.
-    pub success_codes: BTreeSet<u8>,
-}
+pub use crate::machine::state::manager::Definition;
 
 /// Reads it; the error says what is not understood.
 pub fn read(kind: HostKind, text: &str) -> Result<Definition, String> {

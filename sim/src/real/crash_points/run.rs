@@ -1,7 +1,8 @@
 //! One cell: the story up to the command, what befalls it there, and what comes after.
 
 use super::super::exec::ExecOutput;
-use super::super::{observe, steps};
+use super::super::machine::wait_for_svscan;
+use super::super::steps;
 use super::Testbed;
 use super::monitor::{Checkpoint, RealMonitor};
 use crate::invariants::{self, Fingerprint};
@@ -112,7 +113,7 @@ impl<'a> GatedRun<'a> {
         };
         let mut machine = ground.create_machine(&scenario.world)?;
         machine.start(ContainerName(1))?;
-        observe::wait_for_svscan(&machine, ContainerName(1))?;
+        wait_for_svscan(&machine, ContainerName(1))?;
         let mut watched = RealMonitor::new(machine, scenario)?;
         watched
             .check_in_time(Checkpoint::Booted)

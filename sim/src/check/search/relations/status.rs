@@ -3,10 +3,8 @@
 
 use super::super::{Explorer, Schedule};
 use super::restart_backoff::StartTimes;
-use crate::execution::{Execution, Failure, Transition, run_in_copy};
-use crate::invariants::quiescence::supervised_scan_dir;
-use crate::invariants::{Violation, check_status};
-use crate::machine::world::ContainerId;
+use crate::check::search::status_check::status_agreement;
+use crate::execution::{Execution, Transition};
 use crate::scenario::{Invariant, Step};
 
 impl Explorer {
@@ -53,28 +51,4 @@ impl Explorer {
 /// Does anything but time and the supervisors act in this step?
 fn interferes(step: Option<&Step>) -> bool {
     !matches!(step, Some(Step::Pass(_) | Step::Settle(_) | Step::Expect(_)))
-}
-
-/// Does the output of status agree with the world? `None` while something moves, or if no container supervises.
-fn status_agreement(execution: &Execution) -> Option<Result<(), Violation>> {
-    let world = &execution.machine.world;
-    let first = ContainerId(1);
-    let is_at_rest = supervised_scan_dir(world).is_some_and(|(id, _)| id == first)
-        && execution.machine.ready_processes().is_empty();
-    if !is_at_rest || execution.commands().any(|command| command.is_running) {
-        return None;
-    }
-    let printed =
-        run_in_copy(&execution.machine, &["gateway", "status", "--all", "--json"]).ok()?;
-    Some(check_status(world, &printed))
-}
-
-/// L7 during the settle check: in each execution that is recorded for a report, and in one of 16 others.
-pub(in crate::check::search) fn check_status_at_rest(execution: &Execution) -> Result<(), Failure> {
-    const ONE_IN: u128 = 16;
-    let is_checked = execution.recorded.is_some() || execution.digest % ONE_IN == 0;
-    match is_checked.then(|| status_agreement(execution)).flatten() {
-        Some(result) => Ok(result?),
-        None => Ok(()),
-    }
 }
