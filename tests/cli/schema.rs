@@ -73,7 +73,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 #[test]
-fn status_has_one_schema_whoever_supervises() {
+fn status_has_one_schema_under_every_supervisor() {
     let (_, expected) = status("none");
     let words = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.md"))
         .expect("the schema's description");

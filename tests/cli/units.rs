@@ -104,7 +104,7 @@ fn a_machine_without_systemctl_is_told_where_it_was_looked_for() {
 }
 
 #[test]
-fn whoever_does_not_linger_is_told_what_that_means() {
+fn a_user_who_does_not_linger_is_warned() {
     let place = Place::new();
     place.program("systemctl", WILLING);
     let loginctl = "echo 'Failed to get user: User ID 1 is not logged in or lingering' >&2; exit 1";

@@ -5,7 +5,7 @@ use testcontainers::ImageExt;
 use super::machine::{DockerMachine, image};
 
 #[tokio::test]
-async fn everything_below_the_home_belongs_to_hermes_whoever_made_it() {
+async fn everything_below_the_home_belongs_to_hermes() {
     let machine = DockerMachine::supervising().await;
     machine.must_as_root("hermes profile create coder && hermes -p coder gateway start");
     let strangers = "find /opt/data /run/service ! -user hermes -o ! -group hermes";

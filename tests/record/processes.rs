@@ -107,7 +107,7 @@ fn bereaved() -> (u32, u32, ChildStdin) {
 #[rstest]
 #[case::as_old_as_its_leader(0, true)]
 #[case::older_than_the_leader(1, false)]
-fn whoever_is_older_than_a_leader_was_never_of_its_making(
+fn a_process_older_than_a_leader_was_not_started_by_it(
     #[case] ticks_later: u64,
     #[case] is_left: bool,
 ) {
