@@ -1,7 +1,7 @@
 //! What is promised, each promise one named function, and the watch that looks after every step.
 //!
 //! ```text
-//!   name      S1–S14, L1–L7 and their reasons
+//!   name      S1–S18, L1–L7 and their reasons
 //!   watch     what must be remembered between two looks; when which promise is looked at
 //!   command   what a command line may do to an operator's word
 //!   intent    S1 S2 S3 S4 L6        words in files
@@ -10,6 +10,7 @@
 //!   process   S5 S8                 gateways and signals
 //!   root      S10                   what root touches
 //!   reader    S11 S12               commands that only look; what commands print
+//!   bounds    S18                   what a process holds open
 //!   boot      S13                   the boot log
 //!   rest      L1 L2 L3 L4           when nobody moves
 //!   compare   S9 S14 L5 L6          two runs, or several starts, beside each other
@@ -19,6 +20,7 @@
 //! Nothing here changes a world.
 
 pub mod boot;
+pub mod bounds;
 pub mod command;
 pub mod compare;
 mod file_effects;

@@ -61,6 +61,10 @@ pub fn explain(promise: Invariant) -> (&'static str, &'static str) {
             "commands on one profile are linearizable; on different profiles they commute; each one twice is the same as once",
             "operators and scripts do not take turns",
         ),
+        Invariant::S18 => (
+            "what a process holds open has a limit, whatever lies on the disk",
+            "one deep directory ended every boot of a volume, and nobody's gateway came back",
+        ),
         Invariant::L1 => (
             "wanted up exactly if the intent is running, or a named visible exception; another boot changes nothing",
             "this is the whole point: every gateway comes back as its operator left it",
