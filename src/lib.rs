@@ -5,7 +5,7 @@
 //! | floor | modules | what |
 //! |---|---|---|
 //! | 0 | [`error`], [`probe`] | errno, and a failure that names its act and object; what test builds plant |
-//! | 1 | [`name`], [`layout`], [`port`] | pure: names, paths, port numbers |
+//! | 1 | [`name`], [`layout`], [`port`], [`environment`] | pure: names, paths, port numbers, variables |
 //! | 2 | [`host`] | the one door to the machine: effects out, outcomes back |
 //! | 3 | [`record`], [`supervisor`], [`detect`], [`role`] | files of ours; the seam of operations; who supervises here; who may |
 //! | 4 | [`backend`] | s6, systemd, launchd, Windows' tasks |
@@ -32,6 +32,7 @@ pub mod probe;
 pub mod backend;
 pub mod cli;
 pub mod detect;
+pub mod environment;
 pub mod error;
 pub mod gateway;
 pub mod host;
