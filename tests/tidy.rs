@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first. A file names its own module, and lower floors; on floors 1 to 3 also its neighbours.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("error", 0),
     ("probe", 0),
     ("name", 1),
     ("layout", 1),
     ("port", 1),
+    ("environment", 1),
     ("host", 2),
     ("record", 3),
     ("supervisor", 3),

@@ -10,7 +10,7 @@
 //! | 2 | [`machine`] | the simulated machine: plain data, its kernel, its programs, one step of it |
 //! | 3 | [`scenario`] | the JSON of a scenario, its words and its loader |
 //! | 3 | [`observe`] | what is so in a world, seen without permissions or time |
-//! | 4 | [`invariants`] | what must hold (S1–S14, L1–L7), and when it is checked |
+//! | 4 | [`invariants`] | what must hold (S1–S18, L1–L7), and when it is checked |
 //! | 5 | [`execution`] | one execution of a scenario: steps, faults, expectations |
 //! | 6 | [`check`] | searches, shrinking, reports, planted bugs |
 //! | 7 | [`real`] | the same scenarios on real machines: namespaces, containers, the gate, conformance |

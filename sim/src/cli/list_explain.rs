@@ -14,7 +14,7 @@ pub struct ListArgs {
     pub files: Vec<PathBuf>,
 }
 
-/// Explains a promise (S1 to S14, L1 to L7) or a hazard (R1 to R15, H1 to H52).
+/// Explains a promise (S1 to S18, L1 to L7) or a hazard (R1 to R15, H1 to H107).
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
     /// A promise or a hazard
@@ -61,7 +61,7 @@ pub fn explain(args: &ExplainArgs) -> Result<Verdict, UsageError> {
     match is_known {
         true => Ok(Verdict::Held),
         false => Err(UsageError(format!(
-            "`{}` is no promise (S1 to S14, L1 to L7), and no scenario tells of such a hazard",
+            "`{}` is no promise (S1 to S18, L1 to L7), and no scenario tells of such a hazard",
             args.name
         ))),
     }
