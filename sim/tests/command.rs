@@ -16,7 +16,7 @@ use hermes_sim::check::report::replayable;
 use hermes_sim::check::retrace;
 use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule};
 use hermes_sim::execution::{Execution, Failure, Fault, Transition};
-use hermes_sim::scenario::{FoundBy, Scenario, load};
+use hermes_sim::scenario::{FoundBy, Invariant, Scenario, load};
 use rstest::rstest;
 
 fn root() -> PathBuf {
@@ -186,7 +186,7 @@ fn run_tells_the_promise_and_the_expectation_that_break_together() {
         probe::plant(bug);
         let tally = Explorer::new(&scenario, budget).expect("it boots").baseline();
         probe::plant(None);
-        tally.findings.into_iter().map(|found| found.failure.invariant).collect::<Vec<_>>()
+        tally.findings.into_iter().map(|found| found.failure.kind.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(broken(None), ["expect"]);
     // L2 is looked at in the end only, long after the expectation failed.
@@ -278,7 +278,7 @@ fn another_turn_or_a_jump_in_time_comes_up_again_by_its_address() {
 
 /// Told by addresses and read back, every surprise comes up. False: it has no address.
 fn comes_up(scenario: &Scenario, schedule: Schedule) -> bool {
-    let failure = Failure::violation("S1", "");
+    let failure = Failure::violation(Invariant::S1, "");
     let found = Finding {
         schedule: schedule.clone(),
         failure,

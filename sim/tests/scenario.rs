@@ -128,7 +128,7 @@ use Schema::{Accepts, Refuses};
 #[case::found(
     3,
     r#""summary": "f", "found_by": {"search": "luck", "date": "2026-11-21"},"#,
-    "expected one of `crash matrix`",
+    "expected one of `crash-matrix`",
     Refuses
 )]
 #[case::date(
@@ -264,7 +264,7 @@ use Schema::{Accepts, Refuses};
 #[case::deed(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "EWHAT"}],"#,
-    "no such surprise \"EWHAT\": one of kill",
+    "no such fault \"EWHAT\": one of kill",
     Refuses
 )]
 #[case::nth(
@@ -282,13 +282,13 @@ use Schema::{Accepts, Refuses};
 #[case::lasts(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "suspend"}],"#,
-    "`lasts` goes with `suspend`",
+    "`duration` goes with `suspend`",
     Accepts
 )]
 #[case::to(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "kill", "next": "A"}],"#,
-    "`to` goes with `preempt`",
+    "`next` goes with `preempt`",
     Accepts
 )]
 #[case::crash(8, r#""search": {"crash_matrix": ["B"]}"#, "no run is called B", Accepts)]
@@ -298,7 +298,7 @@ use Schema::{Accepts, Refuses};
     "expected one of `kill`, `container`, `power`, `errno`",
     Refuses
 )]
-#[case::crashes(8, r#""search": {"exhaustive_crashes": 1}"#, "goes with `closed`", Accepts)]
+#[case::crashes(8, r#""search": {"exhaustive_crashes": 1}"#, "goes with `exhaustive`", Accepts)]
 #[case::promise(8, r#""invariants": ["S99"]"#, "unknown variant `S99`", Refuses)]
 fn what_is_wrong_is_refused_with_its_line(
     #[case] line: usize,
@@ -316,13 +316,13 @@ fn what_is_wrong_is_refused_with_its_line(
 
 #[test]
 fn what_is_no_json_is_refused_with_its_line() {
-    let error = load("bad.json", &with(3, "\"fact\" \"f\",")).expect_err("no JSON");
-    assert_eq!(error.to_string(), "bad.json:3:8: expected `:`");
+    let error = load("bad.json", &with(3, "\"summary\" \"f\",")).expect_err("no JSON");
+    assert_eq!(error.to_string(), "bad.json:3:11: expected `:`");
 }
 
 #[test]
 fn the_least_scenario_is_read_with_its_defaults() {
-    let text = with(7, "\"surprises\": [],");
+    let text = with(7, "\"faults\": [],");
     let scenario = load("least.json", &text).unwrap_or_else(|error| panic!("{error}"));
     let tasks: Vec<String> = scenario.named_tasks().iter().map(ToString::to_string).collect();
     assert_eq!(tasks, ["init", "tree", "A"]);

@@ -115,7 +115,7 @@ pub fn shrink(args: &ShrinkArgs) -> Result<Verdict, UsageError> {
     };
     let report =
         report::report(&case, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: Some(0) });
-    eprintln!("{}: {}", report.failure.invariant, report.failure.detail);
+    eprintln!("{}: {}", report.failure.kind, report.failure.detail);
     match report.minimal {
         Ok(minimal) => print!("{}", minimal.to_json()),
         Err(why) => eprintln!("hermes-sim: no scenario of its own: {why}"),

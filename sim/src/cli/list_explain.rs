@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use hermes_sim::check::report::invariant_texts;
 use hermes_sim::scenario::{Invariant, Scenario};
 
 use super::{UsageError, Verdict, files, search_table};
@@ -48,7 +47,7 @@ fn one_line(scenario: &Scenario) -> String {
 pub fn explain(args: &ExplainArgs) -> Result<Verdict, UsageError> {
     let asked = args.name.to_uppercase();
     if let Some(promise) = Invariant::ALL.into_iter().find(|promise| promise.to_string() == asked) {
-        let (text, reason) = invariant_texts::explain(promise);
+        let (text, reason) = (promise.statement(), promise.reason());
         println!("{promise}: {text}\n   because {reason}");
         return Ok(Verdict::Held);
     }

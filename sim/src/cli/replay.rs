@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hermes_sim::check::report::{invariant_texts, retrace_with_source};
+use hermes_sim::check::report::retrace_with_source;
 use hermes_sim::check::retrace::ReplayOutcome;
 use hermes_sim::check::trace::Trace;
 use hermes_sim::scenario::MachineKind;
@@ -44,9 +44,9 @@ pub fn run(args: &ReplayArgs) -> Result<Verdict, UsageError> {
             Ok(Verdict::Broken)
         }
         ReplayOutcome::Violated(failure) => {
-            let (promise, reason) = invariant_texts::by_name(&failure.invariant);
-            println!("\n{}: {promise}\n   because {reason}", failure.invariant);
-            println!("   broken: {}", failure.detail);
+            let kind = failure.kind;
+            println!("\n{kind}: {}\n   because {}", kind.statement(), kind.reason());
+            println!("   detail: {}", failure.detail);
             for line in source {
                 println!("   at:     {line}");
             }

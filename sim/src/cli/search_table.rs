@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use hermes_sim::check::report::Report;
+use hermes_sim::scenario::Invariant;
 use serde_json::{Value, json};
 
 use super::search_unit::UnitResult;
@@ -120,12 +121,12 @@ fn totals(made: &[UnitResult], others: usize) -> Vec<String> {
 /// How often each promise about several runs was looked at, and in how many scenarios.
 fn relation_rows(made: &[UnitResult]) -> Vec<String> {
     let asked =
-        |promise: &str, made: &UnitResult| made.tally.relations_checked.get(promise).copied();
+        |promise: &Invariant, made: &UnitResult| made.tally.relations_checked.get(promise).copied();
     let told = [
-        ("S9", "without one profile the others are the same"),
-        ("S14", "in every order, and twice, it ends the same"),
-        ("L5", "from start to start, and with the cause gone"),
-        ("L7", "what status says is so"),
+        (Invariant::S9, "without one profile the others are the same"),
+        (Invariant::S14, "in every order, and twice, it ends the same"),
+        (Invariant::L5, "from start to start, and with the cause gone"),
+        (Invariant::L7, "what status says is so"),
     ];
     let lines = told.iter().filter_map(|(promise, what)| {
         let counts: Vec<u64> = made.iter().filter_map(|made| asked(promise, made)).collect();
@@ -159,7 +160,7 @@ pub fn failures(made: &[UnitResult], reports: &[(usize, Report)]) -> String {
         let (name, search) = (&made.unit.scenario.name, made.unit.kind.name());
         text.push_str(&format!(
             "  {name} {search}: {}: {}\n",
-            found.failure.invariant, found.failure.detail
+            found.failure.kind, found.failure.detail
         ));
     }
     text
@@ -181,7 +182,7 @@ pub fn json(made: &[UnitResult], reports: &[(usize, Report)], others: usize) -> 
 fn unit(made: &UnitResult) -> Value {
     let tally = &made.tally;
     let broken = tally.findings.iter().map(|found| {
-        json!({ "promise": found.failure.invariant, "what": found.failure.detail, "concluding": found.is_during_settle })
+        json!({ "promise": found.failure.kind, "what": found.failure.detail, "concluding": found.is_during_settle })
     });
     json!({
         "scenario": made.unit.scenario.name,

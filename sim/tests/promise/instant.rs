@@ -2,12 +2,12 @@
 
 use super::stage::*;
 use hermes::host::effect::{Effect, Handle, LinkPolicy, OnExisting, OpenMode, Place, Signal};
-use hermes_sim::invariants::Name;
 use hermes_sim::machine::StepOutcome;
 use hermes_sim::machine::image::{self, HERMES_UID};
 use hermes_sim::machine::process::{OpenFile, OpenKind};
 use hermes_sim::observe::recorded_intent::ObservedIntent;
 use hermes_sim::observe::volume::{self, HOME_NODE};
+use hermes_sim::scenario::Invariant as Name;
 
 #[test]
 fn a_healthy_world_breaks_no_promise() {

@@ -2,11 +2,12 @@
 
 use super::stage::*;
 use hermes::host::effect::{Effect, Handle, LinkPolicy, OpenMode, Place, Program, Status};
-use hermes_sim::invariants::{self, Monitor, Name};
+use hermes_sim::invariants::{self, Monitor};
 use hermes_sim::machine::StepOutcome;
 use hermes_sim::machine::image::HERMES_UID;
 use hermes_sim::observe::recorded_intent::ObservedIntent;
 use hermes_sim::observe::volume::HOME_NODE;
+use hermes_sim::scenario::Invariant as Name;
 use std::path::Path;
 use std::time::Duration;
 

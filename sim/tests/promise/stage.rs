@@ -9,7 +9,7 @@ use std::time::Duration;
 use hermes::host::Answer;
 use hermes::host::effect::{Effect, LinkPolicy, OnExisting, OpenMode, Place};
 use hermes::name::Profile;
-use hermes_sim::invariants::{self, Monitor, Name};
+use hermes_sim::invariants::{self, Monitor};
 use hermes_sim::machine::disk::{Credentials, NodeId, View};
 use hermes_sim::machine::image::{self, HERMES_UID, WorldConfig};
 use hermes_sim::machine::kernel::processes::{NewProcess, make_process};
@@ -18,6 +18,7 @@ use hermes_sim::machine::state::user_program::{Behaviour, UserProgram};
 use hermes_sim::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 use hermes_sim::machine::{ProcessOutput, StepOutcome};
 use hermes_sim::observe::volume::HOME_NODE;
+use hermes_sim::scenario::Invariant as Name;
 
 pub const FIRST: ContainerId = ContainerId(1);
 pub const SLOT_FILES: [(&str, u32); 7] = [

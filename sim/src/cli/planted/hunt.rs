@@ -7,6 +7,7 @@ use std::time::Instant;
 use hermes::probe;
 use hermes_sim::check::planted::PlantedBug;
 use hermes_sim::check::search::{Budget, Finding};
+use hermes_sim::execution::FailureKind;
 use hermes_sim::scenario::Scenario;
 
 use super::PlantedArgs;
@@ -30,8 +31,6 @@ const EXHAUSTIVE_STATES_MAX: u64 = 4_000;
 
 /// No hunt goes on after so many effects; what it finds does not depend on how fast the machine is.
 const HUNT_EFFECTS_MAX: u64 = 2_500_000;
-/// What a story expects, among promises.
-const EXPECT: &str = "expect";
 
 /// A bug that was found.
 #[derive(Debug)]
@@ -79,7 +78,7 @@ pub fn hunt(
             if !is_expected_failure(planted, &made.unit, &found, control) {
                 continue;
             }
-            let is_promise = found.failure.invariant != EXPECT;
+            let is_promise = found.failure.kind != FailureKind::Expectation;
             let hunted = HuntResult { unit: made.unit.clone(), finding: found, runs };
             if is_promise {
                 return Some(hunted);
@@ -124,14 +123,14 @@ fn is_expected_failure(
     found: &Finding,
     control: &ControlRuns,
 ) -> bool {
-    let promise = found.failure.invariant.as_str();
+    let kind = found.failure.kind;
     // What a story expects is about its own hazard.
-    let is_about = promise != EXPECT || is_named_scenario(planted, unit);
-    planted.violates.contains(&promise) && is_about && !control.breaks(planted, unit, promise)
+    let is_about = kind != FailureKind::Expectation || is_named_scenario(planted, unit);
+    planted.violates.contains(&kind) && is_about && !control.breaks(planted, unit, kind)
 }
 
 fn violates_invariant(planted: &PlantedBug) -> bool {
-    planted.violates.iter().any(|promise| *promise != EXPECT)
+    planted.violates.iter().any(|kind| *kind != FailureKind::Expectation)
 }
 
 fn is_named_scenario(planted: &PlantedBug, unit: &SearchUnit) -> bool {
@@ -169,7 +168,7 @@ fn print_findings(planted: &PlantedBug, unit: &SearchUnit, found: &[Finding]) {
         let (name, search) = (&unit.scenario.name, unit.kind.name());
         let failure = &found.failure;
         let bug = planted.bug;
-        eprintln!("  {bug:?}: {name} {search}: {}: {}", failure.invariant, failure.detail);
+        eprintln!("  {bug:?}: {name} {search}: {}: {}", failure.kind, failure.detail);
     }
 }
 
@@ -183,20 +182,20 @@ pub struct ControlRuns {
 struct ControlResult {
     runs: u64,
     millis: u128,
-    invariants: Vec<String>,
+    failures: Vec<FailureKind>,
     /// Of these, the ones that a row would have counted.
-    counted: Vec<String>,
+    counted: Vec<FailureKind>,
 }
 
 impl ControlRuns {
     /// Does this search break this promise without a bug, too?
-    fn breaks(&self, planted: &PlantedBug, unit: &SearchUnit, promise: &str) -> bool {
+    fn breaks(&self, planted: &PlantedBug, unit: &SearchUnit, kind: FailureKind) -> bool {
         let key = (unit.scenario.name.clone(), unit.kind.name());
         let mut made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let checked = made.entry(key).or_insert_with(|| check(planted, unit));
-        let breaks = checked.invariants.iter().any(|other| other == promise);
-        if breaks && !checked.counted.iter().any(|other| other == promise) {
-            checked.counted.push(promise.to_owned());
+        let breaks = checked.failures.contains(&kind);
+        if breaks && !checked.counted.contains(&kind) {
+            checked.counted.push(kind);
         }
         breaks
     }
@@ -205,7 +204,7 @@ impl ControlRuns {
     pub fn broke(&self) -> Vec<String> {
         let made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let broke = made.iter().flat_map(|((name, search), checked)| {
-            checked.counted.iter().map(move |promise| format!("{promise} in {name} {search}"))
+            checked.counted.iter().map(move |kind| format!("{kind} in {name} {search}"))
         });
         broke.collect()
     }
@@ -228,7 +227,7 @@ fn check(planted: &PlantedBug, unit: &SearchUnit) -> ControlResult {
     ControlResult {
         runs: made.tally.runs.max(made.tally.states).max(1),
         millis: start.elapsed().as_millis(),
-        invariants: made.tally.findings.into_iter().map(|found| found.failure.invariant).collect(),
+        failures: made.tally.findings.into_iter().map(|found| found.failure.kind).collect(),
         counted: Vec::new(),
     }
 }
