@@ -1,6 +1,6 @@
 //! `hermes` brings every profile's gateway back exactly as its operator left it.
 //!
-//! The floors, lowest first; a file names its own floor's folder and lower floors (`tests/tidy.rs` checks it):
+//! The floors, lowest first; a file names its own floor's folder and lower floors (`tests/tidy/floors.rs` checks it):
 //!
 //! | floor | modules | what |
 //! |---|---|---|

@@ -1,7 +1,7 @@
 //! A simulated machine and a model checker: the production program runs on it unmodified, and every crash point, fault
 //! and interleaving of a scenario is tried.
 //!
-//! The rooms, lowest first; a file names its own room and lower ones (`tests/tidy.rs` checks it):
+//! The rooms, lowest first; a file names its own room and lower ones (`tests/tidy/floors.rs` checks it):
 //!
 //! | floor | room | what |
 //! |---|---|---|
@@ -15,6 +15,7 @@
 //! | 6 | [`check`] | searches, shrinking, reports, planted bugs |
 //! | 7 | [`real`] | the same scenarios on real machines: namespaces, containers, the gate, conformance |
 //! | 8 | `cli` | the command `hermes-sim`, one file a verb |
+//! | 9 | `main.rs` | collects the arguments and returns a code |
 //!
 //! # Glossary
 //!
