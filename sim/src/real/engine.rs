@@ -53,18 +53,18 @@ pub struct Engine {
     run: String,
 }
 
-/// What a story did not hold for, and what there was then.
+/// What a story did not hold for, and detail there was then.
 #[derive(Debug)]
 pub struct ScenarioFailure {
     /// What did not hold.
-    pub what: String,
+    pub detail: String,
     /// Each with a name: logs, slots, processes.
     pub evidence: Vec<(String, String)>,
 }
 
 impl From<String> for ScenarioFailure {
-    fn from(what: String) -> Self {
-        Self { what, evidence: Vec::new() }
+    fn from(detail: String) -> Self {
+        Self { detail, evidence: Vec::new() }
     }
 }
 
@@ -111,7 +111,7 @@ impl Engine {
         self.block_on(self.docker.create_volume(made)).map(drop)
     }
 
-    /// Removes what this run has made so far and not removed.
+    /// Removes detail this run has made so far and not removed.
     pub fn remove_run(&self) -> Result<(), String> {
         self.remove(&format!("{RUN_LABEL}={}", self.run))
     }
@@ -121,7 +121,7 @@ impl Engine {
         format!("hermes-e2e-{}-{story}", self.run)
     }
 
-    /// Removes what was made for the story of this name.
+    /// Removes detail was made for the story of this name.
     pub(super) fn remove_scenario(&self, name: &str) -> Result<(), String> {
         self.remove(&format!("{SCENARIO_LABEL}={name}"))
     }
@@ -132,7 +132,7 @@ impl Engine {
         for container in self.block_on(self.docker.list_containers(Some(all)))? {
             let Some(id) = container.id else { continue };
             let how = RemoveContainerOptions { force: true, v: true, ..Default::default() };
-            // Two may come to remove the same; what is left after this is named by the volume that is in use.
+            // Two may come to remove the same; detail is left after this is named by the volume that is in use.
             let _ = self.block_on(self.docker.remove_container(&id, Some(how)));
         }
         let volumes = ListVolumesOptions { filters: filters() };
@@ -171,7 +171,7 @@ pub fn run_scenario(
         .map_err(ScenarioFailure::from)
         .and_then(|mut machine| {
             steps::run_steps(&mut machine, scenario)
-                .map_err(|what| ScenarioFailure { what, evidence: machine.evidence() })
+                .map_err(|detail| ScenarioFailure { detail, evidence: machine.evidence() })
         });
     played.and(engine.remove_scenario(&name).map_err(ScenarioFailure::from))
 }

@@ -32,8 +32,8 @@ pub enum CrashPointOutcome {
 /// The calm run.
 #[derive(Clone, Debug)]
 pub struct BaselineRun {
-    /// What was asked, in order.
-    pub asked: Vec<RequestedEffect>,
+    /// What was requests, in order.
+    pub requests: Vec<RequestedEffect>,
     /// How much of it before the story began.
     pub scenario_start: usize,
     /// What the command came to.
@@ -65,7 +65,7 @@ pub fn run_baseline(
     stage.run_task(None)?;
     stage.monitor.check_in_time(stage.when())?;
     let end = stage.monitor.fingerprint()?;
-    Ok(BaselineRun { asked: stage.gate.requested_effects(), scenario_start: from, end })
+    Ok(BaselineRun { requests: stage.gate.requested_effects(), scenario_start: from, end })
 }
 
 /// Plays one cell.
@@ -163,7 +163,7 @@ impl<'a> GatedRun<'a> {
         Ok(outcome)
     }
 
-    /// What was to befall has befallen: whoever comes now is not asked.
+    /// What was to befall has befallen: whoever comes now is not requests.
     fn is_fault_injected(&self) -> bool {
         self.gate.was_injected(0)
     }
