@@ -1,4 +1,4 @@
-//! Floor 4: supervisors behind the traits of [`crate::supervisor`]. None knows another.
+//! Floor 4: supervisors behind the traits of [`crate::supervisor`]. No backend knows another.
 
 pub mod any;
 mod file_services;

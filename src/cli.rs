@@ -4,7 +4,7 @@
 //!   Invocation (argv, environment, ids: collected by main) ─► args ─► settings ─► one file a command ─► Exit
 //! ```
 //!
-//! Words for people, hints and exit codes live here and nowhere below.
+//! Texts for people, hints and exit codes live here and nowhere below.
 
 pub mod args;
 pub mod exit;
@@ -19,25 +19,29 @@ mod output;
 mod privilege;
 mod profile;
 mod session;
+mod slot;
 
 pub use gateway::GatewayRun;
 
-use args::{Cli, CliCommand};
+use args::{Cli, CliCommand, GatewayCommand, RunArgs};
 use clap::Parser as _;
+use errors::CliError;
 use exit::Exit;
 use invocation::Invocation;
 use output::Output;
 
 use crate::host::Host;
+use crate::name::Profile;
 
-/// How far one command has come.
+/// The progress of one command.
 ///
-/// Commands run to their end in one go; a gateway is cut between its turns, where it can be stopped, copied and compared.
+/// Commands run to their end in one call; a gateway runs turn by turn, and can be stopped, copied and compared between
+/// turns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// It has ended, with this exit code.
     Exit(u8),
-    /// It is a gateway: [`go_on`] takes it further.
+    /// It is a gateway: [`next_turn`] takes it further.
     Gateway(Box<GatewayRun>),
 }
 
@@ -59,7 +63,7 @@ pub async fn begin<H: Host>(host: &H, invocation: &Invocation) -> Progress {
         Err(error) => {
             let output = Output { host, json: false };
             let text = error.render().to_string();
-            // Help and version were asked for; anything else is a mistake in the words.
+            // Help and version were asked for; anything else is a usage error.
             Progress::Exit(if error.use_stderr() {
                 output.print_error(&text).await;
                 Exit::Usage.code()
@@ -70,12 +74,12 @@ pub async fn begin<H: Host>(host: &H, invocation: &Invocation) -> Progress {
     }
 }
 
-/// Takes a gateway one turn further.
+/// Runs one turn of a gateway.
 pub async fn next_turn<H: Host>(host: &H, running: GatewayRun) -> Progress {
     gateway::next_turn(host, running).await
 }
 
-/// Does this invocation live long, and so need a runtime that can wait for several things?
+/// Does this invocation live long, so that it needs a runtime that can wait for several events?
 pub fn is_long_lived(invocation: &Invocation) -> bool {
     matches!(
         Cli::try_parse_from(&invocation.argv),
@@ -91,12 +95,17 @@ async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progr
         }
         CliCommand::Completions(args) => Ok(generated_docs::completions(&output, args).await),
         CliCommand::Man(args) => Ok(generated_docs::man(&output, args).await),
-        CliCommand::Gateway(command) => {
-            match session::Session::open(host, invocation, &cli).await {
-                Ok(session) => return gateway::run(&session, &output, command).await,
-                Err(error) => Err(error),
-            }
+        CliCommand::Gateway(GatewayCommand::Finish(args)) => {
+            return Progress::Exit(gateway::finish::code(args));
         }
+        CliCommand::Gateway(GatewayCommand::Log) => {
+            let profile = cli.profile.clone().unwrap_or_else(Profile::default_profile);
+            Err(gateway::log::run(host, invocation, &output, &profile).await)
+        }
+        CliCommand::Gateway(command) => match of_gateways(host, invocation, &cli, command).await {
+            Ok(progress) => return progress,
+            Err(error) => Err(error),
+        },
         CliCommand::Profile(command) => {
             match session::Session::open(host, invocation, &cli).await {
                 Ok(session) => Ok(profile::run(&session, &output, command).await),
@@ -112,4 +121,23 @@ async fn dispatch<H: Host>(host: &H, invocation: &Invocation, cli: Cli) -> Progr
         Ok(exit) => exit.code(),
         Err(error) => output.print_failure(&error).await.code(),
     })
+}
+
+async fn of_gateways<H: Host>(
+    host: &H,
+    invocation: &Invocation,
+    cli: &Cli,
+    command: &GatewayCommand,
+) -> Result<Progress, CliError> {
+    let output = Output { host, json: cli.json };
+    let in_slot;
+    let invocation = match command {
+        GatewayCommand::Run(RunArgs { slot: true, .. }) => {
+            in_slot = slot::gateway(host, invocation).await?;
+            &in_slot
+        }
+        _ => invocation,
+    };
+    let session = session::Session::open(host, invocation, cli).await?;
+    Ok(gateway::run(&session, &output, command).await)
 }

@@ -1,5 +1,6 @@
-//! Floor 3: who supervises here. Decided from what any user can read; what may not be read is nobody's, and a machine
-//! that fails to answer is an error: a command that took it for one without s6 would end well and leave its slot.
+//! Floor 3: detects the supervisor of this machine, from what any user can read. What may not be read is no supervisor
+//! of ours. A machine that fails to answer is an error: a command that took it for a machine without s6 would exit 0
+//! and leave its slot.
 
 use std::fmt;
 use std::path::Path;
@@ -10,7 +11,7 @@ use crate::host::effect::FileKind;
 use crate::host::{Host, fs};
 use crate::record::file;
 
-/// Whose systemd.
+/// Which systemd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// The user's own.
@@ -19,7 +20,7 @@ pub enum Scope {
     System,
 }
 
-/// Who supervises the gateways of this machine.
+/// The supervisor of this machine's gateways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Manager {
     /// s6 in a container.
@@ -32,12 +33,12 @@ pub enum Manager {
     Windows,
     /// A container without s6: its own command is the gateway.
     Foreground,
-    /// Nobody that we can speak to.
+    /// No supervisor that we can reach.
     None,
 }
 
 impl Manager {
-    /// The words for people.
+    /// The name in texts for people.
     pub fn label(self) -> &'static str {
         match self {
             Self::S6 => "s6 (container supervisor)",
@@ -50,7 +51,7 @@ impl Manager {
         }
     }
 
-    /// The word in JSON and in `HERMES_SUPERVISOR`.
+    /// The name in JSON and in `HERMES_SUPERVISOR`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::S6 => "s6",
@@ -80,7 +81,7 @@ pub enum OverrideError {
 /// `boot init` takes a moment; a home with very many files a little longer.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads `HERMES_SUPERVISOR`; `scope` says whose systemd.
+/// Parses `HERMES_SUPERVISOR`; `scope` says which systemd.
 pub fn parse_override(word: &str, scope: Scope) -> Result<Manager, OverrideError> {
     match word {
         "s6" => Ok(Manager::S6),
@@ -92,16 +93,16 @@ pub fn parse_override(word: &str, scope: Scope) -> Result<Manager, OverrideError
     }
 }
 
-/// s6 when PID 1 calls itself `s6-svscan` and `/run/s6/basedir` is a directory; both, or it is not.
+/// It is s6 if PID 1 is named `s6-svscan` and `/run/s6/basedir` is a directory; both are needed.
 ///
-/// Never from `/proc/1/exe`, which an unprivileged user cannot read, and never from "this is a container". The others
-/// count when they run the machine and answer, not where they are merely installed.
+/// Never from `/proc/1/exe`, which an unprivileged user cannot read, and never from "this is a container". Other
+/// supervisors count if they run the machine and answer, not if they are merely installed.
 pub async fn detect(
     host: &impl Host,
     scope: Scope,
     answers: impl AsyncFn(Manager) -> bool,
 ) -> Result<Manager, HostError> {
-    // What cannot be waited for is decided as it stands.
+    // If the wait fails, the present state decides.
     let _ = await_init(host).await;
     if pid_1_is_svscan(host).await? && is_dir(host, "/run/s6/basedir").await? {
         return Ok(Manager::S6);
@@ -120,7 +121,7 @@ pub async fn detect(
     Ok(if is_container(host).await { Manager::Foreground } else { Manager::None })
 }
 
-/// In the first moment of our image PID 1 is still `hermes boot init`, about to become s6-svscan.
+/// In the first moment of our image, PID 1 is still `hermes boot init`, which becomes s6-svscan.
 async fn await_init(host: &impl Host) -> Result<(), HostError> {
     let settled = file::poll(host, INIT_TIMEOUT, async || {
         let command_line = file::read(host, Path::new("/proc/1/cmdline"), 4096).await?;
@@ -147,7 +148,7 @@ async fn kind(host: &impl Host, path: &str) -> Result<Option<FileKind>, HostErro
     Ok(if_visible(fs::meta(host, path).await)?.map(|meta| meta.kind))
 }
 
-/// `None` where it is not there, or not for us to see.
+/// `None` if it is absent, or hidden from us.
 fn if_visible<T>(result: Result<T, HostError>) -> Result<Option<T>, HostError> {
     const NOT_FOR_US: [Errno; 4] = [Errno::NOENT, Errno::NOTDIR, Errno::ACCESS, Errno::PERM];
     match result {
@@ -157,7 +158,7 @@ fn if_visible<T>(result: Result<T, HostError>) -> Result<Option<T>, HostError> {
     }
 }
 
-/// Docker and Podman leave a file that says so. Only the words for people depend on it.
+/// Docker and Podman leave a marker file. Only texts for people depend on it.
 async fn is_container(host: &impl Host) -> bool {
     fs::meta(host, "/.dockerenv").await.is_ok()
         || fs::meta(host, "/run/.containerenv").await.is_ok()

@@ -1,4 +1,4 @@
-//! Floor 0: what the kernel can answer, and a failure that names its act and its object.
+//! Floor 0: the kernel's error numbers, and a failure that names its act and its object.
 //!
 //! Nothing here decides what a failure means or how it is shown: hints and exit codes live in `cli`.
 
@@ -36,7 +36,7 @@ impl Errno {
     pub const ISDIR: Self = Self(21);
     /// Invalid argument; for records of ours, contents that cannot be what they claim to be.
     pub const INVAL: Self = Self(22);
-    /// File too large; for records of ours, longer than any can be.
+    /// File too large; for our records, longer than a record can be.
     pub const FBIG: Self = Self(27);
     /// No space left on device.
     pub const NOSPC: Self = Self(28);
@@ -54,7 +54,7 @@ impl Errno {
     pub const ADDRINUSE: Self = Self(98);
     /// The deadline passed.
     pub const TIMEDOUT: Self = Self(110);
-    /// Nobody listens on the port.
+    /// No process listens on the port.
     pub const CONNREFUSED: Self = Self(111);
 }
 
@@ -80,7 +80,7 @@ pub struct HostError {
     pub act: &'static str,
     /// The path, program, port or pid it was done to.
     pub object: PathBuf,
-    /// What the kernel said.
+    /// The kernel's answer.
     pub errno: Errno,
 }
 
@@ -96,7 +96,7 @@ impl HostError {
     }
 }
 
-/// `Ok(None)` where the object does not exist; every other failure stays one.
+/// `Ok(None)` where the object does not exist; every other failure stays a failure.
 pub fn if_present<T>(result: Result<T, HostError>) -> Result<Option<T>, HostError> {
     match result {
         Ok(value) => Ok(Some(value)),

@@ -8,19 +8,19 @@
 //!                                                                                             running | startup_failed
 //! ```
 //!
-//! The loop is cut: [`turn`] goes from one small hashable [`State`] to the next and waits at most once, for whatever
-//! comes first. So a simulator can stop, copy and compare a gateway between any two turns. What people should read
-//! comes back as notes, one line each.
+//! The loop is cut into turns: [`turn`] goes from one small hashable [`State`] to the next and waits at most once, for
+//! the first of several events. So a simulator can stop, copy and compare a gateway between any two turns. Texts for
+//! people come back as notes, one line each.
 //!
-//! Nothing here prints, reads the environment or looks at a clock by itself: all goes through the door. Nothing here
-//! writes the intent: that is the operator's. The state file, `gateway.pid` and the lock are this process's own, and
-//! it writes the first two only while it holds the third.
+//! Nothing here prints, reads the environment or reads a clock by itself: everything goes through the effect interface.
+//! Nothing here writes the intent: only operators' commands do. The state file, `gateway.pid` and the lock are this
+//! process's own, and it writes the first two only while it holds the third.
 //!
-//! Signals: TERM, INT and HUP end the gateway, and the first one says how (`stop.rs`); later ones change nothing.
+//! Signals: TERM, INT and HUP end the gateway, and the first one decides how (`stop.rs`); later ones change nothing.
 //! HUP is what a foreground gateway gets when its terminal goes away: it counts as TERM.
 //!
-//! A command is its whole process group. Its leader's end says how it ended, but the gateway does not end before the
-//! rest has: `drain.rs`.
+//! A command is its whole process group. The leader's exit says how the command ended, but the gateway does not exit
+//! before the rest of the group has: `drain.rs`.
 //!
 //! Exit codes: 0 a planned stop, or a command that exited 0 · 1 failed to start, named · 75 a restart was planned ·
 //! 78 the configuration is wrong, or `failures_max` was reached · 128+n an unplanned signal n (143 for TERM), or a command that
@@ -65,9 +65,9 @@ use server::Server;
 /// What `main` collected for one gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Setup {
-    /// Where everything lies; the root must be absolute.
+    /// The paths; the root must be absolute.
     pub layout: Layout,
-    /// Whose gateway.
+    /// The profile.
     pub profile: Profile,
     /// The container's whole environment.
     pub env: BTreeMap<OsString, OsString>,
@@ -86,12 +86,12 @@ pub struct TurnState {
     phase: Phase,
 }
 
-/// What one turn led to.
+/// The result of one turn.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Turn {
     /// The next state, or the end.
     pub next: Next,
-    /// What people should read, one line each, in order.
+    /// Notes for people, one line each, in order.
     pub notes: Vec<String>,
 }
 
@@ -104,38 +104,39 @@ pub enum Next {
     Exit(u8),
 }
 
-/// What stays the same, or is carried along, through all phases.
+/// The state that all phases share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Core {
     own_process: Process,
     config: Arc<Config>,
     port: u16,
-    /// Open until we are ready.
+    /// The readiness descriptor; open until we are ready.
     notify: Option<File>,
-    /// The command's leader, until it is reaped: so long its group can be signalled.
+    /// The command's leader, until it is reaped: its group can be signalled that long.
     command: Option<Pid>,
     /// Held while this is `Some`; the state file is ours only then.
     lock: Option<File>,
-    /// Why the state file could not be written the last time.
+    /// Why the last write of the state file failed.
     state_file_error: Option<Errno>,
     tally: FailureTally,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Phase {
-    /// Wants the lock.
+    /// Waits for the lock.
     Claiming(LockClaim),
-    /// Holds the lock and waits until an earlier failure is long enough ago.
+    /// Holds the lock and waits out the back-off after an earlier failure.
     Pausing { until: Duration },
     /// About to start what the configuration says.
     Launching,
-    /// The command runs and has not said that it is ready.
+    /// The command runs and has not reported readiness.
     AwaitingReadiness { child: Pid, probe: ReadinessProbe, until: Duration },
     /// Ready. `stable_at` is `None` once it has run for `stable_after`.
     Running { work: Work, stable_at: Option<Duration> },
-    /// Told to end; what is left may take until `until`.
+    /// Told to end; remaining work may take until `until`.
     Draining { work: Work, exit_reason: ExitReason, until: Duration, killed: bool },
-    /// Ended in a failure that could not be noted: the exit itself is held back, for nothing else slows the next start.
+    /// Ended in a failure that could not be recorded: the exit itself is delayed, because nothing else slows the next
+    /// start.
     HoldingExit { code: u8, until: Duration },
 }
 
@@ -144,21 +145,21 @@ enum Phase {
 enum Work {
     BuiltIn(Server),
     Command(Pid),
-    /// The command's leader has ended and is not reaped; what it started in its group may be alive. The next look comes
-    /// then, or only when the time is over, if there is no looking.
+    /// The command's leader has ended and is not reaped; other processes of its group may be alive. The next check
+    /// comes at `next_check`, or if `/proc` cannot be read, when the drain time is over.
     RemainingGroup {
         leader: Pid,
         next_check: Option<Duration>,
     },
 }
 
-/// Where a phase led.
+/// The result of a phase.
 enum Step {
     To(Phase),
     Exit(u8),
 }
 
-/// One turn's view of the world.
+/// The context of one turn.
 struct TurnContext<'a, H> {
     host: &'a H,
     setup: &'a Setup,
@@ -170,7 +171,7 @@ impl<H> TurnContext<'_, H> {
         self.notes.push(format!("gateway '{}': {text}", self.setup.profile));
     }
 
-    /// Notes a failure that changes nothing else.
+    /// Records a failure that changes nothing else.
     fn record_failure<T>(&mut self, result: Result<T, HostError>) {
         if let Err(error) = result {
             self.add_note(error);
@@ -195,7 +196,7 @@ pub async fn begin(host: &impl Host, setup: &Setup) -> Turn {
     Turn { next, notes: context.notes }
 }
 
-/// One turn of the loop: waits at most once, for whatever comes first, and deals with it.
+/// One turn of the loop: waits at most once, for the first of several events, and handles it.
 pub async fn turn(host: &impl Host, setup: &Setup, state: TurnState) -> Turn {
     let TurnState { mut core, phase } = state;
     let mut context = TurnContext { host, setup, notes: Vec::new() };
@@ -235,7 +236,7 @@ async fn step<H: Host>(
     }
 }
 
-/// How a gateway ends whose machine fails it in the middle of a turn (no clock, no events): an end that was already
+/// How a gateway ends if the machine fails in the middle of a turn (no clock, no events): an end that was already
 /// decided stays.
 enum FailedPhase {
     Decided(ExitReason),

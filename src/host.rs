@@ -1,4 +1,5 @@
-//! Floor 2: the one door to the machine. An [`Effect`] goes out, an [`Outcome`] comes back.
+//! Floor 2: the door, our only interface to the machine (an effect interface at system-call level). An [`Effect`] goes
+//! out, an [`Outcome`] comes back.
 //!
 //! ```text
 //!   record · backend · ops · gateway · cli
@@ -10,9 +11,9 @@
 //!     os::OsHost      a simulated machine
 //! ```
 //!
-//! One effect is one act of the kernel. Nothing composite lives here: replacing a file or removing a tree
-//! are `async fn`s above the door, because only between effects can somebody else run, or a crash fall.
-//! Nothing here retries, chooses or remembers, and no effect hides in a `Drop`: a killed process is a dropped future.
+//! One effect is one act of the kernel. Nothing composite lives here: replacing a file or removing a tree are `async
+//! fn`s above the door, because only between effects can another process run, or a crash be injected. Nothing here
+//! retries, chooses or remembers, and no effect hides in a `Drop`: a killed process is a dropped future.
 
 #[cfg(all(test, unix))]
 #[path = "../tests/support/answering.rs"]
@@ -32,8 +33,8 @@ pub use effect::{Answer, Effect, Outcome};
 /// A machine that performs effects: the real one ([`os::OsHost`]) or a simulated one.
 #[expect(async_fn_in_trait, reason = "one thread: no future of ours needs to be Send")]
 pub trait Host {
-    /// Performs one effect and says how it ended.
+    /// Performs one effect and returns its outcome.
     ///
-    /// Ready at once on the real machine, but for [`Effect::Wait`].
+    /// On the real machine the future is ready at once, except for [`Effect::Wait`].
     async fn perform(&self, effect: Effect) -> Outcome;
 }

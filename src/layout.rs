@@ -1,4 +1,4 @@
-//! Floor 1: where everything lies. One function a path; no path is put together anywhere else.
+//! Floor 1: all paths. One function a path; no path is composed anywhere else.
 //!
 //! Pure: nothing here looks at the machine or reads the environment.
 
@@ -48,7 +48,7 @@ impl Layout {
         self.profile(profile).join("SOUL.md")
     }
 
-    /// What the operator asked for last.
+    /// The intent file: what the operator asked for last.
     pub fn intent(&self, profile: &Profile) -> PathBuf {
         self.profile(profile).join("gateway_intent.json")
     }
@@ -58,12 +58,12 @@ impl Layout {
         self.profile(profile).join("gateway_state.json")
     }
 
-    /// What the gateway is, written by the user.
+    /// The gateway's configuration, written by the user.
     pub fn config(&self, profile: &Profile) -> PathBuf {
         self.profile(profile).join("gateway.toml")
     }
 
-    /// The note that a stop is planned.
+    /// The marker: the note that a stop is planned.
     pub fn marker(&self, profile: &Profile) -> PathBuf {
         self.profile(profile).join(".gateway-planned-stop.json")
     }
@@ -73,12 +73,12 @@ impl Layout {
         self.profile(profile).join(".gateway.lock")
     }
 
-    /// Who the live gateway is; means nothing after a boot.
+    /// The identity of the live gateway; means nothing after a boot.
     pub fn pidfile(&self, profile: &Profile) -> PathBuf {
         self.profile(profile).join("gateway.pid")
     }
 
-    /// Processes that other tools note; means nothing after a boot.
+    /// Processes that other tools record; means nothing after a boot.
     pub fn processes(&self, profile: &Profile) -> PathBuf {
         self.profile(profile).join("processes.json")
     }

@@ -1,4 +1,4 @@
-//! Floor 7: collects arguments, environment and ids once, picks the real machine, and returns the exit code.
+//! Floor 7: collects arguments, environment and ids once, selects the real machine, and returns the exit code.
 
 #![expect(
     clippy::disallowed_methods,
@@ -30,7 +30,11 @@ fn main() -> ExitCode {
     };
     let host = OsHost::new();
     #[cfg(feature = "gate")]
-    let host = gate::Gated::new(host, invocation.var(gate::SOCKET), &invocation.argv);
+    let host = gate::Gated::new(
+        host,
+        gate::socket(invocation.var(gate::SOCKET)).as_deref(),
+        &invocation.argv,
+    );
     let command = cli::run(&host, &invocation);
     let code =
         if cli::is_long_lived(&invocation) { run_waiting(command) } else { run_ready(command) };

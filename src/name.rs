@@ -1,4 +1,4 @@
-//! Floor 1: names of profiles and of their slots. Parsed once at the door; a value of these types is legal.
+//! Floor 1: names of profiles and of their slots. Parsed once, on input; a value of these types is legal.
 //!
 //! Pure: nothing here looks at the machine.
 
@@ -10,14 +10,14 @@ pub const DEFAULT: &str = "default";
 /// `.gateway-<name>.<unique>` must fit a file name of 255 bytes.
 pub const NAME_BYTES_MAX: usize = 242;
 
-/// Names that commands and directories of the product already use.
+/// Reserved: names that commands and directories of the product already use.
 pub const RESERVED: [&str; 6] = ["hermes", "root", "sudo", "test", "tmp", DEFAULT];
 
 /// A legal profile name: `^[a-z0-9][a-z0-9_-]*$`, not reserved, or `default` itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Profile(String);
 
-/// Why a name is not a profile's.
+/// Why a name is not a legal profile name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// No characters at all.
@@ -36,7 +36,7 @@ pub enum NameError {
         /// Counted in characters from 1.
         position: usize,
     },
-    /// A word that means something else.
+    /// A reserved name.
     #[error("profile name {0:?} is reserved")]
     Reserved(String),
 }
@@ -127,7 +127,7 @@ impl fmt::Display for Slot {
     }
 }
 
-/// What a name in a scan directory is to us.
+/// The meaning of a name in a scan directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SlotName {
     /// A profile's slot.
@@ -136,12 +136,12 @@ pub enum SlotName {
     Illegal(String),
     /// Hidden: under construction or being taken down, of the slot named here.
     Hidden(String),
-    /// Somebody else's.
+    /// Not ours.
     Foreign,
 }
 
 impl SlotName {
-    /// Reads one directory entry's name.
+    /// Parses one directory entry's name.
     pub fn parse_entry(entry: &str) -> Self {
         if let Some(name) = entry.strip_prefix(SLOT_PREFIX) {
             return match Profile::parse(name) {

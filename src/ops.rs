@@ -1,8 +1,9 @@
-//! Floor 5: what operators do. Intent first, then the act, then the truth about it.
+//! Floor 5: the operations. Each stores the intent first, then acts, then reports the actual outcome.
 //!
-//! Speaks to a [`crate::supervisor::Supervisor`], to the records and to the door; prints nothing, knows no exit codes.
+//! Uses a [`crate::supervisor::Supervisor`], the records and the effect interface; prints nothing, knows no exit codes.
 
 pub mod home;
+pub mod identity;
 pub mod init;
 pub mod install;
 pub mod lifecycle;
@@ -26,29 +27,29 @@ use crate::record::json::ReadWarning;
 use crate::record::lock::LockError;
 use crate::supervisor::SupervisorError;
 
-/// What every operation needs: the machine, the home, the supervisor, and who asks.
+/// The context of every operation: the machine, the home, the supervisor, and the caller.
 #[derive(Debug)]
 pub struct OpsContext<'a, H, S> {
     /// The machine.
     pub host: &'a H,
-    /// Where everything lies.
+    /// The paths of the home.
     pub layout: &'a Layout,
-    /// Who supervises.
+    /// The supervisor.
     pub supervisor: &'a S,
-    /// Who asks.
+    /// The caller, for the record.
     pub operator: &'a Operator,
     /// Absolute path of the `hermes` program, for slots.
     pub program: &'a PathBuf,
 }
 
-/// Does a command wait for the outcome?
+/// Whether and how long a command waits for the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
     /// It returns as soon as the request is in the supervisor's hands.
     NoWait,
-    /// It waits as long as the gateway's own times ask for, and at least ten seconds.
+    /// It waits as long as the gateway's own time limits require, and at least ten seconds.
     Usual,
-    /// It waits so long.
+    /// It waits at most this long.
     For(Duration),
 }
 
@@ -56,7 +57,7 @@ impl Patience {
     const USUAL: Duration = Duration::from_secs(10);
     const MARGIN: Duration = Duration::from_secs(2);
 
-    /// The time to wait for something that may take `needed`; `None` for no waiting.
+    /// The time limit for something that may take `needed`; `None` for no waiting.
     fn timeout(self, needed: Duration) -> Option<Duration> {
         match self {
             Self::NoWait => None,
@@ -77,7 +78,7 @@ impl Patience {
 /// How an operation can fail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpsError {
-    /// Another command is at work, or the lock cannot be used.
+    /// Another command holds the lock, or the lock cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The supervisor refused or could not be asked.
@@ -95,33 +96,33 @@ pub enum OpsError {
     /// No such profile.
     #[error("no such profile '{0}'")]
     NoSuchProfile(Profile),
-    /// The root home's profile is always there.
+    /// The root home's profile cannot be created or deleted.
     #[error("profile 'default' is the home itself and cannot be {0}")]
     DefaultIsFixed(&'static str),
     /// It was started, and its configuration is wrong.
     #[error("gateway '{profile}' does not start: {error}")]
     Misconfigured {
-        /// Whose gateway.
+        /// The gateway's profile.
         profile: Profile,
         /// What is wrong, with its place.
         error: ConfigError,
     },
-    /// Another command changed the operator's word while this one waited.
+    /// Another command changed the intent while this one waited.
     #[error("gateway '{profile}' was told '{word_in_force}' by another command meanwhile")]
     Overtaken {
-        /// Whose gateway.
+        /// The gateway's profile.
         profile: Profile,
-        /// The word now in force.
+        /// The intent now in force.
         word_in_force: String,
     },
     /// A gateway of the profile lives outside its slot and cannot be reached.
     #[error("a gateway of profile '{profile}' still holds `{}`{}", lock.display(), holder(*.pid))]
     StillHeld {
-        /// Whose gateway.
+        /// The gateway's profile.
         profile: Profile,
         /// Its lock.
         lock: PathBuf,
-        /// Who it says it is.
+        /// The process it has recorded.
         pid: Option<u32>,
     },
 }

@@ -1,4 +1,4 @@
-//! Floor 1: the port number a profile's gateway gets when nobody chose one.
+//! Floor 1: the default port number of a profile's gateway.
 //!
 //! Pure: whether the port is free is not known here.
 
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    // Figures from `printf %s NAME | sha256sum`, worked out apart from this code.
+    // Figures from `printf %s NAME | sha256sum`, computed independently of this code.
     #[rstest]
     #[case("default", 9449)]
     #[case("coder", 9570)]

@@ -1,7 +1,8 @@
-//! Floor 0: bugs that a simulator plants, and marks that say which protections a run has reached. Test builds only.
+//! Floor 0: planted bugs (faults in our own logic, switched on by a simulator), and coverage marks that say which
+//! protections a run has reached. Test builds only.
 //!
-//! A third thing helps the search: a wait says where a round of it begins (`rounds`), so that a task that has looked ten
-//! times can be told from none that has looked once.
+//! A third hook helps the search: a wait reports its loop heads (`loop_heads`), so that a task that has polled ten
+//! times has the same state as one that has polled once.
 //!
 //! All exist with the cargo feature `planted` alone, which `hermes-sim` asks for. Without it `planted!(…)` is the
 //! constant `false`, the others are nothing, and the shipped program holds no trace of any. A bug is switched on for one
@@ -22,11 +23,11 @@ pub use loop_heads::{LoopEvent, loop_head, take_loop_events, wait_begins, wait_e
 pub use switch::{clear_marks, is_planted, plant, reach_mark, reached_marks, without_planted_bug};
 
 /// The hazards whose protection is a branch of ours: each has one `mark!` in that branch.
-pub const MARKS: [&str; 46] = [
+pub const MARKS: [&str; 48] = [
     "R1", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R12", "R13", "H2", "H4", "H5", "H7",
     "H11", "H12", "H14", "H15", "H16", "H17", "H18", "H19", "H20", "H21", "H22", "H23", "H24",
     "H25", "H27", "H28", "H29", "H30", "H32", "H33", "H34", "H35", "H36", "H37", "H38", "H40",
-    "H41", "H42", "H45", "H47", "H48",
+    "H41", "H42", "H45", "H47", "H48", "H49", "H50",
 ];
 
 /// Is this bug planted? `false`, and gone with all that depends on it, in a build without the feature.
@@ -45,7 +46,7 @@ macro_rules! planted {
     };
 }
 
-/// Notes that the protection against this hazard was reached.
+/// Records that the protection against this hazard was reached.
 #[cfg(feature = "planted")]
 macro_rules! mark {
     ($hazard:literal) => {
@@ -53,13 +54,13 @@ macro_rules! mark {
     };
 }
 
-/// Notes that the protection against this hazard was reached.
+/// Records that the protection against this hazard was reached.
 #[cfg(not(feature = "planted"))]
 macro_rules! mark {
     ($hazard:literal) => {{}};
 }
 
-/// Says that a wait begins, begins another round (and what it carries from the one before), or ends.
+/// Reports that a wait begins, is at its loop head (and what it carries from the round before), or ends.
 #[cfg(feature = "planted")]
 macro_rules! wait {
     (begins) => {
@@ -73,11 +74,11 @@ macro_rules! wait {
     };
 }
 
-/// Says that a wait begins, begins another round (and what it carries from the one before), or ends.
+/// Reports that a wait begins, is at its loop head (and what it carries from the round before), or ends.
 #[cfg(not(feature = "planted"))]
 macro_rules! wait {
     (round $carried:expr) => {{
-        let _ = $carried; // only test builds look at it
+        let _ = $carried; // only test builds use it
     }};
     ($said:ident) => {{}};
 }

@@ -1,9 +1,11 @@
 //! Floor 3: the files that hermes reads and writes, their formats and their rules.
 //!
-//! A record that is missing, torn or odd is a value here ([`json::Reading`]), never a failure of the pass that met it.
+//! A record that is missing, torn or malformed is a value here ([`json::Reading`]), never a failure of the pass that
+//! reads it.
 
 pub mod boot_log;
 pub mod config;
+pub mod container;
 pub mod file;
 pub mod group;
 pub mod identity;
@@ -17,7 +19,7 @@ pub mod users;
 
 use std::time::Duration;
 
-/// A wall-clock reading as records write it: ISO-8601 UTC with milliseconds.
+/// A wall-clock time as records write it: ISO-8601 UTC with milliseconds.
 pub fn timestamp(wall: Duration) -> String {
     let stamp = jiff::SignedDuration::try_from(wall)
         .ok()

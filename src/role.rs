@@ -1,6 +1,6 @@
 //! Floor 3: which container supervises a home. One does; others on the same volume are guests.
 //!
-//! What a container was started for decides what it asks for; a lock on the home decides what it gets. The lock
+//! A container's command decides which role it asks for; a lock on the home decides which role it gets. The lock
 //! belongs to one process and survives its `exec`, so it is held as long as that container's gateways are supervised.
 
 use std::ffi::OsString;
@@ -11,16 +11,16 @@ use crate::host::effect::OpenMode;
 use crate::host::fs::{self, File};
 use crate::layout::Layout;
 
-/// What a container is to the home it mounts.
+/// The role of a container for the home it mounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Its gateways live here.
+    /// It supervises the home's gateways.
     Supervisor,
     /// It only uses the home: a dashboard, a shell.
     Guest,
 }
 
-/// `HERMES_ROLE` is another word.
+/// `HERMES_ROLE` has an unknown value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("HERMES_ROLE={0:?} is not one of supervisor, guest")]
 pub struct RoleError(pub String);
@@ -37,7 +37,7 @@ pub fn requested_role(word: Option<&str>, command: &[OsString]) -> Result<Role, 
     }
 }
 
-/// `gateway run`, with or without `hermes` before and options between.
+/// `gateway run`, with or without a leading `hermes` and options in between.
 fn is_gateway_run(command: &[OsString]) -> bool {
     let words: Vec<&str> = command.iter().filter_map(|word| word.to_str()).collect();
     let words = words.strip_prefix(&["hermes"]).unwrap_or(&words);
@@ -45,7 +45,7 @@ fn is_gateway_run(command: &[OsString]) -> bool {
         && !words.first().is_some_and(|first| first.contains('/'))
 }
 
-/// Takes the home for this process, for as long as it and what it becomes live; `None` if another has it.
+/// Takes the home for the lifetime of this process, also across `exec`; `None` if another process has it.
 pub async fn claim(host: &impl Host, layout: &Layout) -> Result<Option<File>, HostError> {
     let lock = fs::open_no_link(host, &layout.role_lock(), OpenMode::Lock { mode: 0o644 }).await?;
     if planted!(RoleLockNotTaken) {

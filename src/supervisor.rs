@@ -1,7 +1,7 @@
-//! Floor 3: the seam of operations. What a supervisor of gateways can be asked, whatever it is.
+//! Floor 3: the seam between operations and backends: what any supervisor of gateways can be asked.
 //!
 //! `ops` speaks to these traits alone; `backend` implements them. A backend that cannot register does not implement
-//! [`Registrar`]. No method knows about intents, markers or profiles' files: those are `ops`' business.
+//! [`Registrar`]. No method knows about intents, markers or profiles' files: `ops` handles those.
 
 pub mod wait;
 
@@ -13,7 +13,7 @@ use crate::host::effect::{Pid, Status};
 use crate::name::Profile;
 use crate::record::config::Restart;
 
-/// What a supervisor is told about one service.
+/// The target state: what a supervisor is told about one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TargetState {
     /// Keep it up.
@@ -22,20 +22,20 @@ pub enum TargetState {
     Down,
 }
 
-/// Is a service known, and does anybody look after it?
+/// Is a service known, and is it supervised?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Presence {
     /// No such service.
     Unregistered,
-    /// It is there, but no supervisor listens.
+    /// It is there, but no supervisor process runs for it.
     Unsupervised,
-    /// A supervisor looks after it.
+    /// It is supervised.
     Supervised,
     /// This machine has no supervisor: gateways run in the foreground.
     Foreground,
 }
 
-/// What is so.
+/// The process state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProcessState {
     /// The gateway's process runs.
@@ -45,7 +45,7 @@ pub enum ProcessState {
         /// It has said that it is ready.
         ready: bool,
     },
-    /// It ended and is being cleaned up after.
+    /// It ended, and its `finish` step runs.
     Finishing,
     /// It does not run.
     Down {
@@ -57,19 +57,19 @@ pub enum ProcessState {
 /// A service as its supervisor sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Known, looked after?
+    /// Known, supervised?
     pub presence: Presence,
-    /// What was asked of the supervisor.
+    /// What the supervisor was told.
     pub target_state: TargetState,
-    /// What it will do by itself when it starts anew.
+    /// What the supervisor will do when it starts anew.
     pub at_start: TargetState,
-    /// What is so.
+    /// The process state.
     pub process_state: ProcessState,
-    /// When that last changed, as time since 1970-01-01 UTC; equal stamps mean that nothing changed.
+    /// When that last changed, as time since 1970-01-01 UTC; equal time stamps mean that nothing changed.
     pub since: Duration,
     /// Stopped by SIGSTOP.
     pub paused: bool,
-    /// Its supervisor has said what is so. It has not in the moment in which it has just begun to look after it.
+    /// Its supervisor has reported the process state. A supervisor that has just started has not yet.
     pub is_reported: bool,
 }
 
@@ -95,7 +95,7 @@ impl Service {
         }
     }
 
-    /// It ended in a way that its supervisor does not try again: exit code 78, the configuration is wrong.
+    /// It ended in a way after which its supervisor does not restart it: exit code 78, the configuration is wrong.
     pub fn has_failed_permanently(&self) -> bool {
         self.target_state == TargetState::Down
             && matches!(
@@ -105,13 +105,13 @@ impl Service {
     }
 }
 
-/// The exit code that says: do not start me again, my configuration is wrong (`EX_CONFIG` of `sysexits.h`).
+/// The exit code for "do not restart me, my configuration is wrong" (`EX_CONFIG` of `sysexits.h`).
 pub const PERMANENT_FAILURE: u8 = 78;
 
-/// What a gateway needs from its supervisor: facts, not files.
+/// A service's specification: what a gateway needs from its supervisor, independent of file formats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSpec {
-    /// Whose gateway.
+    /// The gateway's profile.
     pub profile: Profile,
     /// Absolute path of the `hermes` program.
     pub program: PathBuf,
@@ -119,31 +119,31 @@ pub struct ServiceSpec {
     pub home: PathBuf,
     /// The directory of its log.
     pub log_dir: PathBuf,
-    /// How it is tried again when it fails.
+    /// The restart policy.
     pub restart: Restart,
     /// From SIGTERM to SIGKILL.
     pub kill_after: Duration,
 }
 
-/// What a wait is for.
+/// The goal of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Goal {
-    /// Somebody looks after it.
+    /// It is supervised.
     Supervised,
     /// Up and ready, in another process than before.
     Ready {
-        /// The process that ran when it was asked for; `None` if none did.
+        /// The process that ran when the start was requested; `None` if none did.
         before: Option<Pid>,
-        /// The stamp of that look ([`Service::since`]).
+        /// The time stamp of that status ([`Service::since`]).
         since: Duration,
     },
-    /// This process runs no more.
+    /// This process has ended.
     Gone(Pid),
     /// Down, cleaned up.
     Down,
 }
 
-/// What registering changed.
+/// The result of registering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     /// The service is new; a [`Registrar::rescan`] makes it live.
@@ -154,36 +154,36 @@ pub enum Published {
     Unchanged,
 }
 
-/// Something in the supervisor's directory that belongs to no profile's service.
+/// A leftover: an entry of the supervisor's directory that belongs to no profile's service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
     /// Its name there.
     pub name: String,
-    /// Whose lock must be held to touch it, if a legal profile is named.
+    /// The profile whose lock must be held to touch it, if a legal profile is named.
     pub owner: Option<Profile>,
-    /// What it is.
+    /// Its kind.
     pub kind: LeftoverKind,
 }
 
-/// What a stray is.
+/// The kind of a leftover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeftoverKind {
-    /// A service under construction, or on its way out, that nobody finished.
+    /// A service whose construction or take-down was interrupted.
     Unfinished,
     /// Named like a gateway, but no legal profile could own it.
     IllegalName,
 }
 
-/// Everything the supervisor knows of gateways.
+/// All services and leftovers of the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Listing {
     /// Profiles with a service, sorted.
     pub profiles: Vec<Profile>,
-    /// What should not be there.
+    /// Leftovers.
     pub leftovers: Vec<Leftover>,
 }
 
-/// How an act on a service can fail.
+/// Why an act on a service failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SupervisorError {
     /// No service of that profile.
@@ -200,7 +200,7 @@ pub enum SupervisorError {
         service: String,
         /// The tool's exit code.
         code: i32,
-        /// The tool's words, one line.
+        /// The tool's message, one line.
         stderr: String,
         /// What we know of the cause.
         cause: Cause,
@@ -230,7 +230,7 @@ pub enum SupervisorError {
     Taken {
         /// The file that describes it.
         path: PathBuf,
-        /// Whom, in its own words.
+        /// What it serves, in its own words.
         by: String,
     },
     /// Its operator has forbidden the service by the supervisor's own means.
@@ -241,35 +241,35 @@ pub enum SupervisorError {
         /// `hermes-gateway-coder.service`.
         service: String,
     },
-    /// The service's state is kept from us: its supervisor is another user's.
+    /// The service's state is inaccessible: its supervisor belongs to another user.
     #[error(transparent)]
     Forbidden(HostError),
-    /// The service is there, but nobody looks after it.
+    /// The service is there, but not supervised.
     #[error("no supervisor listens on '{0}'")]
     NotListening(String),
-    /// What was waited for did not come.
+    /// The goal of a wait was not reached.
     #[error("gateway '{profile}' {unmet_goal} within {} s", waited.as_secs_f32())]
     TimedOut {
-        /// Whose gateway.
+        /// The gateway's profile.
         profile: Profile,
         /// `was not ready`, `was not down`.
         unmet_goal: &'static str,
         /// How long we waited.
         waited: Duration,
-        /// The last look.
+        /// The last status.
         last: Box<Service>,
     },
     /// It was started, and it ended.
     #[error("gateway '{profile}' started and ended: {}", describe_exit(*last))]
     Ended {
-        /// Whose gateway.
+        /// The gateway's profile.
         profile: Profile,
         /// How it ended.
         last: Status,
         /// Its supervisor will not try again.
         permanent: bool,
     },
-    /// The status record makes no sense.
+    /// The status record is invalid.
     #[error("failed to understand `{}`: {reason}", path.display())]
     OddStatus {
         /// The record.
@@ -285,13 +285,13 @@ pub enum SupervisorError {
 /// What we know of why a tool failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// `EACCES`: the control FIFO is somebody else's.
+    /// `EACCES`: the control FIFO belongs to another user.
     Forbidden,
-    /// Nobody reads the control FIFO.
+    /// No process reads the control FIFO.
     NotListening,
     /// The user's systemd cannot be reached from this session.
     NoBus,
-    /// Only the tool's own words tell.
+    /// Unknown; only the tool's message tells.
     Unknown,
 }
 
@@ -303,19 +303,19 @@ pub fn describe_exit(status: Status) -> String {
     }
 }
 
-/// When a profile's service comes to be.
+/// When a profile's service is registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registration {
     /// With the profile: the supervisor is there for gateways alone.
     WithProfile,
-    /// When the operator asks for it: the machine is theirs, and the machine itself starts services after a reboot.
+    /// When the operator asks for it: the machine belongs to the operator, and itself starts services after a reboot.
     OnRequest,
 }
 
-/// Looks after gateways.
+/// A supervisor of gateways.
 #[expect(async_fn_in_trait, reason = "one thread: no future of ours needs to be Send")]
 pub trait Supervisor {
-    /// Asks that the gateway run, now and when its supervisor starts anew. Returns when the request is in its hands.
+    /// Asks that the gateway run, now and when its supervisor starts anew. Returns when the supervisor has the request.
     async fn start(&self, profile: &Profile) -> Result<(), SupervisorError>;
 
     /// Asks that the gateway not run, now and when its supervisor starts anew.
@@ -324,10 +324,10 @@ pub trait Supervisor {
     /// Asks that the gateway end if it runs, and run again, in one request.
     async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError>;
 
-    /// What is so.
+    /// The process state.
     async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError>;
 
-    /// Waits until the goal is reached; the error says what was so instead.
+    /// Waits until the goal is reached; the error gives the last status.
     async fn wait(
         &self,
         profile: &Profile,
@@ -335,40 +335,40 @@ pub trait Supervisor {
         timeout: Duration,
     ) -> Result<Service, SupervisorError>;
 
-    /// When a profile's service comes to be here.
+    /// When a profile's service is registered with this supervisor.
     fn registration(&self) -> Registration {
         Registration::WithProfile
     }
 
-    /// What will keep gateways from coming back after a reboot whatever they are told, and what to do about it.
+    /// Settings of the machine that will keep gateways from coming back after a reboot, and what to do about them.
     async fn caveats(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// A supervisor that services can be added to and taken from at run time.
+/// A supervisor whose services can be added and removed at run time.
 #[expect(async_fn_in_trait, reason = "one thread: no future of ours needs to be Send")]
 pub trait Registrar: Supervisor {
-    /// Makes the service be there, complete, and start by itself or not; a live one is not disturbed.
+    /// Ensures that the service is there, complete, and starts by itself or not; a live one is not disturbed.
     async fn publish(
         &self,
         spec: &ServiceSpec,
         at_start: TargetState,
     ) -> Result<Published, SupervisorError>;
 
-    /// Makes new services live and forgets those that are gone, where publishing has not done so.
+    /// Makes new services live and forgets removed ones, if publishing has not done so.
     async fn rescan(&self) -> Result<(), SupervisorError> {
         Ok(())
     }
 
-    /// Takes a service out with its process, its logger and its supervisor; an absent one is out already.
+    /// Removes a service with its process, its logger and its supervisor; an absent one is no failure.
     async fn unregister(&self, profile: &Profile, timeout: Duration)
     -> Result<(), SupervisorError>;
 
-    /// What is there.
+    /// Lists services and leftovers.
     async fn list(&self) -> Result<Listing, SupervisorError>;
 
-    /// Takes a stray away, with whatever runs in it. Where a service comes by one act, there are none.
+    /// Removes a leftover, with every process that runs in it. If services are registered in one act, there are none.
     async fn sweep(&self, _stray: &Leftover, _timeout: Duration) -> Result<(), SupervisorError> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Whichever backend this machine has, as one type. Chooses nothing: [`crate::detect`] did.
+//! The backend of this machine, as one type. It chooses nothing: [`crate::detect`] did.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub enum AnyBackend<'host, H> {
     Launchd(Launchd<'host, H>),
     /// Windows' Task Scheduler.
     Windows(Windows<'host, H>),
-    /// None.
+    /// No supervisor.
     NoSupervisor(NoSupervisor),
 }
 

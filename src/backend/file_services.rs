@@ -1,4 +1,4 @@
-//! Services that are one file each in a directory of many: units and agents. Nothing here knows what is in them.
+//! Services that are one file each in a shared directory: units and agents. Knows their names, not their contents.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::name::Profile;
 use crate::record::file;
 use crate::supervisor::{Listing, SupervisorError};
 
-/// The profiles whose file `BEFORE name AFTER` is there and is ours.
+/// The profiles that have a file `BEFORE name AFTER` that is ours.
 pub(super) async fn list<H: Host>(
     host: &H,
     dir: &Path,

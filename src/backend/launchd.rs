@@ -5,8 +5,9 @@
 //!   start:    enable  ─► bootstrap, or kickstart where it is loaded       stop:  disable ─► bootout
 //! ```
 //!
-//! Loaded is launchd's word for wanted: what is loaded is started again when it fails. launchd does not hear that a gateway
-//! is ready, nor why it left itself alone; the gateway's own note says both. Nothing here decides by intents or markers.
+//! Loaded is launchd's term for "target state up": launchd restarts a loaded agent when it fails. launchd does not
+//! learn that a gateway is ready, nor why it leaves a gateway down; the gateway's own state file says both. Nothing
+//! here decides by intents or markers.
 
 mod agent;
 mod launchctl;
@@ -34,7 +35,7 @@ use launchctl::{
     ALREADY, IN_PROGRESS, Launchctl, NOT_FOUND, NOT_RUNNING, accept_codes, is_disabled, parse_job,
 };
 
-/// A drain takes no longer than this, unless it was configured so; then the command says that it waits in vain.
+/// A drain takes no longer than this by default. With a longer configured drain the command reports a timeout.
 const UNLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// launchd, for one user.
@@ -42,14 +43,14 @@ const UNLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Launchd<'host, H> {
     host: &'host H,
     layout: Layout,
-    /// `gui/501`: what lives while its user is logged in.
+    /// `gui/501`: the domain that exists while its user is logged in.
     domain: String,
     agents: PathBuf,
     launchctl: Launchctl,
 }
 
 impl<'host, H: Host> Launchd<'host, H> {
-    /// Looks at nothing yet.
+    /// Makes no system call yet.
     pub fn open(
         host: &'host H,
         uid: u32,
@@ -108,7 +109,7 @@ impl<'host, H: Host> Launchd<'host, H> {
         parse_job(&list, &label).map_err(odd)
     }
 
-    /// Says whether that changed anything.
+    /// Returns whether that changed anything.
     async fn set_at_start(
         &self,
         profile: &Profile,
@@ -132,11 +133,11 @@ impl<'host, H: Host> Launchd<'host, H> {
         Ok(if is_disabled(&text, &label) { TargetState::Down } else { TargetState::Up })
     }
 
-    /// What is loaded and does not run is started; what is not loaded is loaded, and so starts.
+    /// A loaded agent that does not run is started; an agent that is not loaded is loaded, which starts it.
     async fn load_or_start(&self, profile: &Profile) -> Result<(), SupervisorError> {
         if self.read_job(profile).await?.is_some() {
             match self.run_action(profile, "kickstart", &[]).await {
-                // It was stopped a moment ago: launchd takes nothing back that is on its way out.
+                // It was stopped a moment ago: launchd cannot take back an agent that is being unloaded.
                 Err(SupervisorError::Command { code: IN_PROGRESS, .. })
                     if !planted!(LeavingAgentNotAwaited) =>
                 {
@@ -173,12 +174,12 @@ impl<'host, H: Host> Launchd<'host, H> {
             Some(job) => match (job.pid, job.last) {
                 (Some(pid), _) => {
                     let note = self_report::read(self.host, &self.layout, profile).await;
-                    // It must be this very process' own.
+                    // The report must be from this very process.
                     let ready =
                         note.is_some_and(|note| note.pid == pid && note.has_state("running"));
                     (TargetState::Up, ProcessState::Up { pid, ready })
                 }
-                // It succeeded, or has not begun: launchd leaves it alone. One that failed for good ends so, too.
+                // It succeeded, or has not begun: launchd does not restart it. A permanent failure ends this way, too.
                 (None, Status::Exited(0)) => {
                     let failed =
                         self_report::reports_startup_failure(self.host, &self.layout, profile)
@@ -209,7 +210,7 @@ impl<H: Host> Supervisor for Launchd<'_, H> {
         accept_codes(&[NOT_RUNNING, NOT_FOUND, IN_PROGRESS], told)
     }
 
-    /// What runs is told to end, and comes back because it says so by its exit code.
+    /// A running gateway is told to end, and its exit code makes launchd start it again.
     async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
         self.set_at_start(profile, TargetState::Up).await?;
         match self.read_job(profile).await? {
@@ -228,14 +229,14 @@ impl<H: Host> Supervisor for Launchd<'_, H> {
         let job = self.read_job(profile).await?;
         let at_start = self.read_at_start(profile).await?;
         let (loaded, fact) = self.process_state(profile, job).await;
-        // Disabled and still there: it is on its way out.
+        // Disabled and still there: it is being unloaded.
         let want = if at_start == TargetState::Down { TargetState::Down } else { loaded };
         Ok(Service {
             presence: Presence::Supervised,
             target_state: want,
             at_start,
             process_state: fact,
-            // launchd does not tell when.
+            // launchd does not report when.
             since: Duration::ZERO,
             paused: false,
             is_reported: true,
@@ -283,7 +284,7 @@ impl<H: Host> Registrar for Launchd<'_, H> {
         let agent = render(spec);
         file::make_dirs(self.host, &spec.log_dir, 0o755).await?;
         let mut published = Published::Unchanged;
-        // Disabled first: what lies here enabled is started at the next login.
+        // Disabled first: an enabled agent that lies here is started at the next login.
         let switched = self.set_at_start(&spec.profile, at_start).await?;
         if present.as_deref() != Some(&agent) {
             file::make_dirs(self.host, &self.agents, 0o755).await?;

@@ -1,6 +1,6 @@
-//! A machine where nobody supervises: profiles can be made and removed, gateways run in the foreground alone.
+//! A machine without a supervisor: profiles can be made and removed, gateways run only in the foreground.
 //!
-//! Registering succeeds and does nothing; asking for a start or a stop is an error, for nothing would come of it.
+//! Registering succeeds and does nothing; asking for a start or a stop is an error, because it would have no effect.
 
 use std::time::Duration;
 

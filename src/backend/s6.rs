@@ -1,16 +1,18 @@
-//! s6: one service directory (slot) a profile in a scan directory, told by `s6-svc` and `s6-svscanctl`, read by its
-//! status record.
+//! s6: one service directory (slot) a profile in a scan directory, controlled through `s6-svc` and `s6-svscanctl`, and
+//! read through its status record.
 //!
 //! ```text
 //!   publish:     .gateway-P.XXX/ built whole ──rename──► gateway-P/ ──s6-svscanctl -a──► supervised
 //!   unregister:  down, wait ──rename──► .gateway-P.XXX/ ──s6-svscanctl -an──► locks free ──► removed
 //! ```
 //!
-//! `down` in the slot is kept equal to what was asked last: s6-supervise forgets its want when it dies, and reads
-//! `down` when it starts anew. Nothing here knows intents, markers or profiles' files.
+//! The slot's `down` file is kept equal to the last request: s6-supervise forgets its target state when it dies, and
+//! reads `down` when it starts anew. Nothing here knows intents, markers or profiles' files.
 
 mod control;
+pub mod hand_over;
 mod publish;
+mod scanner;
 mod slot;
 mod status;
 mod status_record;
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use slot::{SlotFile, render};
-pub use tools::Tools;
+pub use tools::{OWN_TREE, Tools};
 
 use crate::host::Host;
 use crate::name::{Profile, Slot};
@@ -39,7 +41,7 @@ pub struct S6<'host, H> {
 }
 
 impl<'host, H: Host> S6<'host, H> {
-    /// Looks for the tools; a missing one is an error only of the act that needs it.
+    /// Looks for the tools. A missing tool is an error only of the act that needs it.
     pub async fn open(host: &'host H, scan_dir: PathBuf, bin_dir: Option<PathBuf>) -> Self {
         let tools = Tools::find(host, bin_dir).await;
         Self { host, scan_dir, tools }
@@ -61,7 +63,8 @@ impl<H: Host> Supervisor for S6<'_, H> {
         control::send_control(self, profile, "stop", "-d").await
     }
 
-    /// Both letters travel in one write: the down-signal goes out, `timeout-kill` is armed, and want stays up.
+    /// Both letters go in one write: s6-supervise sends the down signal and arms `timeout-kill`, and the target state
+    /// stays up.
     async fn restart(&self, profile: &Profile) -> Result<(), SupervisorError> {
         publish::set_at_start(self, profile, TargetState::Up).await?;
         control::send_control(self, profile, "restart", "-du").await

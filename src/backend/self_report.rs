@@ -1,5 +1,5 @@
-//! What the gateway itself noted of how far it is, for supervisors that hear nothing of it. Hearsay: whoever asks has
-//! learned elsewhere that a process runs.
+//! What the gateway itself has recorded about its progress, for supervisors that cannot know it. This is hearsay: the
+//! caller must know from elsewhere that a process runs.
 
 use crate::host::Host;
 use crate::host::effect::Pid;
@@ -8,7 +8,7 @@ use crate::name::Profile;
 use crate::record::intent;
 use crate::record::json::{self, Reading};
 
-/// The process that wrote it, and its word for where it stands.
+/// The process that wrote it, and the gateway state it wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SelfReport {
     pub(super) pid: Pid,
@@ -21,7 +21,7 @@ impl SelfReport {
     }
 }
 
-/// `None` where there is none, or it cannot be read just now, or its process has said that it ends.
+/// `None` if there is no report, if it cannot be read just now, or if its process has reported that it ends.
 pub(super) async fn read(
     host: &impl Host,
     layout: &Layout,
@@ -34,8 +34,8 @@ pub(super) async fn read(
     Some(SelfReport { pid, gateway_state: word })
 }
 
-/// Has a gateway noted that it could not start, since the operator's last word? An older such note says nothing of a start
-/// that was just asked for.
+/// Has a gateway recorded since the operator's last request that it could not start? An older record says nothing about
+/// a start that was just requested.
 pub(super) async fn reports_startup_failure(
     host: &impl Host,
     layout: &Layout,

@@ -6,8 +6,8 @@
 //!   at boot:  target wants the enabled units ─► ExecCondition asks for the intent ─► the gateway
 //! ```
 //!
-//! Enabled says the same as the operator's word, but for the moment in which a command is at work: then a unit is
-//! enabled rather too early than too late, and the condition at its start goes by the word. Nothing here knows intents,
+//! Outside a running command, a unit is enabled exactly if the intent is running. During a command a unit is enabled
+//! rather too early than too late, and the condition at its start follows the intent. Nothing here knows intents,
 //! markers or profiles' files.
 
 mod publish;
@@ -44,12 +44,12 @@ pub struct Systemd<'host, H> {
     systemctl: Systemctl,
 }
 
-/// Whose systemd, and for which home.
+/// Which systemd is used, for which home.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemdScope<'a> {
     /// The machine's or the user's.
     pub scope: Scope,
-    /// Who asks.
+    /// The user id of the caller.
     pub uid: u32,
     /// The home of all profiles.
     pub home: &'a Path,
@@ -58,7 +58,7 @@ pub struct SystemdScope<'a> {
 }
 
 impl<'host, H: Host> Systemd<'host, H> {
-    /// Looks at nothing yet.
+    /// Makes no system call yet.
     pub fn open(host: &'host H, seat: SystemdScope<'_>, bin_dir: Option<PathBuf>) -> Self {
         let SystemdScope { scope, uid, home, env } = seat;
         let systemctl = Systemctl::new(scope, uid, env, bin_dir);
@@ -66,14 +66,15 @@ impl<'host, H: Host> Systemd<'host, H> {
         Self { host, scope, uid, home, unit_dir, systemctl }
     }
 
-    /// Does it answer, or else the machine's? Then a user's that does not is an error with a name, and not nobody.
+    /// Does this systemd answer, or else the machine's? If only the machine's does, a user's systemd that is silent is
+    /// a named error, not "no supervisor".
     pub async fn answers(&self) -> bool {
         let machine = || self.systemctl.clone().with_scope(Scope::System);
         version(&self.systemctl, self.host).await.is_ok()
             || version(&machine(), self.host).await.is_ok()
     }
 
-    /// What prints the gateways' logs; `None` where each lies in its own directory.
+    /// The program that prints the gateways' logs; `None` if each log lies in its own directory.
     pub async fn journal(
         &self,
         profiles: &[Profile],
@@ -107,7 +108,7 @@ impl<'host, H: Host> Systemd<'host, H> {
         }
     }
 
-    /// systemd does not tell; a process whose record cannot be read is gone, or was never ours to judge.
+    /// systemd does not report this; a process whose record cannot be read is gone, or belongs to another user.
     async fn is_paused(&self, service: &Service) -> bool {
         let Some(pid) = service.pid() else { return false };
         let path = PathBuf::from(format!("/proc/{}/stat", pid.raw()));
@@ -127,7 +128,7 @@ impl<'host, H: Host> Systemd<'host, H> {
     }
 }
 
-/// `252.39-1~deb12u2` is 252; what cannot be read is as old as can be.
+/// `252.39-1~deb12u2` is 252; text that cannot be parsed counts as the oldest version.
 async fn version<H: Host>(systemctl: &Systemctl, host: &H) -> Result<u32, SupervisorError> {
     let shown = systemctl.run_action(host, "show", "systemd", &["--property=Version"]).await?;
     let digits = shown.trim().trim_start_matches("Version=");
@@ -168,7 +169,7 @@ impl<H: Host> Supervisor for Systemd<'_, H> {
         self.request(profile, "restart").await
     }
 
-    /// Where systemd cannot be asked and there is no unit, there is no service.
+    /// If systemd cannot be asked and there is no unit, there is no service.
     async fn status(&self, profile: &Profile) -> Result<Service, SupervisorError> {
         if publish::serves_another_home(self, profile).await? {
             return Ok(Service::unregistered());

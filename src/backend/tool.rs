@@ -1,4 +1,4 @@
-//! A supervisor's own program, run for one act on one service, and its failure in the words of the seam.
+//! Runs a supervisor's own program for one act on one service, and turns a failure into the seam's error type.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use crate::supervisor::{Cause, SupervisorError};
 /// For hosts: an answer comes in milliseconds, a reload of many units in a second.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Which program does what to whom.
+/// The program, the action and the service.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ToolCall<'a> {
     pub(super) tool: &'static str,
     pub(super) action: &'static str,
     pub(super) service: &'a str,
-    /// What takes longer is hung.
+    /// A program that takes longer is hung.
     pub(super) timeout: Duration,
 }
 
-/// Runs it to its end; `cause` reads its code and its words when it fails.
+/// Runs it to its end; `cause` interprets the exit code and stderr of a failure.
 pub(super) async fn run<H: Host>(
     host: &H,
     act: ToolCall<'_>,

@@ -5,9 +5,10 @@
 //!   start:    /Change /ENABLE ─► /Run          stop:  /Change /DISABLE ─► /End
 //! ```
 //!
-//! Enabled is Task Scheduler's word for wanted: what is enabled is started at logon, and whenever it does not run. It does
-//! not say which process runs, nor hears that it is ready; the gateway's own note says both. Nothing here knows intents or
-//! markers. No `cfg`: this compiles, and is tested, where there is no Windows.
+//! Enabled is Task Scheduler's term for "target state up": an enabled task is started at logon, and whenever it does
+//! not run. Task Scheduler does not report which process runs, nor learns that it is ready; the gateway's own state
+//! file says both. Nothing here knows intents or markers. No `cfg`: this compiles, and is tested, where there is no
+//! Windows.
 
 mod schtasks;
 mod task;
@@ -32,7 +33,7 @@ use crate::supervisor::{
 use schtasks::{Schtasks, parse_at_start, parse_names, parse_run};
 use task::{FOLDER, home_prefix, is_expressible, task_name, version_line};
 
-/// A drain takes no longer than this, unless it was configured so; then the command says that it waits in vain.
+/// A drain takes no longer than this by default. With a longer configured drain the command reports a timeout.
 const END_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Task Scheduler, for one user.
@@ -47,7 +48,7 @@ pub struct Windows<'host, H> {
 }
 
 impl<'host, H: Host> Windows<'host, H> {
-    /// Looks at nothing yet.
+    /// Makes no system call yet.
     pub fn open(
         host: &'host H,
         layout: &Layout,
@@ -70,7 +71,7 @@ impl<'host, H: Host> Windows<'host, H> {
         self.is_here && self.list_all().await.is_ok()
     }
 
-    /// Has the gateway not be started again, by itself: its configuration is wrong.
+    /// Prevents automatic restarts of the gateway: its configuration is wrong.
     pub async fn disable(&self, profile: &Profile) -> Result<(), SupervisorError> {
         self.run_action(profile, "/Change", &["/DISABLE"]).await.map(drop)
     }
@@ -91,7 +92,7 @@ impl<'host, H: Host> Windows<'host, H> {
         self.schtasks.run_action(self.host, action, &name, &args).await
     }
 
-    /// The task of that name as Task Scheduler has it, whoever made it.
+    /// The task of that name as Task Scheduler has it, of any author.
     async fn read_task(&self, profile: &Profile) -> Result<Option<String>, SupervisorError> {
         let name = task_name(profile);
         match parse_names(&self.list_all().await?).any(|other| other == name) {
@@ -125,11 +126,11 @@ impl<'host, H: Host> Windows<'host, H> {
                 TargetState::Up,
                 ProcessState::Up { pid: note.pid, ready: note.has_state("running") },
             ),
-            // It has said that it ends, and is not gone.
+            // It has reported that it ends, and is not gone.
             (true, None) if enabled == TargetState::Down => {
                 (TargetState::Down, ProcessState::Finishing)
             }
-            // It has not said yet who it is.
+            // It has not reported its identity yet.
             (true, None) => (TargetState::Up, ProcessState::Down { last: None }),
             (false, _) => (TargetState::Up, ProcessState::Down { last: run.last }),
         };
@@ -138,14 +139,14 @@ impl<'host, H: Host> Windows<'host, H> {
             target_state: if enabled == TargetState::Down { TargetState::Down } else { told },
             at_start: enabled,
             process_state: fact,
-            // It tells when, but in the words of the machine's language.
+            // It reports when, but in the machine's language.
             since: Duration::ZERO,
             paused: false,
             is_reported: true,
         })
     }
 
-    /// The note of a gateway that is alive.
+    /// The self-report of a gateway that is alive.
     async fn read_live_report(&self, profile: &Profile) -> Option<self_report::SelfReport> {
         let note = self_report::read(self.host, &self.layout, profile).await?;
         let number = u32::try_from(note.pid.raw()).ok()?;
@@ -162,7 +163,7 @@ impl<'host, H: Host> Windows<'host, H> {
         self.run_action(profile, "/Change", &[switch]).await.map(drop)
     }
 
-    /// Ends what runs; what has ended meanwhile is no failure.
+    /// Ends the running process; one that has ended meanwhile is no failure.
     async fn end(&self, profile: &Profile) -> Result<(), SupervisorError> {
         if !self.read_run(profile).await?.is_running {
             return Ok(());
@@ -173,7 +174,7 @@ impl<'host, H: Host> Windows<'host, H> {
         }
     }
 
-    /// One run at a time: what is asked for while the last one ends would be forgotten.
+    /// One run at a time: a run requested while the last one ends would be dropped.
     async fn await_end(&self, profile: &Profile) -> Result<(), SupervisorError> {
         let ended = file::poll(self.host, END_TIMEOUT, async || {
             Ok::<_, SupervisorError>((!self.read_run(profile).await?.is_running).then_some(()))
@@ -238,7 +239,7 @@ impl<H: Host> Supervisor for Windows<'_, H> {
         }
     }
 
-    /// A start enables the task; a gateway that fails for good disables it again.
+    /// A start enables the task; a gateway that fails permanently disables it again.
     async fn wait(
         &self,
         profile: &Profile,

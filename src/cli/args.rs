@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::name::Profile;
+use crate::record::users::Ids;
 
 /// Brings every chat gateway back exactly as its operator left it.
 #[derive(Debug, Parser)]
@@ -158,6 +159,12 @@ pub enum GatewayCommand {
     /// Does the operator want the gateway to run? Exit code 0 if so, 1 if not
     #[command(hide = true)]
     Intended,
+    /// Be the logger of a slot: a slot's `log/run`
+    #[command(hide = true)]
+    Log,
+    /// Say whether a gateway that ended so is started again: a slot's `finish`
+    #[command(hide = true)]
+    Finish(FinishArgs),
 }
 
 /// `install` and `uninstall`
@@ -174,9 +181,22 @@ pub struct RunArgs {
     /// Be the gateway even where s6 could supervise it
     #[arg(long)]
     pub no_supervise: bool,
+    /// Be a slot's child: take the container's environment, and as root become hermes
+    #[arg(long, hide = true)]
+    pub slot: bool,
     /// Write a newline to this descriptor when ready (s6's notification-fd)
     #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(3..))]
     pub notify_fd: Option<i32>,
+}
+
+/// What s6-supervise tells a `finish`.
+#[derive(Debug, Args)]
+pub struct FinishArgs {
+    /// The exit code; 256 if a signal ended the process
+    pub code: u32,
+    /// The signal, the service's name, and whatever later versions add
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<OsString>,
 }
 
 /// `start`, `stop` and `restart`.
@@ -228,6 +248,49 @@ pub enum BootCommand {
     /// Become the s6-svscan that supervises gateways
     #[command(hide = true)]
     Tree(TreeArgs),
+    /// Hand somebody else's scan directory over to hermes, and reconcile: a boot hook
+    #[command(hide = true)]
+    HandOver,
+    /// Stop the gateways, then their loggers, then their s6-svscan
+    #[command(hide = true)]
+    Stop(BootStopArgs),
+    /// Become the container's command
+    #[command(hide = true)]
+    Main(MainArgs),
+    /// Have the container end as its command did
+    #[command(hide = true)]
+    MainFinish(FinishArgs),
+    /// Say whether the gateways' tree is started again
+    #[command(hide = true)]
+    GatewaysFinish(FinishArgs),
+    /// Exit as the container's command did: PID 1's last act
+    #[command(hide = true)]
+    ExitCode,
+}
+
+/// `hermes boot stop`
+#[derive(Debug, Args)]
+pub struct BootStopArgs {
+    /// The scanner's process
+    #[arg(value_name = "PID")]
+    pub scanner: u32,
+}
+
+/// `hermes boot main`
+#[derive(Debug, Args)]
+pub struct MainArgs {
+    /// Wait until the gateways are looked after
+    #[arg(long)]
+    pub wait: bool,
+    /// Where the command starts
+    #[arg(long, value_name = "DIR")]
+    pub cwd: PathBuf,
+    /// Whom it becomes
+    #[arg(long, value_name = "UID:GID", value_parser = parse_ids)]
+    pub user: Option<Ids>,
+    /// The command
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
 }
 
 /// `hermes boot reconcile`
@@ -267,6 +330,13 @@ pub struct ManArgs {
     /// An existing directory
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+}
+
+fn parse_ids(text: &str) -> Result<Ids, String> {
+    let ids = text
+        .split_once(':')
+        .and_then(|(uid, gid)| Some(Ids { uid: uid.parse().ok()?, gid: gid.parse().ok()? }));
+    ids.ok_or_else(|| "not two numbers: UID:GID".to_owned())
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

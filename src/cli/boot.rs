@@ -1,10 +1,16 @@
 //! `hermes boot …`: what a container does when it starts.
 
+mod ends;
+mod hand_over;
 mod init;
+mod main;
 mod reconcile;
+mod stop;
 mod tree;
 
-use super::args::{BootCommand, Cli};
+use super::args::{BootCommand, Cli, ReconcileArgs};
+use super::errors::CliError;
+use super::exit::Exit;
 use super::invocation::Invocation;
 use super::output::Output;
 use super::session::Session;
@@ -25,9 +31,29 @@ pub(super) async fn run<H: Host>(
         },
         BootCommand::Init(args) => init::run(host, invocation, &output, args).await,
         BootCommand::Tree(args) => tree::run(host, invocation, &output, args).await,
+        BootCommand::HandOver => hand_over_and_reconcile(host, invocation, cli, &output).await,
+        BootCommand::Stop(args) => stop::run(host, invocation, args).await,
+        BootCommand::Main(args) => return main::run(host, invocation, &output, args).await,
+        BootCommand::MainFinish(_) | BootCommand::GatewaysFinish(_) | BootCommand::ExitCode => {
+            return match ends::run(host, command).await {
+                Ok(code) => code,
+                Err(error) => output.print_failure(&error).await.code(),
+            };
+        }
     };
     match result {
         Ok(exit) => exit.code(),
         Err(error) => output.print_failure(&error).await.code(),
     }
+}
+
+async fn hand_over_and_reconcile<H: Host>(
+    host: &H,
+    invocation: &Invocation,
+    cli: &Cli,
+    output: &Output<'_, H>,
+) -> Result<Exit, CliError> {
+    hand_over::run(host, invocation).await?;
+    let session = Session::open(host, invocation, cli).await?;
+    reconcile::run(&session, output, &ReconcileArgs { dry_run: false }).await
 }

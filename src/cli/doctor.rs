@@ -1,4 +1,4 @@
-//! `hermes doctor`: one line a check, and what to do about those that fail. Changes nothing.
+//! `hermes doctor`: one line a check, and advice for each that fails. Changes nothing.
 
 mod foreign;
 
@@ -106,7 +106,7 @@ fn check_manager<H>(session: &Session<'_, H>) -> Finding {
 async fn check_tools<H: Host>(session: &Session<'_, H>) -> Finding {
     let bin_dir = session.invocation.var("HERMES_S6_BIN_DIR").map(Into::into);
     let tools = crate::backend::s6::Tools::find(session.host, bin_dir).await;
-    for tool in ["s6-svc", "s6-svscanctl", "s6-svstat", "s6-log", "s6-setuidgid"] {
+    for tool in ["s6-svc", "s6-svscanctl", "s6-svstat", "s6-log"] {
         let there = match tools.path(tool) {
             Ok(path) => fs::meta(session.host, &path).await.is_ok(),
             Err(_) => false,
@@ -118,7 +118,7 @@ async fn check_tools<H: Host>(session: &Session<'_, H>) -> Finding {
     Finding::fine("s6 tools", tools.dir_for_scripts().display().to_string())
 }
 
-/// Whose tree is it, and does its s6-svscan listen to us?
+/// Which user owns the tree, and does its s6-svscan listen to us?
 async fn check_scan_dir<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
     let about = format!("scan directory {}", session.scan_dir.display());
     vec![match control_fifo_meta(session).await {
@@ -137,12 +137,12 @@ async fn check_scan_dir<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
     }]
 }
 
-/// The FIFO of an s6-svscan that listens to us: whoever owns it runs that s6-svscan, whosever the directory is.
+/// The FIFO of an s6-svscan that listens to us. Its owner runs that s6-svscan, whatever user owns the directory.
 async fn control_fifo_meta<H: Host>(
     session: &Session<'_, H>,
 ) -> Result<crate::host::effect::Meta, HostError> {
     let path = session.scan_dir.join(".s6-svscan/control");
-    // Opened and closed without a word: s6-svscan reads nothing from that.
+    // Opened and closed without a write: s6-svscan reads nothing from that.
     let control = fs::open_no_link(session.host, &path, OpenMode::Write).await?;
     let meta = fs::handle_meta(session.host, &control).await;
     fs::close(session.host, control).await?;

@@ -1,4 +1,4 @@
-//! Errors for people: `✗` and what happened, the cause where we know it, and what to do.
+//! Errors for people: `✗` and what happened, the cause if we know it, and what to do.
 
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ impl CliError {
 
     /// What stderr shows.
     pub fn to_text(&self) -> String {
-        // The one error whose advice stands in the same sentence: operators grep for it.
+        // The only error with its advice in the same sentence: operators grep for it.
         if let Self::Ops(OpsError::Supervisor(SupervisorError::NotRegistered(profile))) = self {
             return format!("✗ {self}: {}\n", register_first(profile));
         }

@@ -1,13 +1,13 @@
-//! Exit codes: the whole list, and what each promises.
+//! Exit codes: the whole list, and what each means.
 
 /// How a command ends. `gateway run` ends with its gateway's own code instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked for is so.
+    /// The requested state is reached.
     Done,
-    /// It is not so; stderr names the reason.
+    /// The requested state is not reached; stderr names the reason.
     Failed,
-    /// The words of the command make no sense.
+    /// Usage error.
     Usage,
     /// `status`: down, as intended.
     DownAsIntended,

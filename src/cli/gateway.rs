@@ -1,9 +1,11 @@
 //! `hermes gateway …`: one file a command.
 
+pub(super) mod finish;
 mod install;
 mod intended;
 mod lifecycle;
 mod list;
+pub(super) mod log;
 mod logs;
 mod report;
 mod restart_code;
@@ -21,7 +23,7 @@ use install::InstallDirection;
 pub use run::GatewayRun;
 pub(super) use run::next_turn;
 
-/// Runs one of them to its end, or `run` to its first turn.
+/// Runs a command to its end, or `run` to its first turn.
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
@@ -41,6 +43,7 @@ pub(super) async fn run<H: Host>(
         GatewayCommand::Uninstall(args) => {
             install::run(session, output, InstallDirection::Uninstall, args).await
         }
+        GatewayCommand::Log | GatewayCommand::Finish(_) => unreachable!("they need no session"),
         GatewayCommand::Intended => return Progress::Exit(intended::run(session, output).await),
     };
     Progress::Exit(exit.code())

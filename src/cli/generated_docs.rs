@@ -1,4 +1,4 @@
-//! `hermes completions SHELL` and `hermes man DIR`: both made from the same definitions as the help.
+//! `hermes completions SHELL` and `hermes man DIR`: both are generated from the same definitions as the help.
 
 use clap::CommandFactory as _;
 use serde_json::json;

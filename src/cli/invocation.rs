@@ -1,4 +1,4 @@
-//! What `main` collects once: arguments, environment, ids. Below here nothing asks the machine for these again.
+//! What `main` collects once: arguments, environment, ids. Nothing below asks the machine for these again.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -19,17 +19,17 @@ pub struct Invocation {
     pub uid: u32,
     /// Our effective group id.
     pub gid: u32,
-    /// Standard input is a terminal: somebody can be asked.
+    /// Standard input is a terminal: the user can be asked.
     pub stdin_is_terminal: bool,
 }
 
 impl Invocation {
-    /// A variable; an empty one counts as none.
+    /// A variable; an empty one counts as absent.
     pub fn var(&self, name: &str) -> Option<&OsStr> {
         self.env.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// A variable as text; one that is not UTF-8 keeps its odd bytes as `U+FFFD`.
+    /// A variable as text; invalid UTF-8 becomes `U+FFFD`.
     pub fn text(&self, name: &str) -> Option<String> {
         self.var(name).map(|value| value.to_string_lossy().into_owned())
     }

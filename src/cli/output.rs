@@ -1,4 +1,4 @@
-//! Text and JSON on their way out: stdout has what was asked for, stderr has what went wrong, and notes.
+//! Prints text and JSON: results go to stdout, errors and notes to stderr.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::error::Errno;
 use crate::host::effect::Stream;
 use crate::host::{Host, proc};
 
-/// So long a line that may be lost waits for its reader.
+/// How long a line that may be lost waits for its reader.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Where a command's words go.
+/// Where a command's output goes.
 #[derive(Debug)]
 pub(super) struct Output<'a, H> {
     pub host: &'a H,
@@ -35,11 +35,11 @@ impl<H: Host> Output<'_, H> {
 
     /// Prints to stderr.
     pub async fn print_error(&self, text: &str) {
-        // There is nowhere left to say that stderr cannot be written.
+        // A failure to write stderr cannot be reported anywhere.
         let _ = self.write(Stream::Err, text, None).await;
     }
 
-    /// Prints to stderr what may be lost: whoever has more to do does not stand still because nobody reads.
+    /// Prints to stderr what may be lost: a caller with other work must not block because no process reads.
     pub async fn print_error_or_drop(&self, text: &str) {
         let _ = self.write(Stream::Err, text, Some(PATIENCE)).await;
     }
@@ -70,7 +70,7 @@ impl<H: Host> Output<'_, H> {
         self.print(&format!("{text}\n")).await
     }
 
-    /// Says why a command failed; the error names its own exit code.
+    /// Prints why a command failed; the error has its own exit code.
     pub async fn print_failure(&self, error: &CliError) -> Exit {
         if self.json {
             self.print_document(json!({ "error": error.to_json() })).await;

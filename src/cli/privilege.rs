@@ -1,5 +1,5 @@
 //! `docker exec` gives root; the gateways' tree belongs to hermes. A command run as root becomes the owner of the scan
-//! directory before it looks at anything a user could have planted, so that nothing it leaves belongs to root.
+//! directory before it reads anything that a user could have planted, so that no file it leaves belongs to root.
 
 use super::invocation::Invocation;
 use crate::error::{HostError, if_present};
@@ -7,7 +7,7 @@ use crate::host::{Host, fs, proc};
 
 use std::path::Path;
 
-/// As root, becomes the user who owns the scan directory; leaves everybody else as they are.
+/// As root, becomes the user who owns the scan directory; any other user stays as it is.
 pub(super) async fn drop_root(
     host: &impl Host,
     invocation: &Invocation,

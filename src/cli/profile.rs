@@ -12,7 +12,7 @@ use super::output::Output;
 use super::session::Session;
 use crate::host::Host;
 
-/// Runs one of them.
+/// Runs one of the commands.
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,

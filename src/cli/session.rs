@@ -1,4 +1,4 @@
-//! What a command works with: the home, the supervisor, who asks. Worked out once from the invocation.
+//! A command's context: the home, the supervisor, the caller. Derived once from the invocation.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -19,13 +19,13 @@ use crate::host::{Host, fs, proc};
 use crate::layout::Layout;
 use crate::name::Profile;
 use crate::ops::{OpsContext, init};
-use crate::record::file;
 use crate::record::intent::{Intent, Operator};
+use crate::record::{container, file};
 
 /// s6's usual place for the services of a container.
 const SCAN_DIR: &str = "/run/service";
 
-/// One command's world.
+/// One command's context.
 #[derive(Debug)]
 pub(super) struct Session<'a, H> {
     pub host: &'a H,
@@ -40,7 +40,7 @@ pub(super) struct Session<'a, H> {
 }
 
 impl<'a, H: Host> Session<'a, H> {
-    /// Works everything out; as root in the image, becomes hermes first.
+    /// Derives everything; as root in the image, becomes hermes first.
     pub async fn open(
         host: &'a H,
         invocation: &'a Invocation,
@@ -102,7 +102,7 @@ impl<'a, H: Host> Session<'a, H> {
         Ok(())
     }
 
-    /// Refuses what only a supervisor can do where there is none; `docker` is the command that does it instead.
+    /// Refuses what needs a supervisor if there is none; `docker` is the command to use instead.
     pub async fn must_be_supervised(&self, docker: &'static str) -> Result<(), CliError> {
         match self.manager {
             Manager::S6 => self.must_not_be_a_guest().await,
@@ -113,7 +113,7 @@ impl<'a, H: Host> Session<'a, H> {
     }
 }
 
-/// The systemd that would be asked.
+/// The systemd backend, whether or not it is in use.
 fn systemd<'a, H: Host>(
     host: &'a H,
     invocation: &Invocation,
@@ -125,7 +125,7 @@ fn systemd<'a, H: Host>(
     Systemd::open(host, seat, invocation.var("HERMES_SYSTEMD_BIN_DIR").map(PathBuf::from))
 }
 
-/// The Task Scheduler that would be asked.
+/// The Task Scheduler backend, whether or not it is in use.
 pub(super) fn windows<'a, H: Host>(
     host: &'a H,
     layout: &Layout,
@@ -135,22 +135,19 @@ pub(super) fn windows<'a, H: Host>(
     Windows::open(host, layout, env, bin_dir)
 }
 
-/// The container's environment, one file a variable: for commands that were started without it, by `su -` or cron.
-const CONTAINER_ENVIRONMENT: &str = "/run/s6/container_environment";
-
-/// A variable of this process, else of the container.
+/// A variable of this process, or else of the container: commands may have been started without it, by `su -` or cron.
 async fn var(host: &impl Host, invocation: &Invocation, name: &str) -> Option<PathBuf> {
     if let Some(value) = invocation.var(name) {
         return Some(PathBuf::from(value));
     }
-    let path = Path::new(CONTAINER_ENVIRONMENT).join(name);
+    let path = Path::new(container::ENVIRONMENT).join(name);
     let value = file::read(host, &path, 4096).await.ok()?;
     let value = String::from_utf8(value).ok()?;
     Some(PathBuf::from(value.trim_end_matches('\n'))).filter(|value| value.is_absolute())
 }
 
 /// `HERMES_HOME`, else `.hermes` in the user's home.
-async fn home(host: &impl Host, invocation: &Invocation) -> Result<PathBuf, CliError> {
+pub(super) async fn home(host: &impl Host, invocation: &Invocation) -> Result<PathBuf, CliError> {
     let home = match (var(host, invocation, "HERMES_HOME").await, invocation.var("HOME")) {
         (Some(home), _) => home,
         (None, Some(home)) => Path::new(home).join(".hermes"),
@@ -163,12 +160,12 @@ async fn home(host: &impl Host, invocation: &Invocation) -> Result<PathBuf, CliE
 }
 
 /// `S6_PROFILE_GATEWAY_SCANDIR`, else `/run/service`.
-async fn scan_dir(host: &impl Host, invocation: &Invocation) -> PathBuf {
+pub(super) async fn scan_dir(host: &impl Host, invocation: &Invocation) -> PathBuf {
     let scan_dir = var(host, invocation, "S6_PROFILE_GATEWAY_SCANDIR").await;
     scan_dir.unwrap_or_else(|| SCAN_DIR.into())
 }
 
-/// `HERMES_GATEWAY_BOOTSTRAP_STATE`: what a home that never ran starts with.
+/// `HERMES_GATEWAY_BOOTSTRAP_STATE`: the initial state of a home that never ran.
 pub(super) fn bootstrap(invocation: &Invocation) -> Result<Option<Intent>, CliError> {
     match invocation.text("HERMES_GATEWAY_BOOTSTRAP_STATE").as_deref() {
         None => Ok(None),

@@ -1,11 +1,12 @@
-//! How long a gateway that keeps failing waits before it tries again, and what is remembered for that.
+//! Back-off: how long a failing gateway waits before it tries again, and what is remembered for that.
 //!
-//! The count lives in the state file, so it survives the container. A start is noted as `unproven` before it is risked;
-//! whoever finds that note later, in the same boot, knows that the gateway was killed before it had run for
-//! `stable_after`, and counts a failure. In another boot it proves nothing: the container went down with it.
+//! The count lives in the state file, so it survives the container. A start is recorded as `unproven` before it is
+//! attempted. If a later start finds that record in the same boot, the gateway was killed before it had run for
+//! `stable_after`, and a failure is counted. In another boot the record proves nothing: the container went down with
+//! the gateway.
 //!
-//! An operator's word begins the count anew: the intent's sequence number is remembered with it. Nothing here starts or
-//! stops anything.
+//! A new request of the operator begins the count anew: the intent's sequence number is remembered with it. Nothing
+//! here starts or stops anything.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::record::identity::BootId;
 use crate::record::json::{self, ReadWarning, Reading};
 use crate::record::{intent, state};
 
-/// How often a waiting gateway looks whether the operator has said something new.
+/// How often a waiting gateway checks for a new request of the operator.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is remembered from start to start.
@@ -29,11 +30,12 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct FailureTally {
     /// Failures one after the other.
     pub(super) failures: u32,
-    /// The wall clock's second before which there is no next try.
+    /// The second of the wall clock before which there is no next try.
     pub(super) retry_at: Option<u64>,
     /// Why the last one ended.
     pub(super) reason: Option<String>,
-    /// The operator's request that these failures belong to; `None` as long as it cannot be read.
+    /// The sequence number of the operator's request that these failures belong to; `None` as long as it cannot be
+    /// read.
     pub(super) sequence: Option<u64>,
     /// Started, and has not yet run for `stable_after`.
     pub(super) unproven: bool,
@@ -87,7 +89,7 @@ impl FailureTally {
         restart.failures_max > 0 && self.failures >= restart.failures_max
     }
 
-    /// It ran long enough: what was, is forgotten.
+    /// It ran long enough: earlier failures are forgotten.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
         self.retry_at = None;
@@ -95,7 +97,8 @@ impl FailureTally {
         self.unproven = false;
     }
 
-    /// From now to the next try. However the wall clock jumped, never longer than the failures deserve.
+    /// The time to the next try. It is never longer than the pause for that many failures, even if the wall clock
+    /// jumped.
     fn pause(&self, restart: &Restart, wall: Duration) -> Duration {
         match self.retry_at {
             Some(retry_at) if self.failures > 0 => Duration::from_secs(retry_at)
@@ -106,13 +109,13 @@ impl FailureTally {
     }
 }
 
-/// The pause after so many failures: doubled each time, up to `delay_max`.
+/// The pause after this many failures: doubled each time, up to `delay_max`.
 fn delay(restart: &Restart, failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(31);
     restart.delay.0.saturating_mul(1 << doublings).min(restart.delay_max.0)
 }
 
-/// With the lock just taken: remembers, and starts at once, later, or not at all.
+/// Called when the lock was just taken: reads earlier failures, and starts at once, later, or not at all.
 pub(super) async fn start_or_pause<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -138,7 +141,7 @@ pub(super) async fn start_or_pause<H: Host>(
     Ok(Step::To(Phase::Pausing { until }))
 }
 
-/// Reads what earlier starts left.
+/// Reads what earlier starts recorded.
 pub(super) async fn read_tally<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
@@ -178,7 +181,7 @@ async fn intent_sequence<H: Host>(
     }
 }
 
-/// Waits out the pause; a signal or a new word of the operator ends it.
+/// Waits out the pause; a signal or a new request of the operator ends the wait.
 pub(super) async fn turn<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -194,7 +197,7 @@ pub(super) async fn turn<H: Host>(
     if time::boot(context.host).await? >= until {
         return Ok(Step::To(Phase::Launching));
     }
-    // An odd intent was said when the wait began; each second anew would fill the log.
+    // A warning about the intent file was given when the wait began; repeating it each second would fill the log.
     let (sequence, _) = intent_sequence(context).await;
     if sequence.is_some() && sequence != core.tally.sequence {
         core.tally = FailureTally { sequence, ..FailureTally::default() };

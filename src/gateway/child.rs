@@ -1,8 +1,8 @@
-//! The command: found, started in a process group of its own, named in `gateway.pid`, signalled as a group.
+//! The command: it is looked up, started in its own process group, recorded in `gateway.pid`, and signalled as a group.
 //!
-//! Its leader dies with us: the kernel sees to that. The rest of its group does not: we end it before we end
-//! (`drain.rs`), and after a sudden end of ours the next gateway does (`ownership.rs`). Who leaves the group has left
-//! the command. Nothing here waits for it.
+//! Its leader dies with us (parent-death signal). The rest of its group does not: we end it before we exit
+//! (`drain.rs`), and after a kill of ours the next gateway does (`ownership.rs`). A process that leaves the group no
+//! longer belongs to the command. Nothing here waits for the command.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,13 +19,13 @@ use crate::record::config::CommandLine;
 use crate::record::group;
 use crate::record::identity::{self, Process};
 
-/// The descriptor on which a command says that it is ready.
+/// The descriptor on which a command reports readiness.
 const READY_DESCRIPTOR: i32 = 3;
 
 /// The kernel cannot execute it: not a program, or its interpreter is missing.
 const NOT_A_PROGRAM: Errno = Errno(8);
 
-/// Starts the command, or says how that ends.
+/// Starts the command; a failure decides how the gateway ends.
 pub(super) async fn start<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -80,7 +80,7 @@ fn not_found(command: &CommandLine, env: &BTreeMap<OsString, OsString>) -> Strin
     }
 }
 
-/// What the configuration got wrong is permanent; what the machine lacks may come back.
+/// A mistake in the configuration is permanent; a shortage of the machine may pass.
 fn not_started(error: HostError) -> ExitReason {
     match error.errno {
         Errno::NOENT | Errno::ACCESS | NOT_A_PROGRAM => ExitReason::permanent(error.to_string()),
@@ -92,11 +92,11 @@ fn not_started(error: HostError) -> ExitReason {
     }
 }
 
-/// Names the child in `gateway.pid`, for a gateway that comes after a sudden end of ours.
+/// Records the child in `gateway.pid`, for the next gateway in case we are killed.
 async fn name<H: Host>(context: &mut TurnContext<'_, H>, core: &Core, child: Pid) {
     let number = child.raw().unsigned_abs();
     match identity::read_stat(context.host, number).await {
-        // It may have ended by now, but not its group.
+        // It may have ended by now, but its group may live.
         Ok(stat) => {
             let boot = core.own_process.boot.clone();
             let named =
@@ -107,7 +107,7 @@ async fn name<H: Host>(context: &mut TurnContext<'_, H>, core: &Core, child: Pid
     }
 }
 
-/// Signals the command and all that it started in its group.
+/// Signals the command's whole process group.
 pub(super) async fn signal<H: Host>(context: &mut TurnContext<'_, H>, child: Pid, signal: Signal) {
     let sent = proc::signal_group(context.host, child, signal).await;
     match sent {
@@ -116,7 +116,7 @@ pub(super) async fn signal<H: Host>(context: &mut TurnContext<'_, H>, child: Pid
     }
 }
 
-/// Is anybody alive in the group of a command whose leader has ended? `None` if that cannot be found out.
+/// Is any process alive in the group of a command whose leader has ended? `None` if that cannot be found out.
 pub(super) async fn has_live_members<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
@@ -131,8 +131,9 @@ pub(super) async fn has_live_members<H: Host>(
     }
 }
 
-/// The gateway ends: nobody of the command may outlive it. Whom a look did not see, because he was forked meanwhile,
-/// SIGKILL does not miss; it comes before the leader is reaped, when the group cannot be another's yet.
+/// The gateway ends: no process of the command may outlive it. SIGKILL to the group also reaches processes forked after
+/// our last scan of `/proc`. It is sent before the leader is reaped, while the group's number cannot belong to another
+/// group.
 pub(super) async fn kill_group_and_reap<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -140,7 +141,7 @@ pub(super) async fn kill_group_and_reap<H: Host>(
     let Some(leader) = core.command.take() else { return };
     signal(context, leader, Signal::KILL).await;
     match proc::reap(context.host, leader).await {
-        // It is dying, and goes with us.
+        // It is dying, and is reaped with us.
         Err(error) if error.errno == Errno::AGAIN => {}
         reaped => context.record_failure(reaped),
     }

@@ -1,9 +1,9 @@
-//! The way out: the work is told to end, may take `drain_timeout`, and is then cut off.
+//! The drain: the work is told to end, may take `drain_timeout`, and is then killed.
 //!
-//! The built-in gateway stops listening and answers what it was asked already. A command's group gets TERM (or the INT
-//! that we got), and KILL when the time is over. Its leader's end is not the end of the group: whoever is left of it has
-//! the same time, and is looked for in `/proc` until nobody is there. Further signals change nothing; only a drain that no signal began takes
-//! the first one as its reason.
+//! The built-in gateway stops listening and answers the requests it already has. A command's group gets TERM (or the
+//! INT that we got), and KILL when the time is over. The leader's exit is not the end of the group: the remaining
+//! processes have the same time, and `/proc` is scanned until none is left. Further signals change nothing; only a
+//! drain that no signal began takes the first one as its reason.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use crate::host::{Host, proc, time};
 /// The signal for a command that we end by ourselves.
 pub(super) const OWN_SIGNAL: Signal = Signal::TERM;
 
-/// What the kernel may take to end a command after SIGKILL. Our supervisor kills us a second after the drain time.
+/// How long the kernel may take to end a command after SIGKILL. Our supervisor kills us a second after the drain time.
 const DEATH: Duration = Duration::from_millis(500);
 
-/// Between two looks for the rest of a command.
+/// Poll interval for the rest of a command's group.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A gateway on its way out.
+/// A gateway that drains.
 pub(super) struct Drain {
     pub(super) work: Work,
     pub(super) exit_reason: ExitReason,
@@ -32,7 +32,8 @@ pub(super) struct Drain {
     pub(super) killed: bool,
 }
 
-/// Tells the work to end. The command hears it before the state file is written: a slow disk must not cost it its time.
+/// Tells the work to end. The command is signalled before the state file is written: a slow disk must not shorten its
+/// drain time.
 pub(super) async fn begin<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -43,7 +44,8 @@ pub(super) async fn begin<H: Host>(
     let until = time::boot(context.host).await? + core.config.drain_timeout.0;
     match &mut work {
         Work::Command(child) => {
-            // A command takes SIGHUP for "read your configuration again": it gets what SIGHUP means to us.
+            // A command takes SIGHUP for "read your configuration again": it gets SIGTERM, which is what SIGHUP means
+            // to us.
             let signal = if signal == Signal::INT { signal } else { OWN_SIGNAL };
             child::signal(context, *child, signal).await;
         }
@@ -57,7 +59,7 @@ pub(super) async fn begin<H: Host>(
     next(context, core, Drain { work, exit_reason: ending, until, killed: false }).await
 }
 
-/// The command's leader ended unasked. Whatever else is in its group is told to end; usually nobody is.
+/// The command's leader ended by itself. Other processes of its group are told to end; usually there are none.
 pub(super) async fn drain_remaining<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -79,7 +81,7 @@ pub(super) async fn drain_remaining<H: Host>(
     }
 }
 
-/// Looks for the rest of a command; `None` if nobody is left.
+/// Checks for remaining processes of a command; `None` if none is left.
 async fn look<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,

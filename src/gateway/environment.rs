@@ -1,4 +1,4 @@
-//! What a command finds in its environment. Pure.
+//! The environment of a command. Pure.
 //!
 //! The gateway of `default` is the container's own: it gets the whole environment. A named profile gets a fixed few
 //! variables and what its configuration names, so that no profile inherits another's port or tokens.
@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use super::Setup;
 use crate::record::config::Config;
 
-/// What every command gets, beside `LC_*`.
+/// What every command gets, besides `LC_*`.
 const PASSED: [&str; 9] =
     ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"];
 
-/// Tell `hermes` itself that it is supervised, and where to say that it is ready; a command that calls `hermes` is not,
-/// and would speak for a gateway that it is not.
+/// They tell `hermes` that it is supervised, and where to report readiness. A command that calls `hermes` is not the
+/// gateway, so it must not inherit them.
 const WITHHELD: [&str; 3] =
     ["HERMES_S6_SUPERVISED_CHILD", "HERMES_SUPERVISED_CHILD", NOTIFY_SOCKET];
 
@@ -65,7 +65,8 @@ pub(super) fn candidates(
     if program.contains('/') {
         return vec![home.join(program)];
     }
-    // An empty or relative part of PATH would mean the working directory, which is the profile's: nobody means that.
+    // An empty or relative part of PATH would mean the working directory, which is the profile's: that is never
+    // intended.
     std::env::split_paths(search_path(env))
         .filter(|dir| dir.is_absolute())
         .map(|dir| dir.join(program))

@@ -1,6 +1,6 @@
-//! The end itself: the last word is written, the failure counted, and the process exits, at once or held back.
+//! The exit: the final state is written, a failure is counted, and the process exits, at once or delayed.
 //!
-//! Whatever worked has been told to end before; what is still there of a command is killed here.
+//! The work has been told to end before; remaining processes of a command are killed here.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::host::effect::{Event, Interests};
 use crate::host::{Host, proc, time};
 use crate::supervisor::PERMANENT_FAILURE;
 
-/// Writes the last word and ends the process.
+/// Writes the final state and ends the process.
 pub(super) async fn finish<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -28,7 +28,7 @@ pub(super) async fn finish<H: Host>(
     };
     let (word, code) = match ending {
         ExitReason::Asked(stop) => {
-            // A stop that nobody planned does not hide why the starts before it failed.
+            // An unplanned stop does not hide why the starts before it failed.
             if stop == SignalMeaning::Planned || core.tally.failures == 0 {
                 core.tally.reason = Some(stop.reason());
             }
@@ -52,13 +52,13 @@ pub(super) async fn finish<H: Host>(
     Step::Exit(code)
 }
 
-/// One failure more; the last one that is allowed is permanent.
+/// Counts one more failure; the last allowed one is permanent.
 async fn count<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
     failure: ExitFailure,
 ) -> (GatewayState, u8) {
-    // Without a clock the pause is measured from 1970, that is none: the count itself is what matters.
+    // Without a clock the pause is measured from 1970, so there is none: only the count matters.
     let wall = time::wall(context.host).await.unwrap_or_default();
     core.tally.add_failure(&core.config.restart, wall, failure.reason);
     if core.tally.is_exhausted(&core.config.restart) {
@@ -68,7 +68,7 @@ async fn count<H: Host>(
     }
 }
 
-/// A failure that could not be noted cannot slow the next start, so the exit waits in its place.
+/// A failure that could not be recorded cannot slow the next start, so the exit is delayed instead.
 async fn hold_back<H: Host>(context: &mut TurnContext<'_, H>, core: &Core, code: u8) -> Step {
     let pause = core.config.restart.delay_max.0;
     match time::boot(context.host).await {
@@ -80,7 +80,7 @@ async fn hold_back<H: Host>(context: &mut TurnContext<'_, H>, core: &Core, code:
     }
 }
 
-/// Waits until the exit is due, or a signal wants it now.
+/// Waits until the exit is due, or a signal asks for it now.
 pub(super) async fn part<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,

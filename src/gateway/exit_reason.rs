@@ -1,13 +1,13 @@
-//! Why a gateway ends, and with that its last word, its exit code, and whether that counts as a failure.
+//! Why a gateway ends. That decides its final gateway state, its exit code, and whether it counts as a failure.
 //!
-//! Only data; what is done about it is `exit.rs`'s.
+//! Only data; `exit.rs` acts on it.
 
 use super::state_file::GatewayState;
 use super::stop::{self, SignalMeaning};
 use crate::host::effect::Status;
 use crate::supervisor::PERMANENT_FAILURE;
 
-/// The exit code of a failure that may go away by itself.
+/// The exit code of a failure that may pass by itself.
 pub(super) const FAILURE_CODE: u8 = 1;
 
 /// Why the gateway ends.
@@ -15,11 +15,11 @@ pub(super) const FAILURE_CODE: u8 = 1;
 pub(super) enum ExitReason {
     /// A signal asked for it.
     Asked(SignalMeaning),
-    /// It did not want to.
+    /// It failed, or its command ended.
     Failed(ExitFailure),
 }
 
-/// An end that nobody asked for.
+/// An end that was not requested.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ExitFailure {
     pub(super) word: GatewayState,
@@ -37,7 +37,8 @@ impl ExitReason {
         Self::failed(GatewayState::StartupFailed, PERMANENT_FAILURE, reason)
     }
 
-    /// The command ended by itself; `word` is what stays unless it says that its configuration is wrong.
+    /// The command ended by itself; `word` is the final gateway state unless the exit code says that the configuration
+    /// is wrong.
     pub(super) fn from_command_status(status: Status, word: GatewayState) -> Self {
         match status {
             Status::Exited(PERMANENT_FAILURE) => Self::permanent(format!(
@@ -53,7 +54,7 @@ impl ExitReason {
         }
     }
 
-    /// May this end be a failure to stay up? One that no further start can help is not counted: none will come.
+    /// May this end be a failure to stay up? A permanent failure is not counted: no further start will come.
     pub(super) fn counts(&self) -> bool {
         match self {
             Self::Asked(_) => false,

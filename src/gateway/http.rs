@@ -1,19 +1,19 @@
-//! The few words of HTTP/1.1 that the built-in gateway speaks, and those it asks a command with. Pure.
+//! The part of HTTP/1.1 that the built-in gateway serves, and the health request to a command. Pure.
 //!
-//! One request a connection: every answer closes it.
+//! One request a connection: every answer closes the connection.
 
 use serde_json::Value;
 
-/// A request head that is longer is refused.
+/// A longer request head is refused.
 pub(super) const REQUEST_BYTES_MAX: usize = 8 << 10;
 
 const HEADERS_MAX: usize = 64;
 
-/// What a command with `ready = "http"` is asked.
+/// The request to a command with `ready = "http"`.
 pub(super) const HEALTH_REQUEST: &[u8] =
     b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: hermes\r\nConnection: close\r\n\r\n";
 
-/// What is asked for.
+/// The resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
     /// `/health`
@@ -22,7 +22,7 @@ pub(super) enum Page {
     Status,
 }
 
-/// Whether the answer has a body.
+/// The method: whether the answer has a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
     /// `GET`
@@ -31,18 +31,18 @@ pub(super) enum Body {
     Omitted,
 }
 
-/// What the bytes that have come so far are.
+/// The parsing state of the received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    /// Not yet whole.
+    /// Incomplete.
     Partial,
-    /// One that we answer.
+    /// A request that we answer.
     Page(Page, Body),
-    /// One that we refuse, with this status code.
+    /// A request that we refuse with this status code.
     Refused(u16),
 }
 
-/// Reads a request.
+/// Parses a request.
 pub(super) fn parse_request(bytes: &[u8]) -> Request {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);

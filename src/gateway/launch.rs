@@ -1,4 +1,4 @@
-//! Starts what the configuration says: the built-in gateway on its port, or the command.
+//! Starts what is configured: the built-in gateway on its port, or the command.
 //!
 //! Waits for nothing: a command that is not ready at once is watched by `readiness.rs`.
 
@@ -56,7 +56,7 @@ async fn start_command<H: Host>(
     let (ours, theirs) = pipe.unzip();
     let started = child::start(context, core, command, theirs.as_ref()).await;
     if let Some(theirs) = theirs {
-        // Kept open, it would hide that the command closed its own.
+        // If ours stayed open, we would not notice that the command closed its own.
         let closed = fs::close(context.host, theirs).await;
         context.record_failure(closed);
     }

@@ -1,4 +1,4 @@
-//! One live gateway a profile: the lock, and what to do about another that holds it.
+//! One live gateway a profile: the lock, and what to do if another process holds it.
 //!
 //! ```text
 //!   supervised, and the holder is a supervised gateway of this boot: its supervisor is dead, or we would not have been
@@ -22,23 +22,23 @@ use crate::host::{Host, proc, time};
 use crate::record::identity::{self, Process};
 use crate::record::{group, pidfile};
 
-/// Between two looks at a lock whose holder we know nothing of.
+/// Poll interval for a lock with an unknown holder.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Between two looks at a lock whose holder is on its way out.
+/// Poll interval for a lock whose holder is about to end.
 const TAKEOVER_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// What the holder gets beyond its drain time: its own SIGKILL of its command falls into it.
+/// The holder's time beyond its drain time: it may need to SIGKILL its own command.
 const GRACE: Duration = Duration::from_secs(1);
-/// What the kernel may take to end a process after SIGKILL.
+/// How long the kernel may take to end a process after SIGKILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two looks at what SIGKILL should have ended.
+/// Poll interval for processes after SIGKILL.
 const KILL_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How far we are with the lock.
+/// The progress of taking the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum LockClaim {
-    /// Others may hold it as long as they like; this much was said about it.
+    /// Another process may hold it as long as it likes; this note was given about it.
     Waiting { last_reason: Option<String> },
-    /// An orphan was told to leave. A signal that comes meanwhile counts once it has left.
+    /// An orphan was told to end. A signal that we get meanwhile takes effect after the orphan has ended.
     TakingOver { orphan: Process, until: Duration, killed: bool, asked: Option<SignalMeaning> },
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn turn<H: Host>(
     }
 }
 
-/// The lock is ours: clear away what a dead gateway left, remember its failures, go on or end.
+/// We hold the lock: clear away what a dead gateway left, read its failures, go on or end.
 async fn take_ownership<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -145,7 +145,7 @@ async fn handle_holder<H: Host>(
     })))
 }
 
-/// Supervised gateways wait for the lock, others end; either says why, once.
+/// A supervised gateway waits for the lock, any other ends; both say why, once.
 async fn wait_or_refuse<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -213,7 +213,7 @@ async fn wait<H: Host>(context: &TurnContext<'_, H>, until: Duration) -> Result<
     proc::wait(context.host, Interests { until: Some(until), ..Interests::default() }).await
 }
 
-/// Signals that very process if it is alive; a failure is noted, for the lock decides in the end.
+/// Signals that very process if it is alive; a failure is only noted, because the lock decides in the end.
 async fn signal_process<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
@@ -266,7 +266,7 @@ async fn kill_remaining_group<H: Host>(
     let mut met: Vec<Process> = Vec::new();
     loop {
         let mut left = group::live_members_of(host, boot, leader).await?;
-        // Whoever started us may be of that group.
+        // The process that started us may belong to that group.
         left.retain(|process| *process != core.own_process);
         for process in &left {
             if !met.contains(process) {

@@ -1,4 +1,4 @@
-//! Watches a command that has been started until it says that it is ready, ends, or takes too long.
+//! Watches a started command until it reports readiness, ends, or takes too long.
 //!
 //! `ready = "fd"`: a newline on its descriptor 3. `ready = "http"`: `GET /health` on its port answers 200. One turn
 //! deals with one event; nothing here waits for the command alone.
@@ -13,21 +13,21 @@ use crate::host::effect::{Event, Handle, Interests, Pid};
 use crate::host::fs::{self, File};
 use crate::host::{Host, net, proc, time};
 
-/// Between two questions.
+/// Pause between two health requests.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
-/// For one answer.
+/// Time limit for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// A status line fits.
+/// Enough for a status line.
 const ANSWER_BYTES_MAX: usize = 4 << 10;
 
-/// How far we are with asking.
+/// The progress of a readiness check.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ReadinessProbe {
     /// The read end of the pipe; none once the command has closed it, and then only the time can end the start.
     Pipe(Option<File>),
-    /// The next question is asked then.
+    /// The next request is sent then.
     Pausing(Duration),
-    /// Asked; so much of the answer has come.
+    /// A request was sent; these are the received bytes of the answer.
     Asked { connection: File, answer: Vec<u8>, until: Duration },
 }
 
@@ -55,7 +55,7 @@ impl ReadinessProbe {
 
     async fn close(self, host: &impl Host) {
         if let Self::Pipe(Some(file)) | Self::Asked { connection: file, .. } = self {
-            // Whatever the answer, the handle is gone, and nothing was written to it that could be lost.
+            // The handle is gone even if `close` fails, and no written data could be lost.
             drop(fs::close(host, file).await);
         }
     }
@@ -113,7 +113,7 @@ pub(super) async fn turn<H: Host>(
     }
 }
 
-/// One step of asking; `None` means that the command is ready.
+/// One step of the check; `None` means that the command is ready.
 async fn advance_probe(
     host: &impl Host,
     port: u16,
@@ -190,7 +190,7 @@ async fn read_answer(
 }
 
 async fn give_up(host: &impl Host, connection: File, now: Duration) -> ReadinessProbe {
-    // Whatever the answer, the handle is gone.
+    // The handle is gone even if `close` fails.
     drop(fs::close(host, connection).await);
     ReadinessProbe::Pausing(now + PROBE_INTERVAL)
 }

@@ -1,6 +1,7 @@
-//! A ready gateway: says so, serves or watches its command, and forgets old failures once it has run long enough.
+//! A ready gateway: it reports readiness, serves or watches its command, and forgets old failures once it has run long
+//! enough.
 //!
-//! Nothing here ends the work: a signal hands over to `drain.rs`.
+//! Nothing here ends the work: a signal leads to `drain.rs`.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::error::HostError;
 use crate::host::effect::{Event, Interests};
 use crate::host::{Host, fs, net, proc, time};
 
-/// Between two tries at a state file that could not be written.
+/// Retry interval for a state file that could not be written.
 const STATE_FILE_RETRY: Duration = Duration::from_secs(10);
 
 /// The gateway is ready from now on.
@@ -89,7 +90,7 @@ pub(super) async fn turn<H: Host>(
 }
 
 impl Work {
-    /// What this work waits for.
+    /// The events that this work waits for.
     pub(super) async fn interests(&self, host: &impl Host) -> Result<Interests, HostError> {
         match self {
             Self::Command(child) => Ok(Interests { child: Some(*child), ..Interests::default() }),

@@ -1,7 +1,7 @@
 //! The built-in gateway: `GET /health` and `GET /status` on 127.0.0.1.
 //!
-//! Never waits for a client: what has come and what is still to be sent stays here between turns, each connection has a
-//! deadline, and when too many are open the oldest goes. Nothing here decides when to listen or to stop.
+//! Never waits for a client: received and unsent bytes are kept between turns, each connection has a deadline, and if
+//! too many are open the oldest is closed. Nothing here decides when to listen or to stop.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::host::fs::{self, File};
 use crate::host::{Host, net, time};
 use crate::record::json;
 
-/// Open connections; a client more costs the oldest its own.
+/// Limit of open connections; one more closes the oldest.
 const CONNECTIONS_MAX: usize = 64;
-/// For one request and its answer.
+/// Time limit for one request and its answer.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two tries at a socket that takes no more just now, or at a connection that cannot be accepted.
+/// Retry interval for a socket that takes no more just now, or a connection that cannot be accepted.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// A listener and its connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Server {
-    /// `None` once the door is closed.
+    /// `None` once it stopped listening.
     listener: Option<File>,
-    /// Accepting failed, and is not tried again before.
+    /// Accepting failed, and is not tried again before this time.
     accept_retry_at: Option<Duration>,
     connections: Vec<Connection>,
 }
@@ -42,13 +42,13 @@ struct Connection {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Exchange {
-    /// The request, as far as it has come.
+    /// The received part of the request.
     Reading(Vec<u8>),
-    /// The answer, as far as it has not gone.
+    /// The unsent part of the answer.
     Writing(Vec<u8>),
 }
 
-/// What the gateway says of itself.
+/// The state that `/health` and `/status` report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ServeState {
     Open,
@@ -60,7 +60,7 @@ impl Server {
         Self { listener: Some(listener), accept_retry_at: None, connections: Vec::new() }
     }
 
-    /// The door is closed and everybody has been served.
+    /// It stopped listening, and every client has been served.
     pub(super) fn is_empty(&self) -> bool {
         self.listener.is_none() && self.connections.is_empty()
     }
@@ -75,7 +75,8 @@ impl Server {
         };
         let deadlines = self.connections.iter().map(|one| Some(one.until));
         Ok(Interests {
-            // Who is here already comes first: a flood at the door must not cost them their turn, and then their place.
+            // Open connections come first: a flood of new connections must not cost them their turn, and then their
+            // place.
             readable: handles.chain(hears.map(|listener| listener.handle)).collect(),
             child: None,
             until: time::earliest(deadlines.chain([self.accept_retry_at, retry])),
@@ -94,7 +95,7 @@ impl Connection {
     }
 }
 
-/// Deals with one event, and with everything whose time is over.
+/// Handles one event, and every deadline that has passed.
 pub(super) async fn handle_event<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
@@ -140,12 +141,12 @@ async fn accept<H: Host>(
             }
         }
         Err(error) if error.errno == Errno::AGAIN => {}
-        // Out of descriptors, most likely: the listener stays readable, so looking away is what keeps us from spinning.
+        // Probably out of descriptors: the listener stays readable, so we must ignore it for a while to avoid spinning.
         Err(_) => server.accept_retry_at = Some(now + RETRY),
     }
 }
 
-/// Reads what has come, answers if it is whole, and gives the connection back if it is still needed.
+/// Reads what has arrived, answers a complete request, and returns the connection if it is still needed.
 async fn read_request<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
@@ -206,7 +207,7 @@ async fn status<H: Host>(
     http::render_answer(200, &value, body)
 }
 
-/// Sends what the socket takes, and closes when all has gone or nobody wants it.
+/// Sends what the socket takes, and closes when everything is sent or the client is gone.
 async fn flush<H: Host>(
     context: &mut TurnContext<'_, H>,
     mut connection: Connection,
@@ -238,7 +239,7 @@ async fn flush_and_expire<H: Host>(
     }
 }
 
-/// Stops listening. Who has sent nothing yet is not waited for.
+/// Stops listening. A client that has sent nothing yet is not waited for.
 pub(super) async fn stop_listening<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
@@ -269,9 +270,9 @@ pub(super) async fn close_all<H: Host>(context: &mut TurnContext<'_, H>, server:
 
 async fn close<H: Host>(context: &mut TurnContext<'_, H>, connection: Connection) {
     if !connection.is_reading() {
-        // What was sent and never read would make the kernel reset the connection, and the answer could be lost.
+        // Unread received data would make the kernel reset the connection, and the answer could be lost.
         drop(fs::read(context.host, &connection.file, 64 << 10).await);
     }
-    // Whatever the answer, the handle is gone, and what it meant to the client is the client's business.
+    // The handle is gone even if `close` fails, and the client notices by itself.
     drop(fs::close(context.host, connection.file).await);
 }

@@ -1,6 +1,6 @@
-//! The first turn: signals become events, then who we are and what the configuration says.
+//! The first turn: signals become events, then our identity and the configuration are read.
 //!
-//! Takes no lock but to say in the state file that the configuration is wrong; starts nothing.
+//! Takes the lock only to record in the state file that the configuration is wrong; starts nothing.
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::record::identity;
 pub(super) async fn begin<H: Host>(
     context: &mut TurnContext<'_, H>,
 ) -> Result<(Core, Step), HostError> {
-    // Before all else: a SIGTERM during the start is an event, too.
+    // First of all: a SIGTERM during the start is an event, too.
     proc::trap(context.host, &SIGNALS).await?;
     let mut core = open_core(context).await?;
     let configured = match read_config(context).await {
@@ -68,7 +68,8 @@ async fn read_config<H: Host>(context: &TurnContext<'_, H>) -> Result<Config, St
     config::read(context.host, &path).await.map_err(|error| error.to_string())
 }
 
-/// The configured port; else, for `default` alone, that of the container's environment; else the one of the name.
+/// The configured port; else, only for `default`, the port in the container's environment; else the port derived from
+/// the name.
 fn port_of(setup: &Setup, config: &Config) -> Result<u16, String> {
     let given = setup.env.get(OsStr::new("HERMES_GATEWAY_PORT"));
     match (config.port, given) {
@@ -82,7 +83,7 @@ fn port_of(setup: &Setup, config: &Config) -> Result<u16, String> {
     }
 }
 
-/// Says that the configuration is wrong, in the state file too if no other gateway owns it.
+/// Reports that the configuration is wrong, in the state file too if no other gateway owns it.
 async fn refuse_config<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,

@@ -1,8 +1,8 @@
-//! What the gateway writes about itself: the state file and `gateway.pid`.
+//! The files that the gateway writes about itself: the state file and `gateway.pid`.
 //!
-//! A gateway does not die for its diary: a file that cannot be written is said once, and tried again by whoever comes
-//! by next (`running.rs` does so every ten seconds). Each entry holds all keys of ours, so that one that was lost is
-//! made good by the next. Nothing here decides what is so.
+//! A gateway does not end because its state file cannot be written: that is noted once, and the next write tries again
+//! (`running.rs` does so every ten seconds). Each write holds all our keys, so that the next one makes up for a lost
+//! one. Nothing here decides the state.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::host::{Host, time};
 use crate::record::identity::Process;
 use crate::record::{file, pidfile, state};
 
-/// The words of `gateway_state`.
+/// The values of `gateway_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum GatewayState {
     Starting,
@@ -36,7 +36,7 @@ impl GatewayState {
     }
 }
 
-/// We are alive and this is so.
+/// Writes the state of a live gateway.
 pub(super) async fn write_live_state<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -48,7 +48,7 @@ pub(super) async fn write_live_state<H: Host>(
     update_state_file(context, core, changes).await;
 }
 
-/// We are ready, from now on.
+/// Writes that we are ready from now on.
 pub(super) async fn write_ready<H: Host>(context: &mut TurnContext<'_, H>, core: &mut Core) {
     let mut changes = common_changes(core, GatewayState::Running);
     changes.push(("pid", core.own_process.pid.into()));
@@ -57,7 +57,7 @@ pub(super) async fn write_ready<H: Host>(context: &mut TurnContext<'_, H>, core:
     update_state_file(context, core, changes).await;
 }
 
-/// Our last word: there is no process any more.
+/// Writes our final state: the process is about to be gone.
 pub(super) async fn write_final_state<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
@@ -124,13 +124,13 @@ async fn stamp_and_update(
     state::update(host, path, changes).await
 }
 
-/// A moment of the wall clock as ISO-8601 UTC, in whole seconds.
+/// A time of the wall clock as ISO-8601 UTC, in whole seconds.
 fn timestamp(wall: Duration) -> String {
     let seconds = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
-/// Notes in `gateway.pid` who we are, and our child.
+/// Records our identity and our child's in `gateway.pid`.
 pub(super) async fn write_pidfile<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
@@ -143,7 +143,7 @@ pub(super) async fn write_pidfile<H: Host>(
     context.record_failure(written);
 }
 
-/// Takes `gateway.pid` away: best effort, for it means nothing without the lock.
+/// Removes `gateway.pid`: best effort, because it means nothing without the lock.
 pub(super) async fn remove_pidfile<H: Host>(context: &mut TurnContext<'_, H>) {
     let path = context.setup.layout.pidfile(&context.setup.profile);
     let removed = file::remove(context.host, &path).await;

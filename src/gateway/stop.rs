@@ -1,8 +1,8 @@
-//! What a signal means. The first one is classified and that is final; the callers never ask twice.
+//! What a signal means. The first one is classified, and that is final.
 //!
-//! A marker that names this very process says what was planned, whatever the signal; without one SIGINT is a person
-//! at a terminal, who means it, and SIGTERM or SIGHUP is unplanned: somebody else (a container that stops, a raw `kill`)
-//! ends us, and the operator's intent decides whether we come back.
+//! A marker that names this very process says what was planned, whatever the signal. Without a marker, SIGINT is a
+//! deliberate Ctrl-C at a terminal, and SIGTERM or SIGHUP is unplanned: a container's stop or a raw `kill` ends us, and
+//! the intent decides whether we come back.
 
 use super::state_file::GatewayState;
 use super::{Core, TurnContext};
@@ -10,14 +10,14 @@ use crate::host::Host;
 use crate::host::effect::Signal;
 use crate::record::marker::{self, StopPlan};
 
-/// What the first signal meant.
+/// The meaning of the first signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SignalMeaning {
     /// Stay down.
     Planned,
     /// Come back at once.
     Restart,
-    /// Nobody of ours asked for it.
+    /// Unplanned: no command of ours asked for it.
     Unplanned(Signal),
 }
 
@@ -30,8 +30,8 @@ impl SignalMeaning {
         }
     }
 
-    /// The last word of the state file. Only a planned stop says `stopped`: where no intent was ever written, a boot goes
-    /// by this word, and must bring back what nobody wanted stopped.
+    /// The final gateway state. Only a planned stop writes `stopped`: if no intent was ever written, a boot follows
+    /// this state, and must bring back a gateway that was not stopped on purpose.
     pub(super) fn final_state(self) -> GatewayState {
         match self {
             Self::Planned => GatewayState::Stopped,
@@ -48,12 +48,12 @@ impl SignalMeaning {
     }
 }
 
-/// The exit code that shells give to an end by a signal.
+/// The exit code that shells give a process ended by a signal.
 pub(super) fn signal_code(signal: Signal) -> u8 {
     u8::try_from(signal.0).unwrap_or(0).saturating_add(128)
 }
 
-/// A signal as people know it.
+/// A signal's name.
 pub(super) fn signal_name(signal: Signal) -> String {
     match signal {
         Signal::HUP => "SIGHUP".to_owned(),
@@ -64,7 +64,7 @@ pub(super) fn signal_name(signal: Signal) -> String {
     }
 }
 
-/// Says what the first signal means, and takes away the marker if it names us.
+/// Classifies the first signal, and removes the marker if it names us.
 pub(super) async fn classify<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
@@ -78,7 +78,7 @@ pub(super) async fn classify<H: Host>(
     let ours = reading.whole().filter(|marker| marker.names(&core.own_process));
     let plan = ours.map(|marker| marker.plan);
     if plan.is_some() {
-        // The plan holds even if the note cannot be taken away: it names nobody but us.
+        // The plan holds even if the marker cannot be removed: it names only us.
         let consumed = marker::consume(context.host, &path, &core.own_process).await;
         context.record_failure(consumed);
     }

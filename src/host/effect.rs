@@ -20,23 +20,23 @@ pub type Outcome = Result<Answer, Errno>;
 pub enum Effect {
     /// `openat(2)` → [`Answer::Handle`].
     Open {
-        /// Which file.
+        /// The path.
         place: Place,
-        /// For what.
+        /// The mode of access.
         how: OpenMode,
         /// Whether the last part may be a link.
         links: LinkPolicy,
     },
     /// `read(2)`, at most `max` bytes; none at the end → [`Answer::Bytes`].
     Read {
-        /// From where.
+        /// The file.
         handle: Handle,
         /// At most this many bytes.
         max: usize,
     },
     /// `write(2)`; may take less than all → [`Answer::Count`].
     Write {
-        /// Where to.
+        /// The file.
         handle: Handle,
         /// What.
         bytes: Vec<u8>,
@@ -93,7 +93,7 @@ pub enum Effect {
         from: Place,
         /// The new name.
         to: Place,
-        /// What becomes of a taken name.
+        /// What happens if the new name is taken.
         over: OnExisting,
     },
     /// `unlinkat(2)` of a file.
@@ -152,7 +152,8 @@ pub enum Effect {
         /// The descriptor's number.
         descriptor: i32,
     },
-    /// Starts a program and waits for its end, at most so long (then kills it, `ETIMEDOUT`) → [`Answer::Finished`].
+    /// Starts a program and waits for its end, at most for `timeout` (then kills it, `ETIMEDOUT`) →
+    /// [`Answer::Finished`].
     Run {
         /// What to run.
         program: Program,
@@ -188,11 +189,16 @@ pub enum Effect {
         /// Which signal.
         signal: Signal,
     },
-    /// `waitid(2)` of a child that has ended; its number may mean another from then on. `EAGAIN` while it lives, `ECHILD`
+    /// `waitid(2)` of a child that has ended; its number may be reused from then on. `EAGAIN` while it lives, `ECHILD`
     /// once reaped. Until then [`Effect::Wait`] reports its end, and [`Effect::SignalGroup`] reaches its group.
     Reap {
         /// Which child.
         child: Pid,
+    },
+    /// `fchdir(2)`: relative paths start there from now on, and a program that we become finds itself there.
+    ChangeDir {
+        /// An open directory.
+        handle: Handle,
     },
     /// `setgroups(2)`.
     SetGroups {
@@ -232,10 +238,10 @@ pub enum Effect {
         stream: Stream,
         /// What.
         bytes: Vec<u8>,
-        /// Waits at most so long for whoever reads it, then `EAGAIN`; left out: as long as it takes.
+        /// Waits at most this long for the reader, then `EAGAIN`; `None`: as long as it takes.
         patience: Option<Duration>,
     },
-    /// `sigaction(2)`: from now on these signals are events, not ends.
+    /// `sigaction(2)`: from now on these signals are events and do not end the process.
     Trap {
         /// Which.
         signals: Vec<Signal>,
@@ -260,10 +266,10 @@ pub enum Effect {
         /// The socket's path or name.
         path: PathBuf,
     },
-    /// `epoll_wait(2)`: ends with the first of several things → [`Answer::Event`]. Reaps nobody: the end of a child is
-    /// looked at with `WNOWAIT`.
+    /// `epoll_wait(2)`: ends with the first of several events → [`Answer::Event`]. Reaps no child: a child's end is
+    /// observed with `WNOWAIT`.
     Wait {
-        /// Which things.
+        /// The events.
         interests: Interests,
     },
 }
@@ -279,9 +285,9 @@ pub enum Answer {
     Pair(Handle, Handle),
     /// Bytes read.
     Bytes(Vec<u8>),
-    /// Bytes taken.
+    /// The number of bytes written.
     Count(usize),
-    /// What an object is.
+    /// An object's metadata.
     Meta(Meta),
     /// A directory's names.
     Entries(Vec<DirEntry>),
@@ -297,6 +303,6 @@ pub enum Answer {
     Time(Duration),
     /// Random bits.
     Number(u64),
-    /// What a wait ended with.
+    /// The event that ended a wait.
     Event(Event),
 }

@@ -15,7 +15,7 @@ use crate::error::HostError;
 pub struct File {
     /// The open file.
     pub handle: Handle,
-    /// For words only: the name may mean another file by now.
+    /// For error texts only: the name may refer to another file by now.
     pub path: PathBuf,
 }
 
@@ -71,7 +71,7 @@ pub async fn read(host: &impl Host, file: &File, max: usize) -> Result<Vec<u8>> 
     }
 }
 
-/// Writes the beginning of `bytes` and says how much of it.
+/// Writes a prefix of `bytes` and returns its length.
 pub async fn write(host: &impl Host, file: &File, bytes: &[u8]) -> Result<usize> {
     match host.perform(Effect::Write { handle: file.handle, bytes: bytes.to_vec() }).await {
         Ok(Answer::Count(count)) => Ok(count),
@@ -84,24 +84,24 @@ pub async fn sync(host: &impl Host, file: &File) -> Result<()> {
     done("sync", &file.path, host.perform(Effect::Sync { handle: file.handle }).await)
 }
 
-/// Closes a file. Whatever the answer, the handle is gone.
+/// Closes a file. The handle is gone even if this fails.
 pub async fn close(host: &impl Host, file: File) -> Result<()> {
     done("close", &file.path, host.perform(Effect::Close { handle: file.handle }).await)
 }
 
-/// What an open file is.
+/// An open file's metadata.
 pub async fn handle_meta(host: &impl Host, file: &File) -> Result<Meta> {
     meta_answer(&file.path, host.perform(Effect::HandleMeta { handle: file.handle }).await)
 }
 
-/// What lies at a name, links followed.
+/// The metadata of a path, links followed.
 pub async fn meta(host: &impl Host, place: impl Into<Place>) -> Result<Meta> {
     let place = place.into();
     let path = place.path.clone();
     meta_answer(&path, host.perform(Effect::Meta { place, links: LinkPolicy::Follow }).await)
 }
 
-/// What lies at a name, a link being itself.
+/// The metadata of a path, a link not followed.
 pub async fn link_meta(host: &impl Host, place: impl Into<Place>) -> Result<Meta> {
     let place = place.into();
     let path = place.path.clone();
@@ -126,7 +126,7 @@ pub async fn list(host: &impl Host, dir: &File) -> Result<Vec<DirEntry>> {
     }
 }
 
-/// Where a symbolic link points.
+/// The target of a symbolic link.
 pub async fn read_link(host: &impl Host, place: impl Into<Place>) -> Result<PathBuf> {
     let place = place.into();
     let path = place.path.clone();
@@ -197,12 +197,14 @@ pub async fn set_owner(
     done("set the owner of", &path, host.perform(Effect::SetOwner { place, uid, gid }).await)
 }
 
-/// Takes the lock of an open lock file, or fails with `EAGAIN` while another process holds it. Death gives it back.
+/// Takes the lock of an open lock file, or fails with `EAGAIN` while another process holds it. The process's end
+/// releases it.
 pub async fn lock(host: &impl Host, file: &File) -> Result<()> {
     done("lock", &file.path, host.perform(Effect::Lock { handle: file.handle }).await)
 }
 
-/// Takes a lock that belongs to this process, through `exec`, and never to its children; `EAGAIN` while another holds it.
+/// Takes a lock that belongs to this process, also across `exec`, and never to its children; `EAGAIN` while another
+/// holds it.
 pub async fn lock_record(host: &impl Host, file: &File) -> Result<()> {
     done("lock", &file.path, host.perform(Effect::LockRecord { handle: file.handle }).await)
 }
@@ -215,7 +217,7 @@ pub async fn is_locked(host: &impl Host, file: &File) -> Result<bool> {
     }
 }
 
-/// Would the pipe take a write at once?
+/// Would the pipe accept a write at once?
 pub async fn has_room(host: &impl Host, file: &File) -> Result<bool> {
     match host.perform(Effect::HasRoom { handle: file.handle }).await {
         Ok(Answer::Flag(has_room)) => Ok(has_room),

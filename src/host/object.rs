@@ -1,4 +1,4 @@
-//! What file effects are about: handles, places, kinds. Plain data.
+//! The objects of file effects: handles, paths, kinds. Plain data.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// An entry of an open directory: what is planted above it cannot lead elsewhere.
+    /// An entry of an open directory: a link planted above it cannot redirect it.
     pub fn at(dir: Handle, name: impl Into<PathBuf>) -> Self {
         Self { dir: Some(dir), path: name.into() }
     }
@@ -31,7 +31,7 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for Place {
     }
 }
 
-/// What becomes of a symbolic link in the last part of a path.
+/// How a symbolic link in the last part of a path is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum LinkPolicy {
@@ -68,7 +68,7 @@ pub enum OpenMode {
     Write,
 }
 
-/// What lies at a name.
+/// The kind of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileKind {
     /// A regular file.
@@ -83,7 +83,7 @@ pub enum FileKind {
     Other,
 }
 
-/// What `stat(2)` tells of an object, as far as we use it.
+/// What we use of `stat(2)`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Meta {
     /// What it is.
@@ -98,7 +98,7 @@ pub struct Meta {
     pub size: u64,
     /// Device and inode number: the same object has the same pair.
     pub identity: (u64, u64),
-    /// Names of this inode; 1 for a directory, where file systems differ in what they count.
+    /// The link count; 1 for a directory, because file systems differ in what they count.
     pub links: u64,
 }
 
@@ -109,7 +109,7 @@ pub struct DirEntry {
     pub name: OsString,
 }
 
-/// What a rename does where the new name is taken.
+/// What a rename does if the new name is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum OnExisting {

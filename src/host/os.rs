@@ -5,8 +5,8 @@
 //!                            └───► wait                                                                 tokio
 //! ```
 //!
-//! Decides nothing, retries nothing, logs nothing. Only `main` and tests may name it; everybody else sees a [`Host`].
-//! It is meant for one thread: credentials and death signals belong to the thread that asks for them.
+//! Decides nothing, retries nothing, logs nothing. Only `main` and tests may name it; all other code uses a [`Host`].
+//! It is for one thread: credentials and parent-death signals belong to the calling thread.
 
 mod child;
 mod children;
@@ -43,7 +43,7 @@ pub struct OsHost {
 }
 
 impl OsHost {
-    /// The machine, with nothing opened yet. Handles of one `OsHost` mean nothing to another.
+    /// The machine, with no open handles. Handles of one `OsHost` mean nothing to another.
     pub fn new() -> Self {
         Self::default()
     }
@@ -96,6 +96,7 @@ impl Host for OsHost {
                 process::signal_group(&self.children.borrow(), leader, signal)
             }
             Effect::Reap { child } => process::reap(&mut self.children.borrow_mut(), child),
+            Effect::ChangeDir { handle } => process::change_dir(&self.table(), handle),
             Effect::SetGroups { gids } => process::set_groups(&gids),
             Effect::SetGid { gid } => process::set_gid(gid),
             Effect::SetUid { uid } => process::set_uid(uid),
@@ -113,11 +114,11 @@ impl Host for OsHost {
     }
 }
 
-/// Runs a short command to its end without a runtime: all it asks of an [`OsHost`] is ready at once.
+/// Runs a short command to its end without a runtime: every effect that it asks for is ready at once.
 ///
 /// # Panics
 ///
-/// If the future waits for something that is no effect.
+/// If the future waits for anything but an effect.
 pub fn run_ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
@@ -146,7 +147,7 @@ impl From<rustix::io::Errno> for Errno {
 }
 
 impl From<io::Error> for Errno {
-    /// What the standard library refuses before the kernel is asked (a NUL in an argument) is `EINVAL`.
+    /// A call that the standard library refuses before the kernel is asked (a NUL in an argument) is `EINVAL`.
     fn from(error: io::Error) -> Self {
         error.raw_os_error().map_or(Self::INVAL, Self)
     }

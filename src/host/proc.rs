@@ -28,7 +28,7 @@ pub async fn spawn(host: &impl Host, program: Program) -> Result<Pid> {
     }
 }
 
-/// Becomes another program; returns only to say why it could not.
+/// Becomes another program; returns only on failure.
 pub async fn exec(host: &impl Host, program: Program) -> HostError {
     let path = program.path.clone();
     failed("execute", &path, host.perform(Effect::Exec { program }).await)
@@ -49,7 +49,7 @@ pub async fn signal(host: &impl Host, process: &File, signal: Signal) -> Result<
     done("signal", &process.path, host.perform(effect).await)
 }
 
-/// Lets go of a child that has ended; `EAGAIN` while it lives.
+/// Reaps a child that has ended; `EAGAIN` while it lives.
 pub async fn reap(host: &impl Host, child: Pid) -> Result<()> {
     let path = Path::new("process").join(child.raw().to_string());
     done("reap", &path, host.perform(Effect::Reap { child }).await)
@@ -59,6 +59,12 @@ pub async fn reap(host: &impl Host, child: Pid) -> Result<()> {
 pub async fn signal_group(host: &impl Host, leader: Pid, signal: Signal) -> Result<()> {
     let path = Path::new("process group").join(leader.raw().to_string());
     done("signal", &path, host.perform(Effect::SignalGroup { leader, signal }).await)
+}
+
+/// Makes an open directory the one in which relative paths start, also those of a program that we become.
+pub async fn change_dir(host: &impl Host, dir: &File) -> Result<()> {
+    let effect = Effect::ChangeDir { handle: dir.handle };
+    done("change directory to", &dir.path, host.perform(effect).await)
 }
 
 /// Sets the supplementary groups.
@@ -78,7 +84,7 @@ pub async fn set_uid(host: &impl Host, uid: u32) -> Result<()> {
     done("become", &path, host.perform(Effect::SetUid { uid }).await)
 }
 
-/// Sets the bits that new files never get.
+/// Sets the permission bits that new files never get.
 pub async fn set_umask(host: &impl Host, mask: u32) -> Result<()> {
     done("set", Path::new("umask"), host.perform(Effect::SetUmask { mask }).await)
 }
@@ -89,7 +95,7 @@ pub async fn trap(host: &impl Host, signals: &[Signal]) -> Result<()> {
     done("trap", Path::new("signals"), host.perform(effect).await)
 }
 
-/// Waits for the first of several things.
+/// Waits for the first of several events.
 pub async fn wait(host: &impl Host, interests: Interests) -> Result<Event> {
     match host.perform(Effect::Wait { interests }).await {
         Ok(Answer::Event(event)) => Ok(event),
@@ -118,8 +124,8 @@ pub async fn inherited(host: &impl Host, descriptor: i32) -> Result<File> {
     }
 }
 
-/// Prints the beginning of `bytes` and says how much of it. Waits for whoever reads it, at most so long if a patience
-/// is given: then `EAGAIN`.
+/// Prints a prefix of `bytes` and returns its length. Waits for the reader, at most for `patience` if one is given:
+/// then `EAGAIN`.
 pub async fn print(
     host: &impl Host,
     stream: Stream,

@@ -1,4 +1,4 @@
-//! What process effects are about: pids, signals, programs, events. Plain data.
+//! The objects of process effects: pids, signals, programs, events. Plain data.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,7 +23,7 @@ impl TryFrom<i64> for Pid {
 }
 
 impl Pid {
-    /// `None` for 1 and below: those mean groups, everybody, or a machine's own PID 1.
+    /// `None` for 1 and below: those mean groups, all processes, or a machine's own PID 1.
     pub fn new(raw: i64) -> Option<Self> {
         i32::try_from(raw).ok().filter(|&pid| pid > 1).map(Self)
     }
@@ -73,23 +73,23 @@ pub struct Program {
     pub path: PathBuf,
     /// Arguments after argv\[0\].
     pub args: Vec<OsString>,
-    /// Everything it finds in its environment.
+    /// Its whole environment.
     #[cfg_attr(feature = "gate", serde(skip))]
     pub env: BTreeMap<OsString, OsString>,
     /// Working directory; ours if `None`.
     pub cwd: Option<PathBuf>,
-    /// Open files it gets, each as this descriptor number.
+    /// Inherited open files, each with its descriptor number.
     pub inherit: Vec<(Handle, i32)>,
 }
 
-/// What a finished program left.
+/// The result of a finished program.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Finished {
     /// How it ended.
     pub status: Status,
-    /// What it wrote on stdout, cut at 64 KiB.
+    /// Its stdout, cut at 64 KiB.
     pub stdout: Vec<u8>,
-    /// What it wrote on stderr, cut at 64 KiB.
+    /// Its stderr, cut at 64 KiB.
     pub stderr: Vec<u8>,
 }
 
@@ -97,13 +97,13 @@ pub struct Finished {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum Clock {
-    /// Time since 1970-01-01 UTC; jumps when somebody sets it.
+    /// Time since 1970-01-01 UTC; jumps when it is set.
     Wall,
     /// Time since the machine started, suspension included (`CLOCK_BOOTTIME`); never jumps back.
     Boot,
 }
 
-/// Where printed text goes.
+/// A standard output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub enum Stream {
@@ -113,7 +113,7 @@ pub enum Stream {
     Err,
 }
 
-/// What a wait may end with; whatever comes first is the answer.
+/// An event that a wait may end with; the first one is the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "gate", derive(serde::Serialize, serde::Deserialize))]
 pub struct Interests {
@@ -121,20 +121,20 @@ pub struct Interests {
     pub readable: Vec<Handle>,
     /// Our own child. Once it has ended, every wait that names it reports that at once, until it is reaped; then `ECHILD`.
     pub child: Option<Pid>,
-    /// A moment of the boot clock.
+    /// A time of the boot clock.
     pub until: Option<Duration>,
 }
 
-/// What a wait ended with.
+/// The event that ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A trapped signal came.
     Signal(Signal),
-    /// The child ended so; it stays a zombie until [`super::effect::Effect::Reap`].
+    /// The child ended this way; it stays a zombie until [`super::effect::Effect::Reap`].
     Child(Status),
     /// The handle can be read or accepted from without waiting.
     Readable(Handle),
-    /// The moment came.
+    /// The time came.
     Deadline,
 }
 

@@ -25,12 +25,12 @@ fn reading(outcome: Outcome) -> Result<Duration, HostError> {
     }
 }
 
-/// Lets time pass between two looks at an observable.
+/// Sleeps between two polls of a condition.
 pub async fn sleep(host: &impl Host, duration: Duration) -> Result<(), HostError> {
     done("sleep", Path::new("clock"), host.perform(Effect::Sleep { duration }).await)
 }
 
-/// A random number, for names that nobody else makes.
+/// A random number, for unique names.
 pub async fn random(host: &impl Host) -> Result<u64, HostError> {
     match host.perform(Effect::Random).await {
         Ok(Answer::Number(number)) => Ok(number),
@@ -38,7 +38,7 @@ pub async fn random(host: &impl Host) -> Result<u64, HostError> {
     }
 }
 
-/// The first of some moments.
+/// The earliest of some times.
 pub fn earliest(moments: impl IntoIterator<Item = Option<Duration>>) -> Option<Duration> {
     moments.into_iter().flatten().min()
 }

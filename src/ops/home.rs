@@ -1,4 +1,4 @@
-//! Which profiles a home has. A directory is a profile when it holds `SOUL.md`; `default` always is one.
+//! Finds the profiles of a home. A directory is a profile if it holds `SOUL.md`; `default` always is one.
 //!
 //! Only reads.
 
@@ -13,28 +13,28 @@ use crate::name::{NameError, Profile};
 use crate::record::{config, file};
 use crate::supervisor::ServiceSpec;
 
-/// Begins the name of a profile under construction.
+/// Prefix of a profile under construction.
 pub(super) const NEW_PREFIX: &str = ".new.";
-/// Begins the name of a profile on its way out.
+/// Prefix of a profile under deletion.
 pub(super) const GONE_PREFIX: &str = ".gone.";
 
-/// What an entry of the profiles' directory is.
+/// The meaning of an entry of the profiles' directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SurveyEntry {
     /// A real profile.
     Profile(Profile),
     /// It holds `SOUL.md`, but its name is not legal.
     Misnamed(String, NameError),
-    /// It could not be looked at.
+    /// It could not be read.
     Unreadable(String, HostError),
-    /// A profile half made or half deleted, with the name of its profile.
+    /// An unfinished creation or deletion, with the name of its profile.
     Unfinished(String, Profile),
 }
 
-/// Everything in the profiles' directory that concerns us, sorted; `default` is not among it.
+/// All entries of the profiles' directory that concern us, sorted; `default` is not among them.
 pub async fn survey(host: &impl Host, layout: &Layout) -> Result<Vec<SurveyEntry>, HostError> {
     let mut found = Vec::new();
-    // What the machine refuses for a moment must keep no gateway dark: it is asked twice.
+    // A transient failure must keep no gateway down, so this is tried twice.
     let names = match file::list_names(host, &layout.profiles()).await {
         Err(_) => file::list_names(host, &layout.profiles()).await?,
         Ok(names) => names,
@@ -52,7 +52,7 @@ async fn classify_entry(host: &impl Host, layout: &Layout, name: &OsStr) -> Opti
         return Some(SurveyEntry::Unfinished(shown, owner));
     }
     let dir = layout.profiles().join(name);
-    // Asked twice, as above.
+    // Tried twice, as above.
     let looked = match is_profile_dir(host, &dir).await {
         Err(_) => is_profile_dir(host, &dir).await,
         looked => looked,
@@ -112,7 +112,7 @@ pub async fn profiles(host: &impl Host, layout: &Layout) -> Result<Vec<Profile>,
 }
 
 /// What the supervisor must know of a profile's gateway. A configuration that is wrong or cannot be read counts as the
-/// default one: a slot must be there all the same, and the gateway itself says what is wrong when it starts.
+/// default one: the slot is needed in any case, and the gateway itself reports the error when it starts.
 pub(super) async fn spec_or_defaults<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,

@@ -11,6 +11,7 @@
 //! Root never runs, reads as a program, or follows anything that hermes could have put there. Nothing here starts a
 //! gateway or looks into a profile. For `cli` only, which prints the notes and then performs the `exec`.
 
+pub mod command;
 mod environment;
 mod ids;
 mod ownership;
@@ -26,11 +27,13 @@ use crate::backend::s6::Tools;
 use crate::error::HostError;
 use crate::host::effect::Program;
 use crate::host::{Host, proc};
+use crate::record::container;
 use crate::role::Role;
 use crate::supervisor::SupervisorError;
 
 pub use ids::{HERMES, hermes_ids};
 pub use root_tree::GUEST_EXIT_CODE;
+pub(crate) use root_tree::quote;
 pub use runtime::{GUEST_FLAG, WAITING_FLAG};
 pub use settings::{Settings, SettingsError};
 
@@ -115,19 +118,13 @@ pub async fn run(host: &impl Host, facts: &InitInputs) -> Result<InitOutcome, In
         uid => InitError::NotRoot { uid, source },
     })?;
     let kept = environment::complete(&facts.env, &settings, &tools, user, role);
-    environment::keep(host, Path::new(environment::DIR), &kept, user, &mut notes).await?;
+    environment::keep(host, Path::new(container::ENVIRONMENT), &kept, user, &mut notes).await?;
     if let Some(user) = user {
         ownership::repair(host, settings.layout.root(), user, &mut notes).await;
     }
     let main = root_tree::Main::of(host, facts, &kept).await?;
-    let plan = root_tree::RootTreeSpec {
-        settings: &settings,
-        tools: &tools,
-        program: &facts.program,
-        user,
-        role,
-        main,
-    };
+    let plan =
+        root_tree::RootTreeSpec { settings: &settings, program: &facts.program, user, role, main };
     root_tree::write(host, Path::new(root_tree::DIR), &root_tree::entries(&plan)).await?;
     if !planted!(NoexecNotTried) {
         root_tree::try_script(host).await.map_err(InitError::Noexec)?;

@@ -1,5 +1,5 @@
-//! `gateway install | uninstall`, where services come on request: a host's supervisor is the operator's, and learns of a
-//! gateway when the operator says so.
+//! `gateway install | uninstall`, for supervisors whose services are registered on request: a host's supervisor belongs
+//! to the operator, and learns of a gateway when the operator says so.
 
 use super::lifecycle::{self, Verb};
 use super::planned_stop::{self, End};
@@ -13,24 +13,24 @@ use crate::supervisor::{
     Presence, Published, Registrar, Registration, Supervisor, SupervisorError, TargetState,
 };
 
-/// What became of a service.
+/// The outcome for a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstallOutcome {
-    /// It is there now, new.
+    /// It was registered.
     Installed,
-    /// The same, and it starts, as its operator's word asks.
+    /// It was registered and is starting, because its intent is running.
     InstalledAndStarted,
-    /// It was there and is up to date now.
+    /// It was there and has been updated.
     Updated,
     /// It was there, as it should be.
     Unchanged,
-    /// It was there, and is not any more.
+    /// It was removed.
     Uninstalled,
     /// It was not there.
     Absent,
 }
 
-/// Makes the service be there. One whose operator wants it to run is started.
+/// Registers the service. It is started if its intent is running.
 pub async fn install<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -72,7 +72,7 @@ async fn install_locked<H: Host, S: Registrar>(
     })
 }
 
-/// Ends the gateway, stores that it shall not run, and takes its service away. The profile stays.
+/// Ends the gateway, stores the intent stopped, and removes the service. The profile stays.
 pub async fn uninstall<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -117,7 +117,7 @@ async fn must_exist<H: Host, S>(
     }
 }
 
-/// Does the profile have a service? Where it comes with the profile it is for boot and create to see to that.
+/// Does the profile have a service? If services come with the profile, boot and create are responsible for it.
 pub(super) async fn has_service<S: Supervisor>(
     supervisor: &S,
     profile: &Profile,

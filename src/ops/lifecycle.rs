@@ -1,12 +1,12 @@
 //! Start, stop and restart of one gateway, or of all.
 //!
 //! ```text
-//!   begin:   lock → intent (durable) → look → slot → marker → tell the supervisor
-//!   finish:  wait → withdraw what is left of the marker → unlock → wait for readiness
+//!   begin:   lock → intent (durable) → read status → slot → marker → tell the supervisor
+//!   finish:  wait → withdraw an unconsumed marker → unlock → wait for readiness
 //! ```
 //!
-//! In two halves, so that `--all` tells everybody before it waits for anybody. The intent stands even where the act
-//! fails: it is what the operator said, and the next boot follows it.
+//! There are two halves, so that `--all` tells all gateways before it waits for any. The intent stays stored even if
+//! the act fails: it is what the operator asked for, and the next boot follows it.
 
 mod all;
 mod finish;
@@ -31,7 +31,7 @@ use crate::supervisor::{
     TargetState,
 };
 
-/// What an operator asks of a gateway.
+/// A verb: what an operator asks of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Run, now and after every boot.
@@ -42,7 +42,7 @@ pub enum Verb {
     Restart,
 }
 
-/// What came of it.
+/// The outcome of a verb.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LifecycleOutcome {
     /// It runs now.
@@ -51,15 +51,15 @@ pub enum LifecycleOutcome {
     AlreadyRunning(Pid),
     /// It runs, in a new process.
     Restarted(Pid),
-    /// It runs no more.
+    /// It has stopped.
     Stopped,
     /// It did not run.
     AlreadyStopped,
-    /// The supervisor was told; nobody waited.
+    /// The supervisor was told; the command did not wait.
     Requested,
 }
 
-/// A verb that has been carried to the supervisor and not yet to its end.
+/// A verb that the supervisor was told of, and whose outcome is still open.
 #[derive(Debug)]
 pub struct Pending {
     profile: Profile,
@@ -79,7 +79,7 @@ pub async fn run<H: Host, S: Registrar>(
     finish(context, pending, patience, Duration::ZERO).await
 }
 
-/// The first half: the operator's word is durable and the supervisor knows it.
+/// The first half: stores the intent durably and tells the supervisor.
 pub async fn begin<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -91,9 +91,9 @@ pub async fn begin<H: Host, S: Registrar>(
     match begin_locked(context, profile, verb).await {
         Ok(begun) => Ok(Pending { profile: profile.clone(), verb, lock, begun }),
         Err(error) => {
-            // The verb's own failure is what the operator must hear; death gives the lock back in any case.
+            // The verb's own failure is reported to the operator; the process's end releases the lock in any case.
             let _ = match home::exists(context.host, context.layout, profile).await {
-                // It was deleted while we waited, and the lock's file with it: this one is ours.
+                // The profile was deleted while we waited, and its lock file with it: this lock file was made by us.
                 Ok(false) => lock::retire(context.host, lock).await,
                 _ => lock::release(context.host, lock).await,
             };
@@ -102,7 +102,7 @@ pub async fn begin<H: Host, S: Registrar>(
     }
 }
 
-/// What the first half found, and what the second must know of it.
+/// What the second half must know of the first.
 #[derive(Debug)]
 struct Begun {
     /// The service as it was before the supervisor was told.
@@ -110,7 +110,7 @@ struct Begun {
     /// The process that was marked: its end is planned.
     target: Option<identity::Process>,
     kill_after: Duration,
-    /// A step that could not be taken and does not keep the verb from its end.
+    /// A step that failed without making the verb fail.
     notes: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ async fn begin_locked<H: Host, S: Registrar>(
 ) -> Result<Begun, OpsError> {
     let mut notes = Vec::new();
     enable(context, profile, verb, &mut notes).await?;
-    // Looked at again: it may have been deleted while we waited for the lock.
+    // Checked again: the profile may have been deleted while we waited for the lock.
     let exists = must_exist(context, profile, verb).await?;
     let acts_first = planted!(IntentAfterRequest);
     if exists && !acts_first {
@@ -152,8 +152,8 @@ async fn begin_locked<H: Host, S: Registrar>(
     Ok(Begun { before, target, kill_after: spec.kill_after, notes })
 }
 
-/// Where the machine itself starts services after a reboot, it must know of this one before the word is durable: a power
-/// cut in between must not keep down what shall run. The word is asked again before the gateway starts.
+/// If the machine itself starts services after a reboot, it must know of this one before the intent is durable: a power
+/// cut in between must not keep a gateway down that shall run. The intent is checked again before the gateway starts.
 async fn enable<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -175,8 +175,9 @@ async fn enable<H: Host, S: Registrar>(
     Ok(())
 }
 
-/// A profile without a slot (copied in, half made) gets one, and a supervisor for it. The slot says the new word before
-/// anything is waited for, so that a supervisor that comes late follows it, too. Returns the service as it is then.
+/// A profile without a slot (copied in, half made) gets one, and a supervisor for it. The slot's `down` file follows
+/// the new intent before anything is waited for, so that a supervisor that starts late follows it, too. Returns the
+/// service's status afterwards.
 async fn ensure_published<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     spec: &ServiceSpec,
@@ -187,7 +188,7 @@ async fn ensure_published<H: Host, S: Registrar>(
     let at_start = if verb == Verb::Stop { TargetState::Down } else { TargetState::Up };
     match found.presence {
         Presence::Foreground => Ok(found),
-        // Nothing in a slot but its `down` file matters to a stop, and that one is the stop's own.
+        // Only the slot's `down` file matters to a stop, and the stop itself writes it.
         Presence::Supervised if verb == Verb::Stop => Ok(found),
         Presence::Supervised => {
             supervisor.publish(spec, at_start).await?;
@@ -198,7 +199,8 @@ async fn ensure_published<H: Host, S: Registrar>(
             supervisor.publish(spec, at_start).await?;
             let live = make_live(supervisor, &spec.profile).await;
             if live.is_err() && found.presence == Presence::Unregistered {
-                // What the operator must hear is why nobody looks after it; a slot that stays goes at the next boot.
+                // The operator must learn why the slot is not supervised; a slot that stays is removed at the next
+                // boot.
                 let _ = supervisor.unregister(&spec.profile, LISTEN_TIMEOUT).await;
             }
             live
@@ -206,7 +208,7 @@ async fn ensure_published<H: Host, S: Registrar>(
     }
 }
 
-/// Has the supervisor look for new slots, and gives it a moment to look after this one.
+/// Makes the supervisor scan for new slots, and gives it a moment to supervise this one.
 pub(super) async fn make_live<S: Registrar>(
     supervisor: &S,
     profile: &Profile,
@@ -220,10 +222,10 @@ pub(super) async fn make_live<S: Registrar>(
     }
 }
 
-/// A slot that was just shown is looked after within this.
+/// A slot that was just published is supervised within this time.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Is it a real profile? A slot that outlived its profile can still be stopped, without a word to keep.
+/// Is it a real profile? A slot that outlived its profile can still be stopped, without an intent to store.
 async fn must_exist<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -240,7 +242,7 @@ async fn must_exist<H: Host, S: Registrar>(
     Err(SupervisorError::NotRegistered(profile.clone()).into())
 }
 
-/// Makes the verb's word the intent in force. The profile's lock is the caller's.
+/// Stores the verb's intent. The profile's lock is held by the caller.
 pub(super) async fn store_intent<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -253,7 +255,8 @@ pub(super) async fn store_intent<H: Host, S>(
     let at = timestamp(context.host).await?;
     let path = context.layout.intent(profile);
     intent::store(context.host, &path, word, context.operator, &at).await?;
-    // The word is as durable as the profile's own name: whoever made that may have been killed before it was.
+    // An intent is only as durable as the profile's own name: the command that made the profile may have been killed
+    // before it synced the directory.
     match profile.is_default() {
         true => Ok(()),
         false => file::sync_dir(context.host, &context.layout.profiles()).await,

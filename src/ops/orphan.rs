@@ -1,7 +1,7 @@
-//! A gateway that lives outside its slot: its s6-supervise was killed, and it went on alone.
+//! Orphans: a gateway that lives outside its slot, because its s6-supervise was killed and it went on alone.
 //!
-//! The gateway's own lock says that one lives; `gateway.pid` says who. Only a process whose pid, start time and boot all
-//! fit is signalled, through a handle that cannot mean another.
+//! The gateway's own lock says that one lives; `gateway.pid` says which process it is. Only a process whose pid, start
+//! time and boot all match is signalled, through a handle that cannot mean another process.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::record::identity::{self, Process};
 use crate::record::marker::{self, Marker, StopPlan};
 use crate::record::{file, pidfile};
 
-/// Does a gateway of the profile live, in its slot or outside, in this container or another?
+/// Is a gateway of the profile alive, in its slot or outside, in this container or another?
 pub async fn is_gateway_locked(
     host: &impl Host,
     layout: &Layout,
@@ -36,11 +36,11 @@ pub async fn is_gateway_locked(
     held
 }
 
-/// One that ends has taken its note away before its lock is free, and one that begins has not made it yet: so long each
-/// may take.
+/// A gateway that ends removes `gateway.pid` before it releases its lock, and one that begins has not written it yet:
+/// each may take this long.
 const PIDFILE_GRACE: Duration = Duration::from_secs(2);
 
-/// Ends a gateway that lives on although its slot is down: TERM, the drain time, KILL.
+/// Ends a gateway that is still alive although its slot is down: TERM, the drain time, KILL.
 pub(super) async fn end<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -57,7 +57,8 @@ pub(super) async fn end<H: Host, S>(
     if let Some(holder) = &holder {
         write_marker(context, profile, holder).await;
         let ended = end_holder(context, profile, holder, kill_after).await;
-        // Where it was not consumed and cannot be taken back, the next boot takes it away: it names a process of this one.
+        // If the marker was not consumed and cannot be withdrawn, the next boot removes it, because it names a process
+        // of this boot.
         let _ = marker::consume(context.host, &context.layout.marker(profile), holder).await;
         if ended? {
             return Ok(());
@@ -70,10 +71,10 @@ pub(super) async fn end<H: Host, S>(
     })
 }
 
-/// Who lives outside its slot.
+/// The gateway that lives outside its slot.
 enum Outside {
     NoSupervisor,
-    /// Somebody holds the lock, and no note says who.
+    /// A process holds the lock, and `gateway.pid` does not identify it.
     Unnamed,
     Named(Process),
 }
@@ -93,8 +94,8 @@ async fn find<H: Host, S>(
     Ok(found.unwrap_or(Outside::Unnamed))
 }
 
-/// TERM to whoever lives, in its slot or outside, for a stop that does not wait: the supervisor may not know of it. Who
-/// was `marked` already knows that this is planned.
+/// Sends TERM to a live gateway, in its slot or outside, for a stop that does not wait: the supervisor may not know of
+/// it. The `marked` process already knows that its end is planned.
 pub(super) async fn signal_holder<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -129,7 +130,8 @@ async fn end_holder<H: Host, S>(
     Ok(false)
 }
 
-/// Tells it that its end is planned. Where that cannot be noted it ends all the same, and the intent stands.
+/// Marks its end as planned. If the marker cannot be written, the gateway is ended anyway; the intent is stored
+/// already.
 async fn write_marker<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -138,7 +140,7 @@ async fn write_marker<H: Host, S>(
     let Ok(at) = timestamp(context.host).await else { return };
     let path = context.layout.marker(profile);
     let marker = Marker { target: holder.clone(), plan: StopPlan::Stop };
-    // Its log then calls the stop unplanned; nothing else depends on it.
+    // Its log then calls the stop unplanned; nothing else depends on the marker.
     let _ = marker::write(context.host, &path, &marker, context.operator.pid, &at).await;
 }
 
@@ -154,7 +156,7 @@ async fn wait_until_free<H: Host, S>(
     Ok(free.await?.is_some())
 }
 
-/// Who `gateway.pid` names.
+/// The process that `gateway.pid` names.
 pub async fn read_holder(host: &impl Host, layout: &Layout, profile: &Profile) -> Option<Process> {
     pidfile::read(host, &layout.pidfile(profile))
         .await

@@ -11,7 +11,7 @@ use crate::record::identity;
 use crate::record::marker::{self, Marker, StopPlan};
 use crate::supervisor::{Goal, Presence, Registrar, Service};
 
-/// Marks the process that is about to get SIGTERM, if one runs. Comes before the supervisor is told; where that then
+/// Marks the process that is about to get SIGTERM, if one runs. This comes before the supervisor is told; if that then
 /// fails, [`cancel`] follows.
 pub(super) async fn mark<H: Host, S>(
     context: &OpsContext<'_, H, S>,
@@ -29,13 +29,13 @@ pub(super) async fn mark<H: Host, S>(
     let marker = Marker { target: target.clone(), plan };
     let at = timestamp(host).await?;
     if let Err(error) = marker::write(host, &path, &marker, context.operator.pid, &at).await {
-        // The intent stands; the gateway only cannot tell this stop from a container's.
+        // The intent is stored already; the gateway just cannot tell this stop from a container's stop.
         notes.push(format!("the planned stop could not be noted: {error}"));
     }
     Ok(Some(target))
 }
 
-/// The supervisor could not be told: who was marked runs on, and its next end is not planned.
+/// The supervisor could not be told: the marked process runs on, and its next end is not planned.
 pub(super) async fn cancel<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -48,7 +48,7 @@ pub(super) async fn cancel<H: Host, S>(
     withdraw(context, profile, target, notes).await;
 }
 
-/// Takes away a marker that its target did not consume.
+/// Removes a marker that its target did not consume.
 pub(super) async fn withdraw<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -62,7 +62,8 @@ pub(super) async fn withdraw<H: Host, S>(
     }
 }
 
-/// Takes away the marker of a stop that was killed before it was carried out: what runs on does not end as planned.
+/// Removes the marker of a stop command that was killed before it was carried out: the end of the process that runs on
+/// is not planned.
 pub(super) async fn withdraw_stale<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -86,15 +87,15 @@ async fn process<H: Host>(host: &H, pid: Pid) -> Result<Option<identity::Process
 /// How a gateway is to end.
 #[derive(Clone, Copy)]
 pub(super) struct End {
-    /// What it notes at its end: `stopped`, or that it runs again.
+    /// What it records at its end: `stopped`, or that it will run again.
     pub plan: StopPlan,
-    /// Its supervisor sees it down within this.
+    /// The time limit until its supervisor sees it down.
     pub timeout: Duration,
-    /// From SIGTERM to SIGKILL, where it lives outside its slot.
+    /// From SIGTERM to SIGKILL, if it lives outside its slot.
     pub kill_after: Duration,
 }
 
-/// Has a gateway end, planned, and waits until it has, in its slot or outside. The profile's lock is the caller's.
+/// Ends a gateway as planned and waits for its end, in its slot or outside. The profile's lock is held by the caller.
 pub(super) async fn end<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,

@@ -1,8 +1,8 @@
-//! Profiles come, go and change their names, and their slots with them.
+//! Creates, deletes and renames profiles, and their slots with them.
 //!
-//! Each has one step that decides, a rename in the profiles' directory: before it the old is so, after it the new.
-//! What a crash leaves on either side (`.new.*`, `.gone.*`, a slot without a profile) the next boot takes away, and
-//! the same command again goes on where it was left.
+//! Each operation has one commit point, a rename in the profiles' directory: before it the old state is valid, after it
+//! the new one. Leftovers of a crash on either side (`.new.*`, `.gone.*`, a slot without a profile) are removed at the
+//! next boot, and the same command, repeated, goes on where it was interrupted.
 
 mod create;
 mod delete;
@@ -23,10 +23,10 @@ use crate::supervisor::{Published, Registrar, TargetState};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A slot that was shown is looked after within this.
+/// A slot that was published is supervised within this time.
 const SUPERVISED_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The port a profile's gateway will have: the configured one, else the one that follows from its name.
+/// The port a profile's gateway will have: the configured one, else the one derived from its name.
 pub async fn port_of<H: Host>(host: &H, layout: &crate::layout::Layout, profile: &Profile) -> u16 {
     let configured = config::read(host, &layout.config(profile)).await.ok().and_then(|c| c.port);
     configured.map_or_else(|| port::default_port(profile), |port| port.0)
@@ -48,7 +48,7 @@ pub async fn port_rivals<H: Host>(
     Ok(rivals)
 }
 
-/// Publishes a slot and waits until somebody looks after it. A slot that cannot be made live is taken back out.
+/// Publishes a slot and waits until it is supervised. A slot that cannot be made live is taken out again.
 async fn register<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -67,7 +67,7 @@ async fn register<H: Host, S: Registrar>(
     Ok(())
 }
 
-/// The cause is what the operator must hear; a slot that stays is taken out at the next boot.
+/// The cause is reported to the operator; a slot that stays is taken out at the next boot.
 async fn take_back<H: Host, S: Registrar>(context: &OpsContext<'_, H, S>, profile: &Profile) {
     if planted!(NotRolledBack) {
         return;
@@ -90,6 +90,6 @@ async fn sync_profiles<H: Host, S>(context: &OpsContext<'_, H, S>) -> Result<(),
     if planted!(ProfilesNotSynced) {
         return Ok(());
     }
-    // Where there is no such directory, nothing in it can come back.
+    // If there is no such directory, nothing in it can come back.
     if_present(file::sync_dir(context.host, &context.layout.profiles()).await).map(drop)
 }

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   survey ─► for each profile, under its lock:  observe ─► plan (pure) ─► apply
-//!          ─► sweep what belongs to nobody ─► one rescan ─► one log line a profile
+//!          ─► sweep leftovers ─► one rescan ─► one log line a profile
 //! ```
 //!
-//! Each profile stands alone: what is wrong with one is its own line in the log. On a live system a second pass finds
+//! Profiles are independent: a failure of one is its own line in the log. On a live system a second pass finds
 //! everything as it should be and changes nothing.
 
 mod apply;
@@ -33,18 +33,18 @@ use crate::supervisor::{Goal, Registrar};
 pub enum RescanTiming {
     /// Now: it runs already.
     Now,
-    /// It starts after us, and looks for itself.
+    /// Later: it starts after us, and scans by itself.
     Later,
 }
 
-/// What a pass did.
+/// The result of a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pass {
     /// One plan a profile, `default` first.
     pub plans: Vec<ProfilePlan>,
-    /// What could not be done, beside what the plans say.
+    /// Failures besides those in the plans.
     pub failures: Vec<String>,
-    /// What was taken away that belonged to nobody.
+    /// Leftovers that were removed.
     pub swept: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ impl Pass {
         self.failures.is_empty() && self.plans.iter().all(|plan| plan.failure.is_none())
     }
 
-    /// Of these, those that no plan is for.
+    /// Those of these names that have no plan.
     fn ownerless(&self, profiles: Vec<Profile>) -> Vec<Profile> {
         let planned: BTreeSet<_> =
             self.plans.iter().filter_map(|plan| plan.profile.as_ref()).collect();
@@ -63,10 +63,10 @@ impl Pass {
 }
 
 impl RescanTiming {
-    /// How long another command at work on a profile is waited for.
+    /// How long a pass waits for another command on a profile.
     ///
-    /// Before the supervisor starts, such a command waits for the supervisor itself: nobody may wait for it in turn, and
-    /// it finishes the profile's slot as soon as it is listened to.
+    /// Before the supervisor starts, such a command waits for the supervisor itself: waiting for it would be a
+    /// deadlock, and it finishes the profile's slot as soon as the supervisor listens.
     fn patience(self) -> Duration {
         match self {
             Self::Now => Duration::from_secs(5),
@@ -77,7 +77,7 @@ impl RescanTiming {
 
 const SUPERVISED_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Looks, and says what a pass would do. Changes nothing.
+/// Reports what a pass would do. Changes nothing.
 pub async fn dry_run<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     bootstrap: Option<Intent>,
@@ -130,7 +130,7 @@ enum Candidate {
     Skipped(Box<ProfilePlan>),
 }
 
-/// Where the profiles' directory cannot be read, `default` still comes back, and the pass says so.
+/// If the profiles' directory cannot be read, `default` still comes back, and the pass reports it.
 async fn candidates<H: Host, S>(context: &OpsContext<'_, H, S>, pass: &mut Pass) -> Vec<Candidate> {
     let mut candidates = vec![Candidate::Profile(Profile::default_profile())];
     let survey = home::survey(context.host, context.layout).await.unwrap_or_else(|error| {
@@ -156,7 +156,7 @@ fn skipped(name: String, reason: String) -> Candidate {
     Candidate::Skipped(Box::new(ProfilePlan::skipped(name, reason)))
 }
 
-/// What fails is tried once more: what the machine refused for a moment must not keep a gateway dark until the next boot.
+/// A failed profile is tried once more: a transient failure must not keep a gateway down until the next boot.
 async fn reconcile_profile<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -194,7 +194,7 @@ async fn attempt<H: Host, S: Registrar>(
     Ok(plan)
 }
 
-/// Has the supervisor look, and waits until every slot that it did not know is looked after.
+/// Makes the supervisor scan, and waits until every new slot is supervised.
 async fn await_supervised<H: Host, S: Registrar>(context: &OpsContext<'_, H, S>, pass: &mut Pass) {
     let unknown =
         |plan: &&mut ProfilePlan| plan.is_unsupervised && plan.slot != plan::SlotChange::None;

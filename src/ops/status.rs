@@ -1,4 +1,4 @@
-//! What is so with a gateway, beside what was asked: facts, and each drift by name. Changes nothing.
+//! The status of a gateway: actual state beside intent, and each drift by name. Changes nothing.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,44 +17,44 @@ use crate::supervisor::{
     Presence, ProcessState, Registration, Service, Supervisor, SupervisorError, TargetState,
 };
 
-/// All that is known of one gateway.
+/// Everything known about one gateway.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusReport {
-    /// Whose.
+    /// The profile.
     pub profile: Profile,
-    /// What was asked, and where that stands.
+    /// The intent, and the file it comes from.
     pub inferred_intent: InferredIntent,
-    /// When it was asked, as noted.
+    /// When it was requested, as recorded.
     pub asked_at: Option<String>,
-    /// What its supervisor says.
+    /// The service's status.
     pub service: Service,
-    /// A gateway lives outside its slot, or where there are no slots; with the process it noted, if it did.
+    /// A gateway that lives outside its slot, or on a machine without slots; with the process it recorded, if it did.
     pub orphan_pid: Option<Option<u32>>,
-    /// How long the fact has been so; `None` where nobody knows.
+    /// How long the process state has lasted; `None` if that is unknown.
     pub state_age: Option<Duration>,
-    /// What the gateway itself noted.
+    /// The gateway's own state file.
     pub state: StateRecord,
     /// The port of the gateway.
     pub port: u16,
-    /// Whatever is not as it was asked.
+    /// Differences from the intent.
     pub drifts: Vec<Drift>,
-    /// What must be said about the profile's files.
+    /// Read warnings about the profile's files.
     pub notes: Vec<String>,
 }
 
-/// The answer in one word.
+/// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Up, ready, as asked.
+    /// Up and ready, as intended.
     Up,
-    /// Down, as asked.
+    /// Down, as intended.
     Down,
-    /// Not as asked.
+    /// Not as intended.
     Drift,
 }
 
 impl StatusReport {
-    /// The answer in one word.
+    /// The verdict.
     pub fn verdict(&self) -> Verdict {
         let is_up = match self.service.presence {
             Presence::Foreground => self.orphan_pid.is_some(),
@@ -68,16 +68,16 @@ impl StatusReport {
     }
 }
 
-/// One way in which a gateway is not as it was asked.
+/// One way in which a gateway differs from its intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drift {
     /// The profile has no slot.
     Unregistered,
-    /// It has a slot that nobody looks after.
+    /// It has a slot that is not supervised.
     Unsupervised,
-    /// It should run, and its supervisor was told otherwise behind our back.
+    /// It should run, and its supervisor was told otherwise, not by hermes.
     WantedDown,
-    /// It should not run, and its supervisor was told otherwise behind our back.
+    /// It should not run, and its supervisor was told otherwise, not by hermes.
     WantedUp,
     /// It should run; it ended and is about to be started again.
     Down {
@@ -96,17 +96,17 @@ pub enum Drift {
         /// Seconds until it tries again.
         retry_in: Option<u64>,
     },
-    /// Its configuration is wrong; it is not tried again.
+    /// Its configuration is wrong; it is not restarted.
     FailedPermanently,
-    /// When its supervisor starts anew, it will do the opposite of what was asked.
+    /// When its supervisor starts anew, it will do the opposite of the intent.
     AtStart,
-    /// It was stopped by a signal and does not move.
+    /// It was stopped by a signal (SIGSTOP).
     Paused,
-    /// Nothing takes what it says: its logger cannot write, or does not move.
+    /// Its output is not read: its logger cannot write, or is stopped.
     LogStuck,
     /// A gateway of the profile lives outside its slot.
     Orphan {
-        /// Who it says it is.
+        /// The process it has recorded.
         pid: Option<u32>,
     },
 }
@@ -131,7 +131,7 @@ impl Drift {
     }
 }
 
-/// Looks at one gateway.
+/// Reports one gateway.
 pub async fn read_report<H: Host, S: Supervisor>(
     host: &H,
     layout: &Layout,
@@ -159,7 +159,7 @@ pub async fn read_report<H: Host, S: Supervisor>(
     let outside = find_orphan(host, layout, profile, &service).await?;
     let mut drifts = drifts(&prior, &service, &state, now);
     if supervisor.registration() == Registration::OnRequest && prior.intent == Intent::Stopped {
-        // What shall not run needs no service: nobody has asked for one yet.
+        // A gateway that shall not run needs no service: none has been requested yet.
         drifts.retain(|drift| *drift != Drift::Unregistered);
     }
     if let (Some(pid), true) = (outside, service.presence != Presence::Foreground) {
@@ -185,7 +185,7 @@ pub async fn read_report<H: Host, S: Supervisor>(
     })
 }
 
-/// A gateway that lives although its supervisor has no process for it, and who it says it is.
+/// A gateway that lives although its supervisor has no process for it, and the process it has recorded.
 async fn find_orphan(
     host: &impl Host,
     layout: &Layout,
@@ -198,10 +198,10 @@ async fn find_orphan(
     Ok(Some(orphan::read_holder(host, layout, profile).await.map(|process| process.pid)))
 }
 
-/// A busy log's pipe is full now and then; a stuck one's for all of this.
+/// A busy log's pipe is full now and then; a stuck one's is full for all of this time.
 const STUCK_AFTER: Duration = Duration::from_millis(500);
 
-/// Does the pipe that the process speaks into stay full? What cannot be looked at is not called stuck.
+/// Does the pipe that the process writes its output to stay full? A pipe that cannot be inspected is not called stuck.
 async fn log_is_stuck(host: &impl Host, pid: Pid) -> bool {
     let path = PathBuf::from(format!("/proc/{}/fd/2", pid.raw()));
     match fs::read_link(host, &path).await {
@@ -217,7 +217,7 @@ async fn log_is_stuck(host: &impl Host, pid: Pid) -> bool {
     taken == Ok(None) && closed.is_ok()
 }
 
-/// Everything in which the facts differ from what was asked. Pure.
+/// All differences between the actual state and the intent. Pure.
 fn drifts(
     prior: &InferredIntent,
     service: &Service,
@@ -227,7 +227,7 @@ fn drifts(
     match service.presence {
         Presence::Unregistered => return vec![Drift::Unregistered],
         Presence::Unsupervised => return vec![Drift::Unsupervised],
-        // Nobody was asked to do anything: however it is, it is as it was left.
+        // There is no supervisor, so no request: any state is as it was left.
         Presence::Foreground => return Vec::new(),
         Presence::Supervised => {}
     }
@@ -246,7 +246,7 @@ fn drifts(
         drifts.push(Drift::AtStart);
     }
     drifts.extend(process_drift(asked, service, state, now).filter(|drift| {
-        // Down for good says more than down.
+        // A permanent failure says more than down.
         !(matches!(drift, Drift::Down { .. }) && drifts.contains(&Drift::FailedPermanently))
     }));
     if service.paused {

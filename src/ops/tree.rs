@@ -138,7 +138,7 @@ pub async fn run(
     let tools = Tools::find(host, settings.bin_dir.clone()).await;
     let svscan = tools.path("s6-svscan")?;
     let mut notes = Vec::new();
-    scan_dir::prepare(host, &settings.scan_dir, &tools).await?;
+    scan_dir::prepare(host, &settings.scan_dir, &facts.program).await?;
     leftovers::bring_down(host, &settings.scan_dir, settings.stop_limit(), &mut notes).await?;
     reconcile(host, facts, settings, seat.uid, &mut notes).await;
     let exec = scanner(host, svscan, settings, facts).await?;

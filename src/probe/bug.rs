@@ -21,7 +21,7 @@ bugs! {
     FileNotSynced,
     /// The directory of a replaced file is not synced (H10).
     DirectoryNotSynced,
-    /// Everybody's temporary file has the same name and is not made exclusively (H9).
+    /// All temporary files of a record have the same name and are not made exclusively (H9).
     TemporaryShared,
     /// The old file is removed before the new one takes its name (H6).
     OldRemovedFirst,
@@ -30,14 +30,14 @@ bugs! {
     /// A record that could not be read just now counts as damaged (H11, H45).
     FailedReadIsDamage,
 
-    // The operator's word.
-    /// The gateway's last word decides at boot, not the operator's (H8).
+    // The intent.
+    /// The gateway's final state decides at boot, not the intent (H8).
     StateBeatsIntent,
     /// `draining` and `degraded` do not count as running at boot (H38).
     DrainingStaysDown,
     /// `starting` and `startup_failed` count as running at boot (R10).
     StartingRuns,
-    /// A word that nobody knows counts as running (H33).
+    /// An unknown value of the intent counts as running (H33).
     UnknownIntentRuns,
     /// The supervisor is told before the intent is stored (H6).
     IntentAfterRequest,
@@ -45,15 +45,15 @@ bugs! {
     // The profile's lock.
     /// The profile's lock is opened and not taken (H7).
     ProfileLockNotTaken,
-    /// A taken lock is not looked at again: its file may have been removed meanwhile (H7).
+    /// A taken lock is not checked again: its file may have been removed meanwhile (H7).
     LockNotRechecked,
 
     // Marker and identity.
-    /// Whoever gets a signal takes the marker for its own (H4).
+    /// Any process that gets a signal takes the marker for its own (H4).
     MarkerForAnybody,
     /// A marker names a process by its number alone (H14).
     MarkerByPidAlone,
-    /// The marker is written into the home of `default`, whoever shall stop (H3).
+    /// The marker is written into the home of `default`, whatever profile shall stop (H3).
     MarkerInCallersHome,
     /// A marker that was not consumed stays (H5).
     MarkerNotWithdrawn,
@@ -73,7 +73,7 @@ bugs! {
     StopWithoutDown,
     /// `start` leaves the slot's `down` file (H18).
     StartLeavesDown,
-    /// A slot's directory is deleted before s6-svscan has let it go (H20).
+    /// A slot's directory is deleted before s6-svscan has forgotten it (H20).
     DirectoryDeletedFirst,
     /// `finish` does not turn exit code 78 into 125 (H12, H42).
     PermanentFailureRetried,
@@ -81,23 +81,23 @@ bugs! {
     NeverKilled,
 
     // Commands.
-    /// `restart` of a gateway that is down tells nobody (H12).
+    /// `restart` of a gateway that is down does not tell the supervisor (H12).
     RestartLeavesDown,
-    /// A command never waits for what it asked (H16).
+    /// A command never waits for its outcome (H16).
     NothingAwaited,
     /// `--all` exits with 0 when half of it failed (H47).
     HalfFailureIsSuccess,
     /// `stop` leaves a gateway that lives outside its slot (H19).
     OrphanLeft,
-    /// Who lives outside its slot is asked for once, and may just be at its end (H19).
+    /// The gateway outside its slot is looked up only once, and may just be ending (H19).
     PidfileReadOnce,
-    /// Whoever asks whether the gateway lives removes its lock file (H40).
+    /// The check whether the gateway lives removes its lock file (H40).
     LockFileUnlinked,
 
     // Profiles.
-    /// A slot that nobody could be told of is no failure of `profile create` (R6).
+    /// A failed rescan is no failure of `profile create` (R6).
     RescanFailureSwallowed,
-    /// A slot that could not be made live is not taken back out (R6).
+    /// A slot that could not be made live is not taken out again (R6).
     NotRolledBack,
     /// The directory of profiles is not synced after a rename in it (H23).
     ProfilesNotSynced,
@@ -105,15 +105,15 @@ bugs! {
     DeletedUnderLiveGateway,
     /// `profile delete` leaves the slot (H22).
     DeleteLeavesSlot,
-    /// `profile delete` removes the directory where it stands, file by file (H22).
+    /// `profile delete` removes the directory in place, file by file (H22).
     DeletedInPlace,
     /// A repeated `profile delete` does not sync what the first one hid (H22).
     DeleteAgainNotSynced,
-    /// A renamed profile's slot is down, whatever the operator asked (H24).
+    /// A renamed profile's slot is down, whatever the intent (H24).
     RenamedStaysDown,
 
     // Boot.
-    /// The pass ends at the first profile of which something must be said (H32, R9).
+    /// The pass ends at the first profile with a warning (H32, R9).
     WarningAborts,
     /// A directory `profiles/default` gets the slot of the root home (H34).
     SecondDefault,
@@ -129,7 +129,7 @@ bugs! {
     TornLineContinued,
     /// The lock on the home is opened and not taken (H35).
     RoleLockNotTaken,
-    /// A container that finds the home taken goes on all the same (H35).
+    /// A container that finds the home taken goes on anyway (H35).
     SecondContainerGoesOn,
     /// `boot tree` stays root (H25).
     RootKept,
@@ -137,7 +137,11 @@ bugs! {
     HardLinkGivenAway,
     /// PID 1 keeps the umask that it was started with (H52).
     UmaskKept,
-    /// PID 1 does not try whether a script can be run below `/run` (H29).
+    /// The stop of a container tells no supervisor that s6-svscan told nothing, a scan being pending (H49).
+    PendingScanForgotten,
+    /// The stop of a container tells no logger whose pipe an orphan holds (H50).
+    OrphansLoggerForgotten,
+    /// PID 1 does not test whether a script can be executed below `/run` (H29).
     NoexecNotTried,
 
     // The gateway.
@@ -145,33 +149,33 @@ bugs! {
     GatewayLockNotTaken,
     /// A second signal decides anew how the gateway ends (H2).
     SecondSignalDecides,
-    /// A SIGTERM that nobody planned counts as a planned stop (R1).
+    /// An unplanned SIGTERM counts as a planned stop (R1).
     UnplannedTermStops,
     /// The count of failures is lost at every start (H42).
     TallyForgotten,
 
     // Hosts.
-    /// A host's supervisor hears of a start only after the word is durable (H6).
+    /// A host's supervisor is told of a start only after the intent is durable (H6).
     EnabledAfterIntent,
-    /// What a host's supervisor starts does not ask for the word first (H6).
+    /// A gateway that a host's supervisor starts does not check the intent first (H6).
     IntentNotCheckedAtStart,
     /// `stop` leaves the service enabled (H6).
     StopLeavesEnabled,
-    /// systemd tries again what ends with 78 (H42).
+    /// systemd restarts a gateway that exits with 78 (H42).
     UnitTriesAgain,
-    /// A failure for good is a failure to launchd, too (H42).
+    /// A permanent failure is a failure for launchd, too (H42).
     AgentTriesAgain,
-    /// A failure for good leaves its task enabled (H42).
+    /// A permanent failure leaves its task enabled (H42).
     TaskTriesAgain,
-    /// A command that ends well is a success to launchd (H42).
+    /// A command that exits 0 is a success for launchd (H42).
     SuccessIsFinal,
-    /// launchd: a failure that was noted before the operator's last word counts as its answer (H12).
+    /// launchd: a failure recorded before the operator's last request counts as its outcome (H12).
     OldReportCounts,
     /// launchd: `stop` disables the agent and does not unload it (H16).
     StopLeavesLoaded,
-    /// launchd: a start does not wait until what leaves is unloaded (H12).
+    /// launchd: a start does not wait until the ending agent is unloaded (H12).
     LeavingAgentNotAwaited,
-    /// Windows: a start takes a gateway that drains for one that runs (H12).
+    /// Windows: a start takes a draining gateway for a running one (H12).
     LeavingTaskNotAwaited,
     /// Windows: `restart` runs the task before the old run has ended (H12).
     RunBeforeTheEnd,

@@ -1,13 +1,13 @@
-//! Which bug is planted on this thread, and which marks it has reached.
+//! The bug that is planted on this thread, and the marks that the thread has reached.
 //!
-//! The production program only asks; the simulator switches.
+//! The production program only reads the switch; the simulator sets it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::Bug;
 
-/// A build with the feature can be told by this text: `docker/build.sh` and `tests/tidy.rs` look for it.
+/// A build with the feature is recognised by this text: `docker/build.sh` and `tests/tidy.rs` look for it.
 #[used]
 static WITNESS: &str = "hermes: built with planted bugs";
 
@@ -17,17 +17,17 @@ thread_local! {
     static REACHED: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// Plants this bug on this thread, in place of the one before; `None` for the program as it is.
+/// Plants this bug on this thread, replacing the one before; `None` for the unchanged program.
 pub fn plant(bug: Option<Bug>) {
     PLANTED.set(bug);
 }
 
-/// Is it planted on this thread? Asked by `planted!`.
+/// Is it planted on this thread? Called by `planted!`.
 pub fn is_planted(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }
 
-/// Looks with the program's own eyes at what a planted bug did: without the bug, and without reaching a mark.
+/// Runs the program's own code to inspect the result of a planted bug: without the bug, and without recording marks.
 pub fn without_planted_bug<T>(look: impl FnOnce() -> T) -> T {
     let (bug, was_aside) = (PLANTED.take(), IS_ASIDE.replace(true));
     let seen = look();
@@ -36,7 +36,7 @@ pub fn without_planted_bug<T>(look: impl FnOnce() -> T) -> T {
     seen
 }
 
-/// Notes a mark. Called by `mark!`.
+/// Records a mark. Called by `mark!`.
 pub fn reach_mark(hazard: &'static str) {
     if IS_ASIDE.get() {
         return;
@@ -44,12 +44,12 @@ pub fn reach_mark(hazard: &'static str) {
     REACHED.with_borrow_mut(|reached| reached.insert(hazard));
 }
 
-/// What this thread has reached since [`clear_marks`].
+/// The marks that this thread has reached since [`clear_marks`].
 pub fn reached_marks() -> BTreeSet<&'static str> {
     REACHED.with_borrow(Clone::clone)
 }
 
-/// Forgets what was reached.
+/// Clears the marks of this thread.
 pub fn clear_marks() {
     REACHED.with_borrow_mut(BTreeSet::clear);
 }

@@ -8,10 +8,10 @@ use crate::error::{Errno, HostError};
 use crate::host::effect::{OnExisting, OpenMode};
 use crate::host::{Host, fs};
 
-/// The log is put aside as `.1` when it has grown to this.
+/// The log is rotated to `.1` when it has grown to this size.
 pub const BYTES_MAX: usize = 256 << 10;
 
-/// One line: `<ts> key=value …`. Values are escaped so that a line stays a line and a value stays one word.
+/// One line: `<ts> key=value …`. Values are escaped so that an entry stays one line and a value stays one word.
 pub fn line(timestamp: &str, fields: &[(&str, &str)]) -> String {
     let mut line = timestamp.to_owned();
     for (key, value) in fields {
@@ -22,7 +22,7 @@ pub fn line(timestamp: &str, fields: &[(&str, &str)]) -> String {
     line
 }
 
-/// A value as it stands in a line: bare if it is one plain word, else quoted with escapes.
+/// A value in a line: bare if it is one plain word, else quoted with escapes.
 pub fn escape(value: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-+:/@%,".contains(letter);
     if planted!(LogNotEscaped) || (!value.is_empty() && value.chars().all(plain)) {

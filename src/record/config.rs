@@ -1,4 +1,4 @@
-//! `gateway.toml`: what the gateway of a profile is. Written by the user; hermes only reads it.
+//! `gateway.toml`: the configuration of a profile's gateway. Written by the user; hermes only reads it.
 //!
 //! An unknown key or a bad value is an error with its line and column: a gateway is never started on a guess.
 
@@ -12,25 +12,25 @@ use super::file;
 use crate::error::{HostError, if_present};
 use crate::host::Host;
 
-/// What the gateway is. The default is the built-in gateway.
+/// The configuration. The default is the built-in gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The program and its arguments; none means the built-in gateway.
     pub command: Option<CommandLine>,
-    /// Variables for the command, beside the few that every command gets.
+    /// Variables for the command, besides the few that every command gets.
     pub env: BTreeMap<String, String>,
     /// Variables of the container's environment that the command may see.
     pub pass_env: Vec<String>,
-    /// The gateway's port; none means the one that follows from the name.
+    /// The gateway's port; none means the one derived from the name.
     pub port: Option<Port>,
-    /// How the command says that it is ready.
+    /// How the command reports readiness.
     pub ready: ReadinessMethod,
     /// How long the command may take to be ready.
     pub ready_timeout: ReadyTimeout,
     /// How long the gateway may take to finish its work after SIGTERM, before SIGKILL.
     pub drain_timeout: DrainTimeout,
-    /// What happens when it fails.
+    /// The restart policy.
     pub restart: Restart,
 }
 
@@ -81,7 +81,7 @@ impl TryFrom<i64> for Port {
     }
 }
 
-/// How a command says that it is ready.
+/// How a command reports readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReadinessMethod {
@@ -126,7 +126,7 @@ durations! {
     Delay = Duration::from_secs(1);
     /// The longest pause.
     DelayMax = Duration::from_secs(60);
-    /// A gateway that ran so long has not failed to start: the count of failures begins anew.
+    /// A gateway that ran this long has not failed to start: the count of failures is reset.
     StableAfter = Duration::from_secs(60);
 }
 
@@ -158,7 +158,7 @@ impl DurationText {
     }
 }
 
-/// What happens when the gateway fails.
+/// The restart policy: what happens when the gateway fails.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Restart {
@@ -166,16 +166,16 @@ pub struct Restart {
     pub delay: Delay,
     /// The longest pause.
     pub delay_max: DelayMax,
-    /// So many failures one after the other are a permanent failure; 0 means never.
+    /// This many failures one after the other are a permanent failure; 0 means never.
     pub failures_max: u32,
-    /// Running so long counts as success.
+    /// Running this long counts as success.
     pub stable_after: StableAfter,
 }
 
 /// Why a configuration cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The text is not what it should be.
+    /// The text is invalid.
     #[error("`{}` line {line}, column {column}: {message}", path.display())]
     Invalid {
         /// The file.

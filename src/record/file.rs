@@ -4,8 +4,8 @@
 //!   replace:  create .NAME.UNIQUE (exclusive) → write → sync → rename over NAME → sync of the directory
 //! ```
 //!
-//! A crash between two steps leaves the old file or the new one, and at most a hidden temporary name, which the
-//! next boot takes away. Clean-up after a failed step is a call like any other, and may itself fail.
+//! A crash between two steps leaves the old file or the new one, and at most a hidden temporary name, which the next
+//! boot removes. Clean-up after a failed step is a call like any other, and may itself fail.
 
 use std::ffi::{OsStr, OsString};
 use std::hash::Hash;
@@ -17,19 +17,19 @@ use crate::host::effect::{FileKind, OnExisting, OpenMode, Place};
 use crate::host::fs::{self, File};
 use crate::host::{Host, time};
 
-/// No record of ours is longer; a longer file is not one.
+/// No record of ours is longer; a longer file is no record.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
 const CHUNK_BYTES_MIN: usize = 512;
 const CHUNK_BYTES_MAX: usize = 64 << 10;
 
-/// Ends the temporary names that [`replace`] makes.
+/// The suffix of the temporary names that [`replace`] makes.
 const TEMPORARY_SUFFIX: &str = ".hermes-tmp";
 
 type Result<T> = std::result::Result<T, HostError>;
 
-/// Reads a regular file of at most `bytes_max`. Never waits, whatever lies there: a FIFO or a device is `EINVAL`,
-/// a directory `EISDIR`, a longer file `EFBIG`.
+/// Reads a regular file of at most `bytes_max`. Never blocks, whatever kind of file it is: a FIFO or a device is
+/// `EINVAL`, a directory `EISDIR`, a longer file `EFBIG`.
 pub async fn read(host: &impl Host, path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
     let file = fs::open(host, path, OpenMode::Read).await?;
     let contents = read_open(host, &file, bytes_max).await;
@@ -51,7 +51,7 @@ async fn read_open(host: &impl Host, file: &File, bytes_max: usize) -> Result<Ve
     let size = usize::try_from(meta.size).unwrap_or(usize::MAX);
     let mut contents = Vec::new();
     loop {
-        // What is still to come by the file's size, and one byte to see its end; `/proc` gives no size.
+        // The rest by the file's size, and one byte to detect its end; `/proc` gives no size.
         let rest = size.saturating_sub(contents.len()).saturating_add(1);
         let chunk = fs::read(host, file, rest.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX)).await?;
         if chunk.is_empty() {
@@ -76,7 +76,7 @@ pub async fn write_all(host: &impl Host, file: &File, mut bytes: &[u8]) -> Resul
     Ok(())
 }
 
-/// Replaces a file as a whole and durably: a reader, and a crash, sees the old contents or the new.
+/// Replaces a file as a whole and durably: a reader sees the old contents or the new ones, also after a crash.
 pub async fn replace(host: &impl Host, path: &Path, contents: &[u8], mode: u32) -> Result<()> {
     replace_unsynced(host, path, contents, mode).await?;
     if planted!(DirectoryNotSynced) {
@@ -85,7 +85,7 @@ pub async fn replace(host: &impl Host, path: &Path, contents: &[u8], mode: u32) 
     sync_dir(host, parent(path)).await
 }
 
-/// Like [`replace`] without the last step: the new name is durable only once somebody syncs the directory.
+/// Like [`replace`] without the last step: the new name is durable only once the directory is synced.
 pub async fn replace_unsynced(
     host: &impl Host,
     path: &Path,
@@ -96,7 +96,7 @@ pub async fn replace_unsynced(
     let placed = fill_and_place(host, file, &temporary, path, contents).await;
     if placed.is_err() {
         mark!("H45");
-        // The first failure is what the caller must hear; a temporary name that stays is swept at boot.
+        // The first failure is reported to the caller; a temporary name that stays is swept at boot.
         let _ = fs::unlink(host, &temporary).await;
     }
     placed
@@ -183,8 +183,8 @@ async fn make_one(host: &impl Host, dir: &Path, mode: u32) -> Result<()> {
     }
 }
 
-/// Gives an object a name that is free, in one step. Some network file systems know no such step (`EINVAL`): there it is
-/// a look and a rename, and the caller's lock keeps others of ours out between the two.
+/// Gives an object a name that is free, in one step. Some network file systems lack that step (`EINVAL`): there it is a
+/// check and a rename, and the caller's lock excludes other commands of ours between the two.
 pub async fn rename_new(host: &impl Host, from: &Path, to: &Path) -> Result<()> {
     match fs::rename(host, from, to, OnExisting::Refuse).await {
         Err(error) if error.errno == Errno::INVAL => {}
@@ -196,7 +196,7 @@ pub async fn rename_new(host: &impl Host, from: &Path, to: &Path) -> Result<()> 
     }
 }
 
-/// Moves a record that cannot be read out of the way, to `*.damaged` beside it, so that what it holds is not lost.
+/// Moves an unreadable record aside, to `*.damaged` beside it, so that its contents are not lost.
 pub async fn set_aside(host: &impl Host, path: &Path) -> Result<()> {
     mark!("H11");
     let mut damaged = path.as_os_str().to_owned();
@@ -257,7 +257,7 @@ pub async fn remove(host: &impl Host, path: &Path) -> Result<bool> {
     Ok(if_present(fs::unlink(host, path).await)?.is_some())
 }
 
-/// Polls `look` until it answers or the time is over (`None`). The pause between looks grows from 2 to 50 ms.
+/// Polls `look` until it returns a value or the time is over (`None`). The pause between polls grows from 2 to 50 ms.
 pub async fn poll<H: Host, T, E: From<HostError>>(
     host: &H,
     timeout: Duration,
@@ -266,7 +266,7 @@ pub async fn poll<H: Host, T, E: From<HostError>>(
     poll_carrying(host, timeout, &mut (), async |()| look().await).await
 }
 
-/// The same for looks that leave something behind for the next one: all of that is in `carried`.
+/// The same for polls that leave state behind for the next one: all of that state is in `carried`.
 pub async fn poll_carrying<H: Host, S: Hash, T, E: From<HostError>>(
     host: &H,
     timeout: Duration,
@@ -293,7 +293,7 @@ pub async fn poll_carrying<H: Host, S: Hash, T, E: From<HostError>>(
     ended
 }
 
-/// The directory a path lies in.
+/// The parent directory of a path.
 pub fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }

@@ -1,6 +1,6 @@
-//! Who is in a process group: found by looking through `/proc`, for the kernel keeps no list that we could ask for.
+//! The members of a process group, found by a scan of `/proc`, because the kernel offers no list of them.
 //!
-//! A look is no snapshot: who forks and dies meanwhile may be missed. Signals nobody.
+//! A scan is no snapshot: a process that is forked meanwhile may be missed. Sends no signals.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub async fn members(
             Ok(Some(stat)) if stat.is_alive && stat.group == group => {
                 members.push(Process { pid, start_time: stat.start_time, boot: boot.clone() });
             }
-            // Hidden from us means another user's, whom we could not signal either.
+            // A hidden process belongs to another user, and we could not signal it either.
             Err(error) if !matches!(error.errno, Errno::ACCESS | Errno::PERM) => return Err(error),
             Ok(_) | Err(_) => {}
         }
@@ -40,10 +40,10 @@ async fn list_pids(host: &impl Host) -> Result<Vec<u32>, HostError> {
     Ok(listed.iter().filter_map(|entry| entry.name.to_str()?.parse().ok()).collect())
 }
 
-/// What is alive of a leader and the group that it led, the leader gone or not.
+/// The live processes of a leader's group, whether the leader is gone or not.
 ///
-/// The kernel gives no process the number of a group that has members. So another process under the leader's number
-/// means that nobody of the group was left by then, and whoever is older than the leader was never of its making.
+/// The kernel gives no process the number of a group that has members. So another process with the leader's number
+/// means that the group was empty by then, and a process that is older than the leader was not started by it.
 pub async fn live_members_of(
     host: &impl Host,
     boot: &BootId,

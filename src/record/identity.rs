@@ -1,6 +1,7 @@
-//! Who a process is: its number, when it started, and in which run of which machine. A number alone means nothing.
+//! A process's identity: its pid, its start time, and the boot it belongs to. A pid alone means nothing, because it is
+//! reused.
 //!
-//! Reads `/proc` through the door. Signals nobody.
+//! Reads `/proc` through the effect interface. Sends no signals.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +40,7 @@ pub async fn current_boot(host: &impl Host) -> Result<BootId, HostError> {
     Ok(BootId(format!("{kernel}.{namespace}.{init}")))
 }
 
-/// What `/proc/PID/stat` tells of a process, as far as we use it.
+/// What we use of `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// It is more than a zombie.
@@ -110,9 +111,9 @@ pub async fn is_alive(
     Ok(started == Some(process.start_time) || (planted!(StartTimeIgnored) && started.is_some()))
 }
 
-/// A handle for signals to this very process, and to no other that may have got its number; `None` if it is gone.
+/// A handle for signals to this very process, and to no other that may have got its pid; `None` if it is gone.
 ///
-/// The number is looked at again after the handle is open: from then on the handle cannot mean another process.
+/// The pid is checked again after the handle is open: from then on the handle cannot mean another process.
 pub async fn open(
     host: &impl Host,
     boot: &BootId,

@@ -1,7 +1,8 @@
-//! `gateway_intent.json`: what the operator asked for last, by whom, and in which order.
+//! `gateway_intent.json`: the intent (desired state): what the operator asked for last, with the caller and a sequence
+//! number.
 //!
-//! Written by commands alone, under the profile's lock, before they touch the supervisor. Older installs have no such
-//! file: [`at_boot`] says what counts then.
+//! Written only by commands, under the profile's lock, before they touch the supervisor. Older installs have no such
+//! file: [`infer`] says what counts then.
 
 use std::fmt;
 use std::path::Path;
@@ -26,7 +27,7 @@ pub enum Intent {
 }
 
 impl Intent {
-    /// The word in files, logs and JSON.
+    /// The name in files, logs and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -41,7 +42,7 @@ impl fmt::Display for Intent {
     }
 }
 
-/// Who asks: noted in the record, decides nothing.
+/// The caller: recorded, decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
     /// User id.
@@ -55,11 +56,11 @@ pub struct Operator {
 /// The intent file's contents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IntentRecord {
-    /// The word in the file, whatever it is.
+    /// The value in the file, whatever it is.
     pub word: String,
-    /// What the word means, if it is one of ours.
+    /// The intent, if the value is one of ours.
     pub intent: Option<Intent>,
-    /// When it was asked, as written.
+    /// When it was requested, as written.
     pub at: Option<String>,
     /// Counts the requests of this profile.
     pub sequence: u64,
@@ -88,7 +89,8 @@ fn parse(object: Map<String, Value>) -> Result<IntentRecord, String> {
     Ok(IntentRecord { word, intent, at, sequence, object })
 }
 
-/// Makes this the intent in force, durably. Keys that others wrote stay; a damaged file is kept beside as `*.damaged`.
+/// Stores this as the intent in force, durably. Keys that others wrote stay; a damaged file is kept beside it as
+/// `*.damaged`.
 pub async fn store(
     host: &impl Host,
     path: &Path,
@@ -113,27 +115,27 @@ pub async fn store(
     json::write(host, path, &object).await
 }
 
-/// What counts as the operator's word when a boot looks, and why.
+/// The intent as inferred from a profile's files, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InferredIntent {
-    /// The word that decided, for the log: `running`, `none`, or whatever stood there.
+    /// The value that decided, for the log: `running`, `none`, or any other text.
     pub word: String,
-    /// What it means.
+    /// The intent.
     pub intent: Intent,
-    /// Which file and key it came from.
+    /// The file and key it came from.
     pub source: Source,
-    /// True when the word is none that we know.
+    /// True if the value is not one that we know.
     pub is_unknown: bool,
 }
 
-/// Where the operator's word was found.
+/// The source of the intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// `gateway_intent.json`.
     Intent,
     /// `desired_state` in `gateway_state.json`, as newer upstream installs write it.
     DesiredState,
-    /// `gateway_state` in `gateway_state.json`: the gateway's own last word.
+    /// `gateway_state` in `gateway_state.json`: the gateway's own final state.
     GatewayState,
     /// `HERMES_GATEWAY_BOOTSTRAP_STATE`, for a home that never ran.
     Bootstrap,
@@ -142,7 +144,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The word in JSON.
+    /// The name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Intent => "intent",
@@ -154,7 +156,7 @@ impl Source {
     }
 }
 
-/// The operator's word: the intent if it can be read, else what the state file says. Only `running` starts a gateway.
+/// The intent: the intent if it can be read, else what the state file says. Only `running` starts a gateway.
 pub fn infer(
     record: &Reading<IntentRecord>,
     state: &Reading<StateRecord>,
@@ -204,7 +206,7 @@ fn infer_from_state(word: &str, source: Source) -> InferredIntent {
     }
 }
 
-/// Everything that must be said about the two files.
+/// All read warnings about the two files.
 pub fn read_warnings(
     record: &Reading<IntentRecord>,
     state: &Reading<StateRecord>,
@@ -212,7 +214,7 @@ pub fn read_warnings(
     record.warning().into_iter().chain(state.warning()).cloned().collect()
 }
 
-/// The operator's word in force, read now. `Err`: the file that decides could not be read, and may be whole.
+/// The intent in force, read now. `Err`: the file that decides could not be read, and may be whole.
 pub async fn read_in_force(
     host: &impl Host,
     layout: &Layout,
@@ -226,7 +228,7 @@ pub async fn read_in_force(
     }
 }
 
-/// The file that decides, where the machine could not read it just now.
+/// The file that decides, if it could not be read just now.
 pub fn transient_warning<'a>(
     record: &'a Reading<IntentRecord>,
     state: &'a Reading<StateRecord>,

@@ -1,4 +1,4 @@
-//! One JSON object a file: read with every oddity as a value, changed without losing keys of others.
+//! One JSON object a file: every defect is a value when read, and keys of other writers survive a change.
 //!
 //! Nothing here knows what the keys mean.
 
@@ -10,26 +10,26 @@ use super::file;
 use crate::error::{Errno, HostError};
 use crate::host::Host;
 
-/// What reading a record found.
+/// The result of reading a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reading<T> {
-    /// The record, whole.
+    /// The record, complete.
     Whole(T),
     /// No such file.
     Missing,
-    /// A file that cannot be used, and why. It counts as none, once that has been said.
+    /// A read warning: a file that cannot be used, and why. It counts as absent once a warning was given.
     Unusable(ReadWarning),
 }
 
-/// A file that cannot be used, and why.
+/// A read warning: a file that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("ignored `{}`: {reason}", path.display())]
 pub struct ReadWarning {
-    /// Which file.
+    /// The file.
     pub path: PathBuf,
     /// A phrase: `it is empty`, `permission denied`.
     pub reason: String,
-    /// The machine could not read it just now: it may be whole.
+    /// It could not be read just now: it may be intact.
     pub is_transient: bool,
 }
 
@@ -49,7 +49,7 @@ impl<T> Reading<T> {
         }
     }
 
-    /// What must be said about the file.
+    /// The read warning, if there is one.
     pub fn warning(&self) -> Option<&ReadWarning> {
         match self {
             Self::Unusable(oddity) => Some(oddity),
@@ -57,7 +57,7 @@ impl<T> Reading<T> {
         }
     }
 
-    /// Reads the record further; a reason makes it odd.
+    /// Parses the record further; an error makes it unusable.
     pub fn and_then<U>(
         self,
         path: &Path,
@@ -79,8 +79,8 @@ pub async fn read(host: &impl Host, path: &Path) -> Reading<Map<String, Value>> 
     interpret(path, file::read(host, path, file::RECORD_BYTES_MAX).await)
 }
 
-/// Reads a file in order to change it: what the machine refuses just now is a failure, not damage. Else a moment's
-/// `EIO` or `EACCES` would put a whole record aside, and lose every key of it.
+/// Reads a file in order to change it: a transient error is a failure, not damage. Otherwise a transient `EIO` or
+/// `EACCES` would move an intact record aside, and all its keys would be lost.
 pub async fn read_to_change(
     host: &impl Host,
     path: &Path,
@@ -93,7 +93,7 @@ pub async fn read_to_change(
     }
 }
 
-/// Does this say what the file is, and not what the machine could not do?
+/// Is this error about the file itself, and not about a transient failure of the machine?
 fn is_about_the_file(errno: Errno) -> bool {
     matches!(
         errno,
@@ -140,7 +140,7 @@ fn parse(contents: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// The JSON word for a value's type.
+/// The JSON name of a value's type.
 pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -1,7 +1,7 @@
-//! The lock that operations on one profile hold, so that they come one after the other.
+//! The lock that serialises operations on one profile.
 //!
-//! It is the kernel's: death gives it back. It lies outside the profile, and it is removed only with the profile, by
-//! its holder; so a taker looks again whether the file it locked still has the name.
+//! It is a kernel lock: the process's end releases it. It lies outside the profile, and is removed only with the
+//! profile, by its holder. So after locking, a process checks again that the locked file still has the name.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::host::fs::{self, File};
 use crate::layout::Layout;
 use crate::name::Profile;
 
-/// A lock that we hold until [`release`].
+/// A held lock, until [`release`].
 #[derive(Debug)]
 pub struct ProfileLock {
     file: File,
 }
 
-/// Why the lock could not be had.
+/// Why the lock could not be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LockError {
     /// Another command is at work on the profile.
@@ -38,7 +38,7 @@ pub enum LockError {
     Host(#[from] HostError),
 }
 
-/// Takes a profile's lock, waiting at most so long for others to end.
+/// Takes a profile's lock, waiting at most this long for other commands.
 pub async fn acquire(
     host: &impl Host,
     layout: &Layout,
@@ -65,7 +65,7 @@ async fn attempt(
     }
 }
 
-/// Locks the open file if nobody else has it, and if it still is what its name means.
+/// Locks the open file if no other process has, and if its name still refers to it.
 async fn lock_if_current(host: &impl Host, file: &File) -> Result<bool, HostError> {
     if planted!(ProfileLockNotTaken) {
         return Ok(true);
@@ -84,12 +84,12 @@ async fn lock_if_current(host: &impl Host, file: &File) -> Result<bool, HostErro
     Ok(named.is_some_and(|meta| meta.identity == ours))
 }
 
-/// Gives the lock back.
+/// Releases the lock.
 pub async fn release(host: &impl Host, held: ProfileLock) -> Result<(), HostError> {
     fs::close(host, held.file).await
 }
 
-/// Gives the lock back for good, with its file: the profile is no more.
+/// Releases the lock and removes its file: the profile is gone.
 pub async fn retire(host: &impl Host, held: ProfileLock) -> Result<(), HostError> {
     let removed = file::remove(host, &held.file.path).await;
     fs::close(host, held.file).await?;

@@ -1,4 +1,4 @@
-//! `.gateway-planned-stop.json`: the note that tells a gateway that the SIGTERM it is about to get was asked for.
+//! `.gateway-planned-stop.json`: the marker tells a gateway that the SIGTERM it is about to get is planned.
 //!
 //! Only the process it names consumes it: pid, start time and boot must all be its own. The wall clock decides nothing.
 
@@ -30,7 +30,7 @@ impl StopPlan {
     }
 }
 
-/// The note.
+/// The marker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
     /// The process that shall stop.
@@ -40,7 +40,7 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// Does it name this very process?
+    /// Does the marker name this very process?
     pub fn names(&self, process: &Process) -> bool {
         if planted!(MarkerByPidAlone) {
             return self.target.pid == process.pid;
@@ -66,7 +66,7 @@ pub async fn write(
     json::write(host, path, &object).await
 }
 
-/// Reads the marker, whoever it names.
+/// Reads the marker, whatever process it names.
 pub async fn read(host: &impl Host, path: &Path) -> Reading<Marker> {
     json::read(host, path).await.and_then(path, |object| {
         let target = Process::read(&object, "target_").ok_or("it names no process")?;
@@ -79,7 +79,7 @@ pub async fn read(host: &impl Host, path: &Path) -> Reading<Marker> {
     })
 }
 
-/// Takes the marker away if it names this process, and says what was planned. Another's is left alone.
+/// Removes the marker if it names this process, and returns what was planned. Another process's marker is left alone.
 pub async fn consume(
     host: &impl Host,
     path: &Path,

@@ -1,6 +1,7 @@
-//! `gateway.pid`: who the live gateway is, and its child. Means nothing in another boot, and is swept there.
+//! `gateway.pid`: the identity of the live gateway, and of its child. Means nothing in another boot, and is swept
+//! there.
 //!
-//! Whether the gateway lives is said by its lock, never by this file.
+//! Whether the gateway lives is known from its lock, never from this file.
 
 use std::path::Path;
 
@@ -22,7 +23,7 @@ pub struct PidRecord {
     pub supervised: bool,
 }
 
-/// Notes who we are.
+/// Writes our identity.
 pub async fn write(host: &impl Host, path: &Path, gateway: &PidRecord) -> Result<(), HostError> {
     let mut object = Map::new();
     gateway.process.write(&mut object, "");
@@ -33,7 +34,7 @@ pub async fn write(host: &impl Host, path: &Path, gateway: &PidRecord) -> Result
     json::write(host, path, &object).await
 }
 
-/// Reads who noted itself last.
+/// Reads the identity that was written last.
 pub async fn read(host: &impl Host, path: &Path) -> Reading<PidRecord> {
     json::read(host, path).await.and_then(path, |object| {
         let process = Process::read(&object, "").ok_or("it names no process")?;

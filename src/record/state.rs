@@ -1,6 +1,6 @@
-//! `gateway_state.json`: the gateway's run-time state. Written by the gateway of that profile and by nobody else.
+//! `gateway_state.json`, the state file: the gateway's run-time state. Only the gateway of that profile writes it.
 //!
-//! Readers take it as hearsay: what is so now is asked of the supervisor and the kernel.
+//! Readers take it as hearsay: for the actual state they ask the supervisor and the kernel.
 
 use std::path::Path;
 
@@ -14,9 +14,9 @@ use crate::host::Host;
 /// What readers use of the file. Keys of others are kept by [`update`], not shown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StateRecord {
-    /// The gateway's last word: `starting`, `running`, `draining`, `stopped`, `startup_failed`, or another's.
+    /// The gateway state: `starting`, `running`, `draining`, `stopped`, `startup_failed`, or another's.
     pub gateway_state: Option<String>,
-    /// What newer upstream installs note as the operator's word.
+    /// The intent, as newer upstream installs record it.
     pub desired_state: Option<String>,
     /// Why it ended or could not start.
     pub exit_reason: Option<String>,
@@ -24,14 +24,14 @@ pub struct StateRecord {
     pub updated_at: Option<String>,
     /// Starts that failed one after the other.
     pub failures: u32,
-    /// The wall clock's second before which the gateway will not try again.
+    /// The second of the wall clock before which the gateway will not try again.
     pub retry_at: Option<u64>,
     /// The port of the built-in gateway, or the one handed to the command.
     pub port: Option<u16>,
 }
 
 impl StateRecord {
-    /// Reads the keys; a known key of a type nobody writes makes the file odd.
+    /// Parses the keys; a known key of a wrong type makes the file unusable.
     pub fn parse(object: Map<String, Value>) -> Result<Self, String> {
         Ok(Self {
             gateway_state: text(&object, "gateway_state")?,
@@ -68,7 +68,7 @@ pub async fn read(host: &impl Host, path: &Path) -> Reading<StateRecord> {
     json::read(host, path).await.and_then(path, StateRecord::parse)
 }
 
-/// Changes some keys; `Null` removes one. All others stay. A file that cannot be read is kept beside as `*.damaged`.
+/// Changes some keys; `Null` removes one. All others stay. An unreadable file is kept beside it as `*.damaged`.
 pub async fn update(
     host: &impl Host,
     path: &Path,

@@ -1,6 +1,6 @@
 //! `/etc/passwd` and `/etc/group`, read and edited line by line (`passwd(5)`, `group(5)`).
 //!
-//! Pure: whoever calls reads and replaces the files. Lines that concern nobody here stay as they are, byte for byte.
+//! Pure: the caller reads and replaces the files. Other lines stay as they are, byte for byte.
 
 /// One user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,23 @@ pub fn find_user(passwd: &[u8], name: &str) -> Option<Ids> {
     Some(Ids { uid: number(fields.get(2)?)?, gid: number(fields.get(3)?)? })
 }
 
-/// Another user that has this number: both own the same files.
+/// The groups of a user: its own first, then those of a group file that name it among their members.
+pub fn groups_of(group: &[u8], name: &str, own: u32) -> Vec<u32> {
+    let names_it = |line: &&[u8]| {
+        let members = fields(line).nth(3).unwrap_or_default();
+        members.split(|&byte| byte == b',').any(|member| member == name.as_bytes())
+    };
+    let others = lines(group).filter(names_it).filter_map(|line| number(fields(line).nth(2)?));
+    let mut gids = vec![own];
+    for gid in others {
+        if !gids.contains(&gid) {
+            gids.push(gid);
+        }
+    }
+    gids
+}
+
+/// Another user with this number: both own the same files.
 pub fn other_user_with(passwd: &[u8], uid: u32, name: &str) -> Option<String> {
     let line = lines(passwd)
         .filter(|line| !is_entry_of(line, name))
@@ -143,5 +159,16 @@ mod tests {
     fn a_number_that_another_user_has_is_noticed() {
         assert_eq!(other_user_with(PASSWD, 7, "hermes").as_deref(), Some("hermes2"));
         assert_eq!(other_user_with(PASSWD, 10000, "hermes"), None);
+    }
+
+    #[rstest]
+    #[case(b"root:x:0:\nhermes:x:8:\ndocker:x:44:ann,hermes\nx:x:45:hermes2\n", &[8, 44])]
+    #[case(b"hermes:x:8:hermes\n", &[8])]
+    #[case(b"odd:x:many:hermes\nshort:x\n", &[8])]
+    fn the_groups_of_a_user_are_its_own_and_those_that_name_it(
+        #[case] group: &[u8],
+        #[case] expected: &[u32],
+    ) {
+        assert_eq!(groups_of(group, "hermes", 8), expected);
     }
 }

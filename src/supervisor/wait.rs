@@ -1,5 +1,5 @@
-//! Waiting for a goal, the same for every backend: the service is looked at from time to time. What a supervisor can tell,
-//! and another cannot, stands in the [`Service`].
+//! Waits for a goal, the same way for every backend: the service's status is polled. Differences between supervisors
+//! are values in [`Service`].
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::host::effect::Pid;
 use crate::name::Profile;
 use crate::record::file;
 
-/// Looks until the goal is reached, out of reach, or the time is over.
+/// Polls until the goal is reached, out of reach, or the time is over.
 pub async fn until<H: Host>(
     host: &H,
     profile: &Profile,
@@ -33,8 +33,8 @@ pub async fn until<H: Host>(
     })
 }
 
-/// The same for a supervisor that tells no times ([`Service::since`]) and whose failure for good is never older than the
-/// start that is waited for: that is the answer.
+/// The same for a supervisor that reports no times ([`Service::since`]), and whose permanent failure is never older
+/// than the start that is waited for: such a failure is the answer.
 pub async fn until_or_failed<H: Host>(
     host: &H,
     profile: &Profile,
@@ -57,11 +57,11 @@ pub async fn until_or_failed<H: Host>(
     until(host, profile, goal, timeout, look).await
 }
 
-/// One wait: the goal, and what its looks have shown so far.
+/// One wait: the goal, and what its polls have shown so far.
 #[derive(Clone, Copy, Debug, Hash)]
 struct Watch {
     goal: Goal,
-    /// The process that is waited for has been seen: its end is the answer.
+    /// The awaited process has been seen: its end is the answer.
     seen_new: bool,
 }
 
@@ -71,7 +71,7 @@ impl Watch {
         Self { goal, seen_new: false }
     }
 
-    /// One look. `Ok(true)`: reached; `Ok(false)`: not yet; `Err`: out of reach.
+    /// Judges one status. `Ok(true)`: reached; `Ok(false)`: not yet; `Err`: out of reach.
     fn look(&mut self, profile: &Profile, service: &Service) -> Result<bool, SupervisorError> {
         if let Goal::Ready { before, .. } = self.goal {
             self.seen_new |= is_new(service, before);
@@ -84,7 +84,7 @@ impl Watch {
                 Ok(service.presence == Presence::Supervised && service.is_reported)
             }
             (Goal::Gone(pid), _) => Ok(service.pid() != Some(pid)),
-            // Down and wanted up is a moment between two runs.
+            // Down with target state up is a moment between two runs.
             (Goal::Down, ProcessState::Down { .. }) => {
                 Ok(service.target_state == TargetState::Down)
             }
@@ -102,7 +102,7 @@ impl Watch {
         }
     }
 
-    /// What did not come, in words.
+    /// The unreached goal, in words.
     fn missed(&self) -> &'static str {
         match self.goal {
             Goal::Supervised => "was not supervised",

@@ -1,4 +1,4 @@
-//! Somebody else's image, to which hermes was added by the README's three lines: root's s6 supervises the gateways.
+//! A foreign image, to which hermes was added by the README's three lines: root's s6 supervises the gateways.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! A gateway that keeps failing waits before it tries again; the operator's word, and time, clear the slate.
+//! A gateway that keeps failing waits before it tries again; the intent, and time, clear the slate.
 
 use std::time::{Duration, Instant};
 

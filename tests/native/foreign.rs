@@ -1,4 +1,4 @@
-//! Where s6 is not as it should be: somebody else's tree, nobody listening, tools that are missing or hang.
+//! Where s6 is not as it should be: a foreign tree, nobody listening, tools that are missing or hang.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -47,8 +47,8 @@ fn r4_a_command_waits_until_the_slot_is_handed_over() {
     // A logger on a machine with much to do: it comes to hand the slot over once the command is on its way, which stores
     // its word before it looks at the slot.
     let word = machine.home().join("profiles/coder/gateway_intent.json");
-    let late = format!("  until test -e {}; do sleep 0.05; done\n  hand_over() {{", path(&word));
-    let slow = text.replacen("  hand_over() {", &late, 1);
+    let late = format!("until test -e {}; do sleep 0.05; done\nexec ", path(&word));
+    let slow = text.replacen("exec ", &late, 1);
     assert_ne!(slow, text);
     std::fs::write(&script, slow).expect("we are root");
     machine.run(User::Root, &[], &["s6-svscanctl", "-a", "/run/service"]).expect(0);

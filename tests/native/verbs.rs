@@ -90,7 +90,10 @@ fn r12_a_bare_start_starts_default_which_is_always_there() {
     let machine = machine();
     machine.hermes_ok("gateway start");
     machine.hermes_ok("gateway status");
-    assert_eq!(machine.gateway("default").line, "/run/image/hermes gateway run --notify-fd 3");
+    assert_eq!(
+        machine.gateway("default").line,
+        "/run/image/hermes gateway run --slot --notify-fd 3"
+    );
 }
 
 #[test]

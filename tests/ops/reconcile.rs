@@ -55,7 +55,7 @@ fn a_supervisor_that_looks_after_all_is_not_told_to_look() {
     assert!(pass.failures.is_empty() && pass.plans.len() == 1, "{pass:?}");
 }
 
-/// This test's own process, or one that started so many ticks later under its number.
+/// This test's own process, or one that started that many ticks later under its number.
 fn process(ticks_later: u64) -> Process {
     let host = OsHost::new();
     let boot = run_ready(identity::current_boot(&host)).expect("a machine has booted");

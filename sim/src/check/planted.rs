@@ -93,6 +93,8 @@ pub const PLANTED_BUGS: &[PlantedBug] = table! {
     RootKept: "H25", "nothing that hermes can change runs as root", ["S10"], "verb-boot", Baseline;
     HardLinkGivenAway: "H25", "root's files are not given away by a second name", ["S10"], "h25-second-name", Baseline;
     UmaskKept: "H52", "what root prepares can be read by hermes", ["L1", "L2"], "h52-umask-of-the-init", Baseline;
+    PendingScanForgotten: "H49", "supervisors that a pending scan kept s6-svscan from telling are told", ["expect"], "h49-stop-while-a-scan-is-pending", Baseline;
+    OrphansLoggerForgotten: "H50", "a logger whose pipe an orphan holds is told to end", ["expect"], "h50-orphan-of-a-service-holds-its-log", Baseline;
     NoexecNotTried: "H29", "a `/run` that executes nothing is named", ["expect"], "h29-run-executes-nothing", Baseline;
     GatewayLockNotTaken: "H19", "one live gateway a profile", ["S5"], "h19-two-commands", Bounded;
     SecondSignalDecides: "H2", "the first signal says how a gateway ends", ["expect"], "h2-second-term-while-draining", Baseline;

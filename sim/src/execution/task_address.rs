@@ -1,4 +1,4 @@
-//! What the scenario calls a process: the name of a run, `init`, `tree c2`, `gateway coder`.
+//! What the scenario calls a process: the name of a run, `init`, `tree c2`, `stop`, `gateway coder`, `log coder`.
 
 use hermes::name::Profile;
 
@@ -20,7 +20,13 @@ impl Execution {
         let container = ContainerName(who.container.0);
         let words = arguments(process);
         let has = |first: &str, second: &str| words.windows(2).any(|two| two == [first, second]);
-        if has("boot", "init") {
+        if has("boot", "main") {
+            Some(TaskAddress::Main(container))
+        } else if has("boot", "stop") {
+            Some(TaskAddress::Stop(container))
+        } else if has("gateway", "log") {
+            profile_of(&words).map(|profile| TaskAddress::Log(ProfileName(profile)))
+        } else if has("boot", "init") {
             Some(TaskAddress::Init(container))
         } else if has("boot", "tree") {
             Some(TaskAddress::Tree(container))

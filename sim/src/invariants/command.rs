@@ -81,8 +81,14 @@ impl ParsedCommand {
             C::Profile(P::Rename(rename)) => Self::Rename(rename.old, rename.new),
             C::Profile(P::List | P::Show(_)) | C::Doctor | C::Completions(_) => Self::ReadOnly,
             C::Boot(BootCommand::Reconcile(reconcile)) if reconcile.dry_run => Self::ReadOnly,
-            C::Boot(_) => Self::Boot,
-            C::Man(_) => Self::Other,
+            C::Boot(
+                BootCommand::Init(_)
+                | BootCommand::Tree(_)
+                | BootCommand::Reconcile(_)
+                | BootCommand::HandOver,
+            ) => Self::Boot,
+            // What scripts come to: they are about no operator's intent.
+            C::Gateway(G::Log | G::Finish(_)) | C::Boot(_) | C::Man(_) => Self::Other,
         }
     }
 

@@ -2,7 +2,7 @@
 //! hook hands over to hermes what it must control.
 //!
 //! ```text
-//!   s6-svscan listens ─► its FIFO and directory are hermes's to use ─► `hermes boot reconcile`
+//!   s6-svscan listens ─► `hermes boot hand-over`: its FIFO and directory are hermes' to use, and the slots are made
 //! ```
 //!
 //! A hook that is killed is not begun again before the next boot, as there: until then its slots may be missing.
@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Effect, Place, Program, Status};
+use hermes::host::effect::{Program, Status};
 
 use crate::machine::footprint;
-use crate::machine::image::{self, HERMES_UID};
+use crate::machine::image;
 use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::ProcessBody;
@@ -86,30 +86,16 @@ pub fn is_ready(world: &World, who: ProcessId) -> bool {
     control.is_some_and(|control| files::has_reader(world, control))
 }
 
-/// The hook, as `docker/hand-over` says it: it ends as `hermes boot reconcile`.
+/// The hook ends as `docker/hand-over` does.
 pub fn step(world: &mut World, who: ProcessId) {
     footprint::record_everything();
-    let handed = hand_over(world, who);
     let program = Program {
         path: image::HERMES_PROGRAM.into(),
-        args: vec!["boot".into(), "reconcile".into()],
+        args: vec!["boot".into(), "hand-over".into()],
         env: syscalls::process(world, who).env.as_ref().clone(),
         ..Program::default()
     };
-    if handed.and_then(|()| become_program(world, who, &program)).is_err() {
+    if become_program(world, who, &program).is_err() {
         signals::end_process(world, who, Status::Exited(1));
     }
-}
-
-/// Root keeps s6-svscan's own directory; hermes may enter it, write to the FIFO, and make slots.
-fn hand_over(world: &mut World, who: ProcessId) -> Result<(), Errno> {
-    let scan_dir = slot::scan_path(world.container(who.container));
-    let own = scan_dir.join(".s6-svscan");
-    for (path, mode) in [(own.clone(), 0o710), (own.join("control"), 0o620)] {
-        syscalls::set_group(world, who, &path, HERMES_UID)?;
-        syscalls::set_mode(world, who, &path, mode)?;
-    }
-    let place = Place::from(scan_dir.as_path());
-    syscalls::perform(world, who, &Effect::SetOwner { place, uid: HERMES_UID, gid: HERMES_UID })
-        .map(drop)
 }

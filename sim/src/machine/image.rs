@@ -27,7 +27,7 @@ pub const HERMES_UID: u32 = 10_000;
 pub const HERMES_PROGRAM: &str = "/usr/local/bin/hermes";
 
 /// Everything executable, and what it stands for.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 9] = [
     (HERMES_PROGRAM, "sim:hermes"),
     ("/usr/bin/s6-svscan", "sim:s6-svscan"),
     ("/command/s6-svscan", "sim:s6-svscan"),
@@ -35,11 +35,7 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("/command/s6-svok", "sim:s6-svok"),
     ("/command/s6-svstat", "sim:s6-svstat"),
     ("/command/s6-svscanctl", "sim:s6-svscanctl"),
-    ("/command/s6-svwait", "sim:s6-svwait"),
     ("/command/s6-log", "sim:s6-log"),
-    ("/command/s6-envdir", "sim:s6-envdir"),
-    ("/command/s6-setuidgid", "sim:s6-setuidgid"),
-    ("/command/s6-applyuidgid", "sim:s6-applyuidgid"),
     ("/command/with-contenv", "sim:with-contenv"),
 ];
 

@@ -82,6 +82,7 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
         E::SignalProcess { process, signal } => signals::send(world, who, *process, *signal),
         E::SignalGroup { leader, signal } => signals::send_group(world, who, *leader, *signal),
         E::Reap { child } => signals::reap(world, who, *child),
+        E::ChangeDir { handle } => files::change_dir(world, who, *handle),
         E::SetGroups { gids } => {
             change_credentials_as_root(process(world, who), |own| own.groups.clone_from(gids))
         }
@@ -128,6 +129,7 @@ fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
             footprint::record_write(Resource::Processes(who.container));
         }
         Effect::Exec { .. }
+        | Effect::ChangeDir { .. }
         | Effect::SetGroups { .. }
         | Effect::SetGid { .. }
         | Effect::SetUid { .. } => footprint::record_write(Resource::Process(who)),

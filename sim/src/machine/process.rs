@@ -10,7 +10,7 @@ use hermes::host::effect::{Signal, Status};
 
 use crate::machine::disk::{Credentials, NodeId};
 use crate::machine::hosts::manager::Manager;
-use crate::machine::s6::{logger::Logger, shell::Shell, supervise::Supervise, svscan::Svscan};
+use crate::machine::s6::{logger::Logger, supervise::Supervise, svscan::Svscan};
 use crate::machine::user_program::{Behaviour, UserProgram};
 use crate::machine::world::ProcessId;
 use crate::replay::Task;
@@ -78,8 +78,6 @@ pub enum ProcessBody {
     Supervise(Supervise),
     /// s6-log.
     Logger(Logger),
-    /// A script of the image's that waits before it becomes something else.
-    Shell(Shell),
     /// A user's program.
     User(UserProgram),
     /// The boot hook of somebody else's image.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   tools                          bytes into FIFOs, status records read
-//!   svscan ──► supervise ──► shell the scripts of slots and of the image; they become programs
+//!   svscan ──► supervise ──► shell the one line of each script, which becomes a program
 //!              logger
 //!   act                            what all of these do to files, as their own user
 //! ```

@@ -17,7 +17,7 @@ use crate::machine::footprint::{self, Resource};
 use crate::machine::hosts::manager;
 use crate::machine::kernel::{self, Reply, signals};
 use crate::machine::process::ProcessBody;
-use crate::machine::s6::{logger, shell, supervise, svscan};
+use crate::machine::s6::{logger, supervise, svscan};
 use crate::machine::user_program;
 use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 use crate::machine::{foreign, runtime};
@@ -133,7 +133,6 @@ impl Machine {
                 ProcessBody::Svscan(_) => svscan::is_ready(world, who),
                 ProcessBody::Supervise(_) => supervise::is_ready(world, who),
                 ProcessBody::Logger(_) => logger::is_ready(world, who),
-                ProcessBody::Shell(_) => shell::is_ready(world, who),
                 ProcessBody::User(running) => user_program::is_ready(world, who, running),
                 ProcessBody::BootHook => foreign::is_ready(world, who),
                 ProcessBody::Manager(_) => manager::is_ready(world, who),
@@ -188,10 +187,6 @@ impl Machine {
             ProcessBody::Svscan(_) => self.step_automaton(who, svscan::step),
             ProcessBody::Supervise(_) => self.step_automaton(who, supervise::step),
             ProcessBody::Logger(_) => self.step_automaton(who, logger::step),
-            ProcessBody::Shell(_) => {
-                footprint::record_everything();
-                self.step_automaton(who, shell::step)
-            }
             ProcessBody::BootHook => self.step_automaton(who, foreign::step),
             ProcessBody::Manager(_) => {
                 footprint::record_everything();
@@ -237,7 +232,13 @@ impl Machine {
                 self.answer(who, outcome.clone());
                 StepOutcome::Performed { who, effect, outcome: Some(outcome) }
             }
-            Reply::Replaced => StepOutcome::Performed { who, effect, outcome: None },
+            Reply::Replaced => {
+                // It is another program now, even if it is ours again: that future is over.
+                if let Some(serial) = self.world.process(who).map(|process| process.serial) {
+                    self.live_futures.remove(&serial);
+                }
+                StepOutcome::Performed { who, effect, outcome: None }
+            }
             Reply::Blocked => panic!("{who:?} was not ready: {effect:?}"),
         }
     }
@@ -311,7 +312,6 @@ impl Machine {
             },
             ProcessBody::Svscan(_) => svscan::wakes_at(world, who),
             ProcessBody::Supervise(_) => supervise::wakes_at(world, who),
-            ProcessBody::Shell(_) => shell::wakes_at(world, who),
             ProcessBody::User(running) => running.wakes_at(),
             ProcessBody::Manager(_) => manager::wakes_at(world, who),
             ProcessBody::Logger(_) | ProcessBody::BootHook => None,

@@ -18,8 +18,16 @@ pub fn hermes_args(argv: &[OsString]) -> Option<Vec<&str>> {
 /// The profile whose gateway these arguments are: `hermes … gateway run …`.
 pub fn gateway_of(argv: &[OsString]) -> Option<Profile> {
     let words = hermes_args(argv)?;
+    // `boot` may name the container's command in its words.
+    let boots = words.first() == Some(&"boot");
     let runs = words.windows(2).any(|pair| pair == ["gateway", "run"]);
-    runs.then(|| named_profile(&words))
+    (runs && !boots).then(|| named_profile(&words))
+}
+
+/// The profile whose logger these arguments are about to be: `hermes … gateway log`.
+pub fn logger_of(argv: &[OsString]) -> Option<Profile> {
+    let words = hermes_args(argv)?;
+    words.ends_with(&["gateway", "log"]).then(|| named_profile(&words))
 }
 
 /// The profile named with `-p`, else `default`.
@@ -53,7 +61,9 @@ pub fn is_working(world: &World, process: &Process, profile: &Profile) -> bool {
 /// Started by a slot, or by a host's supervisor.
 pub fn is_supervised(process: &Process) -> bool {
     let has = |name: &str| process.env.contains_key(OsStr::new(name));
-    has("HERMES_S6_SUPERVISED_CHILD") || has("HERMES_SUPERVISED_CHILD")
+    process.argv.iter().any(|word| word == "--slot")
+        || has("HERMES_S6_SUPERVISED_CHILD")
+        || has("HERMES_SUPERVISED_CHILD")
 }
 
 /// s6-supervise, or a host's supervisor.
@@ -69,10 +79,12 @@ pub fn is_scanner(process: &Process) -> bool {
         && (matches!(process.body, ProcessBody::Svscan(_)) || process.comm == "s6-svscan")
 }
 
-/// s6-log.
+/// s6-log, or what is about to become it.
 pub fn is_logger(process: &Process) -> bool {
     process.is_alive()
-        && (matches!(process.body, ProcessBody::Logger(_)) || process.comm == "s6-log")
+        && (matches!(process.body, ProcessBody::Logger(_))
+            || process.comm == "s6-log"
+            || logger_of(&process.argv).is_some())
 }
 
 /// `hermes boot …`, at work.

@@ -310,14 +310,19 @@ fn check_task_address(
             let known: Vec<&str> = names.iter().map(String::as_str).collect();
             problem(at, format!("no run is called {name}: there are [{}]", known.join(", ")))
         }
-        TaskAddress::Init(container) | TaskAddress::Tree(container) => {
+        TaskAddress::Init(container)
+        | TaskAddress::Tree(container)
+        | TaskAddress::Stop(container)
+        | TaskAddress::Main(container) => {
             let count = scenario.world.containers;
             match container.0 <= count {
                 true => Ok(()),
                 false => problem(at, format!("no container {container}: the world has {count}")),
             }
         }
-        TaskAddress::Run(_) | TaskAddress::Gateway(ProfileName(_)) => Ok(()),
+        TaskAddress::Run(_)
+        | TaskAddress::Gateway(ProfileName(_))
+        | TaskAddress::Log(ProfileName(_)) => Ok(()),
     }
 }
 

@@ -69,8 +69,14 @@ pub enum TaskAddress {
     Init(ContainerName),
     /// `tree`, `tree c2`: `hermes boot tree`, which makes the slots at boot.
     Tree(ContainerName),
+    /// `stop`, `stop c2`: `hermes boot stop`, which stops the gateways' tree.
+    Stop(ContainerName),
+    /// `main`, `main c2`: `hermes boot main`, before it is the container's command.
+    Main(ContainerName),
     /// `gateway P`: the gateway of a profile.
     Gateway(ProfileName),
+    /// `log P`: `hermes gateway log`, before it is the logger of a profile's slot.
+    Log(ProfileName),
 }
 
 as_text! { TaskAddress }
@@ -82,12 +88,17 @@ impl FromStr for TaskAddress {
         match text.split_once(' ') {
             None if text == "init" => Ok(Self::Init(ContainerName::default())),
             None if text == "tree" => Ok(Self::Tree(ContainerName::default())),
+            None if text == "stop" => Ok(Self::Stop(ContainerName::default())),
+            None if text == "main" => Ok(Self::Main(ContainerName::default())),
+            Some(("stop", container)) => container.parse().map(Self::Stop),
+            Some(("main", container)) => container.parse().map(Self::Main),
+            Some(("log", profile)) => profile.parse().map(Self::Log),
             Some(("init", container)) => container.parse().map(Self::Init),
             Some(("tree", container)) => container.parse().map(Self::Tree),
             Some(("gateway", profile)) => profile.parse().map(Self::Gateway),
             None if is_run_name(text) => Ok(Self::Run(text.to_owned())),
             _ => Err(format!(
-                "{text:?} is no task: the name of a run, init, init cN, tree, tree cN or gateway P"
+                "{text:?} is no task: the name of a run, init, tree, stop, main (each also with cN), gateway P or log P"
             )),
         }
     }
@@ -99,6 +110,11 @@ impl fmt::Display for TaskAddress {
             Self::Run(name) => f.write_str(name),
             Self::Init(ContainerName(1)) => f.write_str("init"),
             Self::Tree(ContainerName(1)) => f.write_str("tree"),
+            Self::Stop(ContainerName(1)) => f.write_str("stop"),
+            Self::Main(ContainerName(1)) => f.write_str("main"),
+            Self::Stop(container) => write!(f, "stop {container}"),
+            Self::Main(container) => write!(f, "main {container}"),
+            Self::Log(profile) => write!(f, "log {profile}"),
             Self::Init(container) => write!(f, "init {container}"),
             Self::Tree(container) => write!(f, "tree {container}"),
             Self::Gateway(profile) => write!(f, "gateway {profile}"),
@@ -224,7 +240,7 @@ kinds! {
     List = List, Readlink = ReadLink, Mkdir = MakeDir, Mkfifo = MakeFifo, Rename = Rename, Unlink = Unlink,
     Rmdir = RemoveDir, Chmod = SetMode, Chown = SetOwner, Flock = Lock, Setlk = LockRecord, Getlk = IsLocked,
     Poll = HasRoom, Pipe = Pipe, Inherit = Inherited, Run = Run, Spawn = Spawn, Exec = Exec, Pidfd = OpenProcess,
-    Signal = SignalProcess, Killpg = SignalGroup, Reap = Reap, Setgroups = SetGroups, Setgid = SetGid,
+    Signal = SignalProcess, Killpg = SignalGroup, Reap = Reap, Chdir = ChangeDir, Setgroups = SetGroups, Setgid = SetGid,
     Setuid = SetUid, Umask = SetUmask, Now = Now, Sleep = Sleep, Random = Random, Print = Print, Trap = Trap,
     Listen = Listen, Accept = Accept, Connect = Connect, Notify = ConnectLocal,
     Wait = Wait,

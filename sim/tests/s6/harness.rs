@@ -13,7 +13,7 @@ use hermes_sim::machine::disk::{Credentials, Disk, NodeId};
 use hermes_sim::machine::kernel::{self, Reply, programs, signals};
 use hermes_sim::machine::process::ProcessBody;
 use hermes_sim::machine::s6::logger::Logger;
-use hermes_sim::machine::s6::{logger, shell, supervise, svscan, tools};
+use hermes_sim::machine::s6::{logger, supervise, svscan, tools};
 use hermes_sim::machine::user_program::{self, Behaviour, ProgramAction, Rule};
 use hermes_sim::machine::world::{
     Clock, Container, ContainerId, ContainerPhase, ContainerSettings, Pid1, ProcessId, S6Version,
@@ -173,6 +173,12 @@ impl S6Machine {
         self.world.disk.put_file(self.root, &path, text.as_bytes(), 0o755, 0, 0);
     }
 
+    /// What a live program was called with.
+    pub fn words_of(&self, program: &str) -> String {
+        let found = self.world.processes().find(|(_, it)| it.comm == program).expect("it runs").1;
+        found.argv[1..].join(std::ffi::OsStr::new(" ")).to_string_lossy().into_owned()
+    }
+
     pub fn dir(&mut self, below: &str) {
         let path = self.path(below);
         self.world.disk.put_dir(self.root, &path, 0o755, 0, 0);
@@ -226,7 +232,6 @@ impl S6Machine {
             ProcessBody::Svscan(_) => svscan::is_ready(&self.world, who),
             ProcessBody::Supervise(_) => supervise::is_ready(&self.world, who),
             ProcessBody::Logger(_) => logger::is_ready(&self.world, who),
-            ProcessBody::Shell(_) => shell::is_ready(&self.world, who),
             ProcessBody::User(running) => user_program::is_ready(&self.world, who, running),
             ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => false,
         }
@@ -237,7 +242,6 @@ impl S6Machine {
             ProcessBody::Svscan(_) => svscan::wakes_at(&self.world, who),
             ProcessBody::Supervise(_) => supervise::wakes_at(&self.world, who),
             ProcessBody::Logger(_) => logger::wakes_at(&self.world, who),
-            ProcessBody::Shell(_) => shell::wakes_at(&self.world, who),
             ProcessBody::User(running) => running.wakes_at(),
             ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => None,
         }
@@ -248,7 +252,6 @@ impl S6Machine {
             ProcessBody::Svscan(_) => svscan::step(&mut self.world, who),
             ProcessBody::Supervise(_) => supervise::step(&mut self.world, who),
             ProcessBody::Logger(_) => logger::step(&mut self.world, who),
-            ProcessBody::Shell(_) => shell::step(&mut self.world, who),
             ProcessBody::User(_) => drop(user_program::step(&mut self.world, who)),
             ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => {}
         }

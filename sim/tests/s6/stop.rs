@@ -56,6 +56,57 @@ fn seq_29_the_finish_script_has_the_last_word(#[values(V2_11, V2_13, V2_15)] ver
 }
 
 #[rstest]
+#[case::of_term(Signal::TERM, "SIGTERM")]
+#[case::of_int(Signal::INT, "SIGINT")]
+#[case::of_quit(Signal::QUIT, "SIGQUIT")]
+#[case::of_hup(Signal::HUP, "SIGHUP")]
+fn a_script_stands_in_for_a_signal_and_never_for_a_letter(
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
+    #[case] signal: Signal,
+    #[case] name: &str,
+) {
+    let mut machine = S6Machine::new(version);
+    machine.service("a", "agent");
+    machine.file(&format!(".s6-svscan/{name}"), "#!/bin/sh\nexec /usr/bin/hang \"$PPID\"\n");
+    machine.boot(&[]);
+    let (first, before) = (first(&machine), machine.pid("a"));
+    machine.kill(first, signal);
+    assert_eq!(machine.words_of("hang"), "1");
+    assert_eq!((machine.phase(), machine.pid("a")), (ContainerPhase::Running, before));
+    machine.scanctl("-t");
+    assert_eq!(machine.phase(), ContainerPhase::Exited(0));
+}
+
+#[rstest]
+fn a_script_that_cannot_be_executed_leaves_the_signal(
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
+) {
+    let mut machine = S6Machine::new(version);
+    machine.service("a", "agent");
+    let script = machine.path(".s6-svscan/SIGTERM");
+    machine.world.disk.put_file(machine.root(), &script, b"#!/bin/sh\nexit 0\n", 0o644, 0, 0);
+    machine.boot(&[]);
+    let first = first(&machine);
+    machine.kill(first, Signal::TERM);
+    assert_eq!(machine.phase(), ContainerPhase::Exited(0));
+}
+
+#[rstest]
+fn a_script_that_has_ended_is_reaped(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+    let mut machine = S6Machine::new(version);
+    machine.service("a", "agent");
+    machine.file(".s6-svscan/SIGTERM", "#!/bin/sh\nexit 0\n");
+    machine.boot(&[]);
+    let before = machine.world.processes().count();
+    let first = first(&machine);
+    machine.kill(first, Signal::TERM);
+    assert_eq!(
+        (machine.phase(), machine.world.processes().count()),
+        (ContainerPhase::Running, before)
+    );
+}
+
+#[rstest]
 fn seq_30_31_at_once_and_with_loggers(
     #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[values("-b", "-q")] letters: &str,

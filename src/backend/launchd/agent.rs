@@ -1,8 +1,8 @@
 //! A profile's launch agent, rendered from facts as a property list. Pure.
 //!
-//! launchd knows no code that forbids a restart, and no pause that grows: it starts again whatever ends in failure. So the
-//! gateway tells it by its exit code whether it shall come back (`gateway run` under `HERMES_SUPERVISOR=launchd`), and
-//! waits by itself after failures.
+//! launchd has no exit code that forbids a restart, and no growing pause: it restarts every agent that ends in failure.
+//! So the gateway's exit code says whether it shall come back (`gateway run` under `HERMES_SUPERVISOR=launchd`), and
+//! the gateway itself waits after failures.
 
 use std::path::Path;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub fn render(spec: &ServiceSpec) -> String {
     )
 }
 
-/// The lines that say whose home the agent serves: two homes may have profiles of one name.
+/// The lines that say which home the agent serves: two homes may have profiles of the same name.
 pub(super) fn home_lines(home: &Path) -> String {
     let home = escape(&home.to_string_lossy());
     format!("\t\t<key>HERMES_HOME</key>\n\t\t<string>{home}</string>\n")
@@ -79,7 +79,7 @@ pub(super) fn is_expressible(path: &Path) -> bool {
     path.to_str().is_some_and(|text| !text.contains(|c: char| c.is_control()))
 }
 
-/// Whole ones, upwards, and never 0: that means launchd's own default, or for ever.
+/// Whole seconds, rounded up, and never 0: for launchd 0 means its own default, or for ever.
 fn seconds(duration: Duration) -> u64 {
     let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     whole.max(1)

@@ -1,5 +1,5 @@
-//! `launchctl`, run and its answers read: exactly the subcommands that launchctl(1) documents, and no output that it calls
-//! no interface (`print`).
+//! Runs `launchctl` and parses its answers. Uses only subcommands that launchctl(1) documents, and no output that it
+//! declares to be no interface (`print`).
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,16 +15,16 @@ const PLACE: &str = "/bin";
 
 /// "No such process": nothing of that name is loaded (`bootout`).
 pub(super) const NOT_RUNNING: i32 = 3;
-/// "Operation now in progress": it is on its way (`bootout`, `bootstrap`).
+/// "Operation now in progress": the request is being carried out (`bootout`, `bootstrap`).
 pub(super) const IN_PROGRESS: i32 = 36;
 /// "Operation already in progress": it is loaded (`bootstrap`).
 pub(super) const ALREADY: i32 = 37;
 /// "Could not find specified service" (`kickstart`, `kill`, `bootout`).
 pub(super) const NOT_FOUND: i32 = 113;
-/// "Domain does not support specified action": nobody is logged in at the screen.
+/// "Domain does not support specified action": no user is logged in at the screen.
 const NO_DOMAIN: i32 = 125;
 
-/// The program, and for whom it is run.
+/// The program, and the user it is run for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Launchctl {
     dir: PathBuf,
@@ -61,7 +61,7 @@ impl Launchctl {
     }
 }
 
-/// Over ssh there may be no domain of the screen at all; not every subcommand says so with the same code.
+/// Over ssh there may be no `gui` domain at all; subcommands report that with different codes.
 fn cause(code: i32, stderr: &str) -> Cause {
     match code == NO_DOMAIN || stderr.contains("Could not find domain") {
         true => Cause::NoBus,
@@ -69,7 +69,7 @@ fn cause(code: i32, stderr: &str) -> Cause {
     }
 }
 
-/// Answers that mean that what was asked for is so already, or on its way.
+/// Codes which mean that the requested state is reached already, or is being reached.
 pub(super) fn accept_codes(
     codes: &[i32],
     told: Result<String, SupervisorError>,
@@ -107,7 +107,7 @@ pub(super) fn parse_job(list: &str, label: &str) -> Result<Option<Job>, String> 
     Ok(Some(Job { pid, last }))
 }
 
-/// Has it been disabled? `"LABEL" => disabled` since macOS 13, `=> true` before.
+/// Is it disabled? `"LABEL" => disabled` since macOS 13, `=> true` before.
 pub(super) fn is_disabled(print_disabled: &str, label: &str) -> bool {
     let quoted = format!("\"{label}\" =>");
     print_disabled.lines().any(|line| {

@@ -1,5 +1,5 @@
-//! Words to s6: `s6-svc` for one slot, `s6-svscanctl` for the scan directory. Exit 0 means only that the bytes are in a
-//! FIFO; whoever needs more waits for the state.
+//! Control commands to s6: `s6-svc` for one slot, `s6-svscanctl` for the scan directory. Exit 0 means only that the
+//! bytes are in a FIFO; a caller that needs more waits for the state.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -16,13 +16,13 @@ use crate::supervisor::{Cause, SupervisorError};
 /// The tools answer in a millisecond; one that does not is hung.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A slot that was just published is listened to a moment later; on a machine with much to do, a long one.
+/// After a slot was published its supervisor needs a moment before it listens; on a busy machine a long one.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A container that is just starting reconciles its profiles before its s6-svscan listens.
 const SCANNER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Tells a profile's slot something, giving its supervisor a moment to appear.
+/// Sends control letters to a profile's slot, and gives its supervisor a moment to appear.
 pub(super) async fn send_control<H: Host>(
     s6: &S6<'_, H>,
     profile: &Profile,
@@ -62,7 +62,7 @@ async fn retry_until_listening<H: Host>(
     told.await?.ok_or_else(|| SupervisorError::NotListening(service.to_owned()))
 }
 
-/// Tells the service in this directory something, once.
+/// Sends control letters to the service in this directory, once.
 pub(super) async fn send_control_to_dir<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
@@ -73,7 +73,8 @@ pub(super) async fn send_control_to_dir<H: Host>(
     run_tool(s6, "s6-svc", action, service, [OsString::from(letters), dir.into()]).await.map(drop)
 }
 
-/// Tells the scan directory's s6-svscan something. Never stop letters: combined with a scan they hang it (s6 2.12 on).
+/// Sends control letters to the scan directory's s6-svscan. Never stop letters: combined with a scan they hang it (s6
+/// 2.12 on).
 pub(super) async fn send_scanner_control<H: Host>(
     s6: &S6<'_, H>,
     action: &'static str,
@@ -101,7 +102,7 @@ pub(super) async fn run_tool<H: Host>(
     }
 }
 
-/// "Not listening" is exit 100 with these words before s6 2.14, and exit 102 since. A supervisor that is just starting
+/// "Not listening" is exit 100 with this text before s6 2.14, and exit 102 since. A supervisor that is just starting
 /// has made its directory and not its control FIFO yet: exit 100, since 2.14 exit 1.
 fn cause(code: i32, stderr: &str) -> Cause {
     let no_fifo_yet = stderr.contains("something is wrong with the")

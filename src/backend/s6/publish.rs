@@ -1,4 +1,5 @@
-//! Slots come to be: built whole under a hidden name, shown by one rename; live ones are brought up to date in place.
+//! Publishes slots: a new slot is built completely under a hidden name and shown by one rename; a live slot is updated
+//! in place.
 //!
 //! Nothing is synced: a scan directory lives as long as its boot.
 
@@ -15,7 +16,7 @@ use crate::supervisor::{
     Leftover, LeftoverKind, Listing, Published, ServiceSpec, SupervisorError, TargetState,
 };
 
-/// Makes the slot be there, complete.
+/// Ensures that the slot is there, complete.
 pub(super) async fn publish<H: Host>(
     s6: &S6<'_, H>,
     spec: &ServiceSpec,
@@ -49,7 +50,7 @@ async fn build_and_rename<H: Host>(
         Err(error) => Err(error),
     };
     if shown.is_err() {
-        // The first failure is what the caller must hear; a stage that stays is hidden, and swept at boot.
+        // The first failure is reported to the caller; a stage that stays is hidden, and swept at boot.
         let _ = file::remove_tree(s6.host, &stage).await;
     }
     shown
@@ -66,7 +67,8 @@ async fn make_stage<H: Host>(s6: &S6<'_, H>, slot: &Slot) -> Result<std::path::P
     }
 }
 
-/// Three letters keep two stages apart: more would not fit beside the longest name, and `EEXIST` asks for others.
+/// Three letters keep two stages apart. More would not fit beside the longest name; on `EEXIST` other letters are
+/// tried.
 pub(super) async fn unique_suffix(host: &impl Host) -> Result<String, HostError> {
     const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut number = time::random(host).await?;
@@ -94,7 +96,7 @@ async fn write_new(host: &impl Host, path: &Path, slot_file: &SlotFile) -> Resul
     written
 }
 
-/// Brings the files of a slot that is there up to date, each by one rename, and nothing else: what runs goes on.
+/// Updates the files of an existing slot, each by one rename, and nothing else: the running gateway is not disturbed.
 async fn refresh<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
@@ -133,7 +135,7 @@ async fn is_current(
     Ok(file::read(host, path, file::RECORD_BYTES_MAX).await? == slot_file.contents.as_bytes())
 }
 
-/// Keeps `down` equal to what was asked last.
+/// Keeps the `down` file equal to the last request.
 pub(super) async fn set_at_start<H: Host>(
     s6: &S6<'_, H>,
     profile: &Profile,
@@ -146,7 +148,7 @@ pub(super) async fn set_at_start<H: Host>(
     }
 }
 
-/// Makes or removes `down`; says whether that changed anything.
+/// Makes or removes the `down` file; returns whether that changed anything.
 async fn set_down_file(
     host: &impl Host,
     dir: &Path,
@@ -173,7 +175,7 @@ async fn remove_down_file(host: &impl Host, dir: &Path) -> Result<bool, HostErro
     if planted!(StartLeavesDown) {
         return Ok(false);
     }
-    // A slot that is not there must not look like one that may start.
+    // An absent slot must not look like a slot that may start.
     fs::link_meta(host, dir).await?;
     let removed = file::remove(host, &dir.join(DOWN)).await?;
     if removed {
@@ -182,7 +184,7 @@ async fn remove_down_file(host: &impl Host, dir: &Path) -> Result<bool, HostErro
     Ok(removed)
 }
 
-/// What is in the scan directory.
+/// Lists the scan directory.
 pub(super) async fn list<H: Host>(s6: &S6<'_, H>) -> Result<Listing, SupervisorError> {
     let mut listing = Listing::default();
     for name in file::list_names(s6.host, &s6.scan_dir).await? {

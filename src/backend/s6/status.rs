@@ -1,4 +1,4 @@
-//! What is so with a slot: the status record, the supervisor's lock, the `down` file. Only reads.
+//! Reads a slot's status: the status record, the supervisor's lock, the `down` file. Changes nothing.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::host::{Host, fs};
 use crate::record::file;
 use crate::supervisor::{Presence, ProcessState, Service, SupervisorError, TargetState};
 
-/// A logger that has been started has handed its slot over within this: its script tries for five seconds.
+/// A logger hands its slot over within this time after its start: its script tries for five seconds.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads a slot. A record that no supervisor stands behind says nothing: what it names may be long gone.
+/// Reads a slot. A record without a live supervisor is ignored: the process it names may be long gone.
 pub(super) async fn read_service<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
@@ -58,7 +58,7 @@ pub(super) async fn is_supervised(host: &impl Host, dir: &Path) -> Result<bool, 
         other => return other,
     };
     if !is_still_roots(host, dir).await? {
-        // It may have been handed over between the two looks.
+        // It may have been handed over between the two reads.
         return is_locked(host, dir).await;
     }
     let handed = file::poll(host, HAND_OVER_TIMEOUT, async || match is_locked(host, dir).await {
@@ -68,7 +68,7 @@ pub(super) async fn is_supervised(host: &impl Host, dir: &Path) -> Result<bool, 
     handed.await?.ok_or(refused)
 }
 
-/// Is `supervise/` as a supervisor of somebody else's makes it, closed to us?
+/// Does `supervise/` belong to another user's supervisor, which makes it inaccessible to us?
 async fn is_still_roots(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
     let Some(own) = if_present(fs::link_meta(host, dir).await)? else { return Ok(false) };
     let theirs = if_present(fs::link_meta(host, &dir.join("supervise")).await)?;
@@ -85,8 +85,8 @@ async fn is_locked(host: &impl Host, dir: &Path) -> Result<bool, HostError> {
     locked
 }
 
-/// The record; `None` in the moment before a new supervisor has written its first.
-async fn read_record<H: Host>(
+/// The record; `None` until a new supervisor has written its first one.
+pub(super) async fn read_record<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
 ) -> Result<Option<StatusRecord>, SupervisorError> {
@@ -100,7 +100,7 @@ async fn read_record<H: Host>(
 
 const FIELDS: &str = "wantedup,ready,paused,pid,exitcode,signum,updownsince";
 
-/// Asks the installed version's own `s6-svstat`, for fields and never for its sentence.
+/// Asks the installed version's own `s6-svstat`, for fields, never for its sentence.
 async fn read_by_svstat<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,

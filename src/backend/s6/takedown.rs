@@ -1,4 +1,4 @@
-//! Slots go: no process, logger, supervisor or directory stays behind.
+//! Takes slots down: no process, logger, supervisor or directory stays behind.
 //!
 //! The order matters. While the directory has its name, s6-svscan would bring the supervisor back; once it is gone,
 //! s6-svscan 2.12 and later would respawn a supervisor without a directory for ever. So: down, out of the scan set by
@@ -20,10 +20,10 @@ use crate::supervisor::{
 /// Supervisors whose services are down end at once.
 const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A logger has read its pipe to the end in this time.
+/// A logger reads its pipe to the end within this time.
 const ORDERLY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Takes a profile's slot out. While its gateway does not end in time, nothing else is touched.
+/// Takes a profile's slot out. If its gateway does not end in time, nothing else is touched.
 pub(super) async fn unregister<H: Host>(
     s6: &S6<'_, H>,
     profile: &Profile,
@@ -42,7 +42,8 @@ pub(super) async fn unregister<H: Host>(
     remove_hidden_slot(s6, &hidden).await
 }
 
-/// Takes a stray out: one that is hidden already goes on where it was left; an illegal name is hidden first.
+/// Takes a leftover out. For one that is hidden already, the take-down goes on where it was interrupted; a slot with an
+/// illegal name is hidden first.
 pub(super) async fn sweep<H: Host>(
     s6: &S6<'_, H>,
     stray: &Leftover,
@@ -62,7 +63,7 @@ pub(super) async fn sweep<H: Host>(
     remove_hidden_slot(s6, &hidden).await
 }
 
-/// The slot of no legal profile is waited for by its directory.
+/// A slot with an illegal name is waited for through its directory.
 async fn until_down<H: Host>(
     s6: &S6<'_, H>,
     dir: &Path,
@@ -99,7 +100,7 @@ async fn hide<H: Host>(
     }
 }
 
-/// A hidden slot: has its supervisors end, waits until they have, deletes it.
+/// Removes a hidden slot: makes its supervisors end, waits for that, deletes the directory.
 async fn remove_hidden_slot<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), SupervisorError> {
     if !planted!(DirectoryDeletedFirst) && any_supervised(s6.host, hidden).await? {
         mark!("H20");
@@ -126,8 +127,8 @@ async fn await_supervisors_end<H: Host>(
     Ok(ended.await?.is_some())
 }
 
-/// Where the slot's supervisor was dead when its slot was hidden, s6-svscan keeps the pipe open for one that never
-/// comes, and the logger waits for its end for ever: it is told to go.
+/// If the slot's supervisor was dead when the slot was hidden, s6-svscan keeps the pipe open for a supervisor that
+/// never comes, and the logger waits for end-of-file for ever. So the logger is told to exit.
 async fn end_lone_logger<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), SupervisorError> {
     let log = hidden.join("log");
     if status::is_supervised(s6.host, hidden).await?
@@ -137,7 +138,7 @@ async fn end_lone_logger<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), S
     }
     let name = log.display().to_string();
     match control::send_control_to_dir(s6, &log, &name, "unregister", "-dx").await {
-        // It ended by itself meanwhile.
+        // It has ended by itself meanwhile.
         Err(SupervisorError::Command { cause: Cause::NotListening, .. }) => Ok(()),
         told => told,
     }
@@ -148,7 +149,7 @@ async fn any_supervised(host: &impl Host, dir: &Path) -> Result<bool, HostError>
         || status::is_supervised(host, &dir.join("log")).await?)
 }
 
-/// A supervisor that is just starting may make a file between our listing and our `rmdir`: look again, a few times.
+/// A supervisor that is just starting may make a file between our listing and our `rmdir`: retry a few times.
 async fn remove_settled(host: &impl Host, hidden: &Path) -> Result<(), SupervisorError> {
     for _ in 0..5 {
         match remove(host, hidden).await {
@@ -161,7 +162,8 @@ async fn remove_settled(host: &impl Host, hidden: &Path) -> Result<(), Superviso
     remove(host, hidden).await.map_err(SupervisorError::from)
 }
 
-/// In somebody else's tree the supervisors' own directories are theirs: hidden, they stay until the machine's `/run` goes.
+/// In a foreign tree the supervisors' directories belong to another user: they stay, hidden, until the machine's `/run`
+/// goes.
 async fn remove(host: &impl Host, hidden: &Path) -> Result<(), HostError> {
     let removed = file::remove_tree(host, hidden).await;
     if !matches!(&removed, Err(error) if error.errno == Errno::ACCESS) {

@@ -1,4 +1,4 @@
-//! Units come, change and go: written whole and durably, enabled or not, and systemd told of it.
+//! Publishes and removes units: a unit file is written whole and durably, enabled or not, and systemd reloads.
 //!
 //! A unit outlives the boot, unlike a slot: its file and its link in the target's `.wants` are synced.
 
@@ -15,7 +15,7 @@ use crate::supervisor::{
     Goal, Listing, Published, ServiceSpec, Supervisor as _, SupervisorError, TargetState,
 };
 
-/// Makes the unit be there, current, and enabled or not.
+/// Ensures that the unit is there, current, and enabled or not.
 pub(super) async fn publish<H: Host>(
     systemd: &Systemd<'_, H>,
     spec: &ServiceSpec,
@@ -62,7 +62,7 @@ pub(super) async fn publish<H: Host>(
     Ok(published)
 }
 
-/// Enables or disables the unit; says whether that changed anything.
+/// Enables or disables the unit; returns whether that changed anything.
 pub(super) async fn set_at_start<H: Host>(
     systemd: &Systemd<'_, H>,
     profile: &Profile,
@@ -80,7 +80,7 @@ pub(super) async fn set_at_start<H: Host>(
         TargetState::Down => "disable",
     };
     systemd.systemctl.run_action(host, action, &name, &["--quiet", &name]).await?;
-    // The last link out takes its directory along.
+    // The directory goes with its last link.
     if_present(file::sync_dir(host, &wants).await)?;
     file::sync_dir(host, &systemd.unit_dir).await?;
     Ok(true)
@@ -103,7 +103,7 @@ pub(super) async fn unregister<H: Host>(
     file::remove(host, &path).await?;
     file::sync_dir(host, &systemd.unit_dir).await?;
     systemd.systemctl.run_action(host, "daemon-reload", "systemd", &[]).await?;
-    // A unit that did not fail cannot be told to forget it, and then there is nothing to forget.
+    // `reset-failed` is refused for a unit that did not fail, and then there is nothing to reset.
     let _ = systemd.systemctl.run_action(host, "reset-failed", &name, &[&name]).await;
     Ok(())
 }
@@ -127,7 +127,7 @@ pub(super) async fn serves_another_home<H: Host>(
     Ok(unit.is_some_and(|unit| !is_ours(&unit, &systemd.home)))
 }
 
-/// Is there a file of its name, whoever wrote it?
+/// Is there a file of its name, of any author?
 pub(super) async fn unit_exists<H: Host>(
     systemd: &Systemd<'_, H>,
     profile: &Profile,
@@ -141,7 +141,7 @@ fn is_ours(unit: &str, home: &std::path::Path) -> bool {
     unit.lines().any(|line| line == ours)
 }
 
-/// A masked unit is a link to a device, which is nobody's unit.
+/// A masked unit is a link to a device, which is no unit of ours.
 async fn read_unit<H: Host>(host: &H, path: &std::path::Path) -> Result<Option<String>, HostError> {
     match if_present(file::read(host, path, file::RECORD_BYTES_MAX).await) {
         Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),

@@ -1,4 +1,4 @@
-//! What `systemctl show` says of a unit, read. Pure.
+//! Parses what `systemctl show` says of a unit. Pure.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use std::time::Duration;
 use crate::host::effect::{Pid, Signal, Status};
 use crate::supervisor::{Presence, ProcessState, Service, TargetState};
 
-/// What is asked for.
+/// The properties that are asked for.
 pub(super) const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,ExecMainCode,ExecMainStatus,StateChangeTimestamp,Job";
 
 /// A unit as its systemd sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shown {
-    /// In the words of the seam.
+    /// The service, in the types of the seam.
     pub service: Service,
-    /// An operator has forbidden it: where the mask lies.
+    /// The path of the mask, if an operator has masked it.
     pub masked: Option<PathBuf>,
 }
 
-/// Reads it; the error says what cannot be understood.
+/// Parses it; the error says what cannot be understood.
 pub(super) fn parse(text: &str) -> Result<Shown, String> {
     let properties: BTreeMap<&str, &str> =
         text.lines().filter_map(|line| line.split_once('=')).collect();
@@ -54,7 +54,7 @@ pub(super) fn parse(text: &str) -> Result<Shown, String> {
     Ok(Shown { service, masked: masked.transpose()? })
 }
 
-/// What it was told, and what is so. systemd keeps no want: what it is about to do says it.
+/// Target state and process state. systemd stores no target state: its pending job implies it.
 fn parse_state(
     active: &str,
     sub: &str,
@@ -73,7 +73,7 @@ fn parse_state(
         ("activating", _) if sub.starts_with("auto-restart") => {
             (TargetState::Up, ProcessState::Down { last })
         }
-        // Its condition is asked: nothing has ended yet.
+        // Its condition is running: no process has ended yet.
         ("activating", _) => (TargetState::Up, ProcessState::Down { last: None }),
         ("deactivating", Some(pid)) => (TargetState::Down, ProcessState::Up { pid, ready: true }),
         ("deactivating", None) => (TargetState::Down, ProcessState::Finishing),

@@ -1,4 +1,4 @@
-//! `systemctl` and `loginctl`, run and their failures read. They speak to the machine's systemd or to the user's.
+//! Runs `systemctl` and `loginctl` and parses their failures. They speak to the machine's systemd or to the user's.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,7 +16,7 @@ const PLACES: [&str; 2] = ["/usr/bin", "/bin"];
 const PASSED: [&str; 4] =
     ["HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "XDG_CONFIG_HOME"];
 
-/// The programs, and in whose name they are run.
+/// The programs, and the user they are run as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Systemctl {
     dirs: Vec<PathBuf>,
@@ -36,7 +36,7 @@ impl Systemctl {
         let mut env: BTreeMap<OsString, OsString> = PASSED.iter().filter_map(passed).collect();
         // Neither `su` nor cron sets it; where systemd keeps it is no secret.
         env.entry("XDG_RUNTIME_DIR".into()).or_insert_with(|| format!("/run/user/{uid}").into());
-        // Stamps and words of the same kind everywhere.
+        // Time stamps and texts look the same everywhere.
         env.insert("TZ".into(), "UTC".into());
         env.insert("LC_ALL".into(), "C".into());
         let dirs =
@@ -44,7 +44,7 @@ impl Systemctl {
         Self { dirs, scope, env }
     }
 
-    /// The same programs for another's systemd.
+    /// The same programs for another systemd.
     pub(super) fn with_scope(self, scope: Scope) -> Self {
         Self { scope, ..self }
     }
@@ -67,7 +67,7 @@ impl Systemctl {
         Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
     }
 
-    /// Does the user's systemd start at boot, and stay when the last session ends? `None` where nobody says.
+    /// Does the user's systemd start at boot, and stay when the last session ends? `None` if that cannot be found out.
     pub(super) async fn lingers<H: Host>(&self, host: &H, uid: u32) -> Option<bool> {
         let args = ["show-user".into(), uid.to_string().into(), "--property=Linger".into()];
         let shown = self.run(host, "loginctl", "show-user", "", args.to_vec()).await;
@@ -94,7 +94,7 @@ impl Systemctl {
         tool::run(host, act, program, |_, stderr| cause(stderr)).await
     }
 
-    /// One of the programs, ready to be run.
+    /// The command line of one of the programs.
     pub(super) async fn program<H: Host>(
         &self,
         host: &H,
@@ -124,7 +124,7 @@ impl Systemctl {
     }
 }
 
-/// systemctl has one exit code for nearly everything; these words of its (in the C locale) tell the causes apart.
+/// systemctl has one exit code for nearly everything; these texts (in the C locale) tell the causes apart.
 fn cause(stderr: &str) -> Cause {
     let says = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
     if says(&[
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    // As systemd 252 says it, and 257 in its own way.
+    // The texts of systemd 252 and of 257.
     #[rstest]
     #[case(
         "Failed to connect to user scope bus via local transport: No medium found",

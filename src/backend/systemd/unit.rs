@@ -1,7 +1,7 @@
-//! A profile's unit, rendered from facts. Pure.
+//! Renders a profile's unit. Pure.
 //!
-//! The gateway says itself when it is ready, how long a start may take and when it is tried again; what systemd adds is
-//! the same numbers from outside, so that a program that cannot even run is tried ever more slowly, too.
+//! The gateway itself reports readiness, limits its start and delays its retries. The unit repeats the same numbers for
+//! systemd, so that a program that cannot even be executed is retried ever more slowly, too.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,25 +10,25 @@ use std::time::Duration;
 use crate::detect::Scope;
 use crate::supervisor::{PERMANENT_FAILURE, ServiceSpec};
 
-/// What a unit depends on beside the service itself.
+/// What a unit depends on besides the service's specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnitParams {
-    /// Whose systemd reads it.
+    /// Which systemd reads it.
     pub scope: Scope,
     /// The version of that systemd.
     pub version: u32,
-    /// The owner of the home: whom the gateway of the machine's systemd runs as.
+    /// The owner of the home: the user that the machine's systemd runs the gateway as.
     pub owner: u32,
 }
 
-/// The first version that can make the pauses between two tries grow.
+/// The first version with growing pauses between restarts.
 const STEPS_SINCE: u32 = 254;
 
-/// Ends of the gateway that are nobody's failure: a planned restart (75), and a SIGTERM that hermes did not send (143).
+/// Exit codes that are no failure: a planned restart (75), and a SIGTERM that hermes did not send (143).
 const FINE_ENDS: &str = "75 143";
 
-/// What no gateway needs. Whatever asks for a mount namespace is left to the machine's own units: a user's systemd may be
-/// refused one, and the gateway would not start.
+/// Sandboxing: things that no gateway needs. Settings that need a mount namespace are used in the machine's units only:
+/// a user's systemd may be refused one, and the gateway would not start.
 const HARDENING: &str = "\
 NoNewPrivileges=yes
 LockPersonality=yes
@@ -56,7 +56,7 @@ pub fn render(spec: &ServiceSpec, terms: UnitParams) -> String {
     if scope == Scope::System {
         unit.push_str("Wants=network-online.target\nAfter=network-online.target\n");
     }
-    // How often is for `failures_max` to say; a start that an operator asks for is never refused.
+    // `failures_max` limits restarts; a start that an operator requests is never refused.
     unit.push_str("StartLimitIntervalSec=0\n\n[Service]\nType=notify\n");
     let _ = writeln!(unit, "{}", home_line(&spec.home)); // a String takes everything
     unit.push_str("Environment=HERMES_SUPERVISOR=systemd HERMES_SUPERVISED_CHILD=1\n");
@@ -99,10 +99,10 @@ pub fn render(spec: &ServiceSpec, terms: UnitParams) -> String {
     unit
 }
 
-/// The file in the log directory that everybody reads.
+/// The log file's name, the same as under s6.
 const LOG: &str = "current";
 
-/// What is reached at a boot, and wants the enabled units.
+/// The target that is reached at a boot and wants the enabled units.
 pub(super) fn target(scope: Scope) -> &'static str {
     match scope {
         Scope::User => "default.target",
@@ -110,7 +110,7 @@ pub(super) fn target(scope: Scope) -> &'static str {
     }
 }
 
-/// The line that says whose home the unit serves: two homes may have profiles of one name.
+/// The line that says which home the unit serves: two homes may have profiles of the same name.
 pub(super) fn home_line(home: &Path) -> String {
     format!("Environment={}", quoted(&format!("HERMES_HOME={}", home.display())))
 }
@@ -120,12 +120,12 @@ pub(super) fn is_expressible(path: &Path) -> bool {
     path.to_str().is_some_and(|text| !text.contains(|c: char| c.is_control()))
 }
 
-/// The same for a program: systemd starts none whose name has a quote or a backslash, however it is escaped.
+/// The same for a program: systemd starts no program whose name has a quote or a backslash, however it is escaped.
 pub(super) fn can_start(program: &Path) -> bool {
     is_expressible(program) && !program.to_string_lossy().contains(['"', '\'', '\\'])
 }
 
-/// The first pause, and where systemd can do it the way to the longest one, doubled at each step.
+/// The first pause and, if systemd supports it, the steps to the longest pause, doubled at each step.
 fn pauses(spec: &ServiceSpec, version: u32) -> String {
     let (first, longest) = (spec.restart.delay.0, spec.restart.delay_max.0);
     let mut lines = format!("RestartSec={}\n", seconds(first));

@@ -1,5 +1,5 @@
-//! `schtasks`, run and its answers read: the XML of a task, and columns by their place. Its words are in the language of the
-//! machine, and it has one exit code for every failure; so neither is asked what they mean.
+//! Runs `schtasks` and parses its answers: the XML of a task, and columns by their position. Its texts are in the
+//! machine's language, and it has one exit code for every failure; so neither is interpreted.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,7 +13,7 @@ use crate::supervisor::{Cause, SupervisorError, TargetState};
 /// Variables of ours without which a program of Windows does not start.
 const PASSED: [&str; 5] = ["HOME", "SystemRoot", "USERDOMAIN", "USERNAME", "USERPROFILE"];
 
-/// The program, and for whom it is run.
+/// The program, and the user it is run for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Schtasks {
     dir: PathBuf,
@@ -37,7 +37,7 @@ impl Schtasks {
         args: &[&str],
     ) -> Result<String, SupervisorError> {
         let tool = "schtasks";
-        // Windows finds a program without its suffix; the file must be named with it.
+        // Windows finds a program without its suffix; a file must be named with it.
         for name in ["schtasks.exe", tool] {
             let path = self.dir.join(name);
             if fs::meta(host, &path).await.is_ok() {
@@ -53,12 +53,12 @@ impl Schtasks {
     }
 }
 
-/// The names in `/Query /FO CSV /NH`: the first of three columns. A line that names no task is for people.
+/// The names in `/Query /FO CSV /NH`: the first of three columns. A line that names no task is text for people.
 pub(super) fn parse_names(list: &str) -> impl Iterator<Item = &str> {
     list.lines().filter_map(|line| line.strip_prefix('"')?.split('"').next())
 }
 
-/// Does a task run, and how did it end the last time?
+/// Whether a task runs, and how its last run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TaskRun {
     pub(super) is_running: bool,
@@ -85,7 +85,7 @@ pub(super) fn parse_run(verbose: &str) -> Result<TaskRun, String> {
     Ok(TaskRun { is_running: code == RUNNING, last })
 }
 
-/// A task is enabled unless its settings say otherwise; triggers have a word of the same name.
+/// A task is enabled unless its settings say otherwise; triggers have an element of the same name.
 pub(super) fn parse_at_start(task: &str) -> TargetState {
     let settings = task.split_once("<Settings>").map_or("", |(_, rest)| rest);
     let settings = settings.split("</Settings>").next().unwrap_or_default();

@@ -1,9 +1,9 @@
-//! A profile's scheduled task, rendered from facts as the XML that `schtasks /Create /XML` reads. Pure.
+//! Renders a profile's scheduled task as the XML that `schtasks /Create /XML` reads. Pure.
 //!
-//! A task knows no environment and no log: `cmd.exe` sets the one and opens the other. It knows no restart of what has
-//! ended either: `RestartOnFailure` is for tasks that could not start ([MS-TSCH] 2.5.4.2). So a trigger that never rests
-//! starts whatever does not run, and one run at a time is allowed. It knows no code that forbids that, and no pause that
-//! grows: the gateway disables its own task when its configuration is wrong, and waits by itself after failures.
+//! A task has no environment and no log: `cmd.exe` sets the environment and opens the log. A task is not restarted
+//! after it has ended: `RestartOnFailure` is for tasks that could not start ([MS-TSCH] 2.5.4.2). So a repeating trigger
+//! starts the task whenever it does not run, and only one run at a time is allowed. No exit code forbids that, and no
+//! pause grows: the gateway disables its own task when its configuration is wrong, and itself waits after failures.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) fn task_name(profile: &Profile) -> String {
     format!("{FOLDER}{profile}")
 }
 
-/// What all our tasks' names begin with.
+/// The prefix of all our tasks' names.
 pub(super) const FOLDER: &str = r"\hermes\gateway-";
 
 /// The whole task, of the user with this name (`DOMAIN\NAME`).
@@ -28,13 +28,13 @@ pub fn render(spec: &ServiceSpec, user: &str, at_start: TargetState) -> String {
     body(spec, user, &version, &enabled.to_string())
 }
 
-/// The line that tells whether a task is the one that would be rendered, but for being enabled: Task Scheduler gives a task
-/// back in its own words, and this one unchanged.
+/// The version line: it tells whether a task equals the one that would be rendered, apart from being enabled. Task
+/// Scheduler rewrites a task's XML, but keeps this line.
 pub(super) fn version_line(spec: &ServiceSpec, user: &str) -> String {
     format!("<Version>{}</Version>", version(spec, user))
 }
 
-/// What the versions of all tasks of a home begin with: two homes may have profiles of one name.
+/// The prefix of the versions of all tasks of a home: two homes may have profiles of the same name.
 pub(super) fn home_prefix(home: &Path) -> String {
     format!("<Version>{}.", digest(&home.to_string_lossy()))
 }
@@ -44,7 +44,7 @@ fn version(spec: &ServiceSpec, user: &str) -> String {
     format!("{home}.{}", digest(&body(spec, user, "", "")))
 }
 
-/// Short, and of letters that survive every code page.
+/// Short, and in letters that survive every code page.
 fn digest(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -105,7 +105,7 @@ fn body(spec: &ServiceSpec, user: &str, version: &str, enabled: &str) -> String 
     )
 }
 
-/// `/s` takes the outer quotes away and leaves all others; in quotes nothing but `%` means anything to `cmd.exe`.
+/// `/s` removes the outer quotes and leaves all others; inside quotes only `%` is special to `cmd.exe`.
 fn arguments(spec: &ServiceSpec) -> String {
     let (program, home) = (spec.program.display(), spec.home.display());
     let log = spec.log_dir.join("current");
@@ -124,10 +124,10 @@ pub(super) fn is_expressible(path: &Path) -> bool {
     path.to_str().is_some_and(|text| !text.contains(|c: char| c.is_control() || "\"%".contains(c)))
 }
 
-/// The longest pause that Task Scheduler knows: 31 days.
+/// The longest pause that Task Scheduler accepts: 31 days.
 const MINUTES_MAX: u64 = 31 * 24 * 60;
 
-/// Whole ones, upwards, and never 0: Task Scheduler knows no shorter pause.
+/// Whole minutes, rounded up, and never 0: Task Scheduler accepts no shorter pause.
 fn minutes(duration: Duration) -> String {
     format!("PT{}M", duration.as_secs().div_ceil(60).clamp(1, MINUTES_MAX))
 }

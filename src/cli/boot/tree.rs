@@ -7,6 +7,7 @@ use crate::cli::errors::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::output::Output;
+use crate::cli::slot;
 use crate::host::{Host, proc};
 use crate::ops::tree;
 use crate::role::Role;
@@ -21,6 +22,7 @@ pub(super) async fn run<H: Host>(
     output: &Output<'_, H>,
     args: &TreeArgs,
 ) -> Result<Exit, CliError> {
+    let invocation = &slot::in_container(host, invocation).await?;
     let facts = tree::TreeInputs {
         uid: invocation.uid,
         pid: invocation.pid,

@@ -1,8 +1,8 @@
-//! What it costs that somebody else's s6 supervises the gateways: one warning each, by its name.
+//! The risks of gateways under a foreign s6 tree: one named warning each.
 
 use super::Finding;
 
-/// What our own image has, and a scan directory of another user's s6 has not.
+/// Guarantees that our own image gives, and a scan directory of another user's s6 does not.
 const COSTS: [(&str, &str); 5] = [
     (
         "scripts",

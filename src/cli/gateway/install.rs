@@ -1,4 +1,4 @@
-//! `hermes gateway install | uninstall`: under s6 there is nothing to install, and they say so.
+//! `hermes gateway install | uninstall`: under s6 there is nothing to install, and the commands say so.
 
 use serde_json::{Value, json};
 
@@ -13,14 +13,14 @@ use crate::ops::install::{self, InstallOutcome};
 use crate::ops::{OpsError, Patience, home};
 use crate::supervisor::{Registrar as _, Registration, Supervisor as _};
 
-/// Which way.
+/// Install or uninstall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InstallDirection {
     Install,
     Uninstall,
 }
 
-/// Installs one gateway or all, or the other way round.
+/// Installs or uninstalls one gateway or all.
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
@@ -123,7 +123,7 @@ fn result_json(profile: &Profile, registered: InstallOutcome, notes: &[String]) 
     json!({ "profile": profile.as_str(), "outcome": outcome, "notes": notes })
 }
 
-/// Says which command does it.
+/// Names the command to use instead.
 async fn explain<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,

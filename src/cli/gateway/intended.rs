@@ -1,7 +1,7 @@
-//! `hermes gateway intended` (hidden): what systemd asks before it starts a unit (`ExecCondition=`).
+//! `hermes gateway intended` (hidden): systemd runs it before it starts a unit (`ExecCondition=`).
 //!
-//! A unit is enabled a moment before the operator's word is durable, and disabled a moment after: a power cut in between
-//! must not decide. Prints nothing but what keeps it from answering.
+//! A unit is enabled a moment before the intent is durable, and disabled a moment after: a power cut in between must
+//! not decide. Prints only errors.
 
 use crate::cli::output::Output;
 use crate::cli::session::Session;
@@ -9,10 +9,10 @@ use crate::host::Host;
 use crate::ops::OpsError;
 use crate::record::intent::{self, Intent};
 
-/// What the exit code says to systemd.
+/// The meaning of the exit code for systemd.
 const START: u8 = 0;
 const SKIP: u8 = 1;
-/// A failure, which is tried again.
+/// A failure, which systemd retries.
 const TRY_AGAIN: u8 = 255;
 
 /// The answer as an exit code.

@@ -1,4 +1,4 @@
-//! `hermes gateway start | stop | restart [--all]`: says in one line what happened.
+//! `hermes gateway start | stop | restart [--all]`: one line says what happened.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::ops::lifecycle::{self, LifecycleOutcome, ProfileResult, Verb};
 use crate::ops::{OpsError, Patience, home};
 use crate::supervisor::Registrar;
 
-/// Carries the verb to one gateway or to all.
+/// Applies the verb to one gateway or to all.
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
@@ -96,7 +96,7 @@ async fn run_all<H: Host>(
     Exit::Failed
 }
 
-/// All real profiles, and all slots besides: a slot whose profile is gone can still be stopped.
+/// All real profiles, and all other slots: a slot whose profile is gone can still be stopped.
 async fn profiles_and_slots<H: Host>(
     session: &Session<'_, H>,
 ) -> Result<BTreeSet<Profile>, OpsError> {

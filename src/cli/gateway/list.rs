@@ -1,4 +1,4 @@
-//! `hermes gateway list`: one line a gateway. Exit 0 however they are.
+//! `hermes gateway list`: one line a gateway. Exit 0 whatever their states.
 
 use serde_json::json;
 

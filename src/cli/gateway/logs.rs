@@ -1,6 +1,6 @@
-//! `hermes gateway logs [-f | --all]`: the end of the gateway's log and what comes after, or of each gateway's.
+//! `hermes gateway logs [-f | --all]`: the end of one gateway's log and what follows, or the end of each gateway's log.
 //!
-//! s6-log rotates `current` by renaming it; the follower notices that the name means another file, and opens that.
+//! s6-log rotates `current` by renaming it; the follower notices that the name refers to another file, and opens it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::supervisor::SupervisorError;
 
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Between two looks at a log that does not grow.
+/// Poll interval for a log that does not grow.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Prints the log.
@@ -41,7 +41,7 @@ pub(super) async fn run<H: Host>(
     match journal(session, args, &profiles).await {
         Ok(None) => {}
         Ok(Some(program)) => {
-            // Comes back only to say why it could not become journalctl.
+            // Returns only if it could not become journalctl.
             let error = proc::exec(session.host, program).await;
             return output.print_failure(&error.into()).await;
         }
@@ -103,7 +103,7 @@ async fn print<H: Host>(
         if !text.is_empty() {
             exit = output.print(&text).await;
         } else if let Some(next) = rotated(host, &log, current).await? {
-            // What came between the look and the rotation is in the old file.
+            // Lines written between the last read and the rotation are in the old file.
             let last = read_on(host, &log).await?;
             exit = output.print(&last).await;
             fs::close(host, std::mem::replace(&mut log, next)).await?;
@@ -126,7 +126,7 @@ async fn read_on<H: Host>(host: &H, log: &File) -> Result<String, HostError> {
     }
 }
 
-/// The file that now has the name, if it is another.
+/// The file that has the name now, if it is another one.
 async fn rotated<H: Host>(host: &H, log: &File, current: &Path) -> Result<Option<File>, HostError> {
     let ours = fs::handle_meta(host, log).await?.identity;
     match if_present(fs::meta(host, current).await)? {

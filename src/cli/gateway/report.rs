@@ -122,7 +122,7 @@ fn drift_words(drift: &Drift, manager: Manager) -> String {
     }
 }
 
-/// The drifts whose words name s6 or a part of it, where another supervises.
+/// Texts of drifts that name s6 or a part of it, for other supervisors.
 fn host_drift_words(drift: &Drift, manager: Manager) -> Option<String> {
     let name = manager.as_str();
     Some(match drift {

@@ -1,8 +1,9 @@
-//! Whether a gateway comes back, where its supervisor cannot be told beforehand.
+//! The exit code decides whether a gateway comes back, under supervisors that cannot be told beforehand.
 //!
-//! launchd knows success and failure alone: it starts again what failed (`KeepAlive` with `SuccessfulExit` false) and
-//! leaves alone what succeeded. So what shall stay down succeeds, and all else fails. Windows' Task Scheduler starts
-//! whatever does not run: there a gateway whose configuration is wrong disables its own task.
+//! launchd distinguishes only success and failure: it restarts an agent that failed (`KeepAlive` with `SuccessfulExit`
+//! false) and leaves one that succeeded. So a gateway that shall stay down exits with success, and any other with
+//! failure. Windows' Task Scheduler starts every task that does not run: there a gateway whose configuration is wrong
+//! disables its own task.
 
 use std::ffi::OsStr;
 
@@ -14,7 +15,7 @@ use crate::host::Host;
 use crate::record::intent::{self, Intent};
 use crate::supervisor::{PERMANENT_FAILURE, SupervisorError};
 
-/// Whose supervised child we are.
+/// The supervisor that started us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RestartRule {
     Launchd,
@@ -30,7 +31,7 @@ fn restart_rule(setup: &Setup) -> Option<RestartRule> {
     }
 }
 
-/// The code to end with at once, where the gateway shall not run; one that cannot find out is tried again.
+/// The code to exit with at once if the gateway shall not run. If that cannot be found out, the gateway is retried.
 pub(super) async fn code_if_stopped<H: Host>(host: &H, setup: &Setup) -> Option<u8> {
     restart_rule(setup)?;
     match read_intent(host, setup).await {
@@ -41,13 +42,13 @@ pub(super) async fn code_if_stopped<H: Host>(host: &H, setup: &Setup) -> Option<
     }
 }
 
-/// The code that has the gateway come back or stay down, as its own code says under other supervisors.
+/// Translates the gateway's exit code, so that it comes back or stays down as it would under other supervisors.
 pub(super) async fn translate_code<H: Host>(output: &Output<'_, H>, setup: &Setup, code: u8) -> u8 {
     match (restart_rule(setup), code) {
         (Some(RestartRule::Launchd), PERMANENT_FAILURE) if planted!(AgentTriesAgain) => code,
         (Some(RestartRule::Launchd), PERMANENT_FAILURE) => Exit::Done.code(),
         (Some(RestartRule::Launchd), 0) if planted!(SuccessIsFinal) => code,
-        // Its command ended by itself: s6 and systemd would start it again.
+        // Its command ended by itself: s6 and systemd would restart it.
         (Some(RestartRule::Launchd), 0)
             if read_intent(output.host, setup).await != Some(Intent::Stopped) =>
         {
@@ -67,7 +68,7 @@ async fn disable_task<H: Host>(host: &H, setup: &Setup) -> Result<(), Supervisor
     session::windows(host, &setup.layout, &setup.env).disable(&setup.profile).await
 }
 
-/// The operator's word; `None` if it cannot be read just now.
+/// The intent; `None` if it cannot be read just now.
 async fn read_intent<H: Host>(host: &H, setup: &Setup) -> Option<Intent> {
     intent::read_in_force(host, &setup.layout, &setup.profile).await.ok().map(|prior| prior.intent)
 }

@@ -1,4 +1,4 @@
-//! `hermes gateway run`: be the gateway; or, as the command of a container that s6 supervises, be its heartbeat.
+//! `hermes gateway run`: runs as the gateway; or, as the command of a container that s6 supervises, as its heartbeat.
 
 use super::restart_code;
 use crate::cli::Progress;
@@ -16,14 +16,14 @@ use crate::ops::{OpsError, Patience};
 use crate::record::intent::{self, Intent, Source};
 use crate::record::{file, state};
 
-/// A gateway between two turns: all that its process knows, but for what the machine holds for it.
+/// A gateway between two turns: the whole state of its process, apart from what the kernel holds for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GatewayRun {
     setup: Setup,
     turn: Turn,
 }
 
-/// Begins to be the gateway; as a container's heartbeat, stays until the container ends.
+/// Begins to run as the gateway; as a container's heartbeat, stays until the container ends.
 pub(super) async fn begin<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
@@ -54,11 +54,11 @@ pub(super) async fn begin<H: Host>(
     Progress::Gateway(Box::new(GatewayRun { setup, turn }))
 }
 
-/// Says what the last turn had to say, and takes the next.
+/// Prints the notes of the last turn, and runs the next.
 pub(in crate::cli) async fn next_turn<H: Host>(host: &H, running: GatewayRun) -> Progress {
     let GatewayRun { setup, turn } = running;
     let output = Output { host, json: false };
-    // A logger that does not read (it cannot write, or was stopped) must not keep the gateway from its work.
+    // A logger that does not read (it cannot write, or was stopped) must not block the gateway.
     for note in &turn.notes {
         output.print_error_or_drop(&format!("{note}\n")).await;
     }
@@ -73,7 +73,7 @@ pub(in crate::cli) async fn next_turn<H: Host>(host: &H, running: GatewayRun) ->
     }
 }
 
-/// A gateway needs a profile; the home of `default` is made where nobody made it yet.
+/// A gateway needs a profile; the home of `default` is made if it does not exist yet.
 async fn ensure_profile_home<H: Host>(session: &Session<'_, H>) -> Result<(), CliError> {
     if session.profile.is_default() {
         file::make_dirs(session.host, session.layout.root(), 0o755).await?;
@@ -85,7 +85,7 @@ async fn ensure_profile_home<H: Host>(session: &Session<'_, H>) -> Result<(), Cl
     }
 }
 
-/// Starts the slot where nobody has said otherwise yet, and stays until the container ends.
+/// Starts the slot if there is no intent yet, and stays until the container ends.
 async fn heartbeat<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> u8 {
     match stay_as_heartbeat(session, output).await {
         Ok(()) => Exit::Done.code(),
@@ -115,7 +115,7 @@ async fn stay_as_heartbeat<H: Host>(
                 lifecycle::run(&session.context(), name, Verb::Start, Patience::Usual).await;
             match started {
                 Ok((_, notes)) => output.print_notes(&notes).await,
-                // The container stays, so that somebody can look at it and mend it.
+                // The container stays, so that an operator can inspect and repair it.
                 Err(error) => drop(output.print_failure(&error.into()).await),
             }
         }

@@ -1,4 +1,4 @@
-//! `hermes gateway status [--all]`: what is so, beside what was asked.
+//! `hermes gateway status [--all]`: the actual state, beside the intent.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::ops::status::{self, Verdict};
 use crate::ops::{OpsError, home};
 
-/// Looks at one gateway or at all.
+/// Reports one gateway or all.
 pub(super) async fn run<H: Host>(
     session: &Session<'_, H>,
     output: &Output<'_, H>,
@@ -78,7 +78,7 @@ async fn report_all<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -
 
 type ProfileReports = Vec<(crate::name::Profile, Result<status::StatusReport, OpsError>)>;
 
-/// All real profiles: what one of them is like keeps no other from being looked at.
+/// All real profiles: a failure with one does not keep the others from being reported.
 pub(super) async fn read_all_reports<H: Host>(
     session: &Session<'_, H>,
 ) -> Result<ProfileReports, OpsError> {

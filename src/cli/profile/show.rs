@@ -1,4 +1,4 @@
-//! `hermes profile show NAME`: where it lies and what its files say. Asks no supervisor.
+//! `hermes profile show NAME`: its directory and what its files say. Asks no supervisor.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What is arranged in a new process between `fork` and `execve`, or in this one just before `execve`.
+//! What is set up in a new process between `fork` and `execve`, or in this one just before `execve`.
 //!
 //! Starts nothing itself. Only async-signal-safe calls, no memory from the allocator. For `launch` only.
 
@@ -47,19 +47,19 @@ pub(super) fn die_with_us(command: &mut Command) {
     unsafe { command.pre_exec(act) };
 }
 
-/// Undoes what the standard library did to this process for an `execve` that then failed: a reader that goes away is an
-/// errno again, not the end.
+/// Undoes what the standard library did to this process for an `execve` that then failed: a closed pipe is an errno
+/// again and does not end the process.
 pub(super) fn ignore_broken_pipes() {
     // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-/// Whoever was an orphan before it asked for the death signal would never get it.
+/// A child that lost its parent before it asked for the death signal would never get it.
 fn refuse_orphan(parent: Pid) -> io::Result<()> {
     if getppid() == Some(parent) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
 }
 
-/// `execve` resets handlers, but what was ignored (by `nohup`, say) it leaves ignored.
+/// `execve` resets handlers, but ignored signals (by `nohup`, say) stay ignored.
 fn default_dispositions() {
     for number in 1..=SIGNAL_MAX {
         // SAFETY: no handler is installed; numbers that cannot be set are refused with EINVAL, which is right.
@@ -70,13 +70,13 @@ fn default_dispositions() {
 /// The highest signal number of Linux.
 const SIGNAL_MAX: i32 = 64;
 
-/// Closing a double of a record-locked descriptor, or putting another in its place, would silently give the lock back.
+/// Closing a duplicate of a record-locked descriptor, or replacing it, would silently release the lock.
 fn would_unlock(table: &Table, handle: Handle, target: RawFd) -> bool {
     table.is_record_locked(handle) || table.record_locked().any(|lock| lock.as_raw_fd() == target)
 }
 
 struct Places {
-    /// Doubles of the sources, above all targets: no target can overwrite a source that is still needed.
+    /// Duplicates of the sources, above all targets: no target can overwrite a source that is still needed.
     moves: Vec<(OwnedFd, RawFd)>,
     /// Keep the targets' numbers taken, so that the pipe by which the standard library learns why `execve` failed
     /// does not get one of them.
@@ -98,7 +98,7 @@ impl Places {
             moves.push((fcntl_dupfd_cloexec(table.get(handle)?, above)?, target));
         }
         for (source, target) in &moves {
-            // Another number means that the wanted one is taken already, which is as good.
+            // Another number means that the wanted one is taken already, which is just as good.
             reserved.push(fcntl_dupfd_cloexec(source, *target)?);
         }
         Ok(Self { moves, _reserved: reserved })
@@ -106,7 +106,7 @@ impl Places {
 
     fn take(&self) -> io::Result<()> {
         for (source, target) in &self.moves {
-            // SAFETY: the target is the program's from here on; what this process had there is gone with its image.
+            // SAFETY: the target belongs to the program from here on; this process's descriptor is gone with its image.
             if unsafe { libc::dup2(source.as_raw_fd(), *target) } < 0 {
                 return Err(io::Error::last_os_error());
             }

@@ -5,5 +5,5 @@ use std::os::fd::OwnedFd;
 
 use crate::host::effect::Pid;
 
-/// Each with a process handle that becomes readable at its end.
+/// Each child with a process handle that becomes readable at its end.
 pub(super) type Children = BTreeMap<Pid, OwnedFd>;

@@ -1,4 +1,4 @@
-//! Clocks, sleep and randomness. Keeps no time of its own. For `host::os` only.
+//! Clocks, sleep and randomness. Stores no time. For `host::os` only.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) fn now(clock: Clock) -> Outcome {
     Ok(Answer::Time(reading(clock)?))
 }
 
-/// What a clock shows; `EINVAL` for a wall clock set before 1970.
+/// The reading of a clock; `EINVAL` for a wall clock set before 1970.
 pub(super) fn reading(clock: ClockId) -> Result<Duration, Errno> {
     Duration::try_from(clock_gettime(clock)).map_err(|_| Errno::INVAL)
 }

@@ -30,7 +30,7 @@ pub(super) fn open(table: &mut Table, place: &Place, how: OpenMode, links: LinkP
 }
 
 fn flags_and_mode(how: OpenMode) -> (OFlags, u32) {
-    // A terminal planted at the name must not become ours to be interrupted from.
+    // A terminal planted at the name must not become our controlling terminal.
     let every = OFlags::CLOEXEC | OFlags::NOCTTY;
     match how {
         OpenMode::Read => (every | OFlags::RDONLY | OFlags::NONBLOCK, 0),
@@ -44,7 +44,7 @@ fn flags_and_mode(how: OpenMode) -> (OFlags, u32) {
     }
 }
 
-/// The most that one read asks for, whatever the caller would take: a limit of memory, not of the file.
+/// The maximum of one read, even if the caller would take more: a limit of memory, not of the file.
 const READ_BYTES_MAX: usize = 1 << 20;
 
 pub(super) fn read(table: &Table, handle: Handle, max: usize) -> Outcome {
@@ -63,7 +63,7 @@ pub(super) fn sync(table: &Table, handle: Handle) -> Outcome {
     done(fsync(table.get(handle)?))
 }
 
-/// What `close(2)` answers is not looked at: whoever needs to know whether data arrived asks [`sync`] first.
+/// The result of `close(2)` is ignored: a caller that must know whether data arrived calls [`sync`] first.
 pub(super) fn close(table: &mut Table, handle: Handle) -> Outcome {
     drop(table.remove(handle)?);
     Ok(Answer::Done)
@@ -106,7 +106,7 @@ const LIST_BYTES: usize = 32 * 1024;
 
 pub(super) fn list(table: &Table, handle: Handle) -> Outcome {
     let dir = table.get(handle)?;
-    // A handle remembers how far it was listed; every listing is whole.
+    // A handle keeps its directory position; every listing starts from the beginning.
     seek(dir, SeekFrom::Start(0))?;
     let mut room = vec![MaybeUninit::uninit(); LIST_BYTES];
     let mut names = RawDir::new(dir, &mut room);

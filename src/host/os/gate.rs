@@ -1,14 +1,14 @@
-//! The gate: before each effect of a test build somebody else decides. Only with the feature `gate`, and only where
-//! `HERMES_TEST_GATE` names a Unix socket; the shipped program holds no trace of it.
+//! The gate: an external controller decides about each effect of a test build. Only with the feature `gate`, and only
+//! if `HERMES_TEST_GATE` names a Unix socket; the shipped program holds no trace of it.
 //!
 //! ```text
-//!   Host::perform(effect) ──► Gated ──► { pid, argv, nth, effect } ──► whoever listens
+//!   Host::perform(effect) ──► Gated ──► { pid, argv, nth, effect } ──► the controller
 //!                                │ ◄──────── go · errno N · die · die-after · nothing yet, and it waits
 //!                                └──► the machine
 //! ```
 //!
-//! One line of JSON a question, one line an answer. Once nobody listens any more, everything goes. A gate that cannot be
-//! reached ends the process: a test must not pass because nobody was asked.
+//! One line of JSON a question, one line an answer. Once the controller is gone, every effect is performed. A gate that
+//! cannot be reached ends the process: a test must not pass because no controller was asked.
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
@@ -25,33 +25,34 @@ use crate::host::{Effect, Host, Outcome};
 /// The variable that names the socket.
 pub const SOCKET: &str = "HERMES_TEST_GATE";
 
-/// A build with the feature can be told by this text: `docker/build.sh`, `tests/tidy.rs` and the simulator look for it.
+/// A build with the feature is recognised by this text: `docker/build.sh`, `tests/tidy.rs` and the simulator look for
+/// it.
 #[used]
 static WITNESS: &str = "hermes: built with a gate";
 
-/// Its descriptor is out of the way of those that programs are handed by number.
+/// Its descriptor number is above those that programs inherit by number.
 const DESCRIPTOR_MIN: i32 = 200;
 
-/// What is asked.
+/// A question to the controller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateQuestion {
-    /// Who asks, as its own PID namespace counts.
+    /// The asking process, numbered in its own PID namespace.
     pub pid: i32,
-    /// Its words.
+    /// Its command line.
     pub argv: Vec<String>,
     /// Which of its effects this is, counted from 1.
     pub nth: u64,
-    /// The effect; what a program would find in its environment is left out.
+    /// The effect, without a program's environment.
     pub effect: Effect,
 }
 
-/// What is answered.
+/// The controller's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateAnswer {
     /// It is performed.
     Go,
-    /// It is not performed, and fails so.
+    /// It is not performed, and fails with this error.
     Errno(i32),
     /// The process is killed before it.
     Die,
@@ -59,7 +60,7 @@ pub enum GateAnswer {
     DieAfter,
 }
 
-/// A machine with a gate before it, where the environment names one.
+/// A machine behind a gate, if the environment names one.
 #[derive(Debug)]
 pub struct Gated<H> {
     host: H,
@@ -67,11 +68,11 @@ pub struct Gated<H> {
 }
 
 impl<H: Host> Gated<H> {
-    /// Reaches for the gate once.
+    /// Connects to the gate once.
     ///
     /// # Panics
     ///
-    /// If a socket is named and nobody listens there.
+    /// If a socket is named and no controller listens there.
     pub fn new(host: H, socket: Option<&OsStr>, argv: &[OsString]) -> Self {
         Self { host, line: socket.map(|socket| RefCell::new(GateConnection::open(socket, argv))) }
     }
@@ -85,11 +86,20 @@ impl<H: Host> Host for Gated<H> {
             GateAnswer::Errno(number) => Err(Errno(number)),
             GateAnswer::Die => die(),
             GateAnswer::DieAfter => {
-                let _ = self.host.perform(effect).await; // whatever came of it, nobody is told
+                let _ = self.host.perform(effect).await; // the process is killed next, so the outcome does not matter
                 die()
             }
         }
     }
+}
+
+/// The socket that the environment names, or the container's: PID 1 and what it starts have nothing of that but the path.
+pub fn socket(own: Option<&OsStr>) -> Option<OsString> {
+    let kept = || {
+        let text = std::fs::read(format!("/run/s6/container_environment/{SOCKET}")).ok()?;
+        Some(OsString::from(String::from_utf8_lossy(&text).trim_end_matches('\n')))
+    };
+    own.map(OsStr::to_owned).or_else(kept)
 }
 
 #[derive(Debug)]
@@ -135,9 +145,9 @@ impl GateConnection {
     }
 }
 
-/// Killed from inside; PID 1 is spared such a signal, and ends all the same.
+/// Kills this process from inside; PID 1 is immune to such a signal, so it exits.
 #[expect(clippy::disallowed_methods, reason = "a process that is killed returns to nobody")]
 fn die() -> ! {
-    let _ = kill_process(getpid(), RawSignal::KILL); // nobody who lives sees the answer, but for PID 1
+    let _ = kill_process(getpid(), RawSignal::KILL); // it returns only in PID 1
     std::process::exit(137)
 }

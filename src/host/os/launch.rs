@@ -1,7 +1,7 @@
 //! Starts a program as our child, or becomes it. For `OsHost::perform` and `run` only.
 //!
-//! The environment is the given one and nothing else; the signal mask is empty and `SIGPIPE` at its default.
-//! Does not wait for anybody: ends are `wait`'s.
+//! The environment is the given one and nothing else; the signal mask is empty and `SIGPIPE` at its default. Does not
+//! wait for children: `wait` does.
 
 #![expect(clippy::disallowed_types, reason = "this is what `host::proc` ends in")]
 
@@ -31,7 +31,7 @@ pub(super) fn spawn(table: &Table, children: &mut Children, program: &Program) -
             Ok(Answer::Pid(pid))
         }
         Err(errno) => {
-            // A child that nobody could wait for must not stay.
+            // A child that cannot be waited for must not stay.
             child.kill()?;
             child.wait()?;
             Err(errno.into())
@@ -39,11 +39,11 @@ pub(super) fn spawn(table: &Table, children: &mut Children, program: &Program) -
     }
 }
 
-/// Returns only on failure, and then the working directory and the inherited numbers may already be as the program would
-/// have found them: the caller reports and ends.
+/// Returns only on failure. By then the working directory and the inherited descriptors may already be those of the
+/// program: the caller reports and exits.
 pub(super) fn exec(table: &Table, program: &Program) -> Outcome {
     let mut command = command(table, program)?;
-    // Record locks are promised to survive, and a lock goes with the first close of its file.
+    // Record locks must survive, and a lock is released by the first close of its file.
     mark_record_locked(table, FdFlags::empty())?;
     let error = command.exec();
     child::ignore_broken_pipes();
@@ -73,7 +73,7 @@ pub(super) fn command(table: &Table, program: &Program) -> Result<Command, Errno
     Ok(command)
 }
 
-/// The number of a child not yet reaped.
+/// The pid of a child not yet reaped.
 pub(super) fn pid_of(child: &Child) -> Pid {
     Pid::new(child.id().into()).expect("a child's number is above 1")
 }

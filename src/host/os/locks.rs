@@ -1,8 +1,8 @@
 //! Advisory locks: `flock` on an open description, and POSIX record locks that belong to a process.
 //!
-//! Never waits. POSIX says of record locks that closing *any* descriptor of the file gives the process's lock back, so
-//! a handle that one hangs on is kept open through [`launch::exec`](super::launch::exec) and never doubled.
-//! For `OsHost::perform` only.
+//! Never waits. By POSIX, closing *any* descriptor of a file releases the process's record lock on it, so a handle that
+//! carries a record lock is kept open through [`launch::exec`](super::launch::exec) and never duplicated. For
+//! `OsHost::perform` only.
 
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
@@ -19,7 +19,7 @@ pub(super) fn lock(table: &Table, handle: Handle) -> Outcome {
 
 pub(super) fn lock_record(table: &mut Table, handle: Handle) -> Outcome {
     match fcntl_lock(table.get(handle)?, FlockOperation::NonBlockingLockExclusive) {
-        // POSIX lets a kernel say either when another process holds the lock.
+        // POSIX allows either error when another process holds the lock.
         Err(rustix::io::Errno::ACCESS) => Err(Errno::AGAIN),
         Err(errno) => Err(errno.into()),
         Ok(()) => {
@@ -30,10 +30,10 @@ pub(super) fn lock_record(table: &mut Table, handle: Handle) -> Outcome {
 }
 
 pub(super) fn is_locked(table: &Table, handle: Handle) -> Outcome {
-    // Asked as a writer, so that shared locks count as well; works on a handle open for reading only.
+    // Tested as a write lock, so that shared locks count as well; works on a handle open for reading only.
     let wanted = Flock {
         start: 0,
-        length: 0, // to the end, however far it moves
+        length: 0, // to the end of the file, even if it grows
         pid: None,
         typ: FlockType::WriteLock,
         offset_type: FlockOffsetType::Set,

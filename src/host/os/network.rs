@@ -1,6 +1,6 @@
 //! Sockets on 127.0.0.1, and on no other address; datagrams to a local socket. For `OsHost::perform` only.
 //!
-//! Every socket it gives out is close-on-exec and never waits: what is not there yet is `EAGAIN`.
+//! Every socket is close-on-exec and non-blocking: what is not there yet is `EAGAIN`.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
@@ -22,12 +22,12 @@ use crate::host::{Answer, Outcome};
 /// How many connections the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 128;
 
-/// Nobody on this machine takes so long unless its backlog is full, and then the kernel would try for minutes.
+/// No local listener takes this long unless its backlog is full, and then the kernel would try for minutes.
 const CONNECT_LONGEST: Duration = Duration::from_secs(5);
 
 pub(super) fn listen(table: &mut Table, port: u16) -> Outcome {
     let socket = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
-    // A gateway that comes back must not wait for its old connections to be forgotten.
+    // A gateway that comes back must not wait for its old connections to time out.
     set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &loopback(port))?;
     rustix::net::listen(&socket, BACKLOG)?;
@@ -44,7 +44,7 @@ pub(super) fn connect(table: &mut Table, port: u16) -> Outcome {
     let socket = socket(SocketFlags::CLOEXEC)?;
     set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_LONGEST))?;
     match rustix::net::connect(&socket, &loopback(port)) {
-        // How a connect with a send timeout says that it passed (socket(7)).
+        // This is how a connect reports that its send timeout passed (socket(7)).
         Err(rustix::io::Errno::INPROGRESS) => return Err(Errno::TIMEDOUT),
         result => result?,
     }

@@ -1,13 +1,13 @@
-//! Other processes through handles, our children's groups, and what this process may be.
+//! Other processes through handles, our children's groups, and this process's credentials.
 //!
-//! Starts nothing and waits for nothing. A number is never signalled unless it is that of a child not yet reaped,
-//! for only such a number cannot mean a stranger. For `OsHost::perform` only.
+//! Starts nothing and waits for nothing. A number is signalled only if it is that of a child not yet reaped, because no
+//! other number is safe from reuse. For `OsHost::perform` only.
 
 use std::os::fd::AsFd;
 
 use rustix::fs::Mode;
 use rustix::process::{
-    Gid, Pid as RawPid, PidfdFlags, Signal as RawSignal, Uid, WaitId, WaitIdOptions,
+    Gid, Pid as RawPid, PidfdFlags, Signal as RawSignal, Uid, WaitId, WaitIdOptions, fchdir,
     kill_process_group, pidfd_open, pidfd_send_signal, umask, waitid,
 };
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -45,6 +45,10 @@ pub(super) fn reap(children: &mut Children, child: Pid) -> Outcome {
     Ok(Answer::Done)
 }
 
+pub(super) fn change_dir(table: &Table, handle: Handle) -> Outcome {
+    done(fchdir(table.get(handle)?))
+}
+
 // The thread's ids are the process's: this process has one thread.
 pub(super) fn set_groups(gids: &[u32]) -> Outcome {
     let gids: Vec<Gid> = gids.iter().map(|&gid| gid_of(gid)).collect::<Result<_, _>>()?;
@@ -66,7 +70,7 @@ pub(super) fn set_umask(mask: u32) -> Outcome {
     Ok(Answer::Done)
 }
 
-/// The kernel reads the highest number as "leave it as it is", which nobody here means.
+/// The kernel reads the highest number as "leave it as it is", which is never meant here.
 pub(super) fn uid_of(uid: u32) -> Result<Uid, Errno> {
     if uid == u32::MAX { Err(Errno::INVAL) } else { Ok(Uid::from_raw(uid)) }
 }

@@ -1,7 +1,7 @@
-//! Runs a program to its end, with what it wrote, and never longer than asked for. For `OsHost::perform` only.
+//! Runs a program to its end, collects its output, and enforces the time limit. For `OsHost::perform` only.
 //!
-//! Its end is the program's own end, not that of helpers that keep its output open: a supervisor started in the
-//! background must not hold up the command that started it. Helpers are left alone, unless time runs out.
+//! The run ends when the program itself ends, even if helper processes keep its output open: a supervisor started in
+//! the background must not hold up the command that started it. Helpers are left alone, unless time runs out.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -25,7 +25,7 @@ pub(super) fn run(table: &Table, program: &Program, timeout: Duration) -> Outcom
     let mut command = launch::command(table, program)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
-    // It holds doubles of what the program inherits, and a pipe with a writer here would never end.
+    // It holds duplicates of what the program inherits, and a pipe with a writer here would never reach its end.
     drop(command);
     match watch(&mut child, deadline) {
         Ok([stdout, stderr]) => {
@@ -39,7 +39,7 @@ pub(super) fn run(table: &Table, program: &Program, timeout: Duration) -> Outcom
     }
 }
 
-/// Reads what the program writes until it ends; it is left unreaped, so its number stays its own.
+/// Reads what the program writes until it ends; it is left unreaped, so its number is not reused.
 fn watch(child: &mut Child, deadline: Duration) -> Result<[Vec<u8>; 2], Errno> {
     let pid = process::raw_pid(launch::pid_of(child));
     let ended = pidfd_open(pid, PidfdFlags::empty())?;
@@ -65,7 +65,7 @@ fn watch(child: &mut Child, deadline: Duration) -> Result<[Vec<u8>; 2], Errno> {
     Ok(captures.map(|capture| capture.kept))
 }
 
-/// Which of these are ready: the end, stdout, stderr. None once `remaining` has passed.
+/// Which of these are ready: the program's end, stdout, stderr. None once `remaining` has passed.
 fn wait_for_any(
     ended: &OwnedFd,
     captures: &[Capture; 2],
@@ -75,7 +75,7 @@ fn wait_for_any(
     let mut places = [0, usize::MAX, usize::MAX];
     let mut asked = vec![PollFd::from_borrowed_fd(ended.as_fd(), PollFlags::IN)];
     for (index, capture) in captures.iter().enumerate() {
-        // A pipe at its end would be ready for ever.
+        // A pipe at its end is always ready.
         if capture.open {
             places[index + 1] = asked.len();
             asked.push(PollFd::from_borrowed_fd(capture.pipe.as_fd(), PollFlags::IN));
@@ -92,12 +92,13 @@ fn wait_for_any(
 /// Ends a program whose time is over, and the helpers in its group.
 fn end(child: &mut Child) -> Result<(), Errno> {
     let pid = process::raw_pid(launch::pid_of(child));
-    // Not being reaped yet, its number can mean nobody else.
+    // It is not reaped yet, so its number cannot mean another process.
     let group = kill_process_group(pid, RawSignal::KILL);
     child.kill()?;
     child.wait()?;
     match group {
-        // It left for another group and no helper stayed, or all who did became other users: nobody left to end.
+        // It moved to another group and no helper stayed, or all that stayed belong to other users: nothing is left to
+        // end.
         Ok(()) | Err(RawErrno::SRCH | RawErrno::PERM) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
@@ -114,7 +115,7 @@ fn status_of(status: ExitStatus) -> Status {
 /// How much of each stream is kept.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 
-/// One output stream: its beginning is kept, the rest is read and dropped, so that the program never stalls.
+/// One output stream: its beginning is kept; the rest is read and dropped, so that the program never stalls.
 struct Capture {
     pipe: OwnedFd,
     kept: Vec<u8>,
@@ -127,7 +128,7 @@ impl Capture {
         Ok(Self { pipe, kept: Vec::new(), open: true })
     }
 
-    /// Reads once; says how many bytes came.
+    /// Reads once; returns the number of bytes.
     fn read_some(&mut self) -> Result<usize, Errno> {
         let mut bytes = [0; 16 * 1024];
         match rustix::io::read(&self.pipe, &mut bytes) {

@@ -1,7 +1,7 @@
 //! Pipes, the standard streams, and descriptors that this process was started with. For `OsHost::perform` only.
 //!
-//! Nothing is buffered: one print is one `write(2)`. A reader that went away is `EPIPE`, because the Rust runtime
-//! ignores `SIGPIPE` from the start.
+//! Nothing is buffered: one print is one `write(2)`. A closed pipe is `EPIPE`, because the Rust runtime ignores
+//! `SIGPIPE` from the start.
 
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::host::{Answer, Outcome};
 
 pub(super) fn pipe(table: &mut Table) -> Outcome {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-    // Ours alone, so that reading is ready at once. A program that inherits the other end expects it to wait.
+    // Only our end is non-blocking. A program that inherits the other end expects it to block.
     ioctl_fionbio(&reader, true)?;
     Ok(Answer::Pair(table.insert(reader)?, table.insert(writer)?))
 }
 
-/// Without patience the write itself waits. With it the stream is looked at first: one with room for anything takes
-/// [`PIPE_BUF`] bytes without waiting (`pipe(7)`).
+/// Without a time limit the write itself blocks. With one the stream is polled first: a writable pipe takes
+/// [`PIPE_BUF`] bytes without blocking (`pipe(7)`).
 pub(super) fn print(stream: Stream, bytes: &[u8], patience: Option<Duration>) -> Outcome {
     let descriptor = match stream {
         Stream::Out => stdout(),
@@ -43,14 +43,14 @@ pub(super) fn has_room(table: &Table, handle: Handle) -> Outcome {
     Ok(Answer::Flag(takes_more(table.get(handle)?, Duration::ZERO)?))
 }
 
-/// A stream whose reader is gone takes more: the write says so.
+/// A stream whose reader is gone counts as writable: the write then fails.
 fn takes_more(descriptor: BorrowedFd<'_>, patience: Duration) -> Result<bool, Errno> {
     let timeout = Timespec::try_from(patience).map_err(|_| rustix::io::Errno::INVAL)?;
     let mut asked = [PollFd::from_borrowed_fd(descriptor, PollFlags::OUT)];
     loop {
         match poll(&mut asked, Some(&timeout)) {
             Ok(ready) => return Ok(ready > 0),
-            // The patience begins anew: signals are rare.
+            // The time limit starts again: signals are rare.
             Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -58,7 +58,7 @@ fn takes_more(descriptor: BorrowedFd<'_>, patience: Duration) -> Result<bool, Er
 }
 
 pub(super) fn inherited(table: &mut Table, descriptor: i32) -> Outcome {
-    // The standard library takes the first three for always open, so those are doubled instead of taken.
+    // The standard library assumes that the first three are always open, so those are duplicated, not taken over.
     let descriptor = match descriptor {
         0 => fcntl_dupfd_cloexec(stdin(), 3)?,
         1 => fcntl_dupfd_cloexec(stdout(), 3)?,
@@ -73,16 +73,16 @@ pub(super) fn inherited(table: &mut Table, descriptor: i32) -> Outcome {
     reason = "a descriptor known by its number alone can be owned in no other way"
 )]
 fn take_over(descriptor: i32) -> Result<OwnedFd, Errno> {
-    // SAFETY: asks for flags by number, touches no memory, and a number that is not open is `EBADF`.
+    // SAFETY: it reads flags by number, touches no memory, and a number that is not open is `EBADF`.
     let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFD) };
     if flags < 0 {
         return Err(std::io::Error::last_os_error().into());
     }
-    // Whatever came through `execve` lacks the flag, and whatever this process opened has it.
+    // A descriptor inherited through `execve` lacks the flag; every one that this process opened has it.
     if flags & libc::FD_CLOEXEC != 0 {
         return Err(rustix::io::Errno::BADF.into());
     }
-    // SAFETY: it is open, and no part of this process opened it (see above), so nobody else owns it. From the next
+    // SAFETY: it is open, and no part of this process opened it (see above), so it has no other owner. From the next
     // line on it has the flag, so that it cannot be taken over twice.
     let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
     fcntl_setfd(&descriptor, FdFlags::CLOEXEC)?;

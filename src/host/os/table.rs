@@ -1,7 +1,7 @@
-//! Which [`Handle`] stands for which descriptor. Makes no system call but the `close` of a removed descriptor.
+//! Maps each [`Handle`] to its descriptor. Makes no system call but the `close` of a removed descriptor.
 //!
-//! A number is given out once and never again, so a stale handle answers `EBADF` instead of meaning somebody else's file.
-//! For the modules of `host::os` only.
+//! A number is given out only once, so a stale handle answers `EBADF` and never means another file. For the modules of
+//! `host::os` only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -33,28 +33,28 @@ impl Table {
         Ok(self.open.get(&handle).ok_or(rustix::io::Errno::BADF)?.as_fd())
     }
 
-    /// The directory that a place starts from.
+    /// The directory that a path starts from.
     pub(super) fn start(&self, place: &Place) -> Result<BorrowedFd<'_>, Errno> {
         place.dir.map_or(Ok(CWD), |handle| self.get(handle))
     }
 
-    /// Takes a descriptor out; dropping it closes it.
+    /// Removes a descriptor; dropping it closes it.
     pub(super) fn remove(&mut self, handle: Handle) -> Result<OwnedFd, Errno> {
         self.record_locked.remove(&handle);
         Ok(self.open.remove(&handle).ok_or(rustix::io::Errno::BADF)?)
     }
 
-    /// Notes that a record lock hangs on this handle: closing any double of it would give the lock back.
+    /// Records that this handle carries a record lock: closing any duplicate of it would release the lock.
     pub(super) fn record_lock_taken(&mut self, handle: Handle) {
         self.record_locked.insert(handle);
     }
 
-    /// Whether a record lock hangs on this handle.
+    /// Whether this handle carries a record lock.
     pub(super) fn is_record_locked(&self, handle: Handle) -> bool {
         self.record_locked.contains(&handle)
     }
 
-    /// The descriptors that record locks hang on.
+    /// The descriptors that carry record locks.
     pub(super) fn record_locked(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.record_locked.iter().filter_map(|handle| self.open.get(handle)).map(AsFd::as_fd)
     }

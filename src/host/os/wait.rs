@@ -6,8 +6,8 @@
 //!        └── sleep until one may be ◄┘
 //! ```
 //!
-//! tokio only wakes us. What is ready is asked of the kernel, in one fixed order, so that who wins when several things
-//! are ready does not depend on which epoll named first. Under `run_ready` there is nobody to wake us: `ENOSYS`.
+//! tokio only wakes us. The kernel is asked what is ready, in one fixed order, so that the result does not depend on
+//! epoll's order when several events are ready. Under `run_ready` there is no runtime to wake us: `ENOSYS`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -31,7 +31,7 @@ use crate::error::Errno;
 use crate::host::effect::{Event, Handle, Interests, Pid, Signal, Status};
 use crate::host::{Answer, Outcome};
 
-/// The signals that are events. A stream remembers that its signal came until it is asked.
+/// The trapped signals. A stream remembers its signal until it is polled.
 pub(super) type Traps = BTreeMap<Signal, tokio::signal::unix::Signal>;
 
 pub(super) fn trap(traps: &mut Traps, signals: &[Signal]) -> Outcome {
@@ -47,7 +47,7 @@ pub(super) fn trap(traps: &mut Traps, signals: &[Signal]) -> Outcome {
 pub(super) async fn wait(host: &OsHost, interests: &Interests) -> Outcome {
     needs_runtime()?;
     loop {
-        // A signal that came is known to tokio only once it has looked at its own pipe, which it does between polls.
+        // tokio learns of a signal only when it reads its own pipe, which it does between polls.
         tokio::task::yield_now().await;
         if let Some(event) = ready_now(host, interests)? {
             return Ok(Answer::Event(event));
@@ -58,7 +58,7 @@ pub(super) async fn wait(host: &OsHost, interests: &Interests) -> Outcome {
                 return Poll::Ready(Some(signal));
             }
             let mut rings = |alarm: &AsyncFd<OwnedFd>| alarm.poll_read_ready(context).is_ready();
-            // All are asked, so that each knows whom to wake.
+            // All are polled, so that each has our waker.
             if alarms.iter().filter(|alarm| rings(alarm)).count() > 0 {
                 return Poll::Ready(None);
             }
@@ -118,14 +118,14 @@ fn end_of(host: &OsHost, pid: Pid) -> Result<Option<Status>, Errno> {
     }))
 }
 
-/// The first of these that can be read or accepted from, an end counting as readable.
+/// The first of these that can be read or accepted from; end-of-file counts as readable.
 fn readable(host: &OsHost, handles: &[Handle]) -> Result<Option<Handle>, Errno> {
     let table = host.table();
     let descriptors: Vec<BorrowedFd<'_>> =
         handles.iter().map(|&handle| table.get(handle)).collect::<Result<_, _>>()?;
     let mut asked: Vec<PollFd<'_>> =
         descriptors.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-    // Even a poll that does not wait is interrupted by a signal that comes just then.
+    // A signal can interrupt even a poll that does not wait.
     while let Err(errno) = poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
         if errno != rustix::io::Errno::INTR {
             return Err(errno.into());
@@ -135,7 +135,7 @@ fn readable(host: &OsHost, handles: &[Handle]) -> Result<Option<Handle>, Errno> 
     Ok(first.map(|index| handles[index]))
 }
 
-/// Doubles, so that the host can be used while one of its futures waits, and a handle may be named twice.
+/// Duplicates, so that the host can be used while one of its futures waits, and a handle may be named twice.
 fn alarms(host: &OsHost, interests: &Interests) -> Result<Vec<AsyncFd<OwnedFd>>, Errno> {
     let (table, children) = (host.table(), host.children.borrow());
     let double = |descriptor: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(descriptor, 3);
@@ -161,7 +161,7 @@ fn alarm(descriptor: OwnedFd) -> Result<AsyncFd<OwnedFd>, Errno> {
     Ok(AsyncFd::with_interest(descriptor, Interest::READABLE)?)
 }
 
-/// A timer of the boot clock: tokio's own stand still while the machine is suspended.
+/// A timer of the boot clock: tokio's own timers stop while the machine is suspended.
 fn timer(until: Duration) -> Result<OwnedFd, Errno> {
     let timer =
         timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;

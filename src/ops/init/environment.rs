@@ -1,6 +1,6 @@
 //! The container's environment, kept as one file a variable, as s6-overlay keeps it: value and a newline.
 //!
-//! `with-contenv` and the scripts of PID 1's tree read it back. The values may be secrets: hermes' group may read them,
+//! `record/container.rs` and `with-contenv` read it back. The values may be secrets: hermes' group may read them,
 //! others may not.
 
 use std::collections::BTreeMap;
@@ -16,9 +16,6 @@ use crate::host::fs;
 use crate::record::file;
 use crate::record::users::Ids;
 use crate::role::Role;
-
-/// Where the files lie.
-pub(super) const DIR: &str = "/run/s6/container_environment";
 
 /// A file name cannot be longer.
 const NAME_BYTES_MAX: usize = 255;

@@ -1,15 +1,15 @@
 //! PID 1's own tree as data, and how it is written: root's alone, so that hermes can neither change nor start anything in it.
 //!
-//! Rendering is pure. Every wait in the scripts has an end, so that the container has one.
+//! Rendering is pure. Each script is one `exec` line: what it comes to is in `command.rs`, or a file of its own in `cli/boot`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::InitInputs;
 use super::settings::Settings;
-use super::{InitInputs, environment, runtime};
-use crate::backend::s6::Tools;
+use crate::backend::s6::OWN_TREE;
 use crate::error::{Errno, HostError};
 use crate::host::Host;
 use crate::host::effect::{FileKind, OpenMode, Program};
@@ -22,13 +22,12 @@ use crate::role::Role;
 pub(super) const ABOVE: &str = "/run/hermes";
 
 /// Where PID 1 looks.
-pub(super) const DIR: &str = "/run/hermes/init";
-const EXIT_CODE: &str = "/run/hermes/exitcode";
+pub(super) const DIR: &str = OWN_TREE;
 
 /// PID 1's last script. Before there is an exit code it only says 0.
 const FINISH: &str = ".s6-svscan/finish";
 
-/// A shell that reads six lines takes a few milliseconds, on a machine with much to do longer.
+/// A script that only says 0 takes a few milliseconds, on a machine with much to do longer.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The words that `hermes` itself understands: a command that begins with one is hermes' own.
@@ -36,9 +35,6 @@ const SUBCOMMANDS: [&str; 6] = ["profile", "gateway", "boot", "doctor", "complet
 
 /// How `boot tree` says that another container supervises the home; s6-svscan never exits with it by itself.
 pub const GUEST_EXIT_CODE: u8 = 3;
-
-/// How many times a second the command looks whether the gateways are looked after, before it starts all the same.
-const READY_SECONDS_MAX: u32 = 60;
 
 /// The container's command: a program, its arguments, and where it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +78,7 @@ async fn is_program(host: &impl Host, word: &OsStr, path: &OsStr, cwd: &Path) ->
     false
 }
 
-async fn is_executable(host: &impl Host, path: &Path) -> bool {
+pub(super) async fn is_executable(host: &impl Host, path: &Path) -> bool {
     matches!(fs::meta(host, path).await, Ok(meta) if meta.kind == FileKind::File && meta.mode & 0o111 != 0)
 }
 
@@ -90,7 +86,6 @@ async fn is_executable(host: &impl Host, path: &Path) -> bool {
 #[derive(Debug)]
 pub(super) struct RootTreeSpec<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) tools: &'a Tools,
     pub(super) program: &'a Path,
     /// Whom the command becomes; `None` where PID 1 is not root.
     pub(super) user: Option<Ids>,
@@ -109,10 +104,10 @@ pub(super) struct TreeFile {
 /// All files of the tree.
 pub(super) fn entries(plan: &RootTreeSpec<'_>) -> Vec<TreeFile> {
     let limit = format!("{}\n", plan.settings.stop_limit().as_millis());
-    let mut entries = vec![script(FINISH, finish())];
+    let mut entries = vec![script(FINISH, finish(plan))];
     if plan.role == Role::Supervisor {
         entries.push(script("gateways/run", gateways_run(plan)));
-        entries.push(script("gateways/finish", gateways_finish()));
+        entries.push(script("gateways/finish", gateways_finish(plan)));
         entries.push(text("gateways/notification-fd", "3\n"));
         entries.push(text("gateways/timeout-kill", &limit));
     }
@@ -132,117 +127,59 @@ fn text(path: &'static str, contents: &str) -> TreeFile {
     TreeFile { path, mode: 0o644, contents: contents.as_bytes().to_vec() }
 }
 
-fn finish() -> String {
-    format!(
-        "#!/bin/sh\n\
-         # The container's exit code is its command's; 0 if it had none.\n\
-         code=0\n\
-         if test -r {EXIT_CODE}; then\n\
-         \x20 read -r code < {EXIT_CODE}\n\
-         fi\n\
-         exit \"$code\"\n"
-    )
+/// The container's exit code is its command's.
+fn finish(plan: &RootTreeSpec<'_>) -> Vec<u8> {
+    command(plan, "How the container exits.", &[b"boot", b"exit-code"])
 }
 
 fn gateways_run(plan: &RootTreeSpec<'_>) -> Vec<u8> {
-    let mut run = b"#!/bin/sh\n\
-        # Becomes hermes, then the s6-svscan that supervises the gateways.\n\
-        exec "
-        .to_vec();
-    run.extend(with_environment(plan));
-    run.extend(quote(plan.program.as_os_str()));
-    run.extend_from_slice(b" boot tree\n");
-    run
-}
-
-fn gateways_finish() -> String {
-    format!(
-        "#!/bin/sh\n\
-         # Another container supervises this home: stay down. Whatever else it ended with, it comes back.\n\
-         if test \"$1\" = {GUEST_EXIT_CODE}; then\n\
-         \x20 : > {mark}\n\
-         \x20 exit 125\n\
-         fi\n\
-         exit 0\n",
-        mark = runtime::GUEST_FLAG,
+    command(
+        plan,
+        "Becomes hermes, then the s6-svscan that supervises the gateways.",
+        &[b"boot", b"tree"],
     )
 }
 
-/// The lines before the last one run as root: they name nothing that hermes can change.
+fn gateways_finish(plan: &RootTreeSpec<'_>) -> Vec<u8> {
+    command(plan, "How that ended.", &[b"boot", b"gateways-finish", ARGUMENTS])
+}
+
 fn main_run(plan: &RootTreeSpec<'_>, main: &Main) -> Vec<u8> {
-    let mut run = b"#!/bin/sh\n# The container's command.\n".to_vec();
+    let mut words = vec![b"boot".to_vec(), b"main".to_vec()];
     if plan.role == Role::Supervisor {
-        let svwait = tool(plan, "s6-svwait");
-        let svwait = String::from_utf8_lossy(&svwait);
-        run.extend_from_slice(wait_for_gateways(&svwait, "/bin/sleep").as_bytes());
+        words.push(b"--wait".to_vec());
     }
-    run.extend_from_slice(b"cd ");
-    run.extend(quote(main.cwd.as_os_str()));
-    run.extend_from_slice(b" || exit 111\nexec ");
-    run.extend(with_environment(plan));
+    words.extend([b"--cwd".to_vec(), quote(main.cwd.as_os_str())]);
     if let Some(Ids { uid, gid }) = plan.user {
-        run.extend(tool(plan, "s6-applyuidgid"));
-        run.extend_from_slice(format!(" -u {uid} -g {gid} -G {gid} -- ").as_bytes());
+        words.extend([b"--user".to_vec(), format!("{uid}:{gid}").into_bytes()]);
     }
-    run.extend(main.words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(&b' '));
-    run.push(b'\n');
-    run
-}
-
-/// `sleep` by an absolute path: the `PATH` may name a directory of hermes'.
-fn wait_for_gateways(svwait: &str, sleep: &str) -> String {
-    format!(
-        "# It starts once the gateways are looked after, here or in another container.\n\
-         seconds=0\n\
-         until {svwait} -U -t 1000 ../gateways 2>/dev/null; do\n\
-         \x20 code=$?\n\
-         \x20 if test -e {guest} || test -e {waiting}; then\n\
-         \x20\x20\x20 break\n\
-         \x20 fi\n\
-         \x20 seconds=$((seconds + 1))\n\
-         \x20 if test \"$seconds\" -ge {READY_SECONDS_MAX}; then\n\
-         \x20\x20\x20 echo 'hermes: the gateways are not looked after yet; the command starts all the same' >&2\n\
-         \x20\x20\x20 break\n\
-         \x20 fi\n\
-         \x20 # 99 says that it waited its second. Whatever else it ended with, it did not.\n\
-         \x20 if test \"$code\" != 99; then\n\
-         \x20\x20\x20 {sleep} 1\n\
-         \x20 fi\n\
-         done\n",
-        guest = runtime::GUEST_FLAG,
-        waiting = runtime::WAITING_FLAG,
-    )
+    words.push(b"--".to_vec());
+    words.extend(main.words.iter().map(|word| quote(word)));
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    command(plan, "The container's command.", &words)
 }
 
 fn main_finish(plan: &RootTreeSpec<'_>) -> Vec<u8> {
-    let mut finish = format!(
-        "#!/bin/sh\n\
-         # The command's end is the container's. 256 says that a signal ended it.\n\
-         code=$1\n\
-         if test \"$code\" = 256; then\n\
-         \x20 code=$((128 + $2))\n\
-         fi\n\
-         echo \"$code\" > {EXIT_CODE}\n\
-         exec "
-    )
-    .into_bytes();
-    finish.extend(tool(plan, "s6-svscanctl"));
-    finish.extend_from_slice(format!(" -t {DIR}\n").as_bytes());
-    finish
+    command(plan, "The command's end is the container's.", &[b"boot", b"main-finish", ARGUMENTS])
 }
 
-fn with_environment(plan: &RootTreeSpec<'_>) -> Vec<u8> {
-    let mut words = tool(plan, "s6-envdir");
-    words.extend_from_slice(format!(" -Lf -- {} ", environment::DIR).as_bytes());
-    words
-}
+/// How a script hands on what it was called with.
+const ARGUMENTS: &[u8] = b"\"$@\"";
 
-fn tool(plan: &RootTreeSpec<'_>, name: &str) -> Vec<u8> {
-    quote(plan.tools.dir_for_scripts().join(name).as_os_str())
+/// A script that becomes a command of ours. It runs as root and names nothing that hermes can change.
+fn command(plan: &RootTreeSpec<'_>, comment: &str, words: &[&[u8]]) -> Vec<u8> {
+    let mut script = format!("#!/bin/sh\n# {comment}\nexec ").into_bytes();
+    script.extend(quote(plan.program.as_os_str()));
+    for word in words {
+        script.push(b' ');
+        script.extend_from_slice(word);
+    }
+    script.push(b'\n');
+    script
 }
 
 /// A word as the shell reads it back unchanged, whatever its bytes.
-fn quote(word: &OsStr) -> Vec<u8> {
+pub(crate) fn quote(word: &OsStr) -> Vec<u8> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:,@%".contains(byte);
     if !word.is_empty() && word.as_encoded_bytes().iter().all(plain) {
         return word.as_encoded_bytes().to_vec();

@@ -1,4 +1,4 @@
-//! A verb for every profile: all are told before any is waited for.
+//! Applies a verb to every profile: all are told before any is waited for.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::supervisor::Registrar;
 /// One gateway's share of `--all`.
 #[derive(Debug)]
 pub struct ProfileResult {
-    /// Whose.
+    /// The profile.
     pub profile: Profile,
-    /// What came of it.
+    /// Its outcome.
     pub result: Result<(LifecycleOutcome, Vec<String>), OpsError>,
 }
 
-/// So many locks are held at once at most; a process may have 1024 files open.
+/// The maximum of locks held at once; a process may have 1024 open files.
 const GROUP_SIZE_MAX: usize = 200;
 
-/// The verb for every profile: all are told before any is waited for.
+/// Applies the verb to every profile: all are told before any is waited for.
 pub async fn run_all<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profiles: &BTreeSet<Profile>,

@@ -1,4 +1,4 @@
-//! The second half of a verb: what it asked for is waited for, and the profile's lock given back.
+//! The second half of a verb: waits for the outcome and releases the profile's lock.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::record::json::Reading;
 use crate::record::{config, lock};
 use crate::supervisor::{Goal, ProcessState, Registrar, Service, SupervisorError, TargetState};
 
-/// The second half: waits, tells the truth, gives the lock back. `spent` of the time to wait is over already.
+/// The second half: waits, reports the actual outcome, releases the lock. `spent` of the time limit is over already.
 pub async fn finish<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     mut pending: Pending,
@@ -36,14 +36,14 @@ pub async fn finish<H: Host, S: Registrar>(
     Ok((done, begun.notes))
 }
 
-/// Where a verb stands once nothing needs the profile's lock any more.
+/// The state of a verb that does not need the profile's lock any more.
 enum Settled {
     Done(LifecycleOutcome),
-    /// The old process is gone or never was; this is still to come.
+    /// The old process is gone or never was; this goal is still to be waited for.
     Awaited(Goal),
 }
 
-/// What must be waited for under the lock: that the old process is gone.
+/// The wait under the lock: until the old process is gone.
 async fn settle<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     pending: &mut Pending,
@@ -85,13 +85,14 @@ async fn settle<H: Host, S: Registrar>(
     Ok(Settled::Done(done))
 }
 
-/// What a start waits for. A process that was told to go does not count, however ready it still looks.
+/// What a start waits for. A process that was told to end does not count, even if it still looks ready.
 fn readiness(before: &Service) -> Goal {
     let leaving = before.pid().filter(|_| before.target_state == TargetState::Down);
     Goal::Ready { before: leaving, since: before.since }
 }
 
-/// What a restart waits for. Seen down, the old process' end is the mark: any later end is the new one's.
+/// What a restart waits for. Once it was seen down, the time stamp of the old process's end is the reference: a later
+/// end belongs to the new process.
 fn readiness_after(before: &Service, gone: &Service) -> Goal {
     match gone.process_state {
         ProcessState::Down { .. } => Goal::Ready { before: None, since: gone.since },
@@ -130,7 +131,7 @@ fn ran(verb: Verb, before: &Service, service: &Service) -> LifecycleOutcome {
     }
 }
 
-/// What ends for good says what is wrong with its configuration, if that can be seen from here.
+/// The error for a permanent failure names the mistake in the configuration, if we can find it.
 async fn misconfigured<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -144,7 +145,7 @@ async fn misconfigured<H: Host, S>(
     }
 }
 
-/// A wait that fails because somebody else said otherwise meanwhile says so.
+/// If a wait fails because another command changed the intent meanwhile, the error says so.
 async fn overtaken<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,

@@ -11,20 +11,20 @@ use crate::record::intent::{self, Intent};
 use crate::record::{file, lock, state};
 use crate::supervisor::{Presence, Registrar, Registration, TargetState};
 
-/// What creating found and made.
+/// What creating a profile found and made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {
     /// The profile was there; only its slot was missing.
     pub finished: bool,
     /// Its directory was there, without `SOUL.md`; what it holds was kept.
     pub adopted: bool,
-    /// Its files say that it should run, and so it does.
+    /// Its files say that it should run, and it was started.
     pub starts: bool,
     /// Other profiles with the same port.
     pub port_rivals: Vec<Profile>,
 }
 
-/// What was made of the profile's directory.
+/// What was done with the profile's directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum DirOrigin {
     New,
@@ -32,7 +32,7 @@ enum DirOrigin {
     There,
 }
 
-/// Makes a profile and its slot, which is down until somebody starts it.
+/// Makes a profile and its slot, which is down until it is started.
 pub async fn create<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -65,7 +65,7 @@ async fn create_locked<H: Host, S: Registrar>(
     let at_start = inferred_at_start(context, profile).await;
     if let Err(error) = sync_and_register(context, profile, at_start).await {
         mark!("R13");
-        // Nothing is left of a profile that could not be made whole; what cannot be undone, the next boot finishes.
+        // A profile that could not be completed is removed; if that fails too, the next boot removes it.
         let _ = remove_made(context, profile, made).await;
         return Err(error);
     }
@@ -78,7 +78,7 @@ async fn create_locked<H: Host, S: Registrar>(
     })
 }
 
-/// Makes the profile's name durable, whoever gave it, and its slot live.
+/// Makes the profile's name durable, whether or not this command made it, and its slot live.
 async fn sync_and_register<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -91,7 +91,7 @@ async fn sync_and_register<H: Host, S: Registrar>(
     }
 }
 
-/// Down, unless the profile's files say otherwise: it was copied in, or a rename was cut short.
+/// Down, unless the profile's files say otherwise: it was copied in, or a rename was interrupted.
 async fn inferred_at_start<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -112,7 +112,7 @@ async fn make_dir<H: Host, S>(
     profile: &Profile,
 ) -> Result<DirOrigin, HostError> {
     file::make_dirs(context.host, &context.layout.profiles(), 0o755).await?;
-    // Whoever made the directory may have been killed, or be on the way, before its name was durable.
+    // The command that made the directory may have been killed before its name was durable, or may still be at work.
     file::sync_dir(context.host, context.layout.root()).await?;
     let stage = loop {
         let stage = hidden_name(context, home::NEW_PREFIX, profile).await?;
@@ -124,7 +124,7 @@ async fn make_dir<H: Host, S>(
     };
     let shown = fill_and_show(context, profile, &stage).await;
     if !matches!(shown, Ok(DirOrigin::New)) {
-        // A stage that stays is hidden, and taken away at the next boot.
+        // A stage that stays is hidden, and removed at the next boot.
         let _ = file::remove_tree(context.host, &stage).await;
     }
     shown
@@ -140,7 +140,7 @@ async fn fill_and_show<H: Host, S>(
     let dir = context.layout.profile(profile);
     match file::rename_new(context.host, stage, &dir).await {
         Ok(()) => Ok(DirOrigin::New),
-        // A directory without SOUL.md: somebody prepared it. It becomes the profile as it is.
+        // A directory without SOUL.md was prepared by the operator. It becomes the profile as it is.
         Err(error) if error.errno == Errno::EXIST => {
             let path = context.layout.soul_file(profile);
             file::replace(context.host, &path, soul.as_bytes(), 0o644).await?;

@@ -1,4 +1,5 @@
-//! `profile delete`: the gateway ends first, then one rename hides the directory, then slot, logs and files go.
+//! `profile delete`: the gateway ends first, then one rename hides the directory, then slot, logs and files are
+//! removed.
 
 use std::path::PathBuf;
 
@@ -66,7 +67,7 @@ async fn delete_locked<H: Host, S: Registrar>(
         context.supervisor.unregister(profile, timeout).await?;
     }
     file::remove_tree(context.host, &context.layout.gateway_log(profile)).await?;
-    // Last: as long as it is there, the next boot knows that something may be left to delete.
+    // Last: while it is there, the next boot knows that leftovers may remain to be deleted.
     if let Some(gone) = gone {
         file::remove_tree(context.host, &gone).await?;
     }
@@ -86,7 +87,7 @@ async fn end_gateway<H: Host, S: Registrar>(
     planned_stop::end(context, profile, end, before, notes).await
 }
 
-/// A delete that was cut short hid the directory, and maybe no disk knows.
+/// An interrupted delete hid the directory, perhaps without syncing that.
 async fn sync_hidden<H: Host, S>(context: &OpsContext<'_, H, S>) -> Result<(), HostError> {
     if planted!(DeleteAgainNotSynced) {
         return Ok(());

@@ -1,6 +1,6 @@
 //! `profile rename`: the gateway ends, the directory takes its new name in one step, the slot follows.
 //!
-//! The operator's word does not change: a gateway that should run, runs under the new name.
+//! The intent does not change: a gateway that should run is started under the new name.
 
 use crate::error::{HostError, if_present};
 use crate::host::{Host, fs};
@@ -47,15 +47,15 @@ pub async fn rename<H: Host, S: Registrar>(
     Ok(renamed.notes)
 }
 
-/// What came of it under the locks.
+/// The outcome of the part under the locks.
 struct Renamed {
     /// The gateway was told to run under its new name.
     is_awaited: bool,
-    /// What a step did not reach.
+    /// Steps that failed.
     notes: Vec<String>,
 }
 
-/// The lock of a name that is no profile's goes with its file.
+/// The lock of a name without a profile is removed with its file.
 async fn give_back<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -67,7 +67,7 @@ async fn give_back<H: Host, S>(
     }
 }
 
-/// The profile has its new name whatever becomes of its gateway: what that did not reach is a note.
+/// The profile has its new name whatever happens to its gateway: failures of the gateway's steps are notes.
 async fn await_readiness<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -100,7 +100,7 @@ async fn rename_locked<H: Host, S: Registrar>(
     let timeout = patience.timeout(spec.kill_after).unwrap_or(Patience::USUAL);
     let before = context.supervisor.status(old).await?;
     let is_due = install::has_service(context.supervisor, old).await?;
-    // A gateway that runs again under its new name does not note that somebody stopped it.
+    // A gateway that runs again under its new name must not record that it was stopped.
     let plan = if intent == Intent::Running { StopPlan::Restart } else { StopPlan::Stop };
     let end = End { plan, timeout, kill_after: spec.kill_after };
     let ended = planned_stop::end(context, old, end, &before, &mut notes).await;
@@ -119,13 +119,13 @@ async fn rename_locked<H: Host, S: Registrar>(
     }
     match unsynced {
         Some(error) => Err(error),
-        // Where nobody looked after it, nobody is waited for.
+        // If the slot was not supervised, there is no wait.
         None => Ok(Renamed { is_awaited: is_due && intent == Intent::Running, notes }),
     }
 }
 
-/// What the end or the move failed with: `Err` where the profile still has its old name, and its gateway then runs on. In
-/// `Ok` it has moved, and maybe no disk knows: the slot follows, and the operator hears of it.
+/// How ending the gateway or moving the directory failed: `Err` if the profile still has its old name, and its gateway
+/// then runs on. `Ok` means that it has moved, perhaps not durably: the slot follows, and the operator gets a note.
 async fn unless_it_stays<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     old: &Profile,
@@ -136,14 +136,14 @@ async fn unless_it_stays<H: Host, S: Registrar>(
         return Ok(error);
     }
     if intent == Intent::Running {
-        // Why the name stays is what the operator must hear; `status` shows a gateway that did not come back.
+        // The operator must learn why the name stays; `status` shows a gateway that did not come back.
         let _ = context.supervisor.start(old).await;
     }
     Err(error)
 }
 
-/// There is one to rename, and whatever has the new name, a directory that is no profile too, is seen before the gateway
-/// is ended.
+/// Checks, before the gateway is ended, that there is a profile to rename, and that the new name is free, also of a
+/// directory that is no profile.
 async fn check<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     old: &Profile,
@@ -160,7 +160,7 @@ async fn check<H: Host, S>(
     Ok(())
 }
 
-/// The gateway gets its slot under the new name, and runs in it if it should.
+/// Publishes the gateway's slot under the new name, and starts it if it should run.
 async fn register_new<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     new: &Profile,
@@ -170,13 +170,13 @@ async fn register_new<H: Host, S: Registrar>(
     let at_start = if starts { TargetState::Up } else { TargetState::Down };
     super::register(context, new, at_start).await?;
     if starts && context.supervisor.registration() == Registration::OnRequest {
-        // A new slot starts by itself, a new unit with the next boot.
+        // A new slot starts by itself, a new unit only at the next boot.
         context.supervisor.start(new).await?;
     }
     Ok(())
 }
 
-/// An older install's word stands in the state file, which the gateway is about to rewrite: it is noted as the intent.
+/// An older install's intent is in the state file, which the gateway is about to rewrite: it is stored as the intent.
 async fn keep_intent<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
@@ -200,7 +200,7 @@ async fn move_dir<H: Host, S>(
     Ok(super::sync_profiles(context).await?)
 }
 
-/// Logs are history: where they cannot follow, they stay under the old name.
+/// Logs are history: if they cannot be moved, they stay under the old name.
 async fn move_logs<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     old: &Profile,

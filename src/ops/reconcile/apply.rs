@@ -1,4 +1,4 @@
-//! Carries a plan out, step by step, without choosing. The profile's lock is the caller's.
+//! Carries a plan out, step by step, without decisions of its own. The profile's lock is held by the caller.
 
 use super::plan::{Action, ProfilePlan, ServiceRequest, SlotChange};
 use crate::host::Host;
@@ -9,7 +9,7 @@ use crate::record::intent::{self, Intent};
 use crate::record::marker;
 use crate::supervisor::{Registrar, TargetState};
 
-/// Does what the plan says; what fails becomes part of it.
+/// Applies the plan; failures are recorded in it.
 pub(super) async fn apply<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,

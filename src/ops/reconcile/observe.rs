@@ -1,4 +1,5 @@
-//! What a pass must know of one profile before it decides. Only reads; a failure to read is a fact.
+//! Observes what a pass must know of one profile before it decides. Only reads; a failure to read is an observation,
+//! too.
 
 use crate::host::Host;
 use crate::host::effect::FileKind;
@@ -16,11 +17,11 @@ use crate::supervisor::{Registrar, Service};
 pub(super) struct Observation {
     pub profile: Profile,
     pub inferred_intent: InferredIntent,
-    /// The operator's word may be another: the machine could not read it just now.
+    /// The intent may be different: it could not be read just now.
     pub unreadable_intent: Option<String>,
-    /// What must be said about its files.
+    /// Read warnings about its files.
     pub warnings: Vec<String>,
-    /// What its supervisor says, or why it cannot be asked.
+    /// The service's status, or why it cannot be read.
     pub service: Result<Service, String>,
     /// A gateway of the profile holds its lock.
     pub is_locked: bool,
@@ -28,11 +29,11 @@ pub(super) struct Observation {
     pub stale_files: Vec<StaleFile>,
 }
 
-/// A file that belongs to a boot that is over.
+/// A file of an earlier boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StaleFile {
     pub name: std::ffi::OsString,
-    /// Not a file: it is left where it is, and said.
+    /// Not a file: it is left in place and reported.
     pub is_directory: bool,
 }
 
@@ -77,7 +78,7 @@ pub(super) async fn observe<H: Host, S: Registrar>(
     }
 }
 
-/// While a gateway lives, its files are its own; only a marker that names another process is stale even then.
+/// While a gateway lives, its files belong to it; only a marker that names another process is stale even then.
 async fn find_stale_files<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,

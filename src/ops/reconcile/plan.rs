@@ -1,4 +1,4 @@
-//! What shall be done for one profile. Pure: facts in, plan out; applying it makes no choices.
+//! Decides what to do for one profile. Pure: observations in, plan out; applying the plan makes no decisions.
 
 use std::ffi::OsString;
 
@@ -8,7 +8,7 @@ use crate::record::boot_log;
 use crate::record::intent::{Intent, Source};
 use crate::supervisor::{Presence, ProcessState, Service, TargetState};
 
-/// The word in the boot log.
+/// The action in the boot log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// It has a slot, and this pass starts it.
@@ -20,7 +20,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The word.
+    /// The name in logs and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Started => "started",
@@ -30,7 +30,7 @@ impl Action {
     }
 }
 
-/// What becomes of the slot.
+/// What happens to the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotChange {
     /// It was not there.
@@ -42,7 +42,7 @@ pub enum SlotChange {
 }
 
 impl SlotChange {
-    /// The word.
+    /// The name in logs and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -55,40 +55,41 @@ impl SlotChange {
 /// What a live service is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceRequest {
-    /// Nothing: it does what was asked.
+    /// Nothing: it follows the intent.
     Nothing,
-    /// It should run and was told otherwise behind our back.
+    /// Up: it should run and was told otherwise, not by hermes.
     Start,
-    /// It should not run and was told otherwise behind our back.
+    /// Down: it should not run and was told otherwise, not by hermes.
     Stop,
 }
 
-/// What shall be done for one profile, and afterwards what was.
+/// What shall be done for one profile, and afterwards what was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfilePlan {
     /// The name as it stands on the disk.
     pub name: String,
     /// The profile, if the name is legal.
     pub profile: Option<Profile>,
-    /// The word that decided.
+    /// The text that decided the intent.
     pub prior_state: String,
-    /// What it means.
+    /// The intent.
     pub intent: Intent,
-    /// For the log.
+    /// The action, for the log.
     pub action: Action,
-    /// What becomes of the slot.
+    /// What happens to the slot.
     pub slot: SlotChange,
-    /// Nobody looks after the slot yet: its supervisor must be told of it.
+    /// The slot is not supervised yet: the supervisor must be told of it.
     pub is_unsupervised: bool,
     /// What a live service is told.
     pub request: ServiceRequest,
-    /// The word stands where the gateway is about to write its own: it is noted as the operator's first.
+    /// The intent was inferred from the file that the gateway is about to rewrite: it is stored as the operator's
+    /// intent first.
     pub stores_intent: bool,
     /// Names below the profile to remove.
     pub sweep: Vec<OsString>,
-    /// Why it is as it is, where that is not plain.
+    /// Reasons, if the plan is not the obvious one.
     pub reasons: Vec<String>,
-    /// What could not be done.
+    /// The failure, if a step failed.
     pub failure: Option<String>,
 }
 
@@ -151,7 +152,7 @@ pub(super) fn plan(facts: Observation) -> ProfilePlan {
         slot: SlotChange::Kept,
         is_unsupervised: false,
         request: ServiceRequest::Nothing,
-        // A word that could not be read just now may say otherwise: it is not written over.
+        // An intent that could not be read just now may be different: it is not overwritten.
         stores_intent: facts.unreadable_intent.is_none()
             && facts.inferred_intent.intent == Intent::Running
             && matches!(facts.inferred_intent.source, Source::GatewayState | Source::Bootstrap),
@@ -170,7 +171,7 @@ pub(super) fn plan(facts: Observation) -> ProfilePlan {
     };
     plan.failure = facts.unreadable_intent;
     if plan.failure.is_some() && service.presence == Presence::Supervised {
-        // What lives goes on as it was told last.
+        // A live service keeps its target state.
         plan.action = Action::Skipped;
         return plan;
     }
@@ -194,7 +195,7 @@ pub(super) fn plan(facts: Observation) -> ProfilePlan {
     plan
 }
 
-/// What a live service must be told so that it does what was asked. One that failed for good is left in peace.
+/// What a live service must be told so that it follows the intent. One that failed permanently is left alone.
 fn service_request(intent: Intent, service: &Service) -> ServiceRequest {
     if service.presence != Presence::Supervised {
         return ServiceRequest::Nothing;

@@ -1,6 +1,6 @@
-//! Takes away what belongs to nobody: profiles half made or half deleted, stages, slots without a profile.
+//! Removes leftovers: profiles half made or half deleted, stages, slots without a profile.
 //!
-//! Each under the lock of the profile it is named after, so that a command at work on it is not disturbed.
+//! Each is removed under the lock of the profile it is named after, so that a running command is not disturbed.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::record::lock::LockError;
 use crate::record::{file, lock};
 use crate::supervisor::{Leftover, Registrar};
 
-/// A gateway without a profile gets this long to end.
+/// How long a gateway without a profile may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a pass would take away.
+/// What a pass would remove.
 pub(super) async fn predict<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     pass: &mut Pass,
@@ -29,7 +29,7 @@ pub(super) async fn predict<H: Host, S: Registrar>(
         }
         Err(error) => pass.failures.push(error.to_string()),
     }
-    // A directory that cannot be read was said already, when profiles were looked for.
+    // An unreadable directory was already reported when profiles were listed.
     for found in home::survey(context.host, context.layout).await.unwrap_or_default() {
         if let SurveyEntry::Unfinished(name, _) = found {
             pass.swept.push(name);
@@ -37,7 +37,7 @@ pub(super) async fn predict<H: Host, S: Registrar>(
     }
 }
 
-/// Profiles half made or half deleted.
+/// Removes profiles half made or half deleted.
 pub(super) async fn sweep_unfinished<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     scan: RescanTiming,
@@ -46,7 +46,7 @@ pub(super) async fn sweep_unfinished<H: Host, S: Registrar>(
     if planted!(UnfinishedNotSwept) {
         return;
     }
-    // A directory that cannot be read is said when profiles are looked for.
+    // An unreadable directory is reported when profiles are listed.
     for found in home::survey(context.host, context.layout).await.unwrap_or_default() {
         let SurveyEntry::Unfinished(name, owner) = found else { continue };
         let swept = remove_unfinished(context, scan, &name, &owner).await;
@@ -75,7 +75,7 @@ async fn remove_unfinished<H: Host, S: Registrar>(
         true => file::remove_tree(context.host, &context.layout.gateway_log(owner)).await,
         false => Ok(()),
     };
-    // The lock's file goes with its profile.
+    // The lock file is removed with its profile.
     match gone {
         true => lock::retire(context.host, held).await?,
         false => lock::release(context.host, held).await?,
@@ -84,7 +84,7 @@ async fn remove_unfinished<H: Host, S: Registrar>(
     Ok(logs?)
 }
 
-/// Stages, and slots that no profile owns.
+/// Removes stages, and slots that no profile owns.
 pub(super) async fn sweep_ownerless<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     scan: RescanTiming,
@@ -128,7 +128,7 @@ async fn sweep_leftover<H: Host, S: Registrar>(
     Ok(swept?)
 }
 
-/// A slot whose profile is gone: its deletion was cut short. Looked at again under the lock.
+/// A slot whose profile is gone: its deletion was interrupted. Checked again under the lock.
 async fn unregister_ownerless<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     scan: RescanTiming,
@@ -150,7 +150,7 @@ async fn unregister_ownerless<H: Host, S: Registrar>(
     Ok(true)
 }
 
-/// Locks of profiles that are gone: the command that made one was killed. What a command holds is left.
+/// Removes locks of profiles that are gone: the command that made one was killed. A lock that a command holds is left.
 pub(super) async fn sweep_locks<H: Host, S>(context: &OpsContext<'_, H, S>, pass: &mut Pass) {
     let names = match file::list_names(context.host, &context.layout.locks()).await {
         Ok(names) => names,

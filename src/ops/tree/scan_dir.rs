@@ -4,60 +4,35 @@
 
 use std::path::Path;
 
-use crate::backend::s6::Tools;
 use crate::error::HostError;
 use crate::host::Host;
+use crate::ops::init::quote;
 use crate::record::file;
 
 /// Makes the directory if it is missing, and writes the scripts.
 pub(super) async fn prepare(
     host: &impl Host,
     scan_dir: &Path,
-    tools: &Tools,
+    program: &Path,
 ) -> Result<(), HostError> {
     let own = scan_dir.join(".s6-svscan");
     file::make_dirs(host, &own, 0o755).await?;
-    let stop = stop(&tools.dir_for_scripts().to_string_lossy());
-    file::replace_unsynced(host, &own.join("SIGTERM"), stop.as_bytes(), 0o755).await?;
+    file::replace_unsynced(host, &own.join("SIGTERM"), &stop(program), 0o755).await?;
     file::replace_unsynced(host, &own.join("finish"), FINISH.as_bytes(), 0o755).await
 }
 
 /// A scanner that anybody stopped comes back, unless its service is being stopped: 0 and 3 mean other things.
 const FINISH: &str = "#!/bin/sh\nexit 1\n";
 
-/// s6-svscan runs one for each SIGTERM it gets: any number of them does no harm.
-fn stop(bin: &str) -> String {
-    let bin = format!("'{}'", bin.replace('\'', r"'\''"));
-    format!(
-        r#"#!/bin/sh
-# Stops the gateways, then their loggers, then the scanner.
-#
-# The first line is enough, but for two cases in which the scanner would wait for ever: a scan was pending, and no
-# supervisor was told (s6 2.12 to 2.15); or an orphan holds a logger's pipe, and that logger never sees its end.
-# So whoever still runs is told here, once: another SIGTERM could disturb a gateway that drains.
-bin={bin}
-scanner=$PPID
-"$bin/s6-svscanctl" -t .
-sleep 0.2
-while kill -0 "$scanner" 2>/dev/null; do
-  for slot in */; do
-    slot=${{slot%/}}
-    if "$bin/s6-svok" "$slot" 2>/dev/null; then
-      if test "$("$bin/s6-svstat" -o wantedup "$slot" 2>/dev/null)" = true; then
-        "$bin/s6-svc" -dx "$slot" 2>/dev/null
-      else
-        "$bin/s6-svc" -x "$slot" 2>/dev/null
-      fi
-    elif test -d "$slot/log"; then
-      # Its pipe may still hold lines: a logger that can read on has done so a second later.
-      sleep 1
-      "$bin/s6-svc" -dx "$slot/log" 2>/dev/null
-    fi
-  done
-  sleep 0.5
-done
-"#
-    )
+/// s6-svscan runs one for each SIGTERM it gets. Its number is that of the script's parent.
+fn stop(program: &Path) -> Vec<u8> {
+    let mut stop = b"#!/bin/sh\n\
+        # Stops the gateways, then their loggers, then the scanner.\n\
+        exec "
+        .to_vec();
+    stop.extend(quote(program.as_os_str()));
+    stop.extend_from_slice(b" boot stop \"$PPID\"\n");
+    stop
 }
 
 #[cfg(all(test, unix))]
@@ -71,8 +46,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let scan_dir = dir.path().join("service");
         let host = OsHost::new();
-        let tools = Tools::at("/command");
-        assert_eq!(run_ready(prepare(&host, &scan_dir, &tools)), Ok(()));
+        assert_eq!(run_ready(prepare(&host, &scan_dir, Path::new("/hermes"))), Ok(()));
         for name in ["SIGTERM", "finish"] {
             let script = scan_dir.join(".s6-svscan").join(name);
             let meta = run_ready(fs::link_meta(&host, &script));
@@ -81,9 +55,8 @@ mod tests {
     }
 
     #[test]
-    fn the_scripts_name_the_tools_by_absolute_path() {
-        let script = stop("/command");
-        assert!(script.contains("bin='/command'\n"));
-        assert!(script.starts_with("#!/bin/sh\n") && FINISH.starts_with("#!/bin/sh\n"));
+    fn a_stop_is_told_which_scanner_it_stops() {
+        let script = String::from_utf8(stop(Path::new("/a dir/hermes"))).expect("text");
+        assert_eq!(script.lines().last(), Some("exec '/a dir/hermes' boot stop \"$PPID\""));
     }
 }

@@ -36,6 +36,7 @@ fn object(effect: &Effect, name: &dyn Fn(Handle) -> String) -> String {
         | Effect::Lock { handle }
         | Effect::LockRecord { handle }
         | Effect::IsLocked { handle }
+        | Effect::ChangeDir { handle }
         | Effect::HasRoom { handle } => name(*handle),
         Effect::Write { handle, bytes } => format!("{} {}", name(*handle), quoted(bytes)),
         Effect::Meta { place, .. }

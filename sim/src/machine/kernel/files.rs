@@ -324,6 +324,17 @@ pub(super) fn set_mode(world: &mut World, who: ProcessId, handle: Handle, mode: 
     Ok(Answer::Done)
 }
 
+pub(super) fn change_dir(world: &mut World, who: ProcessId, handle: Handle) -> Outcome {
+    let OpenKind::Node(node) = open_file(world, who, handle)?.kind else {
+        return Err(Errno::NOTDIR);
+    };
+    if world.disk.meta(node).kind != FileKind::Directory {
+        return Err(Errno::NOTDIR);
+    }
+    process(world, who).cwd = node;
+    Ok(Answer::Done)
+}
+
 pub(super) fn set_owner(
     world: &mut World,
     who: ProcessId,

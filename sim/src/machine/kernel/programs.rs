@@ -107,16 +107,7 @@ pub fn become_program(world: &mut World, who: ProcessId, program: &Program) -> R
                 install_program(world, who, &program, *body);
                 return Ok(());
             }
-            Loaded::Next(Next::Exec { program: next, credentials }) => {
-                if let Some(credentials) = credentials {
-                    process(world, who).credentials = credentials;
-                }
-                program = next;
-            }
-            Loaded::Next(Next::Wait(script)) => {
-                install_program(world, who, &program, ProcessBody::Shell(script));
-                return Ok(());
-            }
+            Loaded::Next(Next::Exec(next)) => program = next,
             Loaded::Next(Next::Exit(code)) => {
                 signals::end_process(world, who, Status::Exited(code));
                 return Ok(());
@@ -305,6 +296,7 @@ fn run_script(world: &mut World, who: ProcessId, program: &Program, contents: Ve
             stdout: Vec::new(),
             stderr: Vec::new(),
         })),
-        Next::Exec { .. } | Next::Wait(_) => Err(NOEXEC),
+        // What it would become is a process of its own; nobody asks for more than whether the script can be run.
+        Next::Exec(_) => Err(NOEXEC),
     }
 }

@@ -125,7 +125,7 @@ fn handles_signal(
             matches!(signal, Signal::TERM | Signal::HUP | Signal::INT | Signal::QUIT)
         }
         ProcessBody::Logger(_) | ProcessBody::Manager(_) => signal == Signal::TERM,
-        ProcessBody::Shell(_) | ProcessBody::BootHook => false,
+        ProcessBody::BootHook => false,
         ProcessBody::User(program) => program.handles_signal(signal, now),
     }
 }
@@ -168,19 +168,23 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
             deliver(world, child, Signal::KILL);
         }
         if !alive {
-            reap_orphan(world, child);
+            reap_orphan(world, child, 1);
         }
     }
-    if parent == 0 || parent == 1 {
-        reap_orphan(world, who);
+    let by_scanner = world
+        .process(ProcessId { pid: parent, ..who })
+        .is_some_and(|parent| matches!(parent.body, ProcessBody::Svscan(_)));
+    if parent == 0 || parent == 1 || by_scanner {
+        reap_orphan(world, who, parent);
     }
 }
 
-/// PID 1 reaps at once whom it did not start; one from outside is reaped by the runtime.
-fn reap_orphan(world: &mut World, who: ProcessId) {
+/// PID 1 reaps at once whom it did not start; one from outside is reaped by the runtime. So does an s6-svscan with its
+/// scripts.
+fn reap_orphan(world: &mut World, who: ProcessId, parent: i32) {
     let container = world.container_mut(who.container);
-    let first = container.processes.get(&1);
-    let waits = first.is_some_and(|first| match &first.body {
+    let parent = container.processes.get(&parent.max(1));
+    let waits = parent.is_some_and(|parent| match &parent.body {
         ProcessBody::Svscan(svscan) => svscan.started(who.pid),
         ProcessBody::Manager(manager) => manager.started(who.pid),
         _ => false,

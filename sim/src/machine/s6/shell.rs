@@ -1,79 +1,46 @@
-//! The scripts of slots and of the image, read line by line. A line that is not understood is an error, never skipped.
+//! The scripts of slots and of the image: an interpreter's name, comments, and one line that becomes a program or exits.
 //!
 //! ```text
-//!   read ─► lines ─► words (quotes, expansions) ─► commands ─► exec … | exit N | the wait of `main/run`
+//!   #!/bin/sh · #!/command/with-contenv sh ─► exec PROGRAM WORD… [2>&1] | exit N
 //! ```
 //!
-//! Source: what `hermes` renders in `backend/s6/slot.rs` and `ops/init/root_tree.rs`. All of a script that does not wait
-//! happens at once.
-
-mod commands;
-mod exec;
-mod words;
+//! A word is plain, in single quotes, `"$@"` or `"$PPID"`. Anything else is an error, never skipped: what a script decides
+//! is to be decided by a command of ours. Source: what `hermes` renders in `backend/s6/slot.rs`, `ops/init/root_tree.rs`
+//! and `ops/tree/scan_dir.rs`.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Program, Status};
+use hermes::host::effect::{OpenMode, Program, Status};
 
 use super::{syscalls, tools};
-use crate::machine::disk::Credentials;
-use crate::machine::kernel::{programs, signals};
-use crate::machine::process::ProcessBody;
+use crate::machine::kernel::programs;
 use crate::machine::world::{ProcessId, World};
 
 /// What a script comes to.
 #[derive(Clone, Debug)]
 pub enum Next {
-    /// It becomes this program, as this user.
-    Exec {
-        /// What to become.
-        program: Program,
-        /// As whom, if that changes.
-        credentials: Option<Credentials>,
-    },
-    /// It waits first.
-    Wait(Shell),
+    /// It becomes this program.
+    Exec(Program),
     /// It exits.
     Exit(u8),
 }
 
-/// A script that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Shell {
-    script: Script,
-    /// Where its `until` is.
-    until: usize,
-    /// How often it has looked.
-    looks: u32,
-    next_at: Duration,
-}
-
-/// A script, and how far it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Script {
-    path: PathBuf,
-    lines: Vec<String>,
-    at: usize,
-    args: Vec<String>,
-    variables: BTreeMap<String, String>,
-    env: BTreeMap<OsString, OsString>,
-}
-
-/// How long it waits between two looks.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// How a program that cannot prepare what it shall become exits.
+/// OpenMode `with-contenv` exits without its directory.
 const UNPREPARED: u8 = 111;
 
-/// Reads a script to its end, or to where it waits. `script` is how it was called.
+/// A shell's own codes.
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+/// Reads a script. `script` is how it was called.
 ///
 /// # Panics
 ///
-/// If it does not understand a line: the simulator must learn it.
+/// If it does not understand a line.
 pub fn read(
     world: &mut World,
     who: ProcessId,
@@ -86,168 +53,137 @@ pub fn read(
         Some("#!/command/with-contenv sh") => {
             env.retain(|name, _| name == "PATH");
             let dir = Path::new("/run/s6/container_environment");
-            if exec::load_environment(world, who, dir, &mut env).is_err() {
+            if load_environment(world, who, dir, &mut env).is_err() {
                 return Ok(Next::Exit(UNPREPARED));
             }
         }
         // Its interpreter is not there.
         _ => return Err(Errno::NOENT),
     }
-    let script = Script {
-        path: script.path.clone(),
-        lines: text.lines().map(str::to_owned).collect(),
-        at: 1,
-        args: script.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
-        variables: BTreeMap::new(),
-        env,
+    let mut lines = text.lines().skip(1).filter(|line| !(line.is_empty() || line.starts_with('#')));
+    let Some(line) = lines.next() else { return Ok(Next::Exit(0)) };
+    let words = words(world, who, script, line);
+    let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
+    let next = match words.as_slice() {
+        [exit, code] if *exit == "exit" => {
+            let code = code.to_str().and_then(|code| code.parse().ok());
+            Next::Exit(code.unwrap_or_else(|| odd(script, line)))
+        }
+        [exec, name, args @ ..] if *exec == "exec" => exec_program(world, who, name, args, env),
+        _ => odd(script, line),
     };
-    Ok(script.go_on(world, who))
-}
-
-fn own(world: &World, who: ProcessId) -> Option<&Shell> {
-    match &world.process(who)?.body {
-        ProcessBody::Shell(own) => Some(own),
-        _ => None,
+    match lines.next() {
+        Some(line) => odd(script, line),
+        None => Ok(next),
     }
 }
 
-/// Is there something for it to do now?
-pub fn is_ready(world: &World, who: ProcessId) -> bool {
-    wakes_at(world, who).is_some_and(|at| at <= world.clock.boot)
+/// A line that nobody taught us.
+fn odd(script: &Program, line: &str) -> ! {
+    panic!("{}: this line is not understood: {line}", script.path.display())
 }
 
-/// When time alone gives it something to do.
-pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
-    own(world, who).filter(|_| syscalls::can_move(world, who)).map(|own| own.next_at)
+/// The words of a line, as a shell reads them.
+fn words(world: &World, who: ProcessId, script: &Program, line: &str) -> Vec<OsString> {
+    let mut words = Vec::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let (word, after) = word(script, line, rest);
+        match word {
+            // Streams only, which nobody keeps.
+            Word::Plain(word) if word == "2>&1" => {}
+            Word::Plain(word) => words.push(word.into()),
+            Word::Arguments => words.extend(script.args.iter().cloned()),
+            Word::Parent => {
+                let parent = world.process(who).map_or(0, |own| own.parent);
+                words.push(parent.to_string().into());
+            }
+        }
+        rest = after;
+    }
+    words
 }
 
-/// One look; what it waited for is followed by the rest of the script.
-pub fn step(world: &mut World, who: ProcessId) {
-    let Some(Shell { script, until, looks, .. }) = own(world, who).cloned() else { return };
-    let next = script.until(world, who, until, looks + 1);
-    match next {
-        Next::Wait(shell) => syscalls::process(world, who).body = ProcessBody::Shell(shell),
-        Next::Exit(code) => signals::end_process(world, who, Status::Exited(code)),
-        Next::Exec { program, credentials } => {
-            if let Some(credentials) = credentials {
-                syscalls::process(world, who).credentials = credentials;
-            }
-            if programs::become_program(world, who, &program).is_err() {
-                signals::end_process(world, who, Status::Exited(126));
-            }
+enum Word {
+    Plain(String),
+    /// `"$@"`.
+    Arguments,
+    /// `"$PPID"`.
+    Parent,
+}
+
+/// The first word, and what follows the blank after it.
+fn word<'line>(script: &Program, line: &str, rest: &'line str) -> (Word, &'line str) {
+    for (text, word) in [("\"$@\"", Word::Arguments), ("\"$PPID\"", Word::Parent)] {
+        if let Some(after) = rest.strip_prefix(text) {
+            return (word, after.strip_prefix(' ').unwrap_or(after));
         }
+    }
+    let mut word = String::new();
+    let mut letters = rest.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            ' ' => return (Word::Plain(word), &rest[at + 1..]),
+            '\'' => {
+                let mut quoted = letters.by_ref().map(|(_, letter)| letter);
+                let inside: String = quoted.by_ref().take_while(|&letter| letter != '\'').collect();
+                word.push_str(&inside);
+            }
+            '\\' => word.extend(letters.next().map(|(_, letter)| letter)),
+            '"' | '$' | '`' | ';' | '|' | '(' | '<' => odd(script, line),
+            '&' | '>' if !rest.starts_with("2>&1") => odd(script, line),
+            _ => word.push(letter),
+        }
+    }
+    (Word::Plain(word), "")
+}
+
+fn exec_program(
+    world: &mut World,
+    who: ProcessId,
+    name: &OsStr,
+    args: &[&OsStr],
+    env: BTreeMap<OsString, OsString>,
+) -> Next {
+    let path = PathBuf::from(name);
+    let contents = match programs::executable(world, who, &path) {
+        Ok(contents) => contents,
+        Err(Errno::NOENT) => return Next::Exit(NOT_FOUND),
+        Err(_) => return Next::Exit(NOT_EXECUTABLE),
+    };
+    let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+    match run_tool(world, who, &contents, &args) {
+        Some(code) => Next::Exit(code),
+        None => Next::Exec(Program { path, args, env, ..Program::default() }),
     }
 }
 
-impl Script {
-    fn line(&self, at: usize) -> &str {
-        self.lines[at].trim()
+/// One of s6's tools, at once.
+fn run_tool(world: &mut World, who: ProcessId, contents: &[u8], args: &[OsString]) -> Option<u8> {
+    let name = std::str::from_utf8(contents.strip_prefix(b"sim:")?).ok()?;
+    if name == "s6-svscan" {
+        return None;
     }
+    match tools::run(world, who, name, args)?.status {
+        Status::Exited(code) => Some(code),
+        Status::Signalled(_) => None,
+    }
+}
 
-    /// Where the block that is opened at a line is closed.
-    fn end_of(&self, opened: usize, open: &str, close: &str) -> usize {
-        let mut depth = 0;
-        for at in opened..self.lines.len() {
-            if self.line(at).starts_with(open) {
-                depth += 1;
-            } else if self.line(at).split(' ').next() == Some(close) {
-                depth -= 1;
-            }
-            if depth == 0 {
-                return at;
-            }
+/// `s6-envdir -Lf`: one variable a file, its last newline left out.
+fn load_environment(
+    world: &mut World,
+    who: ProcessId,
+    dir: &Path,
+    env: &mut BTreeMap<OsString, OsString>,
+) -> Result<(), Errno> {
+    let node = syscalls::open(world, who, dir, OpenMode::Directory)?;
+    for entry in world.disk.list(node)? {
+        let mut value = syscalls::read(world, who, &dir.join(&entry.name))?;
+        if value.last() == Some(&b'\n') {
+            value.pop();
         }
-        panic!("{}: line {} is never closed", self.path.display(), opened + 1)
+        env.insert(entry.name, OsString::from_vec(value));
     }
-
-    /// Reads on from where it is.
-    fn go_on(mut self, world: &mut World, who: ProcessId) -> Next {
-        while self.at < self.lines.len() {
-            let line = self.line(self.at).to_owned();
-            if let Some(condition) = line.strip_prefix("if ") {
-                let condition = condition.strip_suffix("; then").unwrap_or_else(|| self.odd());
-                if !self.holds(world, who, condition) {
-                    self.at = self.end_of(self.at, "if ", "fi");
-                }
-            } else if line.ends_with("() {") {
-                self.at = self.end_of(self.at, &line, "}");
-            } else if line.starts_with("until ") {
-                let at = self.at;
-                return self.until(world, who, at, 0);
-            } else if !(line.is_empty() || line.starts_with('#') || line == "fi") {
-                if let Err(next) = self.command_line(world, who, &line) {
-                    return *next;
-                }
-            }
-            self.at += 1;
-        }
-        Next::Exit(0)
-    }
-
-    /// A loop that looks, sleeps and looks again.
-    fn until(mut self, world: &mut World, who: ProcessId, at: usize, looks: u32) -> Next {
-        let done = self.end_of(at, "until ", "done");
-        if self.line(at).contains("s6-svwait") {
-            return self.until_ready(world, who, (at, done), looks);
-        }
-        let condition = self.line(at).strip_prefix("until ").and_then(|it| it.strip_suffix("; do"));
-        let condition = condition.unwrap_or_else(|| self.odd()).to_owned();
-        if self.holds(world, who, &condition) {
-            self.at = done + 1;
-            return self.go_on(world, who);
-        }
-        let mut nap = LOOK;
-        for line in at + 1..done {
-            let line = self.line(line).to_owned();
-            match line.strip_prefix("sleep ") {
-                Some(seconds) => {
-                    let seconds = seconds.parse().unwrap_or_else(|_| self.odd());
-                    nap = Duration::from_secs_f64(seconds);
-                }
-                None => {
-                    if let Err(next) = self.command_line(world, who, &line) {
-                        return *next;
-                    }
-                }
-            }
-        }
-        Next::Wait(Shell { script: self, until: at, looks, next_at: world.clock.boot + nap })
-    }
-
-    /// The wait of `main/run`: for `s6-svwait -U DIR`, for a mark, or for so many looks.
-    fn until_ready(
-        mut self,
-        world: &mut World,
-        who: ProcessId,
-        (at, done): (usize, usize),
-        looks: u32,
-    ) -> Next {
-        let words: Vec<&str> = self.line(at).split_whitespace().collect();
-        let is_svwait = words.get(1).is_some_and(|word| word.ends_with("s6-svwait"));
-        let dir = words.iter().skip(2).find(|word| word.contains('/'));
-        let (true, Some(dir)) = (is_svwait, dir) else { self.odd() };
-        let mut conditions = (at + 1..done).filter_map(|line| {
-            self.line(line).strip_prefix("if ").and_then(|it| it.strip_suffix("; then"))
-        });
-        let marks = conditions.next().unwrap_or_else(|| self.odd()).to_owned();
-        let looks_max = conditions.find_map(|line| line.split(" -ge ").nth(1)?.parse().ok());
-        let is_over = tools::is_ready_service(world, who, Path::new(dir))
-            || self.holds(world, who, &marks)
-            || looks >= looks_max.unwrap_or_else(|| self.odd());
-        if is_over {
-            self.at = done + 1;
-            return self.go_on(world, who);
-        }
-        Next::Wait(Shell { script: self, until: at, looks, next_at: world.clock.boot + LOOK })
-    }
-
-    /// A line that nobody taught us.
-    fn odd(&self) -> ! {
-        panic!(
-            "{}: line {} is not understood: {}",
-            self.path.display(),
-            self.at + 1,
-            self.line(self.at)
-        )
-    }
+    Ok(())
 }

@@ -5,8 +5,9 @@
 //!                                                 └─ stop: all told ─► all gone ─► .s6-svscan/finish
 //! ```
 //!
-//! Source: `s6.md` 1. Scripts `.s6-svscan/SIGxxx` are not looked for: our images have none. The reaper's letter `z` does
-//! nothing, the kernel reaps for PID 1. Not here: `-t`, `-X`, `-L`, and what it would say on stderr.
+//! A signal runs `.s6-svscan/SIGxxx` if that can be executed, and is what s6-svscan makes of it itself if not; letters
+//! never run a script. Source: `s6.md` 1. The reaper's letter `z` does nothing: whom it did not start as a supervisor is
+//! reaped at once. Not here: `-t`, `-X`, `-L`, and what it would say on stderr.
 
 mod scan;
 mod stop;
@@ -246,12 +247,15 @@ impl SvscanTurn<'_> {
         if let Some(pid) = stop::ended_child(self.world, self.who, &self.own) {
             self.reap(pid);
         } else if let Some(signal) = syscalls::process(self.world, self.who).pending.pop_first() {
-            let letter = match signal {
-                Signal::HUP => b'h',
-                Signal::QUIT => b'q',
-                _ => b't',
+            let (name, letter) = match signal {
+                Signal::HUP => ("SIGHUP", b'h'),
+                Signal::QUIT => ("SIGQUIT", b'q'),
+                Signal::INT => ("SIGINT", b't'),
+                _ => ("SIGTERM", b't'),
             };
-            self.handle_letters(&[letter]);
+            if !self.runs_script(name) {
+                self.handle_letters(&[letter]);
+            }
         } else if syscalls::has_bytes(self.world, self.who, self.own.control) {
             let letters = syscalls::take_bytes(self.world, self.who, self.own.control);
             self.handle_letters(&letters);

@@ -122,17 +122,6 @@ pub(crate) fn set_mode(
     result.map(drop)
 }
 
-/// `chgrp`, of what is no link.
-pub(crate) fn set_group(
-    world: &mut World,
-    who: ProcessId,
-    path: &Path,
-    gid: u32,
-) -> Result<(), Errno> {
-    let uid = stat(world, who, path)?.uid;
-    perform(world, who, &Effect::SetOwner { place: Place::from(path), uid, gid }).map(drop)
-}
-
 /// Makes a FIFO or takes the one that is there, and holds it open for reading and writing: its read handle.
 pub(crate) fn listen(world: &mut World, who: ProcessId, path: &str) -> Result<u32, Errno> {
     let path = Path::new(path);

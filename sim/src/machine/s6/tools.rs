@@ -6,11 +6,9 @@ mod control;
 mod svstat;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use hermes::host::effect::{Finished, Status};
 
-use super::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// Runs a tool for a process; `None` for one that this world does not have.
@@ -23,14 +21,6 @@ pub fn run(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> 
         "s6-svscan" => Some(finished(100, "", svscan_usage(world.s6_version))),
         _ => None,
     }
-}
-
-/// Is the service of this directory up and ready, by its record?
-pub(super) fn is_ready_service(world: &mut World, who: ProcessId, dir: &Path) -> bool {
-    let version = world.s6_version;
-    let bytes = syscalls::read(world, who, &dir.join("supervise/status"));
-    let record = bytes.ok().and_then(|bytes| svstat::SvstatRecord::read(version, &bytes));
-    record.is_some_and(|record| record.is_up() && record.ready)
 }
 
 /// What `s6-svscan --help` says.

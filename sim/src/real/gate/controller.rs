@@ -24,7 +24,7 @@ use hermes::host::Effect;
 use hermes::host::os::gate::{GateAnswer, GateQuestion};
 
 use crate::execution::matches_effect;
-use crate::observe::process::gateway_of;
+use crate::observe::process::{gateway_of, logger_of};
 use crate::scenario::{ContainerName, EffectKind, FaultKind, FaultSpec, ProfileName, TaskAddress};
 
 /// No task is held for longer.
@@ -232,6 +232,12 @@ fn task_of(name: &str, question: &GateQuestion) -> TaskAddress {
     let words: Vec<_> = question.argv.iter().map(Into::into).collect();
     match gateway_of(&words) {
         Some(profile) => TaskAddress::Gateway(ProfileName(profile)),
+        None if has("boot") && has("main") => TaskAddress::Main(ContainerName(container)),
+        None if has("boot") && has("stop") => TaskAddress::Stop(ContainerName(container)),
+        None if logger_of(&words).is_some() => logger_of(&words).map_or_else(
+            || TaskAddress::Run(name.to_owned()),
+            |profile| TaskAddress::Log(ProfileName(profile)),
+        ),
         None if has("boot") && has("init") => TaskAddress::Init(ContainerName(container)),
         None if has("boot") && has("tree") => TaskAddress::Tree(ContainerName(container)),
         None => TaskAddress::Run(name.to_owned()),

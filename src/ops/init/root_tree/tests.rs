@@ -6,16 +6,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::*;
 use crate::host::answering::Answering;
-use crate::host::effect::Status;
 use crate::host::os::{OsHost, run_ready};
 
 fn plan_entries(role: Role, user: Option<Ids>, command: &[&str]) -> Vec<TreeFile> {
     let settings = Settings::read(&BTreeMap::new()).expect("the defaults are legal");
-    let tools = Tools::at("/command");
     let words: Vec<OsString> = command.iter().map(OsString::from).collect();
     let main = (!words.is_empty()).then(|| Main { words, cwd: "/a dir".into() });
     let program = Path::new("/usr/local/bin/hermes");
-    entries(&RootTreeSpec { settings: &settings, tools: &tools, program, user, role, main })
+    entries(&RootTreeSpec { settings: &settings, program, user, role, main })
 }
 
 fn contents(entries: &[TreeFile], path: &str) -> String {
@@ -24,19 +22,34 @@ fn contents(entries: &[TreeFile], path: &str) -> String {
 }
 
 #[test]
-fn the_command_runs_as_hermes_with_the_containers_environment() {
+fn the_command_runs_as_hermes_in_its_directory() {
     let user = Some(Ids { uid: 7, gid: 8 });
     let run = contents(&plan_entries(Role::Guest, user, &["sh", "-c", "it's $x"]), "main/run");
-    let last = r"exec /command/s6-envdir -Lf -- /run/s6/container_environment /command/s6-applyuidgid -u 7 -g 8 -G 8 -- sh -c 'it'\''s $x'";
+    let last =
+        r"exec /usr/local/bin/hermes boot main --cwd '/a dir' --user 7:8 -- sh -c 'it'\''s $x'";
     assert_eq!(run.lines().last(), Some(last));
 }
 
 #[test]
 fn a_command_waits_for_the_gateways_where_there_are_any() {
-    let waits = |role| {
-        contents(&plan_entries(role, None, &["true"]), "main/run").contains("/command/s6-svwait")
-    };
+    let waits =
+        |role| contents(&plan_entries(role, None, &["true"]), "main/run").contains("--wait");
     assert_eq!((waits(Role::Supervisor), waits(Role::Guest)), (true, false));
+}
+
+#[test]
+fn every_script_is_one_line_that_becomes_a_command_of_ours() {
+    for entry in plan_entries(Role::Supervisor, None, &["true"]) {
+        let text = String::from_utf8(entry.contents).expect("text");
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        match entry.mode {
+            0o755 => {
+                let [line] = lines.as_slice() else { panic!("{}: {lines:?}", entry.path) };
+                assert!(line.starts_with("exec /usr/local/bin/hermes boot "), "{line}");
+            }
+            _ => assert_eq!(lines.len(), 1, "{}", entry.path),
+        }
+    }
 }
 
 #[test]
@@ -88,61 +101,6 @@ fn a_directory_that_somebody_made_is_refused() {
     run_ready(file::make_dirs(&host, &dir.join("evil"), 0o755)).expect("planted");
     let written = run_ready(write(&host, &dir, &entries));
     assert_eq!(written.map_err(|error| error.errno), Err(Errno::EXIST));
-}
-
-#[rstest]
-#[case::it_waited_its_second(99, "")]
-#[case::it_ended_at_once(111, "nap")]
-fn each_look_at_the_gateways_takes_a_second(#[case] code: u8, #[case] nap: &str) {
-    let wait = wait_for_gateways("svwait", "nap");
-    let script =
-        format!("svwait() {{ return {code}; }}; nap() {{ printf nap; }}; {{ {wait} }} 2>/dev/null");
-    let program = Program {
-        path: "/bin/sh".into(),
-        args: vec!["-c".into(), script.into()],
-        ..Program::default()
-    };
-    let host = OsHost::new();
-    let run = proc::run(&host, program, Duration::from_secs(20));
-    let finished = run_ready(run).expect("it ends");
-    let looks = READY_SECONDS_MAX as usize - 1;
-    assert_eq!(String::from_utf8_lossy(&finished.stdout), nap.repeat(looks));
-}
-
-/// Runs a rendered script, with a path of the container replaced; how it ends.
-fn exit_code(script: &str, path: &str, replaced: &Path, argument: &str) -> Status {
-    assert!(script.contains(path), "{script}");
-    let script = script.replace(path, &replaced.to_string_lossy());
-    let program = Program {
-        path: "/bin/sh".into(),
-        args: vec!["-c".into(), script.into(), "finish".into(), argument.into()],
-        ..Program::default()
-    };
-    let run = run_ready(proc::run(&OsHost::new(), program, Duration::from_secs(20)));
-    run.expect("it ends").status
-}
-
-#[test]
-fn the_container_ends_with_its_commands_code() {
-    let above = tempfile::tempdir().expect("a temporary directory");
-    let noted = above.path().join("exitcode");
-    let script = contents(&plan_entries(Role::Supervisor, None, &["true"]), FINISH);
-    assert_eq!(exit_code(&script, EXIT_CODE, &noted, ""), Status::Exited(0));
-    run_ready(file::replace(&OsHost::new(), &noted, b"7\n", 0o644)).expect("noted");
-    assert_eq!(exit_code(&script, EXIT_CODE, &noted, ""), Status::Exited(7));
-}
-
-#[test]
-fn a_tree_that_is_a_guest_stays_down_and_any_other_end_is_none() {
-    let above = tempfile::tempdir().expect("a temporary directory");
-    let mark = above.path().join("guest");
-    let script = contents(&plan_entries(Role::Supervisor, None, &[]), "gateways/finish");
-    let path = runtime::GUEST_FLAG;
-    assert_eq!(exit_code(&script, path, &mark, "1"), Status::Exited(0));
-    assert!(run_ready(fs::link_meta(&OsHost::new(), &mark)).is_err());
-    let guest = GUEST_EXIT_CODE.to_string();
-    assert_eq!(exit_code(&script, path, &mark, &guest), Status::Exited(125));
-    assert!(run_ready(fs::link_meta(&OsHost::new(), &mark)).is_ok());
 }
 
 #[rstest]

@@ -1,19 +1,24 @@
 //! Supervisors that end, that are told to, and the scanner's own end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Program, Signal};
+use hermes::host::effect::{Program, Signal, Status};
 
 use super::scan::ServicePart;
 use super::{Nuke, Svscan, SvscanStage, SvscanTurn};
 use crate::machine::footprint::{self, Resource};
 use crate::machine::kernel::{programs, signals};
+use crate::machine::process::ProcessBody;
+use crate::machine::s6::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// 2.11 waits so long after a death.
 const AFTER_DEATH: Duration = Duration::from_secs(1);
+
+/// The exit of a child that could not become its program.
+const NO_EXEC: u8 = 127;
 
 /// A supervisor that has ended and was not reaped.
 pub(super) fn ended_child(world: &World, who: ProcessId, own: &Svscan) -> Option<i32> {
@@ -131,6 +136,33 @@ impl SvscanTurn<'_> {
                 Err(_) => SvscanStage::Ends(111),
             },
         };
+    }
+
+    /// Starts `.s6-svscan/SIGxxx`; one that is not there, or cannot be executed, leaves the signal to s6-svscan (V32).
+    pub(super) fn runs_script(&mut self, name: &str) -> bool {
+        let path = Path::new(".s6-svscan").join(name);
+        if programs::executable(self.world, self.who, &path).is_err() {
+            return false;
+        }
+        let own = syscalls::process(self.world, self.who);
+        let mut inherited = own.inherited.clone();
+        inherited.retain(|descriptor, _| (0..=2).contains(descriptor));
+        let birth = programs::NewProcess {
+            parent: self.who.pid,
+            serial: own.next_unique_number(),
+            credentials: own.credentials.clone(),
+            inherited,
+            dies_with_parent: false,
+        };
+        let (cwd, env) = (own.cwd, (*own.env).clone());
+        let body = ProcessBody::Svscan(self.own.clone());
+        let child = programs::make_process(self.world, self.who.container, birth, body);
+        syscalls::process(self.world, child).cwd = cwd;
+        let program = Program { path, env, ..Program::default() };
+        if programs::become_program(self.world, child, &program).is_err() {
+            signals::end_process(self.world, child, Status::Exited(NO_EXEC));
+        }
+        true
     }
 
     fn become_script(&mut self, path: &str) -> Result<(), Errno> {

@@ -1,0 +1,19 @@
+//! `hermes boot hand-over` (hidden): a boot hook for somebody else's image, whose scan directory belongs to root's s6-svscan.
+//!
+//! Runs as root once that listens: hands the directory and its control FIFO over to hermes, then makes a pass as hermes.
+//! Each slot's logger, which starts as root, hands its slot over.
+
+use crate::backend::s6::hand_over;
+use crate::cli::errors::CliError;
+use crate::cli::invocation::Invocation;
+use crate::cli::session;
+use crate::host::Host;
+use crate::ops::identity;
+
+/// Gives hermes what it must have to make slots.
+pub(super) async fn run<H: Host>(host: &H, invocation: &Invocation) -> Result<(), CliError> {
+    let scan_dir = session::scan_dir(host, invocation).await;
+    let hermes = identity::hermes(host).await?;
+    hand_over::scan_dir(host, &scan_dir, hermes).await?;
+    Ok(())
+}
