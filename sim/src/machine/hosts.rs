@@ -1,14 +1,14 @@
-//! The supervisors of hosts as small automata: a user's systemd, launchd, Windows' Task Scheduler. Only what the backends
-//! use of them.
+//! The supervisors of hosts as small automata: a user's systemd, launchd, Windows' Task Scheduler. Only the parts that the
+//! backends use.
 //!
 //! ```text
-//!   tools       systemctl, launchctl, schtasks: one step each; they leave orders
-//!   manager     PID 1: begins, ends, and begins again what it was told; at its own pace
-//!   definition  a unit, an agent or a task, as its manager reads it
+//!   tools       systemctl, launchctl, schtasks: one step each; they leave orders for the manager
+//!   manager     PID 1: starts, ends and restarts services as ordered; at its own pace
+//!   definition  a unit, an agent or a task, as its manager parses it
 //! ```
 //!
-//! On these machines PID 1 is the user's own supervisor, and the one user is `hermes`. systemd is one of 254 or later.
-//! launchd and Task Scheduler are as their vendors' documentation has them: none was at hand to be compared with.
+//! On these machines PID 1 is the user's own supervisor, and the only user is `hermes`. systemd is 254 or later.
+//! launchd and Task Scheduler follow their vendors' documentation: no real one was available for a comparison.
 
 pub mod definition;
 mod launchctl;
@@ -20,30 +20,31 @@ pub mod tools;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Whose machine it is.
+/// The kind of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HostKind {
     /// A user's systemd.
     Systemd,
-    /// launchd, with a user at the screen.
+    /// launchd, with a logged-in user.
     Launchd,
     /// Windows' Task Scheduler, with a user logged on.
     Windows,
 }
 
-/// What launchd and Task Scheduler keep beside the files of a home. Nobody says how durable that is; here it is at once.
+/// The state of launchd and Task Scheduler outside the files of a home. Its durability is undocumented; here it is durable at
+/// once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HostRegistry {
-    /// Labels that launchd was told not to start.
+    /// Labels that launchd must not start.
     pub disabled: BTreeSet<String>,
     /// Tasks as XML, by name.
     pub tasks: BTreeMap<String, String>,
-    /// How each task ended last, by name: its `Last Result`.
+    /// The last result of each task, by name: its `Last Result`.
     pub results: BTreeMap<String, i64>,
 }
 
 impl HostKind {
-    /// What its supervisor is called as a process.
+    /// The process name of its supervisor.
     pub fn comm(self) -> &'static str {
         match self {
             Self::Systemd => "systemd",
@@ -52,7 +53,7 @@ impl HostKind {
         }
     }
 
-    /// What only such a machine has: programs, and files by which it is known.
+    /// Files that only such a machine has: programs, and files that identify it.
     pub fn files(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Systemd => &[
@@ -67,7 +68,7 @@ impl HostKind {
         }
     }
 
-    /// What everybody there finds in the environment.
+    /// The environment of every process there.
     pub fn env(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Systemd | Self::Launchd => {
@@ -84,7 +85,7 @@ impl HostKind {
         }
     }
 
-    /// What a profile's gateway is called there.
+    /// The name of a profile's gateway there.
     pub fn service_name(self, profile: &hermes::name::Profile) -> String {
         match self {
             Self::Systemd => format!("hermes-gateway-{profile}.service"),
@@ -99,7 +100,7 @@ pub(crate) fn is_enabled(task: &str) -> bool {
     schtasks::is_enabled(task)
 }
 
-/// Where units or agents lie.
+/// The directory of units or agents.
 pub(crate) fn units_dir(kind: HostKind) -> std::path::PathBuf {
     Path::new(crate::machine::image::HOME).join(match kind {
         HostKind::Systemd => ".config/systemd/user",

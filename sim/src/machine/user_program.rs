@@ -1,4 +1,4 @@
-//! A user's program as a small automaton: what it does after its start, and at a signal.
+//! A user's program as a small automaton: its actions after its start, and at signals.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -11,27 +11,27 @@ use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenKind, ProcessBody};
 use crate::machine::world::{ProcessId, World};
 
-/// What a program does, in the order of its rules.
+/// The behaviour of a program: its rules, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Behaviour {
     /// Its rules.
     pub rules: Vec<Rule>,
-    /// How long after its start signals still do what they do by default. Nothing in stories.
+    /// For this long after its start, signals still have their default actions. Zero in scenarios.
     pub handlers_after: Duration,
 }
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rule {
-    /// The signal that sets it off; its start if `None`.
+    /// The signal that triggers it; the start if `None`.
     pub trigger: Option<Signal>,
-    /// How long after that.
+    /// The delay after the trigger.
     pub after: Duration,
-    /// What it then does.
+    /// The action.
     pub action: ProgramAction,
 }
 
-/// What a program can do.
+/// An action of a program.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ProgramAction {
     /// Writes a newline to descriptor 3.
@@ -40,15 +40,15 @@ pub enum ProgramAction {
     Serve,
     /// Exits.
     Exit(u8),
-    /// Nothing: the signal does not end it.
+    /// Nothing: the signal does not end the program.
     Ignore,
     /// Prints a line.
     Print(String),
-    /// Leaves a child behind that sleeps, holds the standard output and ignores SIGTERM.
+    /// Starts a child that sleeps, holds the standard output and ignores SIGTERM.
     Fork,
 }
 
-/// A program that runs.
+/// A running program.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserProgram {
     program_path: PathBuf,
@@ -59,7 +59,7 @@ pub struct UserProgram {
 }
 
 impl UserProgram {
-    /// At its start.
+    /// The program at its start.
     pub fn new(path: PathBuf, behaviour: &Behaviour, now: Duration) -> Self {
         let handled = behaviour.rules.iter().filter_map(|rule| rule.trigger).collect();
         let deaf_until = now + behaviour.handlers_after;
@@ -80,33 +80,33 @@ impl UserProgram {
         self.due.sort_by_key(|due| due.0);
     }
 
-    /// Does it do something at this signal, other than die?
+    /// Does the program have a rule for this signal? Then the signal does not end it.
     pub fn handles_signal(&self, signal: Signal, now: Duration) -> bool {
         now >= self.handlers_from && self.handled.contains(&signal)
     }
 
-    /// Does it answer on this port?
+    /// Does the program answer on this port?
     pub fn serves(&self, port: u16) -> bool {
         self.serves == Some(port)
     }
 
-    /// When it acts next by itself.
+    /// The time of its next action, if time alone triggers one.
     pub fn wakes_at(&self) -> Option<Duration> {
         self.due.first().map(|due| due.0)
     }
 }
 
-/// Is there something for it to do now?
+/// Is there an action to take now?
 pub fn is_ready(world: &World, who: ProcessId, running: &UserProgram) -> bool {
     let signalled = world.process(who).is_some_and(|process| !process.pending.is_empty());
     signalled || running.wakes_at().is_some_and(|at| at <= world.clock.boot)
 }
 
-/// One step: a signal first, else what is due. Gives what it printed.
+/// One step: a signal first, or else the next due action. Returns the printed text.
 ///
 /// # Panics
 ///
-/// If the process is no user's program.
+/// If the process is not a user's program.
 pub fn step(world: &mut World, who: ProcessId) -> Option<String> {
     let now = world.clock.boot;
     let programs = std::sync::Arc::clone(&world.programs);
@@ -134,7 +134,7 @@ pub fn step(world: &mut World, who: ProcessId) -> Option<String> {
         ProgramAction::Ready => {
             let descriptor = process.inherited.get(&3).map(|open| open.kind.clone());
             if let Some(OpenKind::Pipe(pipe)) = descriptor {
-                // A reader that is gone hears nothing.
+                // A write without a reader has no effect.
                 let _ = files::write_pipe(world, pipe, b"\n");
             }
         }
@@ -142,7 +142,7 @@ pub fn step(world: &mut World, who: ProcessId) -> Option<String> {
     None
 }
 
-/// A child that nothing but SIGKILL ends.
+/// A child that only SIGKILL ends.
 fn fork(world: &mut World, who: ProcessId) {
     let deaf = Behaviour {
         rules: vec![Rule {

@@ -1,4 +1,4 @@
-//! A unit, an agent or a task, as its manager reads it. Strict: what is not known here would be played wrongly.
+//! A unit, an agent or a task, as its manager parses it. Strict: an unknown line would be simulated wrongly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use super::HostKind;
 
-/// What a manager knows of one service.
+/// The definition of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Definition {
     /// The program and its arguments.
     pub command: Vec<OsString>,
-    /// What is asked before, if anything.
+    /// The condition, if any.
     pub condition: Option<Vec<OsString>>,
-    /// Added to the manager's own environment.
+    /// Variables that are added to the manager's own environment.
     pub env: BTreeMap<OsString, OsString>,
-    /// From the polite end to the other.
+    /// The time between the polite signal and SIGKILL.
     pub kill_after: Duration,
-    /// Between an end and the next start.
+    /// The pause between an end and the next start.
     pub restart_delay: Duration,
-    /// How the pauses grow: in so many steps up to so long.
+    /// How the pauses grow: the number of steps, and the maximum.
     pub backoff: Option<(u32, Duration)>,
-    /// Exit codes that are not tried again.
+    /// Exit codes after which the service is not restarted.
     pub no_restart_codes: BTreeSet<u8>,
     /// Exit codes that are no failure, beside 0.
     pub success_codes: BTreeSet<u8>,
 }
 
-/// Reads it; the error says what is not understood.
+/// Parses a definition; the error names what is not understood.
 pub fn read(kind: HostKind, text: &str) -> Result<Definition, String> {
     match kind {
         HostKind::Systemd => unit(text),
@@ -47,7 +47,7 @@ const EMPTY: Definition = Definition {
     success_codes: BTreeSet::new(),
 };
 
-/// Lines of a unit that say nothing that matters here, as they must be.
+/// Lines of a unit that have no effect here; they must be exactly so.
 const IGNORED_LINES: [&str; 9] = [
     "Type=notify",
     "Restart=always",
@@ -85,7 +85,7 @@ fn unit(text: &str) -> Result<Definition, String> {
     require_command(found)
 }
 
-/// Words of a unit: white space parts them, double quotes keep them together, `%%` and `\x` stand for one letter.
+/// The words of a unit: separated by white space, grouped by double quotes; `%%` and `\x` stand for one letter.
 fn words(text: &str) -> Vec<String> {
     let (mut all, mut word, mut is_quoted, mut is_word) = (Vec::new(), String::new(), false, false);
     let mut letters = text.chars();
@@ -171,7 +171,7 @@ fn strings(array: &str) -> impl Iterator<Item = String> {
     array.split("<string>").skip(1).filter_map(|part| Some(unescape(part.split('<').next()?)))
 }
 
-/// How long Task Scheduler waits between `WM_CLOSE` and `TerminateProcess` is its own secret.
+/// The time that Task Scheduler waits between `WM_CLOSE` and `TerminateProcess` is undocumented.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 fn task(text: &str) -> Result<Definition, String> {

@@ -1,4 +1,4 @@
-//! A host's supervisor: its services, what each was told, and what becomes of it. One transition a step.
+//! A host's supervisor: its services, the orders for each, and their phases. One transition a step.
 //!
 //! ```text
 //!   Down ──start──► Asking ──yes──► Up ──ended──► Pausing ──in time──► Asking
@@ -6,7 +6,7 @@
 //!     └────────── Ending ◄───stop────┘
 //! ```
 //!
-//! systemd alone asks before, hears that a gateway is ready, and ends what a service leaves behind.
+//! Only systemd has conditions, receives the readiness of gateways, and ends processes that a service leaves behind.
 
 mod turn;
 
@@ -24,16 +24,16 @@ use crate::machine::world::{ContainerId, ProcessId, World};
 
 pub use turn::step;
 
-/// The socket on which systemd hears that a service is ready.
+/// The socket on which systemd receives the readiness of services.
 pub const NOTIFY_SOCKET: &str = "/run/user/10000/systemd/notify";
 
 /// PID 1 of a host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Manager {
-    /// Whose machine.
+    /// The kind of host.
     pub kind: HostKind,
     stage: ManagerStage,
-    /// What is loaded, by name.
+    /// The loaded services, by name.
     pub units: BTreeMap<String, Unit>,
 }
 
@@ -47,64 +47,64 @@ enum ManagerStage {
 /// One service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unit {
-    /// What was read.
+    /// Its definition.
     pub definition: Definition,
-    /// How far it is.
+    /// Its phase.
     pub state: UnitState,
-    /// What it was told and has not begun.
+    /// The order that is not carried out yet.
     pub order: Option<UnitOrder>,
-    /// How its process ended the last time.
+    /// The last end of its process.
     pub last_status: Option<Status>,
-    /// When that last changed, by the wall clock; never the same twice.
+    /// The time of the last change, by the wall clock; never the same twice.
     pub changed_at: Duration,
-    /// It is forgotten once it has ended.
+    /// It is unloaded once it has ended.
     pub unloads_when_down: bool,
     begun: Duration,
     tries: u32,
 }
 
-/// How far a service is.
+/// The phase of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UnitState {
     /// It does not run.
     Down,
     /// The same, and that is a failure.
     Failed,
-    /// Its condition is asked.
+    /// Its condition is being checked.
     Asking(i32),
     /// It runs.
     Up {
         /// Its process.
         pid: i32,
-        /// It said so.
+        /// It has reported readiness.
         ready: bool,
     },
-    /// It was told to end.
+    /// It was ordered to end.
     Ending {
         /// Its process.
         pid: i32,
-        /// When it gets no more time.
+        /// The time of SIGKILL.
         kill_at: Duration,
-        /// It begins again then.
+        /// It starts again afterwards.
         again: bool,
     },
-    /// It begins again then.
+    /// The time of the next start.
     Pausing(Duration),
 }
 
-/// What a service is told.
+/// An order for a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UnitOrder {
-    /// To run.
+    /// Start.
     Start,
-    /// Not to run.
+    /// Stop.
     Stop,
-    /// To end and run again, or to run.
+    /// Restart; start if it is down.
     Restart,
 }
 
 impl Unit {
-    /// Loaded, and nothing more.
+    /// Loaded, and not started.
     pub fn new(definition: Definition) -> Self {
         Self {
             definition,
@@ -118,7 +118,7 @@ impl Unit {
         }
     }
 
-    /// Its process, the one that is asked before included.
+    /// Its process, including that of its condition.
     pub fn pid(&self) -> Option<i32> {
         match self.state {
             UnitState::Asking(pid) | UnitState::Up { pid, .. } | UnitState::Ending { pid, .. } => {
@@ -128,7 +128,7 @@ impl Unit {
         }
     }
 
-    /// Does it run, or is it about to?
+    /// Does it run, or is it about to run?
     pub fn is_wanted(&self) -> bool {
         match self.state {
             UnitState::Asking(_) | UnitState::Up { .. } | UnitState::Pausing(_) => true,
@@ -153,7 +153,7 @@ impl Unit {
 }
 
 impl Manager {
-    /// As the machine starts.
+    /// The manager at the start of the machine.
     pub fn new(kind: HostKind) -> Self {
         Self { kind, stage: ManagerStage::Begins, units: BTreeMap::new() }
     }
@@ -172,7 +172,7 @@ pub fn manager_of(world: &World, id: ContainerId) -> Option<&Manager> {
     }
 }
 
-/// The same, to be told something.
+/// The same, mutable, for orders.
 pub(super) fn manager_of_mut(world: &mut World, id: ContainerId) -> Option<&mut Manager> {
     match &mut world.process_mut(ProcessId { container: id, pid: 1 })?.body {
         ProcessBody::Manager(manager) => Some(manager),
@@ -180,7 +180,7 @@ pub(super) fn manager_of_mut(world: &mut World, id: ContainerId) -> Option<&mut 
     }
 }
 
-/// A process of this container says on systemd's socket that it is ready.
+/// A process of this container reports on systemd's socket that it is ready.
 pub fn notify_ready(world: &mut World, who: ProcessId) {
     let wall = world.clock.wall;
     let Some(manager) = manager_of_mut(world, who.container) else { return };
@@ -195,7 +195,7 @@ fn own(world: &World, who: ProcessId) -> Option<&Manager> {
     manager_of(world, who.container).filter(|_| who.pid == 1 && syscalls::can_move(world, who))
 }
 
-/// Is there something for it to do now?
+/// Is there a transition to take now?
 pub fn is_ready(world: &World, who: ProcessId) -> bool {
     let Some(own) = own(world, who) else { return false };
     let now = world.clock.boot;
@@ -213,7 +213,7 @@ pub fn is_ready(world: &World, who: ProcessId) -> bool {
     }
 }
 
-/// When time alone gives it something to do.
+/// The time of the next transition, if time alone triggers one.
 pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
     own(world, who)?.units.values().filter_map(Unit::deadline).min()
 }

@@ -1,4 +1,4 @@
-//! `systemctl`, `loginctl`, `launchctl`, `schtasks`: each one step, with the texts and exit codes that are known of it.
+//! `systemctl`, `loginctl`, `launchctl`, `schtasks`: one step each, with their known texts and exit codes.
 
 use std::ffi::OsString;
 
@@ -24,7 +24,7 @@ pub fn run(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> 
     }
 }
 
-/// Somebody uses the host's own tool to end a gateway and keep it down; whether that tool did it.
+/// Ends a gateway and keeps it down with the host's own tool, as an operator would; returns whether the tool succeeded.
 pub fn stop_service(world: &mut World, id: ContainerId, profile: &Profile) -> bool {
     let Some(kind) = manager::manager_of(world, id).map(|manager| manager.kind) else {
         return false;
@@ -46,13 +46,13 @@ pub fn stop_service(world: &mut World, id: ContainerId, profile: &Profile) -> bo
     })
 }
 
-/// It did it, and said this.
+/// Success, with this output.
 pub(super) fn succeeded(text: impl Into<String>) -> Finished {
     let stdout = text.into().into_bytes();
     Finished { status: Status::Exited(0), stdout, stderr: Vec::new() }
 }
 
-/// It did not, and said why.
+/// Failure, with this error.
 pub(super) fn failed(code: u8, why: &str) -> Finished {
     let stderr = format!("{why}\n").into_bytes();
     Finished { status: Status::Exited(code), stdout: Vec::new(), stderr }

@@ -1,4 +1,4 @@
-//! Programs: what a file stands for when it is executed, and how processes come to be.
+//! Programs: which program a file stands for when it is executed, and how processes are created.
 //!
 //! An image's programs are files that begin with `sim:`; scripts are read by [`crate::machine::s6::shell`].
 
@@ -29,17 +29,17 @@ use crate::replay::Task;
 
 const NOEXEC: Errno = Errno(8);
 
-/// A script that becomes a script that becomes …
+/// The limit for a script that becomes a script that becomes …
 const INTERPRETERS_MAX: usize = 8;
 
-/// How a new process begins, before it is any program.
+/// The start of a new process, before it runs a program.
 #[derive(Clone, Debug)]
 pub struct NewProcess {
-    /// Its parent's number; 0 from outside.
+    /// The pid of its parent; 0 from outside.
     pub parent: i32,
-    /// A number that nobody else has.
+    /// A serial number that is unique.
     pub serial: u64,
-    /// Whom it runs as.
+    /// The user and groups.
     pub credentials: Credentials,
     /// Open files, by descriptor.
     pub inherited: BTreeMap<i32, OpenFile>,
@@ -47,7 +47,7 @@ pub struct NewProcess {
     pub dies_with_parent: bool,
 }
 
-/// Makes a process in a container. It is nobody yet: [`become_program`] makes it somebody.
+/// Creates a process in a container. It runs no program yet: [`become_program`] gives it one.
 pub fn make_process(
     world: &mut World,
     container: crate::machine::world::ContainerId,
@@ -97,7 +97,7 @@ pub fn make_process(
     ProcessId { container, pid }
 }
 
-/// Has a process become a program, as `execve` does. What it had open is closed; record locks stay.
+/// Makes a process run a program, like `execve`. Its open files are closed; record locks stay.
 pub fn become_program(world: &mut World, who: ProcessId, program: &Program) -> Result<(), Errno> {
     footprint::record_write(Resource::Process(who));
     let mut program = program.clone();
@@ -199,7 +199,7 @@ fn new_task(world: &World, who: ProcessId, program: &Program) -> Task {
     Task::new(invocation)
 }
 
-/// What a program finds open, from what its maker has.
+/// The open files of a program, from those of its creator.
 fn inherited_files(
     world: &World,
     who: ProcessId,
@@ -250,7 +250,7 @@ pub(super) fn exec(world: &mut World, who: ProcessId, program: &Program) -> Repl
     }
 }
 
-/// A user's program in the place of a tool: it never ends by itself.
+/// A user's program in place of a tool: it never ends by itself.
 pub(super) fn never_ends(world: &World, who: ProcessId, program: &Program) -> bool {
     executable(world, who, &program.path).is_ok_and(|contents| contents == b"sim:user")
 }
@@ -259,7 +259,7 @@ fn run_tool(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) ->
     tools::run(world, who, name, args).or_else(|| hosts::tools::run(world, who, name, args))
 }
 
-/// One of the supervisors' tools, or a script that only looks: they do one thing at once, so they are one step here.
+/// One of the supervisors' tools, or a script that only reads: they do one thing at once, so they are one step here.
 pub(super) fn run(
     world: &mut World,
     who: ProcessId,
@@ -296,7 +296,7 @@ fn run_script(world: &mut World, who: ProcessId, program: &Program, contents: Ve
             stdout: Vec::new(),
             stderr: Vec::new(),
         })),
-        // What it would become is a process of its own; nobody asks for more than whether the script can be run.
+        // The program of the script would be a process of its own; callers only need to know whether the script can be run.
         Next::Exec(_) => Err(NOEXEC),
     }
 }
