@@ -184,7 +184,12 @@ fn reached(file: &Path, dir: &Path, into: &mut BTreeSet<PathBuf>) {
 
 #[test]
 fn no_file_is_forgotten() {
-    let crates = [("src/lib.rs", "src"), ("tests/main.rs", "tests"), ("sim/src/lib.rs", "sim/src")];
+    let crates = [
+        ("src/lib.rs", "src"),
+        ("tests/main.rs", "tests"),
+        ("sim/src/lib.rs", "sim/src"),
+        ("sim/tests/main.rs", "sim/tests"),
+    ];
     for (crate_root, below) in crates {
         let mut found = BTreeSet::new();
         reached(&root().join(crate_root), &root().join(below), &mut found);

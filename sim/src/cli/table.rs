@@ -43,11 +43,11 @@ fn has_not_held(outcome: Option<&ScenarioOutcome>) -> bool {
     matches!(outcome, None | Some(ScenarioOutcome::Broken))
 }
 
-const HEAD: &str = "# Every story on every machine
+const HEAD: &str = "# Every scenario on every machine
 
-What came of each file in `fixtures/` on the simulated machine, on real s6 in namespaces (2.11, 2.13, 2.15), and in containers
-of the image on three Debians. Not typed: `./x sim`, `./x native` and `./x docker-e2e` leave what came of it, and `./x table`
-writes this page. A number is the reason, below, for which a story is not played there.
+The outcome of each file in `fixtures/` on the simulated machine, on real s6 in namespaces (2.11, 2.13, 2.15), and in containers
+of the image on three Debian releases. Generated: `./x sim`, `./x native` and `./x docker-e2e` store the outcomes, and
+`./x table` writes this page. A number stands for the reason, below, why a scenario does not run there.
 ";
 
 /// The page: head, table, reasons, and a digest of all of it.
@@ -65,7 +65,7 @@ fn page(scenarios: &[Scenario], all: &[ScenarioOutcomes]) -> String {
         scenarios.iter().filter(held_here).count().to_string()
     });
     let held = held.collect::<Vec<_>>().join(" | ");
-    let mut text = format!("{HEAD}\n| story | {} |\n", MACHINES.join(" | "));
+    let mut text = format!("{HEAD}\n| scenario | {} |\n", MACHINES.join(" | "));
     text += &format!("|---{}|\n{rows}", "|---".repeat(MACHINES.len()));
     text += &format!("| **held, of {}** | {held} |\n\n", scenarios.len());
     let mut numbered: Vec<(&String, &usize)> = reasons.iter().collect();
