@@ -1,4 +1,4 @@
-//! The bare program: the same system calls as a recorded pass, one after the other, with nothing in between.
+//! The bare program: makes the same system calls as a recorded pass, one after the other, with nothing in between.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use hermes::host::effect::{
 use hermes::host::os::OsHost;
 use rustix::fs::{self, AtFlags, CWD, FlockOperation, Mode, OFlags, RawDir, RenameFlags};
 
-/// A host that performs effects and keeps them.
+/// A host that performs effects and records them.
 pub(crate) struct Recorder {
     inner: OsHost,
     pub(crate) log: RefCell<Vec<(Effect, Outcome)>>,
@@ -32,7 +32,7 @@ impl Host for Recorder {
     }
 }
 
-/// Makes the calls of a record again. Answers are not looked at: the pass that was recorded did.
+/// Repeats the recorded calls. Their answers are ignored: the recorded pass has used them.
 pub(crate) fn replay(log: &[(Effect, Outcome)]) {
     let mut open: BTreeMap<Handle, OwnedFd> = BTreeMap::new();
     let mut buffer = vec![0; 64 << 10];
@@ -41,7 +41,7 @@ pub(crate) fn replay(log: &[(Effect, Outcome)]) {
     }
 }
 
-/// What a call answered is known from the record; the bare program only pays for it.
+/// The answers are known from the record; the bare program only bears their cost.
 fn ignore<T>(_: T) {}
 
 fn dir<'fd>(place: &Place, open: &'fd BTreeMap<Handle, OwnedFd>) -> BorrowedFd<'fd> {

@@ -1,6 +1,6 @@
 //! Speed and memory as ratios, each pair measured side by side in one run. `just bench` prints them.
 //!
-//! Nothing here asserts: a machine that is busy would fail a build that is right.
+//! Nothing here asserts: a busy machine would fail a correct build.
 
 #![expect(
     clippy::disallowed_methods,

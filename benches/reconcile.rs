@@ -1,6 +1,6 @@
 //! `boot reconcile` of 1, 100 and 1 000 profiles, as at a container's start, against the bare program.
 //!
-//! On a memory file system where there is one: a disk's own time would hide ours.
+//! It uses a memory file system if there is one: a disk's latency would hide ours.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ fn timed(work: impl FnOnce()) -> Duration {
     begun.elapsed()
 }
 
-/// A home and a scan directory, always at the same paths, so that a record fits again.
+/// A home and a scan directory, always at the same paths, so that a recorded pass can be repeated.
 struct World {
     root: PathBuf,
     scan_dir: PathBuf,

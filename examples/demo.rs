@@ -25,47 +25,47 @@ use serde_json::Value;
 use support::machine::poll::poll_within;
 use support::machine::{End, Machine, expect_that};
 
-/// What one profile goes through.
-struct Story {
+/// The scenario of one profile.
+struct ProfileScenario {
     profile: &'static str,
-    told: &'static str,
-    /// The commands that tell it so.
+    summary: &'static str,
+    /// The commands to run.
     commands: &'static [&'static str],
     config: Option<&'static str>,
     /// Its gateway gets SIGKILL.
     killed: bool,
-    /// How it must look at the end.
+    /// What its status must be at the end.
     intended: fn(&Value) -> bool,
 }
 
-const STORIES: [Story; 4] = [
-    Story {
+const SCENARIOS: [ProfileScenario; 4] = [
+    ProfileScenario {
         profile: "coder",
-        told: "start",
+        summary: "start",
         commands: &["gateway start"],
         config: None,
         killed: false,
         intended: is_up,
     },
-    Story {
+    ProfileScenario {
         profile: "writer",
-        told: "start, stop",
+        summary: "start, stop",
         commands: &["gateway start", "gateway stop"],
         config: None,
         killed: false,
         intended: is_down,
     },
-    Story {
+    ProfileScenario {
         profile: "tester",
-        told: "start (gateway.toml is wrong)",
+        summary: "start (gateway.toml is wrong)",
         commands: &["gateway start"],
         config: Some("port = 9300\nprot = 9301\n"),
         killed: false,
         intended: is_refused,
     },
-    Story {
+    ProfileScenario {
         profile: "helper",
-        told: "start (then SIGKILL)",
+        summary: "start (then SIGKILL)",
         commands: &["gateway start"],
         config: None,
         killed: true,
@@ -73,7 +73,7 @@ const STORIES: [Story; 4] = [
     },
 ];
 
-/// Longer than any of it takes.
+/// Longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 fn is_up(status: &Value) -> bool {
@@ -84,7 +84,7 @@ fn is_down(status: &Value) -> bool {
     status["verdict"] == "down" && status["intent"] == "stopped"
 }
 
-/// It should run and cannot: that is said, and it is not tried again and again.
+/// It should run and cannot: the status says so, and it is not restarted again and again.
 fn is_refused(status: &Value) -> bool {
     status["drifts"] == serde_json::json!(["failed-permanently"]) && status["intent"] == "running"
 }
@@ -104,7 +104,8 @@ fn demonstrate(program: &Path) -> ExitCode {
     println!(
         "A machine of its own: s6-svscan is PID 1, and it and all commands run as uid 10000.\n"
     );
-    let before: Vec<Value> = STORIES.iter().map(|story| tell(&machine, story)).collect();
+    let before: Vec<Value> =
+        SCENARIOS.iter().map(|scenario| run_scenario(&machine, scenario)).collect();
     println!("\nThe machine is restarted: SIGTERM to PID 1, as `docker restart` does.");
     let took = machine.restart(End::Term).as_millis();
     println!(
@@ -113,16 +114,17 @@ fn demonstrate(program: &Path) -> ExitCode {
     let heads = ["profile", "told", "before", "at the restart", "now", "as intended"];
     let mut rows = vec![heads.map(str::to_owned)];
     let mut all = true;
-    for (story, before) in STORIES.iter().zip(&before) {
-        let now = settled(&machine, story);
+    for (scenario, before) in SCENARIOS.iter().zip(&before) {
+        let now = settled(&machine, scenario);
         let lives = usize::from(now["fact"] == "up");
-        let intended = (story.intended)(&now) && machine.gateways(story.profile).len() == lives;
+        let intended =
+            (scenario.intended)(&now) && machine.gateways(scenario.profile).len() == lives;
         all &= intended;
         rows.push([
-            story.profile.to_owned(),
-            story.told.to_owned(),
+            scenario.profile.to_owned(),
+            scenario.summary.to_owned(),
             words(before),
-            at_the_restart(&machine, story.profile),
+            at_the_restart(&machine, scenario.profile),
             words(&now),
             if intended { "yes" } else { "NO" }.to_owned(),
         ]);
@@ -137,7 +139,7 @@ fn demonstrate(program: &Path) -> ExitCode {
     }
 }
 
-/// The program that was built beside this one, if all is here that a demonstration takes.
+/// The program that was built beside this one, if this machine has all that the demonstration needs.
 fn program() -> Result<PathBuf, String> {
     let can = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/machine/can.sh");
     let looked = Command::new(can).output().map_err(|error| format!("{can}: {error}"))?;
@@ -150,19 +152,19 @@ fn program() -> Result<PathBuf, String> {
     program.filter(|program| program.is_file()).ok_or_else(missing)
 }
 
-/// Does what the story says, shows it, and looks.
-fn tell(machine: &Machine, story: &Story) -> Value {
-    let profile = story.profile;
+/// Runs the scenario's commands, prints them, and returns the status.
+fn run_scenario(machine: &Machine, scenario: &ProfileScenario) -> Value {
+    let profile = scenario.profile;
     show(machine, &format!("profile create {profile}"));
-    if let Some(config) = story.config {
+    if let Some(config) = scenario.config {
         println!("$ cat ~/profiles/{profile}/gateway.toml");
         config.lines().for_each(|line| println!("  {line}"));
         machine.put(format!("profiles/{profile}/gateway.toml"), config);
     }
-    for command in story.commands {
+    for command in scenario.commands {
         show(machine, &format!("-p {profile} {command}"));
     }
-    if story.killed {
+    if scenario.killed {
         kill(machine, profile);
     }
     machine.status(profile)
@@ -191,13 +193,13 @@ fn kill(machine: &Machine, profile: &str) {
     }
 }
 
-/// The status once it is as intended, or as it is when patience ends.
-fn settled(machine: &Machine, story: &Story) -> Value {
+/// The status once it is as intended, or when the time is over.
+fn settled(machine: &Machine, scenario: &ProfileScenario) -> Value {
     let intended = poll_within(PATIENCE, || {
-        let status = machine.status(story.profile);
-        expect_that((story.intended)(&status), String::new).map(|()| status)
+        let status = machine.status(scenario.profile);
+        expect_that((scenario.intended)(&status), String::new).map(|()| status)
     });
-    intended.unwrap_or_else(|_| machine.status(story.profile))
+    intended.unwrap_or_else(|_| machine.status(scenario.profile))
 }
 
 /// What the boot log says of the last boot.

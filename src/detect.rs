@@ -82,8 +82,8 @@ pub enum OverrideError {
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Parses `HERMES_SUPERVISOR`; `scope` says which systemd.
-pub fn parse_override(word: &str, scope: Scope) -> Result<Manager, OverrideError> {
-    match word {
+pub fn parse_override(name: &str, scope: Scope) -> Result<Manager, OverrideError> {
+    match name {
         "s6" => Ok(Manager::S6),
         "systemd" => Ok(Manager::Systemd(scope)),
         "none" => Ok(Manager::None),
@@ -131,8 +131,8 @@ async fn await_init(host: &impl Host) -> Result<(), HostError> {
 }
 
 fn is_init(command_line: &[u8]) -> bool {
-    let words: Vec<&[u8]> = command_line.split(|&byte| byte == 0).collect();
-    matches!(words.as_slice(), [program, b"boot", b"init", ..] if program.ends_with(b"hermes"))
+    let arguments: Vec<&[u8]> = command_line.split(|&byte| byte == 0).collect();
+    matches!(arguments.as_slice(), [program, b"boot", b"init", ..] if program.ends_with(b"hermes"))
 }
 
 async fn pid_1_is_svscan(host: &impl Host) -> Result<bool, HostError> {
@@ -188,7 +188,7 @@ mod tests {
     #[case("launchd", Ok(Manager::Launchd))]
     #[case("windows", Ok(Manager::Windows))]
     #[case("runit", Err(OverrideError::Unknown("runit".into())))]
-    fn the_override_is_read(#[case] word: &str, #[case] expected: Result<Manager, OverrideError>) {
-        assert_eq!(parse_override(word, Scope::User), expected);
+    fn the_override_is_read(#[case] name: &str, #[case] expected: Result<Manager, OverrideError>) {
+        assert_eq!(parse_override(name, Scope::User), expected);
     }
 }

@@ -8,7 +8,7 @@
 //!                                                                                             running | startup_failed
 //! ```
 //!
-//! The loop is cut into turns: [`turn`] goes from one small hashable [`State`] to the next and waits at most once, for
+//! The loop is cut into turns: [`turn`] goes from one small hashable [`TurnState`] to the next and waits at most once, for
 //! the first of several events. So a simulator can stop, copy and compare a gateway between any two turns. Texts for
 //! people come back as notes, one line each.
 //!
@@ -254,11 +254,11 @@ impl FailedPhase {
     }
 
     fn ending(self, error: &HostError) -> ExitReason {
-        let word = match self {
+        let final_state = match self {
             Self::Decided(ending) => return ending,
             Self::Ready => state_file::GatewayState::Running,
             Self::NotReady => state_file::GatewayState::StartupFailed,
         };
-        ExitReason::failed(word, exit_reason::FAILURE_CODE, error.to_string())
+        ExitReason::failed(final_state, exit_reason::FAILURE_CODE, error.to_string())
     }
 }

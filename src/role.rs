@@ -27,8 +27,8 @@ pub struct RoleError(pub String);
 
 /// The role a container asks for: `HERMES_ROLE` if set, else `supervisor` for no command or `gateway run`, `guest` for
 /// any other command.
-pub fn requested_role(word: Option<&str>, command: &[OsString]) -> Result<Role, RoleError> {
-    match word {
+pub fn requested_role(requested: Option<&str>, command: &[OsString]) -> Result<Role, RoleError> {
+    match requested {
         Some("supervisor") => Ok(Role::Supervisor),
         Some("guest") => Ok(Role::Guest),
         Some(other) => Err(RoleError(other.to_owned())),
@@ -39,10 +39,10 @@ pub fn requested_role(word: Option<&str>, command: &[OsString]) -> Result<Role, 
 
 /// `gateway run`, with or without a leading `hermes` and options in between.
 fn is_gateway_run(command: &[OsString]) -> bool {
-    let words: Vec<&str> = command.iter().filter_map(|word| word.to_str()).collect();
-    let words = words.strip_prefix(&["hermes"]).unwrap_or(&words);
-    words.windows(2).any(|pair| pair == ["gateway", "run"])
-        && !words.first().is_some_and(|first| first.contains('/'))
+    let arguments: Vec<&str> = command.iter().filter_map(|argument| argument.to_str()).collect();
+    let arguments = arguments.strip_prefix(&["hermes"]).unwrap_or(&arguments);
+    arguments.windows(2).any(|pair| pair == ["gateway", "run"])
+        && !arguments.first().is_some_and(|first| first.contains('/'))
 }
 
 /// Takes the home for the lifetime of this process, also across `exec`; `None` if another process has it.
@@ -88,13 +88,13 @@ mod tests {
     #[case(None, "sh -c true", Role::Guest)]
     #[case(Some("supervisor"), "sh -c true", Role::Supervisor)]
     #[case(Some("guest"), "", Role::Guest)]
-    fn the_command_or_the_word_asks_for_a_role(
-        #[case] word: Option<&str>,
+    fn the_command_or_the_variable_asks_for_a_role(
+        #[case] requested: Option<&str>,
         #[case] command: &str,
         #[case] expected: Role,
     ) {
         let command: Vec<OsString> = command.split_whitespace().map(OsString::from).collect();
-        assert_eq!(requested_role(word, &command), Ok(expected));
+        assert_eq!(requested_role(requested, &command), Ok(expected));
     }
 
     #[test]

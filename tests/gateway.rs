@@ -1,6 +1,6 @@
 //! Gateways as real processes: this test binary, started again as `gateway::process`, drives the library's turns.
 //!
-//! Each gateway has a home and a process of its own, so signals reach nobody else and tests may run side by side.
+//! Each gateway has a home and a process of its own, so signals reach no other process and tests may run side by side.
 
 mod backoff;
 mod command;
@@ -31,7 +31,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long something may take that should take next to no time.
+/// Time limit for what should take almost no time.
 const SOON: Duration = Duration::from_secs(10);
 
 /// A home with one profile, `coder`.
@@ -140,7 +140,7 @@ impl GatewayHome {
         });
     }
 
-    /// One request to the gateway's port, and all that comes back.
+    /// One request to the gateway's port, and the whole answer.
     fn send_request(&self, request: &str) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         connection.set_read_timeout(Some(SOON)).expect("a timeout");
@@ -176,10 +176,10 @@ impl GatewayProcess {
         (status.code().unwrap_or(128 + status.signal().unwrap_or(0)), self.notes())
     }
 
-    /// What it has noted so far.
+    /// Its notes so far.
     fn notes(&mut self) -> String {
         let stderr = self.child.stderr.as_mut().expect("a pipe");
-        // A test's grandchild may hold the stream open: what has come is enough.
+        // A test's grandchild may hold the stream open: the received lines are enough.
         drop(stderr.read_to_end(&mut self.printed));
         String::from_utf8_lossy(&self.printed).into_owned()
     }
@@ -233,8 +233,8 @@ async fn drive(host: &impl Host, setup: &Setup) -> u8 {
     }
 }
 
-/// A port that is free, and that nobody gets by chance while the gateway is down: below the range from which the kernel
-/// gives them out, and none twice in this process.
+/// A free port that no process gets by chance while the gateway is down: below the kernel's ephemeral range, and none
+/// twice in this process.
 fn free_port() -> u16 {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -248,7 +248,7 @@ fn free_port() -> u16 {
     }
 }
 
-/// Looks again until it is so, and says what did not come.
+/// Polls until the condition holds; the panic names the unmet condition.
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {

@@ -1,4 +1,4 @@
-//! What is launchd's own, which `launchd/launchctl.sh` plays; the rest is in `played.rs`.
+//! Behaviour specific to launchd, tested against `launchd/launchctl.sh`, which imitates it; the rest is in `played.rs`.
 
 use serde_json::Value;
 

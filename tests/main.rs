@@ -1,4 +1,4 @@
-//! The one integration binary: what the library does to a real machine, low floors first.
+//! The only integration binary: what the library does to a real machine, low floors first.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! The same words with launchd and with Windows' Task Scheduler, each played by a script: no machine of Apple's or
-//! Microsoft's has run this. What holds for both is here; what is one's own is in `launchd.rs` and `windows.rs`.
+//! The same commands with launchd and with Windows' Task Scheduler, each imitated by a script: this has run on no
+//! machine of Apple's or Microsoft's. Tests for both are here; those for one are in `launchd.rs` and `windows.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 
 use crate::support::machine::{expect_that, wait_until};
 
-/// What is played.
+/// The imitated supervisor.
 #[derive(Debug)]
 pub(crate) struct Script {
-    /// Whose supervisor, as `HERMES_SUPERVISOR` has it.
+    /// The supervisor's name in `HERMES_SUPERVISOR`.
     manager: &'static str,
     tool: &'static str,
     bin_dir: &'static str,
-    /// What the user finds in the environment there.
+    /// The user's environment there.
     env: &'static [(&'static str, &'static str)],
-    /// The user goes, and comes again: words of the script alone.
+    /// Logging out and in again: commands of the script only.
     goes: &'static str,
     comes: &'static str,
 }
@@ -41,7 +41,7 @@ pub(crate) const PC: Script = Script {
     comes: "logon",
 };
 
-/// A user's home with that tool. What still runs is ended with the test.
+/// A user's home with that tool. Running processes are ended with the test.
 pub(crate) struct Played {
     dir: tempfile::TempDir,
     script: Script,
@@ -62,12 +62,12 @@ impl Played {
         played
     }
 
-    /// While this is there, Task Scheduler's minute never ends: nothing but what is asked for starts a task.
+    /// While this file is there, Task Scheduler's minute never ends: only a request starts a task.
     fn long_minute(&self) -> PathBuf {
         self.home().join(".schtasks/long-minute")
     }
 
-    /// From now on, what ended is started again within a minute, which is a short one.
+    /// From now on, an ended task is started again within a minute, which is a short one.
     pub(crate) fn let_time_pass(&self) {
         std::fs::remove_file(self.long_minute()).expect("it is there until now");
     }
@@ -85,7 +85,7 @@ impl Played {
     /// Its gateway's configuration.
     pub(crate) fn put(&self, profile: &str, toml: &str) {
         let path = self.home().join(".hermes/profiles").join(profile).join("gateway.toml");
-        // At once: a gateway that reads it half written would be another one.
+        // In one step: a gateway must not read a half-written file.
         std::fs::write(path.with_extension("new"), toml).expect("our own home");
         std::fs::rename(path.with_extension("new"), path).expect("our own home");
     }
@@ -97,7 +97,7 @@ impl Played {
         command
     }
 
-    /// `hermes …`, where nothing says who supervises.
+    /// `hermes …`, with no variable that names the supervisor.
     pub(crate) fn hermes(&self, line: &str) -> Command {
         let mut hermes = self.command(env!("CARGO_BIN_EXE_hermes"));
         hermes.args(line.split(' '));
@@ -123,7 +123,7 @@ impl Played {
         self.expect(line, 0).0
     }
 
-    /// The tool itself, behind hermes' back.
+    /// The tool itself, without hermes.
     pub(crate) fn tool(&self, line: &str) {
         let ran = self.command(self.home().join(self.script.tool)).args(line.split(' ')).output();
         assert!(ran.expect("the script runs").status.success(), "{line}");
@@ -149,7 +149,7 @@ impl Played {
 impl Drop for Played {
     fn drop(&mut self) {
         let tool = self.home().join(self.script.tool);
-        // A test that has failed says why by itself.
+        // A failed test reports the reason by itself.
         drop(self.command(tool).arg(self.script.goes).output());
     }
 }
@@ -238,7 +238,7 @@ fn what_ends_comes_back_and_what_is_wrong_does_not(#[case] script: Script, #[cas
     host.put("bot", "prot = 1\n");
     host.wait_status("bot", "drifts", drifts);
     assert_eq!(host.status("bot")["last_exit_code"], 78);
-    // Each start is told anew, and none by what the one before it left.
+    // Each start has its own outcome, and none is answered by an older record.
     for _ in 0..2 {
         let (_, err) = host.expect("-p bot gateway start", 78);
         assert!(err.contains("unknown field `prot`"), "{err}");

@@ -1,4 +1,5 @@
-//! The same promises on real systemd: a container whose PID 1 is systemd, where hermes (10000) has a systemd of their own.
+//! The same guarantees on real systemd: a container whose PID 1 is systemd, where hermes (10000) has a systemd of their
+//! own.
 //!
 //! `tests/run.sh` leaves these out, by name, where there is no engine or no cgroup hierarchy that systemd can have.
 

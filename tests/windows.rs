@@ -1,4 +1,5 @@
-//! What is the own of Windows' Task Scheduler, which `windows/schtasks.sh` plays; the rest is in `played.rs`.
+//! Behaviour specific to Windows' Task Scheduler, tested against `windows/schtasks.sh`, which imitates it; the rest is
+//! in `played.rs`.
 
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ fn h6_a_task_that_was_enabled_too_early_does_not_run_the_gateway() {
     pc.ok("-p bot gateway install");
     pc.let_time_pass();
     pc.tool(r"/Change /TN \hermes\gateway-bot /ENABLE");
-    // It has been asked, and is left alone.
+    // It was asked to end, and gets its time.
     let status = pc.wait_status("bot", "last_exit_code", 0);
     assert_eq!((&status["pid"], &status["gateway_state"]), (&Value::Null, &Value::Null));
     assert_eq!(status["drifts"], serde_json::json!(["wanted-up", "at-start"]));

@@ -51,7 +51,7 @@ fn bench(scenario: &Arc<Scenario>) {
             let world = &execution.machine.world;
             (world.disk.node_count().to_string(), world.processes().count().to_string())
         }
-        Err(failure) => (format!("({})", failure.invariant), "-".to_owned()),
+        Err(failure) => (format!("({})", failure.kind), "-".to_owned()),
     };
     let budget = Budget { runs: 1, states: STATES, faults_max: 1, seed: 0 };
     let baseline = rates(scenario, budget, Explorer::baseline);

@@ -1,13 +1,16 @@
-//! One run of a story in progress: the machine, how far the story is, and what is watched. A value: a copy is a fork in
-//! the road.
+//! An execution of a scenario in progress: the machine, the progress of the steps, and the monitor. A value: a copy is a
+//! branch of the search.
 //!
 //! ```text
-//!   moves()  what can come next, the calm one first ──► a search chooses ──► take(move) ──► Ok, or what was broken
+//!   enabled_transitions()  the baseline one first ──► a search chooses ──► step(transition) ──► Ok, or a Failure
 //! ```
 //!
-//! Calm: the task that moved last goes on; then whoever can; then the story; time passes only when nobody can move.
+//! The baseline transition: the process that moved last goes on; then any other that can; then the next step of the
+//! scenario begins; time passes only when nothing else is enabled.
 
+mod disk_address;
 mod expectations;
+mod failure;
 mod immediate_steps;
 mod inject;
 mod query;
@@ -25,12 +28,13 @@ use hermes::host::effect::Effect;
 
 use crate::hash;
 use crate::hash::LazilyHashed;
-use crate::invariants::{Monitor, Violation};
+use crate::invariants::Monitor;
 use crate::machine::world::{ContainerId, ProcessId};
 use crate::machine::{Machine, StepOutcome};
 use crate::replay::Request;
 use crate::scenario::{EffectKind, Scenario};
 
+pub use failure::{Failure, FailureKind};
 pub use immediate_steps::to_behaviour;
 pub use query::run_in_copy;
 pub use scripted_faults::{effect_objects, matches_effect};
@@ -40,19 +44,19 @@ pub use steps::StepProgress;
 /// What can come next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Transition {
-    /// A process moves.
+    /// A process makes its next step.
     Process(ProcessId),
-    /// The story's next step begins, or this one of a group.
+    /// The scenario's next step begins, or the step of a group with this number.
     BeginStep(usize),
-    /// Time passes until somebody can move.
+    /// Time passes until a process can move.
     AdvanceTime,
-    /// Something befalls a task at what it is about to do.
+    /// A fault is injected at the next effect of a process.
     Inject(ProcessId, Fault),
-    /// The story's own surprise of this number befalls it.
+    /// The scenario's own fault with this number is injected there.
     InjectScripted(ProcessId, usize),
 }
 
-/// What can befall.
+/// A fault.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// SIGKILL, for this process alone.
@@ -61,9 +65,9 @@ pub enum Fault {
     ContainerKill,
     /// Its container gets TERM, and is started again once it has ended.
     ContainerRestart,
-    /// The power is cut, and this is what the disk keeps; all containers are started again.
+    /// The power is cut, with this outcome of the disk; all containers are started again.
     PowerCut(u64),
-    /// The machine sleeps so long.
+    /// The machine sleeps for this time.
     Suspend(Duration),
     /// The effect fails.
     FailEffect(Errno),
@@ -71,82 +75,53 @@ pub enum Fault {
     FailEffectForGood(Errno),
 }
 
-/// What a run can end in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Failure {
-    /// Which promise; `expect` for the story's own expectations.
-    pub invariant: String,
-    /// Which of the story's expectations: its step, and the part of it. Nothing, if it is a promise.
-    pub expectation: String,
-    /// What is not so.
-    pub detail: String,
-}
-
-impl Failure {
-    /// A broken promise.
-    pub fn violation(promise: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { invariant: promise.into(), expectation: String::new(), detail: what.into() }
-    }
-
-    /// Is it the same promise, or the same expectation? What was seen may differ.
-    pub fn is_same_failure(&self, other: &Self) -> bool {
-        self.invariant == other.invariant && self.expectation == other.expectation
-    }
-}
-
-impl From<Violation> for Failure {
-    fn from(breach: Violation) -> Self {
-        Self::violation(breach.invariant.to_string(), breach.detail)
-    }
-}
-
-/// A refusal that stays.
+/// An error that every later matching effect of a process has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct StickyError {
     serial: u64,
     kind: EffectKind,
-    /// A text in what the effect is about; any, if there is none.
-    touches: Option<String>,
+    /// A text in the object of the effect; none means any object.
+    object: Option<String>,
     errno: Errno,
 }
 
-/// A run in progress.
+/// An execution in progress.
 #[derive(Clone, Debug)]
 pub struct Execution {
     scenario: Arc<Scenario>,
     /// The machine.
     pub machine: Machine,
-    /// How far the story is.
+    /// The progress of the steps.
     step_index: usize,
     step_progress: Vec<StepProgress>,
     last_process: Option<ProcessId>,
-    /// Commands by serial: their step's name, and their end.
+    /// Commands by the serial of their process: their step's name, and their end.
     commands: Arc<LazilyHashed<BTreeMap<u64, CommandRun>>>,
     sticky_error: Option<StickyError>,
-    /// How far the story's own surprises are.
+    /// The progress of the scenario's own faults.
     fault_progress: scripted_faults::ScriptedFaultProgress,
-    /// Containers to be started as soon as they have ended.
+    /// Containers that are started again as soon as they have ended.
     restarting: Vec<ContainerId>,
-    /// What is promised.
+    /// Checks the invariants.
     pub monitor: Monitor,
-    /// No fault was added: the story's own expectations must hold.
+    /// No fault was added: the scenario's own expectations must hold.
     pub is_fault_free: bool,
-    /// The first of the story's own expectations that did not hold. The run goes on, so that a promise may speak, too.
+    /// The first expectation of the scenario that did not hold. The execution goes on, so that an invariant may fail, too.
     missed_expectation: Option<Failure>,
-    /// How many moves there were.
+    /// The number of transitions so far.
     pub transition_count: u64,
-    /// How many effects of tasks.
+    /// The number of effects of tasks so far.
     pub effect_count: u64,
-    /// Of all that happened, in order.
+    /// The digest of everything that happened, in order.
     pub digest: u128,
-    /// What the moves did, for whoever listens; empty it to hear on.
+    /// The outcomes of the transitions, if they are recorded.
     pub recorded: Option<Vec<StepOutcome>>,
 }
 
-/// A command of the story.
+/// A command of the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CommandRun {
-    /// How the story calls it, else its line.
+    /// Its name in the scenario, else its line.
     pub name: String,
     /// Its words.
     pub words: Vec<String>,
@@ -172,12 +147,12 @@ impl Execution {
         ))
     }
 
-    /// The scenario that is played.
+    /// The scenario that is executed.
     pub fn scenario(&self) -> &Scenario {
         &self.scenario
     }
 
-    /// From here on it is another story, the same up to the present.
+    /// Goes on with another scenario, which must be the same up to the present step.
     pub fn replace_scenario(&mut self, scenario: &Arc<Scenario>) {
         self.scenario = Arc::clone(scenario);
     }
@@ -187,49 +162,50 @@ impl Execution {
         self.commands.values()
     }
 
-    /// Is the story at its end?
+    /// Are all steps over?
     pub fn is_finished(&self) -> bool {
         self.step_index >= self.scenario.steps.len() && self.step_progress.is_empty()
     }
 
-    /// The first of the story's own expectations that did not hold: what the run failed by if no promise broke.
+    /// The first expectation of the scenario that did not hold: the failure of the execution if no invariant is violated.
     pub fn missed_expectation(&self) -> Option<&Failure> {
         self.missed_expectation.as_ref()
     }
 
-    /// Notes that an expectation does not hold. What the story expects after that is no longer of this run.
+    /// Records that an expectation does not hold. Later expectations do not count in this execution.
     fn record_missed_expectation(&mut self, failure: Failure) {
         self.missed_expectation.get_or_insert(failure);
         self.is_fault_free = false;
     }
 
-    /// Leaves out the rest of the story.
+    /// Skips the remaining steps.
     pub fn skip_remaining_steps(&mut self) {
         self.step_index = self.scenario.steps.len();
         self.step_progress.clear();
     }
 
-    /// What can come next without a fault, the calm move first. Nothing: the machine is at rest for good.
+    /// The enabled transitions without an added fault, the baseline one first. None: the machine is at rest for good.
     pub fn enabled_transitions(&self) -> Vec<Transition> {
         let ready = self.machine.ready_processes();
-        let mut moves = Vec::new();
-        moves.extend(self.last_process.filter(|who| ready.contains(who)).map(Transition::Process));
-        // Whoever comes after the one that moved last, so that nobody waits for ever.
+        let mut enabled = Vec::new();
+        enabled
+            .extend(self.last_process.filter(|who| ready.contains(who)).map(Transition::Process));
+        // Those after the process that moved last come first, so that no process waits for ever.
         let (later, earlier): (Vec<ProcessId>, Vec<ProcessId>) =
             ready.into_iter().partition(|who| Some(*who) > self.last_process);
         let others = later.into_iter().chain(earlier).map(Transition::Process);
-        moves.extend(others.filter(|step| moves.first() != Some(step)).collect::<Vec<_>>());
-        moves.extend(self.startable_steps().map(Transition::BeginStep));
-        if moves.is_empty() && self.next_moment().is_some() {
-            moves.push(Transition::AdvanceTime);
+        enabled.extend(others.filter(|step| enabled.first() != Some(step)).collect::<Vec<_>>());
+        enabled.extend(self.startable_steps().map(Transition::BeginStep));
+        if enabled.is_empty() && self.next_moment().is_some() {
+            enabled.push(Transition::AdvanceTime);
         }
         if !self.scenario.faults.is_empty() {
-            moves = moves.into_iter().map(|next| self.with_scripted_fault(next)).collect();
+            enabled = enabled.into_iter().map(|next| self.with_scripted_fault(next)).collect();
         }
-        moves
+        enabled
     }
 
-    /// What comes next if nobody interferes.
+    /// The next transition if a search does not interfere.
     pub fn baseline_transition(&self) -> Option<Transition> {
         match self.last_process.filter(|&who| self.machine.is_ready(who)) {
             Some(who) => Some(self.with_scripted_fault(Transition::Process(who))),
@@ -237,12 +213,12 @@ impl Execution {
         }
     }
 
-    /// When time lets anything happen.
+    /// The next moment at which time enables something.
     pub fn next_moment(&self) -> Option<Duration> {
         self.machine.next_wake().into_iter().chain(self.next_deadline()).min()
     }
 
-    /// One move.
+    /// Takes one transition.
     pub fn step(&mut self, next: &Transition) -> Result<(), Failure> {
         self.transition_count += 1;
         self.digest = hash::digest(&(self.digest, next));
@@ -254,7 +230,7 @@ impl Execution {
                     self.machine.advance_to(moment);
                 }
             }
-            Transition::Inject(who, deed) => self.inject(*who, deed)?,
+            Transition::Inject(who, fault) => self.inject(*who, fault)?,
             Transition::InjectScripted(who, index) => self.inject_scripted(*who, *index)?,
         }
         self.record_cut_short_commands();
@@ -267,28 +243,28 @@ impl Execution {
         if !self.scenario.faults.is_empty() {
             self.count_occurrence(who);
         }
-        let moved = match self.sticky_errno(who) {
+        let outcome = match self.sticky_errno(who) {
             Some(errno) => self.machine.refuse(who, errno),
             None => self.machine.step(who),
         };
-        self.record_moved(&moved)
+        self.record_outcome(&outcome)
     }
 
-    /// The refusal that stays, if this is what it is about.
+    /// The sticky error, if the next effect of this process matches it.
     fn sticky_errno(&self, who: ProcessId) -> Option<Errno> {
         let sticky = self.sticky_error.as_ref()?;
         let Some(Request::Effect(effect)) = self.machine.request(who) else { return None };
         let serial = self.machine.world.process(who)?.serial;
-        let is_meant = serial == sticky.serial
-            && scripted_faults::matches_effect(effect, sticky.kind, sticky.touches.as_deref());
-        is_meant.then_some(sticky.errno)
+        let matches = serial == sticky.serial
+            && scripted_faults::matches_effect(effect, sticky.kind, sticky.object.as_deref());
+        matches.then_some(sticky.errno)
     }
 
-    fn record_moved(&mut self, moved: &StepOutcome) -> Result<(), Failure> {
-        if let Some(heard) = &mut self.recorded {
-            heard.push(moved.clone());
+    fn record_outcome(&mut self, step: &StepOutcome) -> Result<(), Failure> {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(step.clone());
         }
-        match moved {
+        match step {
             StepOutcome::Performed { effect, outcome, .. } => {
                 self.effect_count += 1;
                 self.digest = hash::digest(&(self.digest, effect, outcome));
@@ -301,11 +277,13 @@ impl Execution {
             }
             StepOutcome::Panicked { .. } | StepOutcome::Automaton { .. } => {}
         }
-        let printed = match moved {
-            StepOutcome::Exited { serial, .. } => self.machine.outputs.get(serial).map(|it| &**it),
+        let printed = match step {
+            StepOutcome::Exited { serial, .. } => {
+                self.machine.outputs.get(serial).map(|output| &**output)
+            }
             _ => None,
         };
-        self.monitor.after_step(&self.machine.world, moved, printed)?;
+        self.monitor.after_step(&self.machine.world, step, printed)?;
         Ok(())
     }
 
@@ -321,16 +299,16 @@ impl Execution {
             .map(|(_, process)| process.serial)
             .collect();
         let running = self.commands.iter().filter(|(_, command)| command.is_running);
-        let cut: Vec<u64> =
+        let aborted: Vec<u64> =
             running.map(|(&serial, _)| serial).filter(|serial| !alive.contains(serial)).collect();
-        if !cut.is_empty() {
+        if !aborted.is_empty() {
             let commands = Arc::make_mut(&mut self.commands);
-            for serial in &cut {
+            for serial in &aborted {
                 if let Some(command) = commands.get_mut(serial) {
                     command.is_running = false;
                 }
             }
-            self.monitor.commands_aborted(world, cut.into_iter());
+            self.monitor.commands_aborted(world, aborted.into_iter());
         }
     }
 

@@ -1,19 +1,20 @@
-//! What is promised, each promise one named function, and the watch that looks after every step.
+//! The invariants, each one named function, and the monitor that checks them after every step.
 //!
 //! ```text
-//!   name      S1–S14, L1–L7 and their reasons
-//!   watch     what must be remembered between two looks; when which promise is looked at
-//!   command   what a command line may do to an operator's word
-//!   intent    S1 S2 S3 S4 L6        words in files
-//!   slot      S6 S7                 slots
-//!   host      S7 L1 L2              services of hosts
-//!   process   S5 S8                 gateways and signals
-//!   root      S10                   what root touches
-//!   reader    S11 S12               commands that only look; what commands print
-//!   boot      S13                   the boot log
-//!   rest      L1 L2 L3 L4           when nobody moves
-//!   compare   S9 S14 L5 L6          two runs, or several starts, beside each other
-//!   status    L7                    what `status` says
+//!   statements   S1–S14, L1–L7 and their reasons
+//!   violation    an invariant that does not hold, and how
+//!   monitor      what must be remembered between two checks; which invariant is checked when
+//!   command      which intents a command line may write
+//!   intent       S1 S2 S3 S4 L6   intents in files
+//!   slot         S6 S7            slots
+//!   host         S7 L1 L2         services of hosts
+//!   process      S5 S8 S14 L3 L5  gateways, signals and locks
+//!   root         S10              what root touches
+//!   read_only    S11 S12          read-only commands; what commands print
+//!   boot         S13              the boot log
+//!   quiescence   L1 L2 L3 L4 L6   the world at rest
+//!   compare      S9 S14 L5 L6     two executions, or several starts, compared
+//!   status       L7               what `status` says
 //! ```
 //!
 //! Nothing here changes a world.
@@ -31,6 +32,7 @@ pub mod quiescence;
 pub mod read_only;
 pub mod root;
 pub mod slot;
+mod statements;
 pub mod status;
 mod violation;
 
@@ -41,4 +43,4 @@ pub use compare::{
 pub use intent_set::IntentSet;
 pub use monitor::Monitor;
 pub use status::check_status;
-pub use violation::{Name, UnknownInvariant, Violation};
+pub use violation::{UnknownInvariant, Violation};

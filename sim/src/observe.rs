@@ -1,12 +1,12 @@
-//! What is so in a world, seen without permissions, doors or time: for promises, expectations and the search. Changes
+//! Reads facts off a world, without permissions, effects or time: for invariants, expectations and the searches. Changes
 //! nothing, and judges nothing.
 //!
 //! ```text
-//!   word       what an operator's word in files means, read by the production readers
-//!   volume     the home: profiles, their words now and after any power cut, what was left half done
-//!   process    who is what: gateways, supervisors, scanners, boots
-//!   service    a profile's service, in a slot or with a host's supervisor
-//!   slot       the slots of a container: their files, their supervisors, their status records
+//!   recorded_intent   the intent that files hold, read by the production readers
+//!   volume            the home: profiles, their intents now and after any power cut, what is half done
+//!   process           the roles of processes: gateways, supervisors, scanners, boots
+//!   service           a profile's service, in a slot or with a host's supervisor
+//!   slot              the slots of a container: their files, supervisors and status records
 //! ```
 
 pub mod process;

@@ -24,6 +24,7 @@ pub mod conformance;
 mod container;
 pub mod crash_points;
 pub mod engine;
+mod evidence;
 pub(crate) mod exec;
 mod expect;
 pub mod gate;

@@ -1,15 +1,15 @@
-//! A scenario: a story about a machine, told as JSON, and what must come of it. Plain data, and its strict reader.
+//! A scenario: JSON that says what happens to a machine and what must hold then. Plain data, and its strict reader.
 //!
 //! ```text
-//!   load ──► check ──► Scenario ─┬─ world      what is there before
-//!                                ├─ step       what is done, what befalls, what is expected
-//!                                ├─ surprise   where exactly, and which searches are made
-//!                                └─ words      durations, users, containers, names
+//!   load ──► check ──► Scenario ─┬─ world    what is there before
+//!                                ├─ step     what is done, what happens, what is expected
+//!                                ├─ fault    scripted faults with their addresses, and which searches run
+//!                                └─ values   durations, users, containers, names
 //! ```
 //!
-//! Nothing in the format names a function of ours, and nothing here carries anything out. `SCENARIOS.md` is the format
-//! for people, `scenario.schema.json` for editors; tests hold all three together. Serialising a scenario leaves out what
-//! is as by default, and reads back as the same value.
+//! Nothing in the format names a function of the product, and nothing here executes anything. `SCENARIOS.md` describes
+//! the format for people, `scenario.schema.json` for editors; tests keep all three in step. A serialised scenario leaves
+//! out every value that is the default, and reads back as the same value.
 
 mod check;
 pub mod expect;
@@ -33,13 +33,13 @@ pub use step::{RunStep, Step};
 pub use values::{ContainerName, ProfileName, Span};
 pub use world::WorldSpec;
 
-/// A story and its facts.
+/// Steps, the faults among them, and what must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// The file's name without `.json`.
     pub name: String,
-    /// Which hazard it tells of; none for what a search found, and for verbs as such.
+    /// The hazard that it shows; none for what a search found, and for a scenario of one verb.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hazard: Option<String>,
     /// In one or two sentences: what was seen, what must hold.
@@ -47,25 +47,25 @@ pub struct Scenario {
     /// Which search found it; only in regressions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_by: Option<Provenance>,
-    /// The machines that can play it.
+    /// The machines that can execute it.
     pub runs_on: BTreeSet<MachineKind>,
     /// What is there before.
     #[serde(default, skip_serializing_if = "values::is_default")]
     pub world: WorldSpec,
     /// What happens.
     pub steps: Vec<Step>,
-    /// Where exactly something befalls.
+    /// Scripted faults, each at its exact effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpec>,
-    /// Which searches are made of it.
+    /// Which searches run on it.
     #[serde(default, skip_serializing_if = "values::is_default")]
     pub search: SearchSpec,
-    /// What must hold; none means all.
+    /// The invariants that are checked; none means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invariants: Option<BTreeSet<Invariant>>,
 }
 
-/// A machine that can play stories.
+/// A machine that can execute scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MachineKind {
@@ -77,7 +77,7 @@ pub enum MachineKind {
     Container,
 }
 
-/// Which search found it.
+/// Which search found a regression, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
@@ -90,25 +90,25 @@ pub struct Provenance {
     pub date: String,
 }
 
-/// A search.
+/// A search, as a regression names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FoundBy {
     /// The crash matrix.
     CrashMatrix,
-    /// The search for few surprises.
+    /// The bounded search: few faults in each execution.
     Bounded,
     /// The exhaustive search.
     Exhaustive,
-    /// Whole runs laid beside each other.
+    /// Relations between whole executions.
     Relations,
-    /// The seeded swarm.
+    /// Random schedules and faults from a seed.
     Random,
     /// The comparison of the fake s6 with the real one.
     Conformance,
 }
 
-/// A promise by its number: S1 to S14 at every instant, L1 to L7 at rest.
+/// An invariant by its number: safety S1 to S14 at every instant, liveness L1 to L7 at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the design names them")]
 pub enum Invariant {
@@ -169,7 +169,7 @@ impl Invariant {
 }
 
 impl Scenario {
-    /// All steps in the order of the text; those that are together stand after their group.
+    /// All steps in the order of the text; the steps of a group stand after their group.
     pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().flat_map(|step| {
             let group: &[Step] = match step {
@@ -188,7 +188,7 @@ impl Scenario {
         })
     }
 
-    /// The tasks that the story itself names: the boots of its containers, and every `run` with a name.
+    /// The tasks that the scenario itself names: the boots of its containers, and every `run` with a name.
     pub fn named_tasks(&self) -> Vec<TaskAddress> {
         let containers = (1..=self.world.containers).map(ContainerName);
         let boots = containers
@@ -197,15 +197,16 @@ impl Scenario {
         boots.chain(runs).collect()
     }
 
-    /// Does the story boot by itself? If not, `c1` is booted and settles before its first step.
+    /// Is one of the steps a boot? If not, `c1` is booted and settles before the first step.
     pub fn has_boot_step(&self) -> bool {
         self.all_steps().any(|step| matches!(step, Step::Boot(_)))
     }
 
-    /// The promises that must hold. Whoever may write slots of root's tree decides what root runs: there S10 is not one.
+    /// The invariants that must hold. In root's tree, a user who may write slots decides what root runs: S10 is not
+    /// required there.
     pub fn required_invariants(&self) -> BTreeSet<Invariant> {
-        let is_possible = |promise: &Invariant| {
-            *promise != Invariant::S10 || self.world.tree != world::SupervisionTree::Root
+        let is_possible = |invariant: &Invariant| {
+            *invariant != Invariant::S10 || self.world.tree != world::SupervisionTree::Root
         };
         let all = || Invariant::ALL.into_iter().filter(is_possible).collect();
         self.invariants.clone().unwrap_or_else(all)

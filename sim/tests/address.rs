@@ -6,7 +6,7 @@ use hermes::error::Errno;
 use hermes_sim::check::report::replayable;
 use hermes_sim::check::search::{Finding, Schedule};
 use hermes_sim::execution::{Execution, Failure, Fault, Transition};
-use hermes_sim::scenario::{FoundBy, Scenario, load};
+use hermes_sim::scenario::{FoundBy, Invariant, Scenario, load};
 use rstest::rstest;
 
 use crate::support::replayed::injections;
@@ -77,7 +77,7 @@ fn another_transition_than_the_baseline_is_replayed_by_its_address() {
 fn is_replayed(scenario: &Scenario, schedule: Schedule) -> bool {
     let finding = Finding {
         schedule: schedule.clone(),
-        failure: Failure::violation("S1", ""),
+        failure: Failure::violation(Invariant::S1, ""),
         is_during_settle: true,
         changed_scenario: None,
     };

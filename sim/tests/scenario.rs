@@ -257,7 +257,7 @@ use Schema::{Accepts, Refuses};
 #[case::fault(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "EWHAT"}],"#,
-    "no such surprise \"EWHAT\": one of kill",
+    "no such fault \"EWHAT\": one of kill",
     Refuses
 )]
 #[case::nth(
@@ -275,13 +275,13 @@ use Schema::{Accepts, Refuses};
 #[case::duration(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "suspend"}],"#,
-    "`lasts` goes with `suspend`",
+    "`duration` goes with `suspend`",
     Accepts
 )]
 #[case::next(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "kill", "next": "A"}],"#,
-    "`to` goes with `preempt`",
+    "`next` goes with `preempt`",
     Accepts
 )]
 #[case::crash(8, r#""search": {"crash_matrix": ["B"]}"#, "no run is called B", Accepts)]
@@ -291,7 +291,7 @@ use Schema::{Accepts, Refuses};
     "expected one of `kill`, `container`, `power`, `errno`",
     Refuses
 )]
-#[case::crashes(8, r#""search": {"exhaustive_crashes": 1}"#, "goes with `closed`", Accepts)]
+#[case::crashes(8, r#""search": {"exhaustive_crashes": 1}"#, "goes with `exhaustive`", Accepts)]
 #[case::invariant(8, r#""invariants": ["S99"]"#, "unknown variant `S99`", Refuses)]
 fn an_error_is_reported_with_its_line(
     #[case] line: usize,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use hermes::host::effect::Effect;
 use hermes::probe::Bug;
-use hermes_sim::check::report::{replayable, retrace};
+use hermes_sim::check::report::replayable;
+use hermes_sim::check::retrace;
 use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule, SearchResult, effect_faults};
 use hermes_sim::execution::{Execution, Failure, Fault, Transition};
 use hermes_sim::scenario::{FoundBy, Invariant, Scenario, TaskAddress, load};
@@ -31,16 +32,18 @@ fn a_relation_holds_and_is_violated_by_its_bug(
     #[case] bug: Bug,
     #[case] invariant: Invariant,
 ) {
-    let key = invariant.to_string();
     let held = relations(name, invariant, None);
     assert_eq!(held.findings, []);
     assert!(
-        held.relations_checked.get(&*key).is_some_and(|times| *times > 0),
+        held.relations_checked.get(&invariant).is_some_and(|times| *times > 0),
         "{:?}",
         held.relations_checked
     );
     let broken = relations(name, invariant, Some(bug));
-    let is_found = broken.findings.iter().any(|finding| finding.failure.invariant == key);
+    let is_found = broken
+        .findings
+        .iter()
+        .any(|finding| finding.failure.kind.to_string() == invariant.to_string());
     assert!(is_found, "{:?} {:?}", broken.findings, broken.relations_checked);
 }
 
@@ -50,7 +53,7 @@ fn status_is_checked_wherever_the_machine_is_at_rest() {
     let held = relations("h17-stopped-behind-our-back", Invariant::L7, None);
     assert_eq!(held.findings, []);
     assert!(
-        held.relations_checked.get("L7").is_some_and(|times| *times > 2),
+        held.relations_checked.get(&Invariant::L7).is_some_and(|times| *times > 2),
         "{:?}",
         held.relations_checked
     );
@@ -117,7 +120,7 @@ fn a_repeated_command_must_keep_its_exit_code_true() {
     assert!(!held.is_complete, "eight runs are not all");
     let broken = with_bug(Some(Bug::DeleteAgainNotSynced), || recovery(number));
     let [finding] = &broken.findings[..] else { panic!("{:?}", broken.findings) };
-    assert_eq!(finding.failure.invariant, "S1");
+    assert_eq!(finding.failure.kind.to_string(), "S1");
     let scenario = finding.changed_scenario.as_ref().expect("the command was repeated");
     assert_eq!(scenario.steps.len(), 2);
 }
@@ -127,7 +130,7 @@ fn a_second_crash_inside_the_boot_is_replayed_by_its_address() {
     let scenario = deletes();
     let effects = effects(&scenario);
     let (at, kill, _) = effects[hidden(&effects)].clone();
-    let failure = Failure::violation("S1", "");
+    let failure = Failure::violation(Invariant::S1, "");
     let schedule = Schedule(vec![(at, kill)]);
     let mut finding = Finding { schedule, failure, is_during_settle: true, changed_scenario: None };
     let mut boots = Vec::new();

@@ -101,7 +101,7 @@ impl<H: Host> Registrar for AnyBackend<'_, H> {
         either!(self, backend => backend.list().await)
     }
 
-    async fn sweep(&self, stray: &Leftover, timeout: Duration) -> Result<(), SupervisorError> {
-        either!(self, backend => backend.sweep(stray, timeout).await)
+    async fn sweep(&self, leftover: &Leftover, timeout: Duration) -> Result<(), SupervisorError> {
+        either!(self, backend => backend.sweep(leftover, timeout).await)
     }
 }

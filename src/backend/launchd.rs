@@ -143,13 +143,14 @@ impl<'host, H: Host> Launchd<'host, H> {
                 {
                     self.await_unloaded(profile).await?;
                 }
-                told => return told.map(drop),
+                result => return result.map(drop),
             }
         }
         let path = self.path(profile);
         let args = [self.domain.as_str(), &path.to_string_lossy()];
-        let told = self.launchctl.run_action(self.host, "bootstrap", &label(profile), &args).await;
-        accept_codes(&[ALREADY, IN_PROGRESS], told)
+        let result =
+            self.launchctl.run_action(self.host, "bootstrap", &label(profile), &args).await;
+        accept_codes(&[ALREADY, IN_PROGRESS], result)
     }
 
     async fn await_unloaded(&self, profile: &Profile) -> Result<(), SupervisorError> {
@@ -206,8 +207,8 @@ impl<H: Host> Supervisor for Launchd<'_, H> {
         if planted!(StopLeavesLoaded) {
             return Ok(());
         }
-        let told = self.run_action(profile, "bootout", &[]).await;
-        accept_codes(&[NOT_RUNNING, NOT_FOUND, IN_PROGRESS], told)
+        let result = self.run_action(profile, "bootout", &[]).await;
+        accept_codes(&[NOT_RUNNING, NOT_FOUND, IN_PROGRESS], result)
     }
 
     /// A running gateway is told to end, and its exit code makes launchd start it again.
@@ -230,10 +231,10 @@ impl<H: Host> Supervisor for Launchd<'_, H> {
         let at_start = self.read_at_start(profile).await?;
         let (loaded, fact) = self.process_state(profile, job).await;
         // Disabled and still there: it is being unloaded.
-        let want = if at_start == TargetState::Down { TargetState::Down } else { loaded };
+        let target_state = if at_start == TargetState::Down { TargetState::Down } else { loaded };
         Ok(Service {
             presence: Presence::Supervised,
-            target_state: want,
+            target_state,
             at_start,
             process_state: fact,
             // launchd does not report when.
@@ -249,8 +250,8 @@ impl<H: Host> Supervisor for Launchd<'_, H> {
         goal: Goal,
         timeout: Duration,
     ) -> Result<Service, SupervisorError> {
-        let look = async || self.status(profile).await;
-        wait::until_or_failed(self.host, profile, goal, timeout, look).await
+        let poll = async || self.status(profile).await;
+        wait::until_or_failed(self.host, profile, goal, timeout, poll).await
     }
 
     fn registration(&self) -> Registration {

@@ -113,7 +113,7 @@ impl<H: Host> Registrar for S6<'_, H> {
         publish::list(self).await
     }
 
-    async fn sweep(&self, stray: &Leftover, timeout: Duration) -> Result<(), SupervisorError> {
-        takedown::sweep(self, stray, timeout).await
+    async fn sweep(&self, leftover: &Leftover, timeout: Duration) -> Result<(), SupervisorError> {
+        takedown::sweep(self, leftover, timeout).await
     }
 }

@@ -16,8 +16,8 @@ pub(super) struct SelfReport {
 }
 
 impl SelfReport {
-    pub(super) fn has_state(&self, word: &str) -> bool {
-        self.gateway_state == word
+    pub(super) fn has_state(&self, gateway_state: &str) -> bool {
+        self.gateway_state == gateway_state
     }
 }
 
@@ -27,11 +27,11 @@ pub(super) async fn read(
     layout: &Layout,
     profile: &Profile,
 ) -> Option<SelfReport> {
-    let noted = json::read(host, &layout.state(profile)).await;
-    let state = noted.whole()?;
+    let reading = json::read(host, &layout.state(profile)).await;
+    let state = reading.whole()?;
     let pid = state.get("pid").and_then(|number| number.as_i64()).and_then(Pid::new)?;
-    let word = state.get("gateway_state")?.as_str()?.to_owned();
-    Some(SelfReport { pid, gateway_state: word })
+    let gateway_state = state.get("gateway_state")?.as_str()?.to_owned();
+    Some(SelfReport { pid, gateway_state })
 }
 
 /// Has a gateway recorded since the operator's last request that it could not start? An older record says nothing about
@@ -46,10 +46,11 @@ pub(super) async fn reports_startup_failure(
         Reading::Missing => 0,
         Reading::Unusable(_) => return false,
     };
-    let noted = json::read(host, &layout.state(profile)).await;
-    let Some(noted) = noted.whole() else { return false };
-    let number = |key: &str| noted.get(key).and_then(|value| value.as_u64()).unwrap_or(0);
-    let says = noted.get("gateway_state").and_then(|word| word.as_str());
+    let reading = json::read(host, &layout.state(profile)).await;
+    let Some(reading) = reading.whole() else { return false };
+    let number = |key: &str| reading.get(key).and_then(|value| value.as_u64()).unwrap_or(0);
+    let gateway_state =
+        reading.get("gateway_state").and_then(|gateway_state| gateway_state.as_str());
     let is_its_answer = number("intent_sequence") == asked || planted!(OldReportCounts);
-    says == Some("startup_failed") && is_its_answer
+    gateway_state == Some("startup_failed") && is_its_answer
 }

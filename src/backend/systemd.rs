@@ -59,8 +59,8 @@ pub struct SystemdScope<'a> {
 
 impl<'host, H: Host> Systemd<'host, H> {
     /// Makes no system call yet.
-    pub fn open(host: &'host H, seat: SystemdScope<'_>, bin_dir: Option<PathBuf>) -> Self {
-        let SystemdScope { scope, uid, home, env } = seat;
+    pub fn open(host: &'host H, systemd_scope: SystemdScope<'_>, bin_dir: Option<PathBuf>) -> Self {
+        let SystemdScope { scope, uid, home, env } = systemd_scope;
         let systemctl = Systemctl::new(scope, uid, env, bin_dir);
         let (home, unit_dir) = (home.to_owned(), unit_dir(scope, env));
         Self { host, scope, uid, home, unit_dir, systemctl }
@@ -101,10 +101,10 @@ impl<'host, H: Host> Systemd<'host, H> {
         let args = ["--timestamp=us+utc", show::PROPERTIES, &name];
         let text = self.systemctl.run_action(self.host, "show", &name, &args).await?;
         let odd = |reason| SupervisorError::OddStatus { path: PathBuf::from(&name), reason };
-        let shown = show::parse(&text).map_err(odd)?;
-        match shown.masked {
+        let parsed = show::parse(&text).map_err(odd)?;
+        match parsed.masked {
             Some(path) => Err(SupervisorError::Masked { path, service: name }),
-            None => Ok(Service { paused: self.is_paused(&shown.service).await, ..shown.service }),
+            None => Ok(Service { paused: self.is_paused(&parsed.service).await, ..parsed.service }),
         }
     }
 
@@ -130,8 +130,8 @@ impl<'host, H: Host> Systemd<'host, H> {
 
 /// `252.39-1~deb12u2` is 252; text that cannot be parsed counts as the oldest version.
 async fn version<H: Host>(systemctl: &Systemctl, host: &H) -> Result<u32, SupervisorError> {
-    let shown = systemctl.run_action(host, "show", "systemd", &["--property=Version"]).await?;
-    let digits = shown.trim().trim_start_matches("Version=");
+    let parsed = systemctl.run_action(host, "show", "systemd", &["--property=Version"]).await?;
+    let digits = parsed.trim().trim_start_matches("Version=");
     let digits: String = digits.chars().take_while(char::is_ascii_digit).collect();
     Ok(digits.parse().unwrap_or_default())
 }

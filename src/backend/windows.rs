@@ -118,27 +118,32 @@ impl<'host, H: Host> Windows<'host, H> {
     ) -> Result<Service, SupervisorError> {
         let enabled = parse_at_start(task);
         let run = self.read_run(profile).await?;
-        let (told, fact) = match (run.is_running, self.read_live_report(profile).await) {
-            (true, Some(note)) if note.has_state("draining") => {
-                (TargetState::Down, ProcessState::Up { pid: note.pid, ready: true })
-            }
-            (true, Some(note)) => (
-                TargetState::Up,
-                ProcessState::Up { pid: note.pid, ready: note.has_state("running") },
-            ),
-            // It has reported that it ends, and is not gone.
-            (true, None) if enabled == TargetState::Down => {
-                (TargetState::Down, ProcessState::Finishing)
-            }
-            // It has not reported its identity yet.
-            (true, None) => (TargetState::Up, ProcessState::Down { last: None }),
-            (false, _) => (TargetState::Up, ProcessState::Down { last: run.last }),
-        };
+        let (running_target, process_state) =
+            match (run.is_running, self.read_live_report(profile).await) {
+                (true, Some(note)) if note.has_state("draining") => {
+                    (TargetState::Down, ProcessState::Up { pid: note.pid, ready: true })
+                }
+                (true, Some(note)) => (
+                    TargetState::Up,
+                    ProcessState::Up { pid: note.pid, ready: note.has_state("running") },
+                ),
+                // It has reported that it ends, and is not gone.
+                (true, None) if enabled == TargetState::Down => {
+                    (TargetState::Down, ProcessState::Finishing)
+                }
+                // It has not reported its identity yet.
+                (true, None) => (TargetState::Up, ProcessState::Down { last: None }),
+                (false, _) => (TargetState::Up, ProcessState::Down { last: run.last }),
+            };
         Ok(Service {
             presence: Presence::Supervised,
-            target_state: if enabled == TargetState::Down { TargetState::Down } else { told },
+            target_state: if enabled == TargetState::Down {
+                TargetState::Down
+            } else {
+                running_target
+            },
             at_start: enabled,
-            process_state: fact,
+            process_state,
             // It reports when, but in the machine's language.
             since: Duration::ZERO,
             paused: false,
@@ -157,9 +162,9 @@ impl<'host, H: Host> Windows<'host, H> {
     async fn set_at_start(
         &self,
         profile: &Profile,
-        want: TargetState,
+        target_state: TargetState,
     ) -> Result<(), SupervisorError> {
-        let switch = if want == TargetState::Up { "/ENABLE" } else { "/DISABLE" };
+        let switch = if target_state == TargetState::Up { "/ENABLE" } else { "/DISABLE" };
         self.run_action(profile, "/Change", &[switch]).await.map(drop)
     }
 
@@ -170,7 +175,7 @@ impl<'host, H: Host> Windows<'host, H> {
         }
         match self.run_action(profile, "/End", &[]).await {
             Err(_) if !self.read_run(profile).await?.is_running => Ok(()),
-            told => told.map(drop),
+            result => result.map(drop),
         }
     }
 
@@ -246,8 +251,8 @@ impl<H: Host> Supervisor for Windows<'_, H> {
         goal: Goal,
         timeout: Duration,
     ) -> Result<Service, SupervisorError> {
-        let look = async || self.status(profile).await;
-        wait::until_or_failed(self.host, profile, goal, timeout, look).await
+        let poll = async || self.status(profile).await;
+        wait::until_or_failed(self.host, profile, goal, timeout, poll).await
     }
 
     fn registration(&self) -> Registration {
@@ -266,7 +271,7 @@ impl<H: Host> Registrar for Windows<'_, H> {
     async fn publish(
         &self,
         spec: &ServiceSpec,
-        want: TargetState,
+        target_state: TargetState,
     ) -> Result<Published, SupervisorError> {
         for path in [&spec.home, &spec.program] {
             if !is_expressible(path) {
@@ -282,13 +287,13 @@ impl<H: Host> Registrar for Windows<'_, H> {
         let published = match &present {
             None => Published::New,
             Some(task) if !task.contains(&version_line(spec, &self.user)) => Published::Updated,
-            Some(task) if parse_at_start(task) != want => {
-                self.set_at_start(&spec.profile, want).await?;
+            Some(task) if parse_at_start(task) != target_state => {
+                self.set_at_start(&spec.profile, target_state).await?;
                 return Ok(Published::Updated);
             }
             Some(_) => return Ok(Published::Unchanged),
         };
-        self.create(spec, want).await?;
+        self.create(spec, target_state).await?;
         Ok(published)
     }
 

@@ -44,7 +44,7 @@ pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H
         findings.push(check_role(session).await);
     }
     let caveats = session.backend.caveats().await;
-    findings.extend(caveats.into_iter().map(|says| Finding::warning("reboot", says)));
+    findings.extend(caveats.into_iter().map(|message| Finding::warning("reboot", message)));
     findings.push(check_home(session).await);
     findings.extend(check_profiles(session).await);
     let failed = findings.iter().any(|finding| finding.level == Level::Failure);
@@ -57,16 +57,16 @@ pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H
 }
 
 impl Finding {
-    fn fine(about: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { level: Level::Fine, subject: about.into(), message: says.into() }
+    fn fine(subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { level: Level::Fine, subject: subject.into(), message: message.into() }
     }
 
-    fn warning(about: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { level: Level::Warning, subject: about.into(), message: says.into() }
+    fn warning(subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { level: Level::Warning, subject: subject.into(), message: message.into() }
     }
 
-    fn failure(about: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { level: Level::Failure, subject: about.into(), message: says.into() }
+    fn failure(subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { level: Level::Failure, subject: subject.into(), message: message.into() }
     }
 
     fn line(&self) -> String {
@@ -120,20 +120,20 @@ async fn check_tools<H: Host>(session: &Session<'_, H>) -> Finding {
 
 /// Which user owns the tree, and does its s6-svscan listen to us?
 async fn check_scan_dir<H: Host>(session: &Session<'_, H>) -> Vec<Finding> {
-    let about = format!("scan directory {}", session.scan_dir.display());
+    let subject = format!("scan directory {}", session.scan_dir.display());
     vec![match control_fifo_meta(session).await {
         Ok(control) if control.uid == session.operator.uid => {
-            Finding::fine(about, "ours, and s6-svscan listens")
+            Finding::fine(subject, "ours, and s6-svscan listens")
         }
-        Ok(control) => return foreign::findings(&about, control.uid),
+        Ok(control) => return foreign::findings(&subject, control.uid),
         Err(error) if error.errno == Errno::NXIO => {
-            Finding::failure(about, "no s6-svscan listens: restart the container")
+            Finding::failure(subject, "no s6-svscan listens: restart the container")
         }
         Err(error) if error.errno == Errno::ACCESS => Finding::failure(
-            about,
+            subject,
             format!("{error}: it belongs to another user's s6, whose boot hook must hand it over"),
         ),
-        Err(error) => Finding::failure(about, error.to_string()),
+        Err(error) => Finding::failure(subject, error.to_string()),
     }]
 }
 
@@ -161,17 +161,17 @@ async fn check_role<H: Host>(session: &Session<'_, H>) -> Finding {
 
 async fn check_home<H: Host>(session: &Session<'_, H>) -> Finding {
     let root = session.layout.root();
-    let about = format!("home {}", root.display());
+    let subject = format!("home {}", root.display());
     match if_present(fs::meta(session.host, root).await) {
         Ok(Some(meta)) if meta.uid == session.operator.uid || session.operator.uid == 0 => {
-            Finding::fine(about, "ours")
+            Finding::fine(subject, "ours")
         }
         Ok(Some(meta)) => Finding::failure(
-            about,
+            subject,
             format!("it belongs to uid {}, we are {}", meta.uid, session.operator.uid),
         ),
-        Ok(None) => Finding::warning(about, "not there yet: the first profile makes it"),
-        Err(error) => Finding::failure(about, error.to_string()),
+        Ok(None) => Finding::warning(subject, "not there yet: the first profile makes it"),
+        Err(error) => Finding::failure(subject, error.to_string()),
     }
 }
 
@@ -213,34 +213,34 @@ async fn check_ports<H: Host>(session: &Session<'_, H>, profiles: &[Profile]) ->
     }
     let shared = by_port.into_iter().filter(|(_, names)| names.len() > 1);
     let finding = |(port, names): (u16, Vec<&str>)| {
-        let says = format!("is that of {}: set `port` in their gateway.toml", names.join(", "));
-        Finding::warning(format!("port {port}"), says)
+        let message = format!("is that of {}: set `port` in their gateway.toml", names.join(", "));
+        Finding::warning(format!("port {port}"), message)
     };
     shared.map(finding).collect()
 }
 
 async fn check_profile<H: Host>(session: &Session<'_, H>, profile: &Profile) -> Vec<Finding> {
     let (host, layout) = (session.host, &session.layout);
-    let about = format!("profile '{profile}'");
+    let subject = format!("profile '{profile}'");
     let mut findings = Vec::new();
     if let Err(error) = config::read(host, &layout.config(profile)).await {
-        findings.push(Finding::failure(&about, error.to_string()));
+        findings.push(Finding::failure(&subject, error.to_string()));
     }
     if matches!(session.manager, Manager::Foreground | Manager::None) {
         return findings;
     }
     match status::read_report(host, layout, &session.backend, profile).await {
         Ok(report) => {
-            findings.extend(report.notes.iter().map(|note| Finding::warning(&about, note)));
+            findings.extend(report.notes.iter().map(|note| Finding::warning(&subject, note)));
             let drifts: Vec<&str> = report.drifts.iter().map(status::Drift::as_str).collect();
             findings.push(match drifts.is_empty() {
                 true => {
-                    Finding::fine(&about, format!("as asked: {}", report.inferred_intent.intent))
+                    Finding::fine(&subject, format!("as asked: {}", report.inferred_intent.intent))
                 }
-                false => Finding::failure(&about, format!("not as asked: {}", drifts.join(", "))),
+                false => Finding::failure(&subject, format!("not as asked: {}", drifts.join(", "))),
             });
         }
-        Err(error) => findings.push(Finding::failure(&about, error.to_string())),
+        Err(error) => findings.push(Finding::failure(&subject, error.to_string())),
     }
     findings
 }

@@ -61,12 +61,13 @@ impl<H: Host> Output<'_, H> {
 
     /// Prints a JSON document of schema 1.
     pub async fn print_document(&self, document: Value) -> Exit {
-        let mut whole = serde_json::Map::new();
-        whole.insert("schema".to_owned(), json!(1));
+        let mut with_schema = serde_json::Map::new();
+        with_schema.insert("schema".to_owned(), json!(1));
         if let Value::Object(keys) = document {
-            whole.extend(keys);
+            with_schema.extend(keys);
         }
-        let text = serde_json::to_string_pretty(&Value::Object(whole)).expect("string keys only");
+        let text =
+            serde_json::to_string_pretty(&Value::Object(with_schema)).expect("string keys only");
         self.print(&format!("{text}\n")).await
     }
 

@@ -57,7 +57,7 @@ impl<'a, H: Host> Session<'a, H> {
         let launchd = Launchd::open(host, uid, &layout, &invocation.env, launchctl_dir);
         let windows = windows(host, &layout, &invocation.env);
         let manager = match invocation.text("HERMES_SUPERVISOR") {
-            Some(word) => detect::parse_override(&word, scope)?,
+            Some(name) => detect::parse_override(&name, scope)?,
             None => {
                 detect::detect(host, scope, async |manager| match manager {
                     Manager::Windows => windows.answers().await,
@@ -75,7 +75,7 @@ impl<'a, H: Host> Session<'a, H> {
             Manager::Windows => AnyBackend::Windows(windows),
             Manager::Foreground | Manager::None => AnyBackend::NoSupervisor(NoSupervisor),
         };
-        let argv = invocation.argv.iter().map(|word| word.to_string_lossy().into_owned());
+        let argv = invocation.argv.iter().map(|argument| argument.to_string_lossy().into_owned());
         let operator = Operator { uid, pid: invocation.pid, argv: argv.collect() };
         let profile = cli.profile.clone().unwrap_or_else(Profile::default_profile);
         Ok(Self { host, invocation, layout, scan_dir, manager, backend, operator, profile })
@@ -121,8 +121,9 @@ fn systemd<'a, H: Host>(
     scope: Scope,
     uid: u32,
 ) -> Systemd<'a, H> {
-    let seat = systemd::SystemdScope { scope, uid, home: layout.root(), env: &invocation.env };
-    Systemd::open(host, seat, invocation.var("HERMES_SYSTEMD_BIN_DIR").map(PathBuf::from))
+    let systemd_scope =
+        systemd::SystemdScope { scope, uid, home: layout.root(), env: &invocation.env };
+    Systemd::open(host, systemd_scope, invocation.var("HERMES_SYSTEMD_BIN_DIR").map(PathBuf::from))
 }
 
 /// The Task Scheduler backend, whether or not it is in use.

@@ -1,7 +1,7 @@
 //! What a slot's scripts begin with: the container's environment as it is now, and hermes in place of root.
 //!
-//! Nothing that hermes could have planted is followed before that. Where nobody keeps such an environment (a bare s6),
-//! that of s6-supervise stands.
+//! Nothing that hermes could have planted is followed before that. If no such environment is kept (a bare s6), that of
+//! s6-supervise stands.
 
 use super::invocation::Invocation;
 use crate::error::HostError;
@@ -19,7 +19,7 @@ pub(super) async fn in_container(
     Ok(Invocation { env: kept.unwrap_or_else(|| invocation.env.clone()), ..invocation.clone() })
 }
 
-/// As root, becomes hermes; leaves everybody else as they are.
+/// As root, becomes hermes; any other user stays as it is.
 pub(super) async fn as_hermes(
     host: &impl Host,
     invocation: Invocation,

@@ -50,11 +50,11 @@ impl FailureTally {
         restart: &Restart,
         wall: Duration,
     ) -> Self {
-        let noted = object.get("intent_sequence").and_then(Value::as_u64);
-        let anew = sequence.is_some_and(|sequence| sequence != noted.unwrap_or(0));
-        let sequence = sequence.or(noted);
+        let recorded = object.get("intent_sequence").and_then(Value::as_u64);
+        let is_new_request = sequence.is_some_and(|sequence| sequence != recorded.unwrap_or(0));
+        let sequence = sequence.or(recorded);
         let state = match state::StateRecord::parse(object.clone()) {
-            Ok(state) if !anew && !planted!(TallyForgotten) => state,
+            Ok(state) if !is_new_request && !planted!(TallyForgotten) => state,
             _ => return Self { sequence, ..Self::default() },
         };
         let reason = (state.failures > 0).then_some(state.exit_reason).flatten();
@@ -146,16 +146,16 @@ pub(super) async fn read_tally<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
 ) -> Result<FailureTally, HostError> {
-    let (sequence, oddity) = intent_sequence(context).await;
-    if let Some(oddity) = oddity {
-        context.add_note(oddity);
+    let (sequence, warning) = intent_sequence(context).await;
+    if let Some(warning) = warning {
+        context.add_note(warning);
     }
     let path = context.setup.layout.state(&context.setup.profile);
     let object = match json::read(context.host, &path).await {
         Reading::Whole(object) => object,
         Reading::Missing => Map::new(),
-        Reading::Unusable(oddity) => {
-            context.add_note(oddity);
+        Reading::Unusable(warning) => {
+            context.add_note(warning);
             Map::new()
         }
     };
@@ -177,7 +177,7 @@ async fn intent_sequence<H: Host>(
     match intent::read(context.host, &path).await {
         Reading::Whole(record) => (Some(record.sequence), None),
         Reading::Missing => (Some(0), None),
-        Reading::Unusable(oddity) => (None, Some(oddity)),
+        Reading::Unusable(warning) => (None, Some(warning)),
     }
 }
 
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::noted(json!({"failures": 2, "intent_sequence": 5}), Some(5), 2)]
+    #[case::recorded(json!({"failures": 2, "intent_sequence": 5}), Some(5), 2)]
     #[case::operator_spoke(json!({"failures": 2, "intent_sequence": 4}), Some(5), 0)]
     #[case::intent_unreadable(json!({"failures": 2, "intent_sequence": 4}), None, 2)]
     #[case::killed(json!({"failures": 2, "unproven": true, "boot_id": "b", "intent_sequence": 5}), Some(5), 3)]

@@ -22,7 +22,7 @@ pub(super) const OWN_SIGNAL: Signal = Signal::TERM;
 const DEATH: Duration = Duration::from_millis(500);
 
 /// Poll interval for the rest of a command's group.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A gateway that drains.
 pub(super) struct Drain {
@@ -70,7 +70,7 @@ pub(super) async fn drain_remaining<H: Host>(
         return Ok(exit::finish(context, core, ending).await);
     };
     let now = time::boot(context.host).await?;
-    match look(context, core, leader, now).await {
+    match check_remaining(context, core, leader, now).await {
         None => Ok(exit::finish(context, core, ending).await),
         Some(work) => {
             child::signal(context, leader, OWN_SIGNAL).await;
@@ -82,7 +82,7 @@ pub(super) async fn drain_remaining<H: Host>(
 }
 
 /// Checks for remaining processes of a command; `None` if none is left.
-async fn look<H: Host>(
+async fn check_remaining<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
     leader: Pid,
@@ -90,7 +90,7 @@ async fn look<H: Host>(
 ) -> Option<Work> {
     match child::has_live_members(context, core, leader).await {
         Some(false) => None,
-        Some(true) => Some(Work::RemainingGroup { leader, next_check: Some(now + LOOK) }),
+        Some(true) => Some(Work::RemainingGroup { leader, next_check: Some(now + POLL_INTERVAL) }),
         None => Some(Work::RemainingGroup { leader, next_check: None }),
     }
 }
@@ -122,7 +122,7 @@ pub(super) async fn turn<H: Host>(
     }
     if let Work::RemainingGroup { leader, next_check: Some(at) } = drain.work {
         if now >= at {
-            match look(context, core, leader, now).await {
+            match check_remaining(context, core, leader, now).await {
                 None => return Ok(exit::finish(context, core, drain.exit_reason).await),
                 Some(rest) => drain.work = rest,
             }

@@ -133,11 +133,11 @@ mod tests {
         #[case] expected: &str,
     ) {
         let env = command_environment(&setup(profile), &config(), 9);
-        let words: Vec<String> = env
+        let variables: Vec<String> = env
             .iter()
             .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
             .collect();
-        assert_eq!(words.join(" "), expected);
+        assert_eq!(variables.join(" "), expected);
     }
 
     #[rstest]

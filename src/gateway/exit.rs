@@ -26,7 +26,7 @@ pub(super) async fn finish<H: Host>(
         ExitReason::Asked(stop) => Some(stop.reason()),
         ExitReason::Failed(_) => None,
     };
-    let (word, code) = match ending {
+    let (final_state, code) = match ending {
         ExitReason::Asked(stop) => {
             // An unplanned stop does not hide why the starts before it failed.
             if stop == SignalMeaning::Planned || core.tally.failures == 0 {
@@ -37,13 +37,13 @@ pub(super) async fn finish<H: Host>(
         ExitReason::Failed(failure) if counts => count(context, core, failure).await,
         ExitReason::Failed(failure) => {
             core.tally.reason = Some(failure.reason);
-            (failure.word, failure.code)
+            (failure.final_state, failure.code)
         }
     };
     let reason = asked.or_else(|| core.tally.reason.clone()).unwrap_or_default();
-    context.add_note(format_args!("ends with code {code}, {}: {reason}", word.as_str()));
+    context.add_note(format_args!("ends with code {code}, {}: {reason}", final_state.as_str()));
     if core.lock.is_some() {
-        state_file::write_final_state(context, core, word).await;
+        state_file::write_final_state(context, core, final_state).await;
         state_file::remove_pidfile(context).await;
     }
     if counts && core.state_file_error.is_some() && context.setup.supervised {
@@ -64,7 +64,7 @@ async fn count<H: Host>(
     if core.tally.is_exhausted(&core.config.restart) {
         (GatewayState::StartupFailed, PERMANENT_FAILURE)
     } else {
-        (failure.word, failure.code)
+        (failure.final_state, failure.code)
     }
 }
 

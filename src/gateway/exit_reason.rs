@@ -22,14 +22,14 @@ pub(super) enum ExitReason {
 /// An end that was not requested.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ExitFailure {
-    pub(super) word: GatewayState,
+    pub(super) final_state: GatewayState,
     pub(super) code: u8,
     pub(super) reason: String,
 }
 
 impl ExitReason {
     pub(super) fn failed(final_state: GatewayState, code: u8, reason: String) -> Self {
-        Self::Failed(ExitFailure { word: final_state, code, reason })
+        Self::Failed(ExitFailure { final_state, code, reason })
     }
 
     /// The configuration is wrong, or has failed too often: no further start can help.
@@ -39,17 +39,17 @@ impl ExitReason {
 
     /// The command ended by itself; `word` is the final gateway state unless the exit code says that the configuration
     /// is wrong.
-    pub(super) fn from_command_status(status: Status, word: GatewayState) -> Self {
+    pub(super) fn from_command_status(status: Status, final_state: GatewayState) -> Self {
         match status {
             Status::Exited(PERMANENT_FAILURE) => Self::permanent(format!(
                 "the command exited with code {PERMANENT_FAILURE}: its configuration is wrong"
             )),
             Status::Exited(code) => {
-                Self::failed(word, code, format!("the command exited with code {code}"))
+                Self::failed(final_state, code, format!("the command exited with code {code}"))
             }
             Status::Signalled(signal) => {
                 let reason = format!("{} ended the command", stop::signal_name(signal));
-                Self::failed(word, stop::signal_code(signal), reason)
+                Self::failed(final_state, stop::signal_code(signal), reason)
             }
         }
     }
@@ -88,16 +88,16 @@ mod tests {
     #[case(Status::Signalled(Signal::KILL), "running", 137, "SIGKILL ended the command")]
     fn the_commands_end_is_ours(
         #[case] status: Status,
-        #[case] word: &str,
+        #[case] final_state: &str,
         #[case] code: u8,
         #[case] reason: &str,
     ) {
         let ExitReason::Failed(failure) =
             ExitReason::from_command_status(status, GatewayState::Running)
         else {
-            panic!("nobody asked for it")
+            panic!("it was not requested")
         };
-        assert_eq!((failure.word.as_str(), failure.code), (word, code));
+        assert_eq!((failure.final_state.as_str(), failure.code), (final_state, code));
         assert_eq!(failure.reason, reason);
     }
 }

@@ -77,11 +77,11 @@ pub(super) async fn turn<H: Host>(
     let attempt = try_lock(context).await;
     match (attempt, claim) {
         (Ok(Some(lock)), claim) => take_ownership(context, core, lock, claim).await,
-        (Ok(None), LockClaim::Waiting { last_reason: said }) => {
-            handle_holder(context, core, said).await
+        (Ok(None), LockClaim::Waiting { last_reason }) => {
+            handle_holder(context, core, last_reason).await
         }
-        (Err(error), LockClaim::Waiting { last_reason: said }) => {
-            wait_or_refuse(context, core, said, error.to_string()).await
+        (Err(error), LockClaim::Waiting { last_reason }) => {
+            wait_or_refuse(context, core, last_reason, error.to_string()).await
         }
         (_, LockClaim::TakingOver { orphan, until, killed, asked }) => {
             take_over(context, core, TakeOver { orphan, until, killed, asked }).await
@@ -111,7 +111,7 @@ async fn take_ownership<H: Host>(
 async fn handle_holder<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
-    said: Option<String>,
+    last_reason: Option<String>,
 ) -> Result<Step, HostError> {
     let path = context.setup.layout.pidfile(&context.setup.profile);
     let reading = pidfile::read(context.host, &path).await;
@@ -124,13 +124,13 @@ async fn handle_holder<H: Host>(
         }
         _ => {
             let reason = "another gateway of this profile runs, outside this container or unknown";
-            return wait_or_refuse(context, core, said, reason.to_owned()).await;
+            return wait_or_refuse(context, core, last_reason, reason.to_owned()).await;
         }
     };
     let pid = holder.process.pid;
     if !(context.setup.supervised && holder.supervised) {
         let reason = format!("another gateway of this profile runs as process {pid}");
-        return wait_or_refuse(context, core, said, reason).await;
+        return wait_or_refuse(context, core, last_reason, reason).await;
     }
     mark!("H19");
     context.add_note(format_args!("takes over from process {pid}, whose supervisor is dead"));
@@ -149,7 +149,7 @@ async fn handle_holder<H: Host>(
 async fn wait_or_refuse<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
-    said: Option<String>,
+    last_reason: Option<String>,
     reason: String,
 ) -> Result<Step, HostError> {
     if !context.setup.supervised {
@@ -160,7 +160,7 @@ async fn wait_or_refuse<H: Host>(
         );
         return Ok(exit::finish(context, core, ending).await);
     }
-    if said.as_ref() != Some(&reason) {
+    if last_reason.as_ref() != Some(&reason) {
         context.add_note(format_args!("waits for its lock: {reason}"));
     }
     let until = time::boot(context.host).await? + POLL_INTERVAL;
@@ -248,8 +248,8 @@ async fn send_and_close<H: Host>(
 async fn clear_dead_command<H: Host>(context: &mut TurnContext<'_, H>, core: &Core) {
     let path = context.setup.layout.pidfile(&context.setup.profile);
     let reading = pidfile::read(context.host, &path).await;
-    if let Some(oddity) = reading.warning() {
-        context.add_note(oddity);
+    if let Some(warning) = reading.warning() {
+        context.add_note(warning);
     }
     let Some(leader) = reading.whole().and_then(|gateway| gateway.child.clone()) else { return };
     let killed = kill_remaining_group(context, core, &leader).await;

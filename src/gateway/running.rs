@@ -36,22 +36,22 @@ pub(super) async fn enter<H: Host>(
 /// One newline on the descriptor that s6 gave us, one datagram to the socket that systemd named.
 async fn notify_ready<H: Host>(context: &mut TurnContext<'_, H>, core: &mut Core) {
     if let Some(path) = context.setup.env.get(OsStr::new(NOTIFY_SOCKET)) {
-        let told = send_sd_notify(context.host, Path::new(path)).await;
-        context.record_failure(told);
+        let written = send_sd_notify(context.host, Path::new(path)).await;
+        context.record_failure(written);
     }
     let Some(notify) = core.notify.take() else { return };
-    let told = fs::write(context.host, &notify, b"\n").await.map(drop);
+    let written = fs::write(context.host, &notify, b"\n").await.map(drop);
     let closed = fs::close(context.host, notify).await;
-    context.record_failure(told.and(closed));
+    context.record_failure(written.and(closed));
 }
 
 /// The whole of `sd_notify(3)` that a gateway needs. The crates that do it read the environment and hide three system
 /// calls behind one function; through the door each of them can be cut, failed and simulated.
 async fn send_sd_notify(host: &impl Host, path: &Path) -> Result<(), HostError> {
     let socket = net::connect_local(host, path).await?;
-    let told = fs::write(host, &socket, b"READY=1").await.map(drop);
+    let written = fs::write(host, &socket, b"READY=1").await.map(drop);
     let closed = fs::close(host, socket).await;
-    told.and(closed)
+    written.and(closed)
 }
 
 pub(super) async fn turn<H: Host>(

@@ -67,13 +67,13 @@ impl Server {
 
     pub(super) async fn interests(&self, host: &impl Host) -> Result<Interests, HostError> {
         let hears = self.listener.as_ref().filter(|_| self.accept_retry_at.is_none());
-        let reading = self.connections.iter().filter(|one| one.is_reading());
-        let handles = reading.map(|one| one.file.handle);
+        let reading = self.connections.iter().filter(|connection| connection.is_reading());
+        let handles = reading.map(|connection| connection.file.handle);
         let retry = match self.connections.iter().all(Connection::is_reading) {
             true => None,
             false => Some(time::boot(host).await? + RETRY),
         };
-        let deadlines = self.connections.iter().map(|one| Some(one.until));
+        let deadlines = self.connections.iter().map(|connection| Some(connection.until));
         Ok(Interests {
             // Open connections come first: a flood of new connections must not cost them their turn, and then their
             // place.
@@ -84,7 +84,8 @@ impl Server {
     }
 
     fn remove_connection(&mut self, handle: Handle) -> Option<Connection> {
-        let index = self.connections.iter().position(|one| one.file.handle == handle)?;
+        let index =
+            self.connections.iter().position(|connection| connection.file.handle == handle)?;
         Some(self.connections.remove(index))
     }
 }
@@ -100,7 +101,7 @@ pub(super) async fn handle_event<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
     server: &mut Server,
-    mood: ServeState,
+    serve_state: ServeState,
     event: Event,
     now: Duration,
 ) {
@@ -113,8 +114,8 @@ pub(super) async fn handle_event<H: Host>(
         }
         (Event::Readable(handle), _) => {
             if let Some(connection) = server.remove_connection(handle) {
-                let kept = read_request(context, core, connection, mood).await;
-                server.connections.extend(kept);
+                let remaining = read_request(context, core, connection, serve_state).await;
+                server.connections.extend(remaining);
             }
         }
         _ => {}
@@ -133,8 +134,8 @@ async fn accept<H: Host>(
             let exchange = Exchange::Reading(Vec::new());
             server.connections.push(Connection { file, until: now + CONNECTION_TIMEOUT, exchange });
             if server.connections.len() > CONNECTIONS_MAX {
-                let oldest = server.connections.iter().min_by_key(|one| one.until);
-                let oldest = oldest.map(|one| one.file.handle);
+                let oldest = server.connections.iter().min_by_key(|connection| connection.until);
+                let oldest = oldest.map(|connection| connection.file.handle);
                 if let Some(oldest) = oldest.and_then(|handle| server.remove_connection(handle)) {
                     close(context, oldest).await;
                 }
@@ -151,7 +152,7 @@ async fn read_request<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &Core,
     mut connection: Connection,
-    mood: ServeState,
+    serve_state: ServeState,
 ) -> Option<Connection> {
     let Exchange::Reading(got) = &mut connection.exchange else { return Some(connection) };
     match fs::read(context.host, &connection.file, http::REQUEST_BYTES_MAX).await {
@@ -165,16 +166,16 @@ async fn read_request<H: Host>(
     let answer = match http::parse_request(got) {
         Request::Partial => return Some(connection),
         Request::Refused(code) => http::refusal(code),
-        Request::Page(Page::Health, body) => health(context, mood, body),
-        Request::Page(Page::Status, body) => status(context, core, mood, body).await,
+        Request::Page(Page::Health, body) => health(context, serve_state, body),
+        Request::Page(Page::Status, body) => status(context, core, serve_state, body).await,
     };
     connection.exchange = Exchange::Writing(answer);
     flush(context, connection).await
 }
 
-fn health<H: Host>(context: &TurnContext<'_, H>, mood: ServeState, body: Body) -> Vec<u8> {
+fn health<H: Host>(context: &TurnContext<'_, H>, serve_state: ServeState, body: Body) -> Vec<u8> {
     let profile = context.setup.profile.as_str();
-    match mood {
+    match serve_state {
         ServeState::Open => {
             http::render_answer(200, &json!({ "status": "ok", "profile": profile }), body)
         }
@@ -187,21 +188,21 @@ fn health<H: Host>(context: &TurnContext<'_, H>, mood: ServeState, body: Body) -
 async fn status<H: Host>(
     context: &TurnContext<'_, H>,
     core: &Core,
-    mood: ServeState,
+    serve_state: ServeState,
     body: Body,
 ) -> Vec<u8> {
     let path = context.setup.layout.state(&context.setup.profile);
-    let noted = json::read(context.host, &path).await;
-    let word = match mood {
+    let reading = json::read(context.host, &path).await;
+    let gateway_state = match serve_state {
         ServeState::Open => GatewayState::Running,
         ServeState::Draining => GatewayState::Draining,
     };
     let value = json!({
         "profile": context.setup.profile.as_str(),
-        "gateway_state": word.as_str(),
+        "gateway_state": gateway_state.as_str(),
         "pid": core.own_process.pid,
         "port": core.port,
-        "started_at": noted.whole().and_then(|object| object.get("started_at")),
+        "started_at": reading.whole().and_then(|object| object.get("started_at")),
         "failures": core.tally.failures,
     });
     http::render_answer(200, &value, body)
@@ -250,8 +251,8 @@ pub(super) async fn stop_listening<H: Host>(
         context.record_failure(closed);
     }
     for connection in std::mem::take(&mut server.connections) {
-        let kept = read_request(context, core, connection, ServeState::Draining).await;
-        if let Some(connection) = kept {
+        let remaining = read_request(context, core, connection, ServeState::Draining).await;
+        if let Some(connection) = remaining {
             if connection.exchange == Exchange::Reading(Vec::new()) {
                 close(context, connection).await;
             } else {

@@ -40,9 +40,9 @@ impl GatewayState {
 pub(super) async fn write_live_state<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
-    word: GatewayState,
+    gateway_state: GatewayState,
 ) {
-    let mut changes = common_changes(core, word);
+    let mut changes = common_changes(core, gateway_state);
     changes.push(("pid", core.own_process.pid.into()));
     changes.push(("start_time", core.own_process.start_time.into()));
     update_state_file(context, core, changes).await;
@@ -61,9 +61,9 @@ pub(super) async fn write_ready<H: Host>(context: &mut TurnContext<'_, H>, core:
 pub(super) async fn write_final_state<H: Host>(
     context: &mut TurnContext<'_, H>,
     core: &mut Core,
-    word: GatewayState,
+    gateway_state: GatewayState,
 ) {
-    let mut changes = common_changes(core, word);
+    let mut changes = common_changes(core, gateway_state);
     changes.push(("pid", Value::Null));
     changes.push(("start_time", Value::Null));
     update_state_file(context, core, changes).await;
@@ -71,12 +71,12 @@ pub(super) async fn write_final_state<H: Host>(
 
 type Changes = Vec<(&'static str, Value)>;
 
-fn common_changes(core: &Core, word: GatewayState) -> Changes {
+fn common_changes(core: &Core, gateway_state: GatewayState) -> Changes {
     let tally = &core.tally;
     let failures = if tally.failures == 0 { Value::Null } else { tally.failures.into() };
     let unproven = if tally.unproven { Value::Bool(true) } else { Value::Null };
     vec![
-        ("gateway_state", word.as_str().into()),
+        ("gateway_state", gateway_state.as_str().into()),
         ("boot_id", core.own_process.boot.0.clone().into()),
         ("port", core.port.into()),
         ("exit_reason", tally.reason.clone().map_or(Value::Null, Value::String)),

@@ -72,8 +72,8 @@ pub(super) async fn classify<H: Host>(
 ) -> SignalMeaning {
     let path = context.setup.layout.marker(&context.setup.profile);
     let reading = marker::read(context.host, &path).await;
-    if let Some(oddity) = reading.warning() {
-        context.add_note(oddity);
+    if let Some(warning) = reading.warning() {
+        context.add_note(warning);
     }
     let ours = reading.whole().filter(|marker| marker.names(&core.own_process));
     let plan = ours.map(|marker| marker.plan);
@@ -114,9 +114,12 @@ mod tests {
         #[case] plan: Option<StopPlan>,
         #[case] expected: SignalMeaning,
         #[case] code: u8,
-        #[case] word: &str,
+        #[case] final_state: &str,
     ) {
         let stop = decide(signal, plan);
-        assert_eq!((stop, stop.exit_code(), stop.final_state().as_str()), (expected, code, word));
+        assert_eq!(
+            (stop, stop.exit_code(), stop.final_state().as_str()),
+            (expected, code, final_state)
+        );
     }
 }

@@ -37,7 +37,7 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for Place {
 pub enum LinkPolicy {
     /// It is followed.
     Follow,
-    /// It is itself the object; opening it fails with `ELOOP`, or as [`How::Directory`] with `ENOTDIR`.
+    /// It is itself the object; opening it fails with `ELOOP`, or as [`OpenMode::Directory`] with `ENOTDIR`.
     Refuse,
 }
 

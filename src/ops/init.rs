@@ -70,7 +70,7 @@ pub enum InitError {
     /// A variable says something that cannot be.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Not root, and the directories of services are somebody else's.
+    /// Not root, and the directories of services belong to another user.
     #[error(
         "user {uid} cannot prepare `/run`: {source} (start the container as root, or make `/run/hermes`, `/run/s6` and the scan directory its own)"
     )]

@@ -53,8 +53,8 @@ async fn install_locked<H: Host, S: Registrar>(
     profile: &Profile,
 ) -> Result<InstallOutcome, OpsError> {
     must_exist(context, profile).await?;
-    let prior = intent::read_in_force(context.host, context.layout, profile).await?;
-    let at_start = match prior.intent {
+    let inferred = intent::read_in_force(context.host, context.layout, profile).await?;
+    let at_start = match inferred.intent {
         Intent::Running => TargetState::Up,
         Intent::Stopped => TargetState::Down,
     };

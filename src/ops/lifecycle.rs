@@ -142,7 +142,7 @@ async fn begin_locked<H: Host, S: Registrar>(
             planned_stop::mark(context, profile, StopPlan::Restart, &before, &mut notes).await?
         }
     };
-    if let Err(error) = tell(context, profile, verb, &before).await {
+    if let Err(error) = tell_supervisor(context, profile, verb, &before).await {
         planned_stop::cancel(context, profile, target.as_ref(), &mut notes).await;
         return Err(error.into());
     }
@@ -248,13 +248,13 @@ pub(super) async fn store_intent<H: Host, S>(
     profile: &Profile,
     verb: Verb,
 ) -> Result<(), HostError> {
-    let word = match verb {
+    let intent_asked = match verb {
         Verb::Start | Verb::Restart => Intent::Running,
         Verb::Stop => Intent::Stopped,
     };
     let at = timestamp(context.host).await?;
     let path = context.layout.intent(profile);
-    intent::store(context.host, &path, word, context.operator, &at).await?;
+    intent::store(context.host, &path, intent_asked, context.operator, &at).await?;
     // An intent is only as durable as the profile's own name: the command that made the profile may have been killed
     // before it synced the directory.
     match profile.is_default() {
@@ -263,7 +263,7 @@ pub(super) async fn store_intent<H: Host, S>(
     }
 }
 
-async fn tell<H: Host, S: Registrar>(
+async fn tell_supervisor<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
     verb: Verb,

@@ -145,11 +145,11 @@ pub async fn read_report<H: Host, S: Supervisor>(
     }
     let record = intent::read(host, &layout.intent(profile)).await;
     let state = state::read(host, &layout.state(profile)).await;
-    let prior = intent::infer(&record, &state, None);
+    let inferred = intent::infer(&record, &state, None);
     let mut notes: Vec<String> =
         intent::read_warnings(&record, &state).iter().map(ToString::to_string).collect();
-    if prior.is_unknown {
-        notes.push(format!("unknown word {:?} in {}", prior.word, prior.source.as_str()));
+    if inferred.is_unknown {
+        notes.push(format!("unknown word {:?} in {}", inferred.value, inferred.source.as_str()));
     }
     let state = match state {
         Reading::Whole(state) => state,
@@ -157,8 +157,8 @@ pub async fn read_report<H: Host, S: Supervisor>(
     };
     let now = time::wall(host).await?;
     let outside = find_orphan(host, layout, profile, &service).await?;
-    let mut drifts = drifts(&prior, &service, &state, now);
-    if supervisor.registration() == Registration::OnRequest && prior.intent == Intent::Stopped {
+    let mut drifts = drifts(&inferred, &service, &state, now);
+    if supervisor.registration() == Registration::OnRequest && inferred.intent == Intent::Stopped {
         // A gateway that shall not run needs no service: none has been requested yet.
         drifts.retain(|drift| *drift != Drift::Unregistered);
     }
@@ -176,7 +176,7 @@ pub async fn read_report<H: Host, S: Supervisor>(
         asked_at: record.whole().and_then(|record| record.at.clone()),
         state_age: (service.since > Duration::ZERO).then(|| now.saturating_sub(service.since)),
         port: profiles::port_of(host, layout, profile).await,
-        inferred_intent: prior,
+        inferred_intent: inferred,
         service,
         orphan_pid: outside,
         state,
@@ -219,7 +219,7 @@ async fn log_is_stuck(host: &impl Host, pid: Pid) -> bool {
 
 /// All differences between the actual state and the intent. Pure.
 fn drifts(
-    prior: &InferredIntent,
+    inferred: &InferredIntent,
     service: &Service,
     state: &StateRecord,
     now: Duration,
@@ -231,21 +231,21 @@ fn drifts(
         Presence::Foreground => return Vec::new(),
         Presence::Supervised => {}
     }
-    let asked = match prior.intent {
+    let intended = match inferred.intent {
         Intent::Running => TargetState::Up,
         Intent::Stopped => TargetState::Down,
     };
     let mut drifts = Vec::new();
-    if service.has_failed_permanently() && asked == TargetState::Up {
+    if service.has_failed_permanently() && intended == TargetState::Up {
         drifts.push(Drift::FailedPermanently);
-    } else if service.target_state != asked {
+    } else if service.target_state != intended {
         mark!("H17");
-        drifts.push(if asked == TargetState::Up { Drift::WantedDown } else { Drift::WantedUp });
+        drifts.push(if intended == TargetState::Up { Drift::WantedDown } else { Drift::WantedUp });
     }
-    if service.at_start != asked {
+    if service.at_start != intended {
         drifts.push(Drift::AtStart);
     }
-    drifts.extend(process_drift(asked, service, state, now).filter(|drift| {
+    drifts.extend(process_drift(intended, service, state, now).filter(|drift| {
         // A permanent failure says more than down.
         !(matches!(drift, Drift::Down { .. }) && drifts.contains(&Drift::FailedPermanently))
     }));
@@ -256,12 +256,12 @@ fn drifts(
 }
 
 fn process_drift(
-    asked: TargetState,
+    intended: TargetState,
     service: &Service,
     state: &StateRecord,
     now: Duration,
 ) -> Option<Drift> {
-    match (asked, service.process_state) {
+    match (intended, service.process_state) {
         (TargetState::Up, ProcessState::Up { ready: true, .. })
         | (TargetState::Down, ProcessState::Down { .. }) => None,
         (TargetState::Up, ProcessState::Up { ready: false, .. }) => Some(Drift::NotReady {
@@ -281,22 +281,26 @@ mod tests {
     use crate::record::intent::Source;
     use rstest::rstest;
 
-    fn prior(intent: Intent) -> InferredIntent {
+    fn inferred(intent: Intent) -> InferredIntent {
         InferredIntent {
-            word: intent.as_str().into(),
+            value: intent.as_str().into(),
             intent,
             source: Source::Intent,
             is_unknown: false,
         }
     }
 
-    fn service(want: TargetState, at_start: TargetState, fact: ProcessState) -> Service {
+    fn service(
+        target_state: TargetState,
+        at_start: TargetState,
+        process_state: ProcessState,
+    ) -> Service {
         let presence = Presence::Supervised;
         Service {
             presence,
-            target_state: want,
+            target_state,
             at_start,
-            process_state: fact,
+            process_state,
             since: Duration::ZERO,
             paused: false,
             is_reported: true,
@@ -321,13 +325,13 @@ mod tests {
     #[case::crashed(Intent::Running, TargetState::Up, TargetState::Up, DOWN, &["down"])]
     fn each_drift_is_named(
         #[case] intent: Intent,
-        #[case] want: TargetState,
+        #[case] target_state: TargetState,
         #[case] at_start: TargetState,
-        #[case] fact: ProcessState,
+        #[case] process_state: ProcessState,
         #[case] expected: &[&str],
     ) {
-        let service = service(want, at_start, fact);
-        let found = drifts(&prior(intent), &service, &StateRecord::default(), Duration::ZERO);
+        let service = service(target_state, at_start, process_state);
+        let found = drifts(&inferred(intent), &service, &StateRecord::default(), Duration::ZERO);
         assert_eq!(found.iter().map(Drift::as_str).collect::<Vec<_>>(), expected);
     }
 }

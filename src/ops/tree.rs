@@ -110,7 +110,7 @@ pub async fn wait_for_claim(
     seat: &TreeScope,
     mark: &Path,
 ) -> Result<(), TreeError> {
-    // A machine that `boot init` did not prepare has no place for it: nobody there looks for it either.
+    // A machine that `boot init` did not prepare has no place for it, and nothing reads it there.
     if let Ok(open) = fs::open_no_link(host, mark, OpenMode::Append { mode: 0o644 }).await {
         fs::close(host, open).await?;
     }
@@ -163,7 +163,7 @@ async fn reconcile(
     notes: &mut Vec<String>,
 ) {
     let operator = Operator { uid, pid: facts.pid, argv: facts.argv.clone() };
-    // `boot init` refuses an odd word; whoever runs this by hand reads what it cannot mean.
+    // `boot init` refuses an invalid value; an operator who runs this by hand gets a warning.
     let bootstrap = init::settings::bootstrap(&facts.env).unwrap_or_else(|error| {
         notes.push(error.to_string());
         None
@@ -246,7 +246,7 @@ async fn limit_option(
                 SERVICES_MAX.into(),
             ]
         }
-        // Its own limit holds, and whoever has more services than that reads so in the log.
+        // Its own limit holds; with more services than that the log says so.
         Err(_) => Vec::new(),
     }
 }

@@ -19,12 +19,12 @@ pub enum LoopEvent {
 }
 
 thread_local! {
-    static SAID: RefCell<Vec<LoopEvent>> = const { RefCell::new(Vec::new()) };
+    static EVENTS: RefCell<Vec<LoopEvent>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A wait begins.
 pub fn wait_begins() {
-    SAID.with_borrow_mut(|said| said.push(LoopEvent::Begins));
+    EVENTS.with_borrow_mut(|events| events.push(LoopEvent::Begins));
 }
 
 /// A round begins; `carried` is the whole state that earlier rounds have left.
@@ -32,15 +32,15 @@ pub fn loop_head(carried: &impl Hash) {
     // Its keys are fixed: the same value has the same hash in every run.
     let mut hasher = DefaultHasher::new();
     carried.hash(&mut hasher);
-    SAID.with_borrow_mut(|said| said.push(LoopEvent::Head(hasher.finish())));
+    EVENTS.with_borrow_mut(|events| events.push(LoopEvent::Head(hasher.finish())));
 }
 
 /// The wait is over.
 pub fn wait_ends() {
-    SAID.with_borrow_mut(|said| said.push(LoopEvent::Ends));
+    EVENTS.with_borrow_mut(|events| events.push(LoopEvent::Ends));
 }
 
 /// Takes the events of this thread since the last call.
 pub fn take_loop_events() -> Vec<LoopEvent> {
-    SAID.with_borrow_mut(std::mem::take)
+    EVENTS.with_borrow_mut(std::mem::take)
 }

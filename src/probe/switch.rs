@@ -28,12 +28,12 @@ pub fn is_planted(bug: Bug) -> bool {
 }
 
 /// Runs the program's own code to inspect the result of a planted bug: without the bug, and without recording marks.
-pub fn without_planted_bug<T>(look: impl FnOnce() -> T) -> T {
+pub fn without_planted_bug<T>(inspect: impl FnOnce() -> T) -> T {
     let (bug, was_aside) = (PLANTED.take(), IS_ASIDE.replace(true));
-    let seen = look();
+    let result = inspect();
     PLANTED.set(bug);
     IS_ASIDE.set(was_aside);
-    seen
+    result
 }
 
 /// Records a mark. Called by `mark!`.

@@ -54,10 +54,10 @@ pub struct CommandLine {
 impl TryFrom<Vec<String>> for CommandLine {
     type Error = &'static str;
 
-    fn try_from(words: Vec<String>) -> Result<Self, Self::Error> {
-        let mut words = words.into_iter();
-        match words.next() {
-            Some(program) if !program.is_empty() => Ok(Self { program, args: words.collect() }),
+    fn try_from(parts: Vec<String>) -> Result<Self, Self::Error> {
+        let mut parts = parts.into_iter();
+        match parts.next() {
+            Some(program) if !program.is_empty() => Ok(Self { program, args: parts.collect() }),
             _ => Err(
                 "`command` names no program: give at least one word, as in command = [\"my-bot\"]",
             ),

@@ -257,13 +257,13 @@ pub async fn remove(host: &impl Host, path: &Path) -> Result<bool> {
     Ok(if_present(fs::unlink(host, path).await)?.is_some())
 }
 
-/// Polls `look` until it returns a value or the time is over (`None`). The pause between polls grows from 2 to 50 ms.
+/// Polls `poll_once` until it returns a value or the time is over (`None`). The pause between polls grows from 2 to 50 ms.
 pub async fn poll<H: Host, T, E: From<HostError>>(
     host: &H,
     timeout: Duration,
-    mut look: impl AsyncFnMut() -> std::result::Result<Option<T>, E>,
+    mut poll_once: impl AsyncFnMut() -> std::result::Result<Option<T>, E>,
 ) -> std::result::Result<Option<T>, E> {
-    poll_carrying(host, timeout, &mut (), async |()| look().await).await
+    poll_carrying(host, timeout, &mut (), async |()| poll_once().await).await
 }
 
 /// The same for polls that leave state behind for the next one: all of that state is in `carried`.
@@ -271,14 +271,14 @@ pub async fn poll_carrying<H: Host, S: Hash, T, E: From<HostError>>(
     host: &H,
     timeout: Duration,
     carried: &mut S,
-    mut look: impl AsyncFnMut(&mut S) -> std::result::Result<Option<T>, E>,
+    mut poll_once: impl AsyncFnMut(&mut S) -> std::result::Result<Option<T>, E>,
 ) -> std::result::Result<Option<T>, E> {
     let deadline = time::boot(host).await? + timeout;
     wait!(begins);
     let mut pause = Duration::from_millis(2);
     let ended = loop {
         wait!(round & (pause, &*carried));
-        match look(carried).await {
+        match poll_once(carried).await {
             Ok(None) => {}
             ended => break ended,
         }

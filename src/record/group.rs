@@ -67,7 +67,7 @@ pub async fn live_members_of(
     Ok(left)
 }
 
-/// As [`identity::open`], for a process that is still what [`left_of`] found: the leader, or of its group.
+/// As [`identity::open`], for a process that is still what [`live_members_of`] found: the leader, or of its group.
 pub async fn open(
     host: &impl Host,
     boot: &BootId,

@@ -57,7 +57,7 @@ pub struct Operator {
 #[derive(Clone, Debug, PartialEq)]
 pub struct IntentRecord {
     /// The value in the file, whatever it is.
-    pub word: String,
+    pub value: String,
     /// The intent, if the value is one of ours.
     pub intent: Option<Intent>,
     /// When it was requested, as written.
@@ -73,12 +73,12 @@ pub async fn read(host: &impl Host, path: &Path) -> Reading<IntentRecord> {
 }
 
 fn parse(object: Map<String, Value>) -> Result<IntentRecord, String> {
-    let word = match object.get("intent") {
-        Some(Value::String(word)) => word.clone(),
+    let value = match object.get("intent") {
+        Some(Value::String(value)) => value.clone(),
         Some(other) => format!("({})", json::type_name(other)),
         None => return Err("it has no key `intent`".to_owned()),
     };
-    let intent = match word.as_str() {
+    let intent = match value.as_str() {
         "running" => Some(Intent::Running),
         "stopped" => Some(Intent::Stopped),
         _ if planted!(UnknownIntentRuns) => Some(Intent::Running),
@@ -86,7 +86,7 @@ fn parse(object: Map<String, Value>) -> Result<IntentRecord, String> {
     };
     let at = object.get("at").and_then(Value::as_str).map(str::to_owned);
     let sequence = object.get("sequence").and_then(Value::as_u64).unwrap_or(0);
-    Ok(IntentRecord { word, intent, at, sequence, object })
+    Ok(IntentRecord { value, intent, at, sequence, object })
 }
 
 /// Stores this as the intent in force, durably. Keys that others wrote stay; a damaged file is kept beside it as
@@ -119,7 +119,7 @@ pub async fn store(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InferredIntent {
     /// The value that decided, for the log: `running`, `none`, or any other text.
-    pub word: String,
+    pub value: String,
     /// The intent.
     pub intent: Intent,
     /// The file and key it came from.
@@ -164,18 +164,18 @@ pub fn infer(
 ) -> InferredIntent {
     if let Some(record) = record.whole().filter(|_| !planted!(StateBeatsIntent)) {
         return InferredIntent {
-            word: record.word.clone(),
+            value: record.value.clone(),
             intent: record.intent.unwrap_or(Intent::Stopped),
             source: Source::Intent,
             is_unknown: record.intent.is_none(),
         };
     }
-    let state_words = state.whole().map(|state| (&state.desired_state, &state.gateway_state));
-    match state_words {
-        Some((Some(word), _)) => infer_from_state(word, Source::DesiredState),
-        Some((None, Some(word))) => infer_from_state(word, Source::GatewayState),
+    let states = state.whole().map(|state| (&state.desired_state, &state.gateway_state));
+    match states {
+        Some((Some(value), _)) => infer_from_state(value, Source::DesiredState),
+        Some((None, Some(value))) => infer_from_state(value, Source::GatewayState),
         Some((None, None)) | None => InferredIntent {
-            word: "none".to_owned(),
+            value: "none".to_owned(),
             intent: bootstrap.unwrap_or(Intent::Stopped),
             source: if bootstrap.is_some() { Source::Bootstrap } else { Source::Nothing },
             is_unknown: false,
@@ -183,8 +183,8 @@ pub fn infer(
     }
 }
 
-fn infer_from_state(word: &str, source: Source) -> InferredIntent {
-    let intent = match (word, source) {
+fn infer_from_state(value: &str, source: Source) -> InferredIntent {
+    let intent = match (value, source) {
         ("running", _) => Some(Intent::Running),
         ("stopped", _) => Some(Intent::Stopped),
         ("draining" | "degraded", Source::GatewayState) if !planted!(DrainingStaysDown) => {
@@ -199,7 +199,7 @@ fn infer_from_state(word: &str, source: Source) -> InferredIntent {
         _ => None,
     };
     InferredIntent {
-        word: word.to_owned(),
+        value: value.to_owned(),
         intent: intent.unwrap_or(Intent::Stopped),
         source,
         is_unknown: intent.is_none(),
@@ -223,7 +223,7 @@ pub async fn read_in_force(
     let record = read(host, &layout.intent(profile)).await;
     let state = state::read(host, &layout.state(profile)).await;
     match transient_warning(&record, &state) {
-        Some(oddity) => Err(oddity.clone()),
+        Some(warning) => Err(warning.clone()),
         None => Ok(infer(&record, &state, None)),
     }
 }
@@ -237,7 +237,7 @@ pub fn transient_warning<'a>(
         Reading::Missing => state.warning(),
         Reading::Whole(_) | Reading::Unusable(_) => record.warning(),
     };
-    decides.filter(|oddity| oddity.is_transient)
+    decides.filter(|warning| warning.is_transient)
 }
 
 #[cfg(test)]
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_those_that_files_and_json_hold() {
+    fn names_are_those_in_files_and_json() {
         assert_eq!(
             [Intent::Running, Intent::Stopped].map(|it| it.to_string()),
             ["running", "stopped"]
@@ -268,8 +268,8 @@ mod tests {
             Source::Bootstrap,
             Source::Nothing,
         ];
-        let words = ["intent", "desired_state", "gateway_state", "bootstrap", "nothing"];
-        assert_eq!(sources.map(Source::as_str), words);
+        let names = ["intent", "desired_state", "gateway_state", "bootstrap", "nothing"];
+        assert_eq!(sources.map(Source::as_str), names);
     }
 
     #[rstest]
@@ -284,9 +284,9 @@ mod tests {
         #[case] unknown: bool,
     ) {
         let running = state(r#"{"gateway_state":"running"}"#);
-        let prior = infer(&record(text), &running, None);
+        let inferred = infer(&record(text), &running, None);
         assert_eq!(
-            (prior.intent, prior.is_unknown, prior.source),
+            (inferred.intent, inferred.is_unknown, inferred.source),
             (intent, unknown, Source::Intent)
         );
     }
@@ -301,28 +301,31 @@ mod tests {
     #[case("Running", Intent::Stopped, true)]
     #[case("runing", Intent::Stopped, true)]
     fn without_an_intent_the_last_state_decides(
-        #[case] word: &str,
+        #[case] value: &str,
         #[case] intent: Intent,
         #[case] unknown: bool,
     ) {
-        let state = state(&format!(r#"{{"gateway_state":"{word}"}}"#));
-        let prior = infer(&Reading::Missing, &state, None);
-        assert_eq!((prior.word.as_str(), prior.intent, prior.is_unknown), (word, intent, unknown));
+        let state = state(&format!(r#"{{"gateway_state":"{value}"}}"#));
+        let inferred = infer(&Reading::Missing, &state, None);
+        assert_eq!(
+            (inferred.value.as_str(), inferred.intent, inferred.is_unknown),
+            (value, intent, unknown)
+        );
     }
 
     #[test]
     fn the_desired_state_outranks_the_last_state() {
         let state = state(r#"{"gateway_state":"running","desired_state":"stopped"}"#);
-        let prior = infer(&Reading::Missing, &state, Some(Intent::Running));
-        assert_eq!((prior.intent, prior.source), (Intent::Stopped, Source::DesiredState));
+        let inferred = infer(&Reading::Missing, &state, Some(Intent::Running));
+        assert_eq!((inferred.intent, inferred.source), (Intent::Stopped, Source::DesiredState));
     }
 
     #[test]
-    fn the_bootstrap_word_counts_only_where_nothing_was_ever_said() {
+    fn the_bootstrap_state_counts_only_without_intent_and_state() {
         let fresh = infer(&Reading::Missing, &Reading::Missing, Some(Intent::Running));
         assert_eq!((fresh.intent, fresh.source), (Intent::Running, Source::Bootstrap));
-        let told =
+        let inferred =
             infer(&record(r#"{"intent":"stopped"}"#), &Reading::Missing, Some(Intent::Running));
-        assert_eq!(told.intent, Intent::Stopped);
+        assert_eq!(inferred.intent, Intent::Stopped);
     }
 }

@@ -52,7 +52,7 @@ impl<T> Reading<T> {
     /// The read warning, if there is one.
     pub fn warning(&self) -> Option<&ReadWarning> {
         match self {
-            Self::Unusable(oddity) => Some(oddity),
+            Self::Unusable(warning) => Some(warning),
             Self::Whole(_) | Self::Missing => None,
         }
     }
@@ -69,7 +69,7 @@ impl<T> Reading<T> {
                 Err(reason) => Reading::Unusable(ReadWarning::damage(path, reason)),
             },
             Self::Missing => Reading::Missing,
-            Self::Unusable(oddity) => Reading::Unusable(oddity),
+            Self::Unusable(warning) => Reading::Unusable(warning),
         }
     }
 }

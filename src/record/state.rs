@@ -114,7 +114,7 @@ mod tests {
     #[rstest]
     #[case(json!({ "gateway_state": ["running"] }), "its `gateway_state` is a JSON array, not a string")]
     #[case(json!({ "desired_state": 1 }), "its `desired_state` is a JSON number, not a string")]
-    fn a_word_of_another_type_makes_the_file_odd(#[case] value: Value, #[case] reason: &str) {
+    fn a_key_of_a_wrong_type_makes_the_file_unusable(#[case] value: Value, #[case] reason: &str) {
         assert_eq!(parse(value), Err(reason.to_owned()));
     }
 }

@@ -76,14 +76,14 @@ fn edit(file: &[u8], name: &str, changes: &[(usize, &str)], new: impl Fn() -> St
 }
 
 fn replace_fields(line: &[u8], changes: &[(usize, &str)]) -> Vec<u8> {
-    let mut kept: Vec<&[u8]> = fields(line).collect();
+    let mut values: Vec<&[u8]> = fields(line).collect();
     for &(index, value) in changes {
-        if kept.len() <= index {
-            kept.resize(index + 1, b"");
+        if values.len() <= index {
+            values.resize(index + 1, b"");
         }
-        kept[index] = value.as_bytes();
+        values[index] = value.as_bytes();
     }
-    kept.join(&b':')
+    values.join(&b':')
 }
 
 fn lines(file: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -15,13 +15,13 @@ pub async fn until<H: Host>(
     profile: &Profile,
     goal: Goal,
     timeout: Duration,
-    mut look: impl AsyncFnMut() -> Result<Service, SupervisorError>,
+    mut poll: impl AsyncFnMut() -> Result<Service, SupervisorError>,
 ) -> Result<Service, SupervisorError> {
     let mut watch = Watch::new(goal);
     let mut last = Service::unregistered();
     let reached = file::poll_carrying(host, timeout, &mut watch, async |watch| {
-        last = look().await?;
-        let reached = watch.look(profile, &last)?;
+        last = poll().await?;
+        let reached = watch.judge(profile, &last)?;
         Ok::<_, SupervisorError>(reached.then(|| last.clone()))
     });
     let reached = reached.await?;
@@ -40,10 +40,10 @@ pub async fn until_or_failed<H: Host>(
     profile: &Profile,
     goal: Goal,
     timeout: Duration,
-    mut look: impl AsyncFnMut() -> Result<Service, SupervisorError>,
+    mut poll: impl AsyncFnMut() -> Result<Service, SupervisorError>,
 ) -> Result<Service, SupervisorError> {
-    let look = async || {
-        let service = look().await?;
+    let poll = async || {
+        let service = poll().await?;
         match (goal, service.process_state) {
             (Goal::Ready { .. }, ProcessState::Down { last: Some(last) })
                 if service.has_failed_permanently() =>
@@ -54,7 +54,7 @@ pub async fn until_or_failed<H: Host>(
             _ => Ok(service),
         }
     };
-    until(host, profile, goal, timeout, look).await
+    until(host, profile, goal, timeout, poll).await
 }
 
 /// One wait: the goal, and what its polls have shown so far.
@@ -72,7 +72,7 @@ impl Watch {
     }
 
     /// Judges one status. `Ok(true)`: reached; `Ok(false)`: not yet; `Err`: out of reach.
-    fn look(&mut self, profile: &Profile, service: &Service) -> Result<bool, SupervisorError> {
+    fn judge(&mut self, profile: &Profile, service: &Service) -> Result<bool, SupervisorError> {
         if let Goal::Ready { before, .. } = self.goal {
             self.seen_new |= is_new(service, before);
         }
@@ -122,13 +122,13 @@ mod tests {
     use crate::host::effect::Status;
     use rstest::rstest;
 
-    fn service(fact: ProcessState, since: u64) -> Service {
-        let (want, since) = (TargetState::Up, Duration::from_secs(since));
+    fn service(process_state: ProcessState, since: u64) -> Service {
+        let (target_state, since) = (TargetState::Up, Duration::from_secs(since));
         Service {
             presence: Presence::Supervised,
-            target_state: want,
-            at_start: want,
-            process_state: fact,
+            target_state,
+            at_start: target_state,
+            process_state,
             since,
             paused: false,
             is_reported: true,
@@ -147,13 +147,13 @@ mod tests {
     #[case::told_and_ended(TargetState::Down, ENDED, true)]
     #[case::told_and_draining(TargetState::Down, up(9, true), false)]
     fn down_is_down_for_good(
-        #[case] want: TargetState,
-        #[case] fact: ProcessState,
+        #[case] target_state: TargetState,
+        #[case] process_state: ProcessState,
         #[case] expected: bool,
     ) {
         let profile = Profile::parse("coder").expect("legal");
-        let service = Service { target_state: want, ..service(fact, 5) };
-        assert_eq!(Watch::new(Goal::Down).look(&profile, &service), Ok(expected));
+        let service = Service { target_state, ..service(process_state, 5) };
+        assert_eq!(Watch::new(Goal::Down).judge(&profile, &service), Ok(expected));
     }
 
     #[rstest]
@@ -167,7 +167,7 @@ mod tests {
     ) {
         let profile = Profile::parse("coder").expect("legal");
         let service = Service { presence, is_reported, ..service(NEVER_RAN, 0) };
-        assert_eq!(Watch::new(Goal::Supervised).look(&profile, &service), Ok(expected));
+        assert_eq!(Watch::new(Goal::Supervised).judge(&profile, &service), Ok(expected));
     }
 
     #[rstest]
@@ -181,13 +181,15 @@ mod tests {
     #[case::the_new_one_has_ended(Some(8), &[(up(9, false), 6), (ENDED, 7)], None)]
     fn readiness_is_that_of_the_new_process(
         #[case] before: Option<i64>,
-        #[case] looks: &[(ProcessState, u64)],
+        #[case] statuses: &[(ProcessState, u64)],
         #[case] expected: Option<bool>,
     ) {
         let profile = Profile::parse("coder").expect("legal");
         let goal = Goal::Ready { before: before.and_then(Pid::new), since: Duration::from_secs(5) };
         let mut watch = Watch::new(goal);
-        let seen = looks.iter().map(|&(fact, since)| watch.look(&profile, &service(fact, since)));
-        assert_eq!(seen.last().and_then(Result::ok), expected);
+        let judged = statuses
+            .iter()
+            .map(|&(process_state, since)| watch.judge(&profile, &service(process_state, since)));
+        assert_eq!(judged.last().and_then(Result::ok), expected);
     }
 }

@@ -1,12 +1,12 @@
-//! `gateway status --json` has one schema, whoever supervises: the same keys with values of the same kinds, and words of
-//! one list.
+//! `gateway status --json` has one schema under every supervisor: the same keys with values of the same kinds, and
+//! words of one list.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use serde_json::{Map, Value};
 
-/// What the tools of each supervisor answer for a service that is there and down.
+/// The answers of each supervisor's tools for a service that is there and down.
 const TOOLS: [(&str, &str, &str); 3] = [
     (
         "HERMES_SYSTEMD_BIN_DIR",
@@ -60,7 +60,7 @@ fn status(supervisor: &str) -> (Value, Map<String, Value>) {
     (document.clone(), gateways[0].as_object().expect("an object").clone())
 }
 
-/// `null` goes with every kind.
+/// `null` is allowed for every kind.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -73,7 +73,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 #[test]
-fn status_has_one_schema_whoever_supervises() {
+fn status_has_one_schema_under_every_supervisor() {
     let (_, expected) = status("none");
     let words = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.md"))
         .expect("the schema's description");
@@ -81,7 +81,7 @@ fn status_has_one_schema_whoever_supervises() {
         let (document, gateway) = status(supervisor);
         assert_eq!(document["schema"], 1);
         assert_eq!(document["manager"], supervisor);
-        // Where services come on request the script answered for one that is there.
+        // If services are registered on request, the script has answered for a registered one.
         let presence = match supervisor {
             "s6" => "unregistered",
             "none" => "foreground",

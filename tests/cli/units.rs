@@ -1,4 +1,4 @@
-//! Where systemd is missing, silent or says no: named errors, with programs that answer as systemd 252 did.
+//! A systemd that is missing, silent or refuses: named errors, tested with programs that answer as systemd 252 did.
 
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
@@ -35,18 +35,18 @@ impl Place {
     }
 
     fn hermes(&self, line: &str) -> Output {
-        // Whoever this runs as may not come to where it was built.
+        // The user of the command may lack access to the build directory.
         let program = self.path("hermes");
         if !program.exists() {
             let built = env!("CARGO_BIN_EXE_hermes");
-            // A link where it can be: what was just written cannot be run while somebody forks.
+            // A link if possible: a file that was just written cannot be executed while another thread forks.
             std::fs::hard_link(built, &program)
                 .or_else(|_| std::fs::copy(built, &program).map(drop))
                 .expect("the program");
         }
         let mut command = Command::new(program);
         if rustix::process::geteuid().is_root() {
-            // Root's own systemd is there as long as the machine is: much of this is about everybody else's.
+            // Root's own systemd always exists: most of these tests are about another user's.
             command.uid(NOBODY).gid(NOBODY);
         }
         command
@@ -64,7 +64,7 @@ fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A systemd that has loaded every unit and does whatever it is told; each call is a line in `calls`.
+/// A systemd that has loaded every unit and accepts every command; each call is a line in `calls`.
 const WILLING: &str = r#"echo "$*" >>"$HOME/calls"
 case "$*" in
 *--property=Version*) echo Version=252.39-1~deb12u2 ;;
@@ -104,7 +104,7 @@ fn a_machine_without_systemctl_is_told_where_it_was_looked_for() {
 }
 
 #[test]
-fn whoever_does_not_linger_is_told_what_that_means() {
+fn a_user_who_does_not_linger_is_warned() {
     let place = Place::new();
     place.program("systemctl", WILLING);
     let loginctl = "echo 'Failed to get user: User ID 1 is not logged in or lingering' >&2; exit 1";

@@ -1,4 +1,4 @@
-//! Words in, words and exit codes out, where nobody supervises.
+//! Command lines without a supervisor: their exit codes, texts and JSON.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -32,7 +32,7 @@ fn text(bytes: &[u8]) -> String {
 #[case::bad_duration("gateway stop --timeout soon", 2)]
 #[case::unconfirmed("profile delete typo", 2)]
 #[case::down("gateway status", 3)]
-fn an_exit_code_is_a_promise(#[case] line: &str, #[case] code: i32) {
+fn each_outcome_has_its_exit_code(#[case] line: &str, #[case] code: i32) {
     let home = tempfile::tempdir().expect("a temporary directory");
     let output = hermes(home.path(), line);
     assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));

@@ -36,7 +36,7 @@ build() {
 
 now() { date +%s%N; }
 
-ready() { # CONTAINER, SCAN DIRECTORY, SERVICES: waits until so many are supervised, up and ready
+ready() { # CONTAINER, SCAN DIRECTORY, SERVICES: waits until that many services are supervised, up and ready
     # shellcheck disable=SC2016 # the container's shell expands it
     timeout 120 docker exec "$1" sh -c '
         until test "$(for s in "$0"/gateway-*; do s6-svstat -o ready "$s"; done 2>/dev/null | grep -c true)" = "$1"; do

@@ -122,7 +122,7 @@ async fn a_killed_scanner_comes_back_with_one_gateway_a_profile() {
     let machine = DockerMachine::supervising().await;
     machine.must("hermes gateway start");
     let before = machine.pid("default");
-    // The scanner of the gateways' tree: the one that is not PID 1.
+    // The s6-svscan of the gateways' tree: the one that is not PID 1.
     let find = "for p in /proc/[0-9]*; do \
         if test \"$(cat $p/comm)\" = s6-svscan && test ${p#/proc/} -gt 1; then echo ${p#/proc/}; fi; done";
     let scanner: i64 = machine.must(find).trim().parse().expect("one scanner");

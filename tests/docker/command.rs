@@ -1,4 +1,4 @@
-//! The container's command: how it is found, as whom it runs, what becomes of its exit code.
+//! The container's command: how it is found, which user it runs as, and how its exit code is used.
 
 use rstest::rstest;
 use testcontainers::ImageExt;
@@ -56,7 +56,7 @@ async fn hermes_gets_the_ids_asked_for_and_its_home_with_them() {
         .with_cmd(["sh", "-c", "id; find . ! -uid 1234 -o ! -gid 1235"]);
     let machine = DockerMachine::start(request).await;
     assert_eq!(machine.exit_code(), 0);
-    // The strangers that `find` would have named come on the same stream, after the ids.
+    // Files of other users, which `find` would have named, come on the same stream, after the ids.
     let id = "uid=1234(hermes) gid=1235(hermes) groups=1235(hermes)\n";
     assert_eq!(machine.printed(), id);
 }

@@ -3,7 +3,7 @@
 #
 #   tests/docker/e2e.sh [cells|surprises] [--base BASE]… [WORDS…]     BASE: bookworm, trixie, sid; all three if none is named
 #
-# Unless stories are named, somebody else's image comes first, to which hermes is added by the README's three lines.
+# Unless scenarios are named, a foreign image comes first, to which hermes is added by the README's three lines.
 # The image of each base is built once, on a program that is compiled here and linked statically. WORDS go to the
 # simulator. `cells` and `surprises` lay a program of a test build over the image's, one with a gate. Where no engine
 # answers, `--ci` is skipped and says so; without it that is an error.
@@ -22,7 +22,7 @@ esac
 bases=
 is_ci=
 named=
-stories=
+scenarios=
 for word in "$@"; do
     if [ -n "$named" ]; then
         bases="$bases $word"
@@ -33,7 +33,7 @@ for word in "$@"; do
         --base) named=1 ;;
         --base=*) bases="$bases ${word#--base=}" ;;
         --ci) is_ci=1 ;;
-        *.json) stories=1 ;;
+        *.json) scenarios=1 ;;
     esac
 done
 if [ -z "$bases" ]; then
@@ -72,9 +72,9 @@ for base in $bases; do
 done
 exec 9>&-
 # `./x test` has made the image of `--ci` already.
-if [ "$verb" = containers ] && [ -z "$stories$is_ci" ]; then
+if [ "$verb" = containers ] && [ -z "$scenarios$is_ci" ]; then
     for base in $bases; do
-        say "somebody else's image on $base"
+        say "foreign image on $base"
         HERMES_TEST_SUITE=$base cargo test --quiet --locked -p hermes --test main docker::foreign
     done
 fi

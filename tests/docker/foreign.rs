@@ -11,7 +11,7 @@ use super::machine::DockerMachine;
 
 const NAME: &str = "hermes-test-foreign";
 
-/// What stands below the README's heading: the recipe, as it is typed into a Dockerfile.
+/// The recipe below the README's heading, as it is typed into a Dockerfile.
 fn recipe() -> &'static str {
     let readme = include_str!("../../README.md");
     let section = readme.split("## Adding it to an existing image").nth(1).expect("its heading");
@@ -19,7 +19,7 @@ fn recipe() -> &'static str {
     block.expect("the recipe")
 }
 
-/// The image's tag. The first call builds it: theirs, then ours upon it, by the recipe and nothing else.
+/// The image's tag. The first call builds it: the foreign image, then ours on top, by the recipe and nothing else.
 fn tag() -> &'static str {
     static BUILT: OnceLock<&'static str> = OnceLock::new();
     BUILT.get_or_init(|| {

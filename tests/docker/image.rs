@@ -1,6 +1,6 @@
 //! The image under test, built once: the program is compiled here, statically, and handed to the Dockerfile.
 //!
-//! `HERMES_TEST_SUITE` names the Debian it stands on (trixie). Starts no container.
+//! `HERMES_TEST_SUITE` names the Debian it is based on (trixie). Starts no container.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -23,7 +23,7 @@ pub(super) fn tag() -> &'static str {
 
 fn build(suite: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // A runner that gives each test a process of its own comes here as often: one after the other.
+    // A runner with a process for each test calls this in each process: they take turns.
     let lock = std::fs::File::create(root.join("target").join(".image-lock")).expect("a lock file");
     flock(&lock, FlockOperation::LockExclusive).expect("the lock");
     run(Command::new("docker").arg("info"));

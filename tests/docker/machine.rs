@@ -1,7 +1,7 @@
 //! One container of the image, and an operator who types `docker` at it.
 //!
-//! Waits for observables, with a deadline and words for what did not come. A container is removed with its test, however
-//! that ends; a test that fails prints the container's log and every slot's status first.
+//! Waits for observables, with a deadline and a text for the unmet condition. A container is removed with its test,
+//! pass or fail; a test that fails prints the container's log and every slot's status first.
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -40,14 +40,14 @@ pub(super) fn volume(name: &str) -> (String, Mount) {
 }
 
 impl DockerMachine {
-    /// A container without a command, once its gateways are looked after.
+    /// A container without a command, once its gateways are supervised.
     pub(super) async fn supervising() -> Self {
         let machine = Self::start(image()).await;
         machine.wait_until_ready();
         machine
     }
 
-    /// Whatever container was asked for.
+    /// The container as configured.
     pub(super) async fn start(request: ContainerRequest<GenericImage>) -> Self {
         Self { container: request.start().await.expect("the container starts") }
     }
@@ -91,7 +91,7 @@ impl DockerMachine {
         began.elapsed()
     }
 
-    /// A plain `docker restart`, until the gateways are looked after again.
+    /// A plain `docker restart`, until the gateways are supervised again.
     pub(super) fn restart(&self) {
         self.docker_verb(&["restart"]);
         self.wait_until_ready();
@@ -120,7 +120,7 @@ impl DockerMachine {
         said.out.trim().parse().unwrap_or(-1)
     }
 
-    /// Polls until it is so.
+    /// Polls until the condition holds.
     pub(super) fn eventually(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !is_so(self) {
@@ -134,7 +134,7 @@ impl DockerMachine {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "words for whoever reads why a test failed")]
+#[expect(clippy::print_stderr, reason = "diagnostics of a failed test")]
 impl Drop for DockerMachine {
     fn drop(&mut self) {
         if std::thread::panicking() {

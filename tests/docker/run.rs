@@ -1,4 +1,4 @@
-//! `docker run` with other words: what a container may lack, whose its home may be, and who else may be PID 1.
+//! `docker run` with other options: what a container may lack, who may own its home, and another PID 1.
 
 use std::os::unix::fs::{MetadataExt, chown};
 
@@ -61,7 +61,7 @@ async fn a_home_of_somebody_elses_is_handed_over() {
 #[tokio::test]
 async fn a_gateway_killed_at_the_memory_limit_comes_back() {
     const LIMIT: i64 = 64 << 20;
-    // The first of its lives takes more than there is; the second one finds the note of it.
+    // The first start takes more memory than there is; the second one finds the record of that.
     let eater = "#!/usr/bin/perl\nmy $much = 300_000_000;\n\
         if (mkdir \"/opt/data/ate\") { my $x = \"a\" x $much; print length $x }\nsleep 1 while 1;\n";
     let request = image().with_host_config_modifier(|config| {

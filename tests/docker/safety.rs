@@ -1,11 +1,11 @@
-//! Root never runs, follows or gives away anything that hermes could have planted; hermes keeps what is hers.
+//! Root never runs, follows or gives away anything that hermes could have planted; hermes keeps its own files.
 
 use testcontainers::ImageExt;
 
 use super::machine::{DockerMachine, image};
 
 #[tokio::test]
-async fn everything_below_the_home_belongs_to_hermes_whoever_made_it() {
+async fn everything_below_the_home_belongs_to_hermes() {
     let machine = DockerMachine::supervising().await;
     machine.must_as_root("hermes profile create coder && hermes -p coder gateway start");
     let strangers = "find /opt/data /run/service ! -user hermes -o ! -group hermes";
@@ -20,7 +20,7 @@ async fn everything_below_the_home_belongs_to_hermes_whoever_made_it() {
 async fn what_is_linked_from_the_home_keeps_its_owner() {
     let machine = DockerMachine::supervising().await;
     machine.must("ln -s /etc/shadow shadow && ln -s /etc etc && mkdir d && ln -s ../../.. d/up");
-    // A second name of a file of root's, on the home's own file system.
+    // A second name of one of root's files, on the home's own file system.
     machine.must_as_root("echo secret > kept && ln kept d/planted && chmod 600 kept");
     machine.restart();
     assert_eq!(machine.must_as_root("stat -c %U kept d/planted"), "root\nroot\n");
@@ -77,7 +77,7 @@ async fn roots_tree_is_closed_to_hermes() {
     );
     assert_ne!(machine.hermes("s6-svscanctl -t /run/hermes/init").code, 0);
     assert_ne!(machine.hermes("s6-svc -d /run/hermes/init/gateways").code, 0);
-    // The one place that is hermes' own: root's scripts only ask whether something is there.
+    // The only place that belongs to hermes: root's scripts only test whether something is there.
     let hers = machine.must_as_root("find /run/hermes /run/s6 ! -user root");
     assert_eq!(hers, "/run/hermes/state\n");
 }

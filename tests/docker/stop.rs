@@ -1,4 +1,4 @@
-//! A container's stop: in order, waited for, and bounded whatever the services do.
+//! A container's stop: in order, waited for, and bounded in time whatever the services do.
 
 use std::time::Duration;
 

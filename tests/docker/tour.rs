@@ -1,4 +1,5 @@
-//! The README's tour, typed as it stands there. Only names are made this test's own, and the image is the one under test.
+//! The README's tour, typed as it is written there. Only names are replaced by this test's, and the image by the one
+//! under test.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use super::machine::docker;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The lines of the tour, with the exit code that its remark promises.
+/// The lines of the tour, with the exit code that the remark states.
 fn tour() -> Vec<(String, i32)> {
     let readme = include_str!("../../README.md");
     let tour = readme.split("## A tour of five minutes").nth(1).expect("the README has a tour");
@@ -23,7 +24,7 @@ fn tour() -> Vec<(String, i32)> {
         .collect()
 }
 
-/// The container and the volume, by their one name; gone with the test, however it ends.
+/// The container and the volume, which have the same name; removed with the test, pass or fail.
 struct Tour(String);
 
 impl Drop for Tour {
@@ -55,7 +56,7 @@ fn the_readmes_tour_is_true() {
     assert!(typed >= 8, "the tour has {typed} lines");
 }
 
-/// Types the line; one that only looks is typed again until it says what was promised: a restart takes a moment.
+/// Types the line; a read-only one is repeated until it has the stated exit code: a restart takes a moment.
 fn eventually(line: &str, code: i32) {
     let began = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! A gateway that keeps failing waits before it tries again; the intent, and time, clear the slate.
+//! A gateway that keeps failing waits before it tries again; a new request of the operator, and time, reset the count.
 
 use std::time::{Duration, Instant};
 

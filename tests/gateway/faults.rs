@@ -1,4 +1,5 @@
-//! A gateway that is failed, or killed, at each of its effects in turn. The machine is real but for one answer.
+//! A gateway that gets an error, or is killed, at each of its effects in turn. The machine is real except for one
+//! answer.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ enum Fault {
     FullDisk,
 }
 
-/// Passes everything on but the fault, and signals: the first wait answers SIGTERM.
+/// Passes on all effects except the faulty one and signals: the first wait answers SIGTERM.
 #[derive(Default)]
 struct Faulty {
     inner: OsHost,
@@ -78,14 +79,14 @@ impl Host for Armed<'_> {
     }
 }
 
-/// Nobody but this process is to be seen in `/proc`: else each run would have another number of effects.
+/// Only this process is visible in `/proc`: otherwise each run would have another number of effects.
 fn only_us(mut entries: Vec<DirEntry>) -> Vec<DirEntry> {
     let us = std::process::id().to_string();
     entries.retain(|entry| entry.name == us.as_str());
     entries
 }
 
-/// With a state file that somebody else has written to.
+/// With a state file that has keys of another writer.
 fn home(config: &str) -> GatewayHome {
     let home = GatewayHome::new(config);
     let state = r#"{"theirs":[1],"gateway_state":"running"}"#;
@@ -146,19 +147,19 @@ async fn until_dead(host: &Armed<'_>, setup: &Setup) -> (Option<u8>, String) {
 #[rstest]
 #[case::built_in(BUILT_IN)]
 #[case::command(COMMAND)]
-fn any_effect_may_fail_and_it_is_said(#[case] config: &str) {
-    let calm = run(&home(config), Fault::None);
-    assert_eq!(calm.code, Some(143), "{}", calm.notes);
-    for number in 0..calm.effects {
+fn any_effect_may_fail_and_the_failure_is_reported(#[case] config: &str) {
+    let baseline = run(&home(config), Fault::None);
+    assert_eq!(baseline.code, Some(143), "{}", baseline.notes);
+    for number in 0..baseline.effects {
         for errno in [Errno::IO, Errno::NOSPC, Errno::ACCESS, Errno::NOENT] {
             let home = home(config);
             let run = run(&home, Fault::Fails(number, errno));
             let what = format!("{errno} at {number}, {}: {}", run.failed, run.notes);
             assert!(matches!(run.code, Some(143 | 1 | 78)), "{:?} after {what}", run.code);
-            // Absence and refusal can be answers; these never are.
+            // Absence and refusal can be legitimate answers; these errors never are.
             let must_be_said = matches!(errno, Errno::IO | Errno::NOSPC);
             assert!(!must_be_said || run.notes.contains(&errno.to_string()), "silent: {what}");
-            // A file that is said to be absent is begun anew; no other answer may cost others their keys.
+            // A file that seems absent is made anew; no other error may lose other writers' keys.
             let kept = home.state()["theirs"] == serde_json::json!([1]);
             assert!(kept || errno == Errno::NOENT, "others' keys are lost: {what}");
             assert!(!run.notes.contains("Errno"), "a debug print after {what}");
@@ -167,7 +168,7 @@ fn any_effect_may_fail_and_it_is_said(#[case] config: &str) {
 }
 
 #[test]
-fn a_full_disk_is_said_once_and_the_state_is_made_good_when_there_is_room() {
+fn a_full_disk_is_reported_once_and_the_state_is_written_when_there_is_room() {
     let home = home(BUILT_IN);
     let run = run(&home, Fault::FullDisk);
     let times = |text: &str| run.notes.matches(text).count();
@@ -183,8 +184,8 @@ fn a_full_disk_is_said_once_and_the_state_is_made_good_when_there_is_room() {
 #[case::built_in(BUILT_IN)]
 #[case::command(COMMAND)]
 fn killed_anywhere_it_starts_again_and_nothing_is_lost(#[case] config: &str) {
-    let calm = run(&home(config), Fault::None);
-    for number in 0..calm.effects {
+    let baseline = run(&home(config), Fault::None);
+    for number in 0..baseline.effects {
         let home = home(config);
         assert_eq!(run(&home, Fault::Kills(number)).code, None);
         assert_eq!(home.state()["theirs"], serde_json::json!([1]), "killed at {number}");

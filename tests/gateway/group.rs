@@ -1,4 +1,4 @@
-//! A command is its whole process group: nobody of it outlives its gateway, and nobody else is touched.
+//! A command is its whole process group: no process of it outlives its gateway, and no other process is touched.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::{GatewayHome, GatewayProcess, eventually, is_alive, number_in};
 
-/// A wrapper that starts a member which says its number once its trap is set. It ends with the home of a failed test.
+/// A wrapper that starts a member, which reports its pid once its trap is set. It ends with the home of a failed test.
 fn wrapper(trap: &str, then: &str) -> String {
     format!(
         "sh -c 'trap \"{trap}\" TERM; echo $$ > member; while [ -e member ]; do sleep 0.05; done' &\n\
@@ -100,7 +100,7 @@ fn the_members_that_a_killed_gateway_left_end_before_the_next_command_starts() {
     let member = number_in(&home.path("member"));
     gateway.signal(Signal::KILL);
     assert_eq!(gateway.end().0, 137);
-    assert!(is_alive(member), "nobody else ends it");
+    assert!(is_alive(member), "no other process ends it");
     home.script(
         "bot",
         &format!(
@@ -116,7 +116,7 @@ fn the_members_that_a_killed_gateway_left_end_before_the_next_command_starts() {
     assert!(notes.contains(&format!("kills process {member}, which a dead gateway left")));
 }
 
-/// A group beside all gateways: a leader, who lives as long as his member or ends at once, and the member.
+/// A group outside all gateways: a leader, which lives as long as its member or ends at once, and the member.
 fn stray(home: &GatewayHome, lives: bool) -> (Child, i32) {
     let then = if lives { "wait" } else { "exit" };
     let leader = Command::new("/bin/sh")
@@ -129,7 +129,7 @@ fn stray(home: &GatewayHome, lives: bool) -> (Child, i32) {
     (leader, member)
 }
 
-/// As a gateway would have noted it: `later` than it started.
+/// As a gateway would have recorded it: `later` than it started.
 fn note(home: &GatewayHome, leader: u32, later: u64) {
     let gateway = home.start_and_wait();
     let path = home.path("gateway.pid");
@@ -146,7 +146,7 @@ fn note(home: &GatewayHome, leader: u32, later: u64) {
     std::fs::write(path, noted.to_string()).expect("a note");
 }
 
-/// The state file says "running" of the one before.
+/// The state file says "running" about the gateway before.
 fn start_again(home: &GatewayHome) -> GatewayProcess {
     let gateway = home.start();
     eventually("a new start", || home.state()["pid"] == gateway.child.id());

@@ -88,7 +88,7 @@ fn a_command_that_a_dead_gateway_left_is_killed() {
     let note = std::fs::read_to_string(home.path("gateway.pid")).expect("a note");
     gateway.signal(Signal::KILL);
     gateway.end();
-    // The kernel ended the real one; a stranger to the gateway stands in for one that it could not end.
+    // The kernel ended the real child; an unrelated process stands in for one that it could not end.
     let mut stray = std::process::Command::new("sleep").arg("60").spawn().expect("sleep starts");
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", stray.id())).expect("/proc");
     let start_time: u64 = stat

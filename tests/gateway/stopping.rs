@@ -29,12 +29,12 @@ fn a_gateway_ends_as_planned(
     gateway.signal(signal);
     assert_eq!((gateway.end().0, home.gateway_state().as_str()), (code, word));
     assert!(!home.path(".gateway-planned-stop.json").exists(), "the marker is used up");
-    assert!(!home.path("gateway.pid").exists(), "nobody lives here");
+    assert!(!home.path("gateway.pid").exists(), "no gateway lives here");
     assert!(home.path(".gateway.lock").exists(), "the lock file stays");
     assert!(home.state().get("pid").is_none(), "{}", home.state());
 }
 
-/// Keeps a gateway draining: a request that never becomes whole.
+/// Keeps a gateway draining: a request that never becomes complete.
 fn linger(home: &GatewayHome) -> TcpStream {
     let mut client = TcpStream::connect(("127.0.0.1", home.port)).expect("it listens");
     client.write_all(b"GET /").expect("it goes");

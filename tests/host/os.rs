@@ -1,6 +1,6 @@
 //! The real machine answers every effect as its doc says, errno for errno.
 //!
-//! Effects are asked for raw, not through the typed functions: what is tested is the outcome.
+//! Effects are performed directly, not through the typed functions: the outcome is tested.
 
 mod files;
 mod locks;
@@ -22,7 +22,7 @@ const BADF: Errno = Errno(9);
 const CHILD: Errno = Errno(10);
 const NOSYS: Errno = Errno(38);
 
-/// How long something may take that should take no time.
+/// Time limit for what should take almost no time.
 const SOON: Duration = Duration::from_secs(5);
 
 fn now(host: &OsHost, effect: Effect) -> Outcome {
@@ -93,7 +93,7 @@ fn shell(script: &str) -> Program {
     program
 }
 
-/// Looks again until it is so, and says what did not come.
+/// Polls until the condition holds; the panic names the unmet condition.
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
@@ -102,8 +102,9 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Runs the calling test again, alone in a process, and answers whether this is that process. For what a whole process
-/// shares: all runtimes of a process learn of signals through one pipe, and steal each other's news for a moment.
+/// Runs the calling test again, alone in a process, and returns whether this is that process. Needed for state that a
+/// whole process shares: all runtimes of a process learn of signals through one pipe, and can miss each other's for a
+/// moment.
 fn is_alone(test: &str) -> bool {
     const KEY: &str = "HERMES_TEST_ALONE";
     if std::env::var_os(KEY).is_some() {

@@ -33,7 +33,7 @@ run() { # LABEL: what launchd does with a loaded job, until it has ended well or
             HERMES_SUPERVISOR="$(value "$label" HERMES_SUPERVISOR)" \
             HERMES_SUPERVISED_CHILD="$(value "$label" HERMES_SUPERVISED_CHILD)" $words >>"$log" 2>&1 &
         write "$label.pid" $!
-        # Whoever wanted it to end may have come too early to know whom to tell.
+        # A caller that wanted it to end may have come before it could know the process.
         test ! -e "$state/$label.leaving" || kill -TERM $!
         wait $!
         code=$?

@@ -1,4 +1,4 @@
-//! The machine restarts: every gateway comes back as its operator left it, and a second look changes nothing.
+//! The machine restarts: every gateway comes back as its operator left it, and a second pass changes nothing.
 
 use rstest::rstest;
 
@@ -65,7 +65,7 @@ fn r10_h38_the_last_state_of_an_older_install_decides(#[case] word: &str, #[case
     let log = machine.boot_log();
     assert!(log.contains(&format!("profile=old prior_state={word} ")), "{log}");
     assert_eq!(word == "runing", log.contains("unknown word"), "{log}");
-    // The gateway writes its own words from now on: what counted as the operator's is an intent.
+    // The gateway writes its own state from now on: the inferred intent has been stored.
     let intent = machine.home().join("profiles/old/gateway_intent.json");
     let kept = std::fs::read_to_string(intent).unwrap_or_default();
     assert_eq!(kept.contains("\"running\""), verdict == "up", "{kept}");

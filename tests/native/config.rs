@@ -1,4 +1,4 @@
-//! What gateway.toml says, and how a wrong one is told.
+//! What gateway.toml configures, and how a wrong one is reported.
 
 use super::machine_with;
 use crate::support::machine::{End, expect_that, wait_until};

@@ -1,4 +1,4 @@
-//! What only root can give up, given up on the real kernel.
+//! Dropping credentials, which only root can, on the real kernel.
 
 use hermes::error::Errno;
 use hermes::host::Host as _;
@@ -11,7 +11,7 @@ fn now(host: &OsHost, effect: Effect) -> Outcome {
 
 #[test]
 fn credentials_are_given_up_for_good() {
-    // Credentials belong to a thread, so a thread is all that loses them here.
+    // Credentials belong to a thread, so only a thread loses them here.
     std::thread::spawn(|| {
         let host = OsHost::new();
         assert_eq!(now(&host, Effect::SetGroups { gids: vec![12345] }), Ok(Answer::Done));

@@ -1,4 +1,4 @@
-//! H32 to H34: ten profiles, each damaged in its own way, among many that are whole. Each stands alone.
+//! H32 to H34: ten profiles, each damaged in its own way, among many intact ones. A damaged profile affects no other.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ fn damages() -> Vec<Damage> {
     ]
 }
 
-/// A home of so many profiles, `default` counted: of those that are whole, every second one should run.
+/// A home with this many profiles, including `default`: every second intact one should run.
 fn home_of(total: usize) -> (Machine, BTreeMap<String, &'static str>) {
     let machine = machine();
     let damages = damages();

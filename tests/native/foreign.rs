@@ -1,4 +1,4 @@
-//! Where s6 is not as it should be: a foreign tree, nobody listening, tools that are missing or hang.
+//! An s6 that is not as it should be: a foreign tree, no s6-svscan that listens, tools that are missing or hang.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -26,7 +26,7 @@ fn foreign_with(profile: &str) -> Machine {
 fn unseen_by_root(profile: &str) -> Machine {
     let machine = bare(Tree::Root);
     machine.put(format!("profiles/{profile}/SOUL.md"), "x\n");
-    // The slots are made; that root's s6-svscan cannot be told of them is the failure.
+    // The slots are made; the failure is that root's s6-svscan cannot be told of them.
     machine.hermes("boot reconcile").expect(1).says(&["Permission denied"]);
     machine
 }
@@ -44,8 +44,8 @@ fn r4_a_command_waits_until_the_slot_is_handed_over() {
     let machine = unseen_by_root("coder");
     let script = machine.slot("coder").join("log/run");
     let text = std::fs::read_to_string(&script).expect("the slot is whole");
-    // A logger on a machine with much to do: it comes to hand the slot over once the command is on its way, which stores
-    // its word before it looks at the slot.
+    // A logger on a busy machine: it hands the slot over while the command runs, which stores its intent before it
+    // reads the slot.
     let word = machine.home().join("profiles/coder/gateway_intent.json");
     let late = format!("until test -e {}; do sleep 0.05; done\nexec ", path(&word));
     let slow = text.replacen("exec ", &late, 1);

@@ -1,4 +1,4 @@
-//! What a SIGKILL leaves: of the gateway, of its supervisor, of its logger.
+//! A SIGKILL of the gateway, of its supervisor, of its logger.
 
 use rustix::process::Signal;
 

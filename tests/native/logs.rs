@@ -1,4 +1,4 @@
-//! A logger that does not read: the gateway goes on, ends when it is told to, and `status` says what is wrong.
+//! A logger that does not read: the gateway goes on, ends when it is told to, and `status` reports the problem.
 
 use rustix::process::Signal;
 use serde_json::json;

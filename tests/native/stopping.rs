@@ -1,4 +1,4 @@
-//! A stop is a stop: of a gateway that ignores it, that drains, that does not move.
+//! A stop always stops: a gateway that ignores it, that drains, that is stopped by SIGSTOP.
 
 use rustix::process::Signal;
 

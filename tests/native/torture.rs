@@ -1,7 +1,7 @@
 //! Commands are killed at random instants; then the machine restarts, and all is whole again.
 //!
-//! For each profile the test keeps what may be so: what the last command that exited 0 made of it, or what one that
-//! was killed since would have.
+//! For each profile the test keeps the set of allowed states: the result of the last command that exited 0, and of each
+//! command killed since.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -24,7 +24,7 @@ const PROFILES: [&str; 3] = ["a", "b", "c"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum ProfileState {
     Absent,
-    /// There, and nobody ever said start or stop.
+    /// It exists, and was never started or stopped.
     Unasked,
     Running,
     Stopped,
@@ -48,11 +48,11 @@ impl TortureVerb {
         }
     }
 
-    /// What it makes of a profile, once it is done; `None`: it must refuse.
+    /// The profile's state after the command; `None`: it must refuse.
     fn resulting_state(self, of: ProfileState) -> Option<ProfileState> {
         match (self, of) {
             (Self::Create, ProfileState::Absent) => Some(ProfileState::Unasked),
-            // It may have found the profile whole but for its slot, and made that.
+            // It may have found a complete profile without a slot, and made the slot.
             (Self::Create, there) => Some(there),
             // A slot that outlived its profile, half deleted, can still be stopped.
             (Self::Stop, ProfileState::Absent) => Some(ProfileState::Absent),
@@ -64,7 +64,7 @@ impl TortureVerb {
     }
 }
 
-/// What a profile may be.
+/// The allowed states of a profile.
 type PossibleStates = BTreeSet<ProfileState>;
 
 fn after(verb: TortureVerb, may: &PossibleStates, exited: Option<i32>) -> PossibleStates {
@@ -82,7 +82,7 @@ fn after(verb: TortureVerb, may: &PossibleStates, exited: Option<i32>) -> Possib
     }
 }
 
-/// A random number generator that anybody can repeat: splitmix64.
+/// A repeatable random number generator: splitmix64.
 struct Chance(u64);
 
 impl Chance {
@@ -143,7 +143,7 @@ fn lifespan_limit(chance: &mut Chance) -> Option<Duration> {
     (longest_us > 0).then(|| Duration::from_micros(micros))
 }
 
-/// Mostly what fits what there is, so that all verbs have work.
+/// Mostly commands that fit the present profiles, so that all verbs have work.
 fn choose(chance: &mut Chance, may: &PossibleStates) -> TortureVerb {
     let absent = may.iter().all(|&is| is == ProfileState::Absent);
     match chance.below(10) {
@@ -155,13 +155,13 @@ fn choose(chance: &mut Chance, may: &PossibleStates) -> TortureVerb {
     }
 }
 
-/// Runs a command, and kills it, and nobody else, when its time is over. `None`: it was killed.
+/// Runs a command, and kills it, and no other process, when its time is over. `None`: it was killed.
 fn strike(machine: &Machine, line: &str, mercy: Option<Duration>) -> Option<i32> {
     let mut child = machine.begin(line);
     let handle = mercy.and_then(|_| handle_of_hermes(&mut child));
     if let (Some(mercy), Some(handle)) = (mercy, handle) {
         strike_after(mercy);
-        // It may have ended meanwhile; the handle means nobody else.
+        // It may have ended meanwhile; the handle cannot mean another process.
         let _ = pidfd_send_signal(handle, Signal::KILL);
     }
     let outcome = machine.finish(line, child);
@@ -180,7 +180,7 @@ fn handle_of_hermes(nsenter: &mut std::process::Child) -> Option<OwnedFd> {
     (first_child(nsenter.id()).ok() == found).then_some(handle)
 }
 
-/// Whatever was killed in between: a record is whole, at every instant.
+/// A record is intact at every instant, whatever was killed.
 fn check_records(home: &Path) {
     for name in names(&home.join("profiles")) {
         let dir = home.join("profiles").join(&name);
@@ -193,7 +193,7 @@ fn check_records(home: &Path) {
     }
 }
 
-/// After a boot: everything is one of the things that it may be, and nothing else is there.
+/// After a boot: each profile is in one of its allowed states, and nothing else is there.
 fn settle(machine: &Machine, all: &mut BTreeMap<&str, PossibleStates>) {
     let mut slots = vec!["gateway-default".to_owned()];
     for (profile, may) in all.iter_mut() {

@@ -1,4 +1,4 @@
-//! start, stop, restart, status: what they do, say and return.
+//! start, stop, restart, status: what they do, print and return.
 
 use super::{machine, machine_with};
 use crate::support::machine::{User, expect_that, wait_until};

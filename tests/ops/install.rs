@@ -1,4 +1,4 @@
-//! Install and uninstall above a mocked supervisor: a service is there, and runs only if its operator wants that.
+//! Install and uninstall above a mocked supervisor: a service is registered, and runs only if its intent is running.
 
 use hermes::host::os::run_ready;
 use hermes::name::Profile;

@@ -48,7 +48,7 @@ fn stop_stores_the_intent_and_the_marker_before_it_tells_the_supervisor() {
     let context = home.context(&supervisor);
     let done = run_ready(lifecycle::run(&context, &coder, Verb::Stop, Patience::Usual));
     assert_eq!(done, Ok((LifecycleOutcome::Stopped, vec![])));
-    assert!(!marker.exists(), "a marker that nobody consumed is withdrawn");
+    assert!(!marker.exists(), "an unconsumed marker is withdrawn");
 }
 
 #[test]

@@ -342,7 +342,7 @@ fn on_a_host_a_rename_installs_nothing_that_was_not_installed() {
     let mut supervisor = registrar_of_a_host();
     supervisor.expect_status().returning(|_| Ok(Service::unregistered()));
     supervisor.expect_unregister().returning(|_, _| Ok(()));
-    // What it is not expected to be asked ends the test: a service, a start, a wait for readiness.
+    // A call without an expectation fails the test: a service, a start, a wait for readiness.
     let context = home.context(&supervisor);
     let writer = named("writer");
     let renamed = run_ready(profiles::rename(&context, &coder, &writer, Patience::Usual));

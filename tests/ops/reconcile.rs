@@ -1,4 +1,4 @@
-//! A pass above a mocked supervisor: what it waits for, and whom it tells.
+//! A pass above a mocked supervisor: what it waits for, and which services it tells.
 
 use std::cell::Cell;
 
@@ -15,7 +15,7 @@ use crate::support::answering::Answering;
 use crate::support::home::Home;
 use crate::support::supervisor::{MockRegistrar, down, obliging, registrar, up};
 
-/// A supervisor that looks after `default` and knows of nothing else.
+/// A supervisor that supervises `default` and nothing else.
 fn supervising(published: Published) -> MockRegistrar {
     let mut supervisor = registrar();
     supervisor.expect_list().returning(|| Ok(Listing::default()));
@@ -49,13 +49,13 @@ fn a_command_at_work_on_a_profile_is_waited_for(#[case] scan: RescanTiming) {
 #[test]
 fn a_supervisor_that_looks_after_all_is_not_told_to_look() {
     let home = Home::new();
-    // What it is not expected to be asked ends the test: a rescan, and a wait.
+    // A call without an expectation fails the test: a rescan, and a wait.
     let supervisor = supervising(Published::Updated);
     let pass = run_ready(reconcile::run(&home.context(&supervisor), None, RescanTiming::Now));
     assert!(pass.failures.is_empty() && pass.plans.len() == 1, "{pass:?}");
 }
 
-/// This test's own process, or one that started that many ticks later under its number.
+/// This test's own process, or one that started that many ticks later with the same pid.
 fn process(ticks_later: u64) -> Process {
     let host = OsHost::new();
     let boot = run_ready(identity::current_boot(&host)).expect("a machine has booted");

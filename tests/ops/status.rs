@@ -89,7 +89,7 @@ fn on_a_host_another_drift_of_who_shall_be_down_is_told() {
     assert!(found.drifts.contains(&Drift::WantedUp), "{:?}", found.drifts);
 }
 
-/// The gateway's lock is somebody's.
+/// Another process holds the gateway's lock.
 fn held() -> impl Host {
     Answering::new(|effect| {
         matches!(effect, Effect::IsLocked { .. }).then_some(Ok(Answer::Flag(true)))

@@ -1,4 +1,4 @@
-//! Files where the machine answers what it seldom does: a full log, a taken name, a file system that lacks a call.
+//! Files with rare answers of the machine: a full log, a taken name, a file system that lacks a call.
 
 use std::cell::Cell;
 use std::fs;
@@ -133,7 +133,7 @@ fn a_record_that_cannot_be_read_is_odd_and_says_why(
         _ => None,
     });
     match run_ready(intent::read(&host, &path)) {
-        Reading::Unusable(oddity) => assert_eq!(oddity.reason, expected),
+        Reading::Unusable(warning) => assert_eq!(warning.reason, expected),
         other => panic!("{other:?}"),
     }
 }

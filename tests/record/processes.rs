@@ -1,4 +1,4 @@
-//! Real processes: who one is, whether it still lives, and that a handle means nobody else.
+//! Real processes: their identity, whether they are alive, and that a handle means no other process.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -34,7 +34,7 @@ impl Sleeper {
 
 impl Drop for Sleeper {
     fn drop(&mut self) {
-        // One that was ended before cannot be ended again.
+        // A process that was ended before cannot be ended again.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -74,7 +74,7 @@ fn a_handle_is_of_that_very_process_or_of_none() {
     let opened = run_ready(identity::open(&host, &boot(), &another)).expect("it may be opened");
     assert!(opened.is_none(), "{opened:?}");
     sleeper.end();
-    let opened = run_ready(identity::open(&host, &boot(), &process)).expect("nobody is no error");
+    let opened = run_ready(identity::open(&host, &boot(), &process)).expect("absence is no error");
     assert!(opened.is_none(), "{opened:?}");
 }
 
@@ -107,7 +107,7 @@ fn bereaved() -> (u32, u32, ChildStdin) {
 #[rstest]
 #[case::as_old_as_its_leader(0, true)]
 #[case::older_than_the_leader(1, false)]
-fn whoever_is_older_than_a_leader_was_never_of_its_making(
+fn a_process_older_than_a_leader_was_not_started_by_it(
     #[case] ticks_later: u64,
     #[case] is_left: bool,
 ) {

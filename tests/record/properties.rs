@@ -1,4 +1,4 @@
-//! What holds for every record, whatever stands in it.
+//! Properties of every record, whatever its contents.
 
 use std::fs;
 

@@ -43,7 +43,7 @@ fn a_reader_of_property_lists_finds_every_fact_unchanged() {
     assert_eq!(agent["Label"], Value::from("hermes.gateway.default"));
 }
 
-/// One fact changed, and the key that says it.
+/// One changed fact, and the key that shows it.
 #[rstest]
 #[case(|spec: &mut ServiceSpec| spec.kill_after = Duration::from_secs(31), "ExitTimeOut")]
 #[case(|spec: &mut ServiceSpec| spec.restart.delay.0 = Duration::from_secs(4), "ThrottleInterval")]

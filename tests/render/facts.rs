@@ -1,4 +1,4 @@
-//! The facts that every renderer is given in these tests: a plain profile, and one whose paths are as odd as can be.
+//! The input of every renderer in these tests: a plain profile, and one with the oddest paths.
 
 use std::path::PathBuf;
 use std::time::Duration;

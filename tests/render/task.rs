@@ -27,7 +27,7 @@ fn a_task_of_odd_facts_is_as_it_was() {
     assert_data_eq!(task, file!["../../fixtures/render/task-odd.xml"].raw());
 }
 
-/// What `xmllint` has to say of a task against the schema in `task.xsd`, and whether that is a fault.
+/// The output of `xmllint` for a task against the schema in `task.xsd`, and whether it is an error.
 fn xmllint(task: &str) -> Output {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("task.xml");
@@ -76,7 +76,7 @@ fn xmllint_would_say_what_is_wrong(
     assert!(!output.status.success() && said.contains(expected), "{said}");
 }
 
-/// `Task/Settings/Enabled` and what stands there, for every element with text.
+/// `Task/Settings/Enabled` and its text, for every element with text.
 fn read(task: &str) -> Result<Vec<(String, String)>, String> {
     let mut reader = Reader::from_str(task);
     let (mut path, mut found, mut text) = (Vec::<String>::new(), Vec::new(), String::new());
@@ -135,7 +135,7 @@ fn a_reader_of_xml_finds_every_fact_unchanged() {
     }
 }
 
-/// One fact changed, and what says it; the version always does.
+/// One changed fact, and what shows it; the version always does.
 #[rstest]
 #[case(|spec: &mut ServiceSpec| spec.restart.delay.0 = Duration::from_secs(120), &["TimeTrigger/Repetition/Interval", "RestartOnFailure/Interval"])]
 #[case(|spec: &mut ServiceSpec| spec.program = "/x".into(), &["Exec/Arguments"])]

@@ -1,4 +1,4 @@
-//! One change of a fact shows in what every kind of host is told: unit, launch agent and scheduled task.
+//! A change of one fact shows in the rendering for every kind of host: unit, launch agent and scheduled task.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn a_changed_fact_changes_all_three(#[case] change: fn(&mut ServiceSpec)) {
     assert_eq!(changed(change), ["unit", "agent", "task"]);
 }
 
-/// What a host has no word for is the gateway's own doing there (docs/hosts.md).
+/// Facts that a host cannot express are handled by the gateway itself there (docs/hosts.md).
 #[rstest]
 #[case::drain(|spec: &mut ServiceSpec| spec.kill_after = Duration::from_secs(31), &["unit", "agent"])]
 #[case::longest_pause(|spec: &mut ServiceSpec| spec.restart.delay_max.0 = Duration::from_secs(9), &["unit"])]

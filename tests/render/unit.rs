@@ -34,7 +34,7 @@ fn the_machines_unit_is_as_it_was() {
     assert_data_eq!(unit, file!["../../fixtures/render/system-257.service"].raw());
 }
 
-/// One fact changed, and the line that says it.
+/// One changed fact, and the line that shows it.
 #[rstest]
 #[case::drain(|spec: &mut ServiceSpec| spec.kill_after = Duration::from_secs(31), "TimeoutStopSec=31s")]
 #[case::delay(|spec: &mut ServiceSpec| spec.restart.delay.0 = Duration::from_secs(4), "RestartSec=4s")]
@@ -80,7 +80,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The same unit for a program and a home that are there.
+/// The same unit for a program and a home that exist.
 fn spec_that_can_run(home: &Path) -> ServiceSpec {
     let program = home.join("new & 100% $PATH");
     std::fs::copy("/bin/true", &program).expect("a program");

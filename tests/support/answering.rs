@@ -1,10 +1,10 @@
-//! The real machine, but for the answers that a test chose.
+//! The real machine, except for answers that a test chose.
 
 use hermes::host::Host;
 use hermes::host::effect::{Effect, Outcome};
 use hermes::host::os::OsHost;
 
-/// Whatever the function answers, the machine is not asked.
+/// If the function gives an answer, the machine is not asked.
 pub(crate) struct Answering<F>(OsHost, F);
 
 impl<F: Fn(&Effect) -> Option<Outcome>> Answering<F> {

@@ -10,7 +10,7 @@ use hermes::ops::OpsContext;
 use hermes::record::intent::Operator;
 use tempfile::TempDir;
 
-/// The home; removed when it goes.
+/// The home; removed when it is dropped.
 pub(crate) struct Home {
     pub(crate) dir: TempDir,
     pub(crate) layout: Layout,
@@ -36,7 +36,7 @@ impl Home {
         profile
     }
 
-    /// What operations take.
+    /// The context of operations.
     pub(crate) fn context<'a, S>(&'a self, supervisor: &'a S) -> OpsContext<'a, OsHost, S> {
         self.context_on(&self.host, supervisor)
     }
@@ -56,7 +56,7 @@ impl Home {
         }
     }
 
-    /// The word in the intent file; empty if there is none.
+    /// The intent in the intent file; empty if there is none.
     pub(crate) fn intent(&self, profile: &Profile) -> String {
         let text = fs::read_to_string(self.layout.intent(profile)).unwrap_or_default();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();

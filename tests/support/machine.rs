@@ -1,6 +1,6 @@
 //! A machine with a real s6 tree: namespaces of its own, a home that outlives its restarts, commands as an operator.
 //!
-//! Needs root, s6, and util-linux. It ends with the test, whatever becomes of that.
+//! Needs root, s6, and util-linux. It ends with the test, pass or fail.
 
 mod command;
 mod look;
@@ -33,7 +33,7 @@ pub(crate) struct Machine {
     scratch: tempfile::TempDir,
     program: PathBuf,
     tree: Tree,
-    /// `None` only between two lives.
+    /// `None` only while the machine is down.
     namespace: Option<Namespace>,
 }
 
@@ -45,7 +45,7 @@ impl Machine {
         machine
     }
 
-    /// s6-svscan runs, and nobody has made slots.
+    /// s6-svscan runs, and there are no slots yet.
     pub(crate) fn bare(program: &Path, tree: Tree) -> Self {
         let scratch = tempfile::Builder::new().prefix("hermes-machine-").tempdir().expect("a dir");
         let open = std::fs::Permissions::from_mode(0o755);
@@ -114,7 +114,7 @@ impl Machine {
         self.hermes(line).expect(0)
     }
 
-    /// `hermes …` as somebody, with variables.
+    /// `hermes …` as this user, with variables.
     pub(crate) fn hermes_with(
         &self,
         user: User,
@@ -152,8 +152,8 @@ impl Machine {
         )
     }
 
-    /// The machine goes down and comes up again on the same home; then its image's boot hook runs. How long the way
-    /// down took.
+    /// The machine goes down and comes up again on the same home; then its image's boot hook runs. Returns how long the
+    /// shutdown took.
     pub(crate) fn restart(&mut self, how: End) -> Duration {
         let took = self.restart_bare(how);
         self.hermes_ok("boot reconcile");
@@ -168,7 +168,7 @@ impl Machine {
         took
     }
 
-    /// All that lives, but for the first process.
+    /// All live processes except the first.
     pub(crate) fn processes(&self) -> Vec<MachineProcess> {
         self.live_namespace().processes()
     }

@@ -30,21 +30,21 @@ mockall::mock! {
     }
 }
 
-/// One whose slots come with their profiles, as under s6.
+/// A supervisor whose slots come with their profiles, as under s6.
 pub(crate) fn registrar() -> MockRegistrar {
     let mut supervisor = MockRegistrar::new();
     supervisor.expect_registration().return_const(Registration::WithProfile);
     supervisor
 }
 
-/// One that learns of a service when its operator says so, as a host's.
+/// A supervisor whose services are registered on request, as on a host.
 pub(crate) fn registrar_of_a_host() -> MockRegistrar {
     let mut supervisor = MockRegistrar::new();
     supervisor.expect_registration().return_const(Registration::OnRequest);
     supervisor
 }
 
-/// A supervised service, its stamp a second after the epoch.
+/// A supervised service, its time stamp a second after the epoch.
 fn service(want: TargetState, fact: ProcessState) -> Service {
     let since = Duration::from_secs(1);
     Service {
@@ -69,7 +69,7 @@ pub(crate) fn down() -> Service {
     service(TargetState::Down, ProcessState::Down { last: None })
 }
 
-/// One that does whatever it is asked, finds this, and whom nobody asks to wait for a gateway's readiness.
+/// A supervisor that accepts every call and returns this status; a wait for a gateway's readiness is not expected.
 pub(crate) fn obliging(found: &Service) -> MockRegistrar {
     let mut supervisor = registrar();
     let found = found.clone();

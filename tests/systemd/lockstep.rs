@@ -1,4 +1,4 @@
-//! A real systemd answers what the simulated one does: `fixtures/hosts/systemctl.json`, step for step.
+//! A real systemd answers as the simulated one does: `fixtures/hosts/systemctl.json`, step for step.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::machine::{expect_that, wait_until};
 
 const UNIT: &str = "hermes-gateway-bot.service";
 
-/// Load, state, unit file, how its main process ended, and whether there is one: as the fixture has it.
+/// Load, state, unit file, how its main process ended, and whether there is one: as in the fixture.
 fn shown(machine: &SystemdMachine) -> String {
     let property = |name: &str| Some(machine.property("bot", name)).filter(|it| !it.is_empty());
     let names =
@@ -22,7 +22,7 @@ fn take(machine: &SystemdMachine, step: &Value) {
     if let Some(line) = step["hermes"].as_str() {
         machine.hermes(line).expect(expected);
     } else if let Some(action) = step["systemctl"].as_str() {
-        // As the backend asks; without it a start would say how the gateway ended.
+        // As the backend calls it; without it a start would report how the gateway ended.
         let rest = match action {
             "start" | "stop" | "restart" => format!("--no-block {UNIT}"),
             "daemon-reload" => String::new(),

@@ -1,7 +1,7 @@
 //! One container with systemd as PID 1, and an operator who types at it as uid 10000.
 //!
-//! Waits for observables, with a deadline and words for what did not come. The container is removed with its test; one
-//! that a killed test leaves is taken away by `just docker-clean`.
+//! Waits for observables, with a deadline and a text for the unmet condition. The container is removed with its test;
+//! one that a killed test leaves is removed by `just docker-clean`.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::docker::image;
 use crate::support::machine::{expect_that, wait_until};
 
-/// What lets systemd be PID 1 in a container, on a machine with a hierarchy of its own for systemd (cgroup v1).
+/// Options that let systemd be PID 1 in a container, on a machine with a separate hierarchy for systemd (cgroup v1).
 const FLAGS: [&str; 17] = [
     "--stop-signal",
     "SIGRTMIN+3",
@@ -80,7 +80,7 @@ impl SystemdMachine {
         });
     }
 
-    /// The machine goes down in order and comes up again.
+    /// The machine shuts down orderly and comes up again.
     pub(super) fn reboot(&self) {
         docker(&["restart", "--time", "60", &self.id]).expect(0);
         self.wait_until_booted();
@@ -98,7 +98,7 @@ impl SystemdMachine {
         self.sh_as("hermes", &format!("{AS_IN_A_SESSION}{line}"))
     }
 
-    /// A shell line as somebody, with nothing in the environment that `docker exec` does not set.
+    /// A shell line as this user, with nothing in the environment that `docker exec` does not set.
     pub(super) fn sh_as(&self, user: &str, line: &str) -> ShellOutput {
         docker(&["exec", "-u", user, &self.id, "sh", "-c", line])
     }
@@ -140,7 +140,7 @@ impl SystemdMachine {
         said.expect(0).out.trim().to_owned()
     }
 
-    /// How many processes have these words in their command line, those that look for them left out.
+    /// How many processes have these words in their command line, without those that search for them.
     pub(super) fn count(&self, words: &str) -> usize {
         let each =
             "for file in /proc/[0-9]*/cmdline; do tr '\\0\\n' '  ' <$file; echo; done 2>/dev/null";
@@ -157,7 +157,7 @@ impl SystemdMachine {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "words for whoever reads why a test failed")]
+#[expect(clippy::print_stderr, reason = "diagnostics of a failed test")]
 impl Drop for SystemdMachine {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -173,7 +173,7 @@ fn suite() -> String {
     std::env::var("HERMES_TEST_SYSTEMD_SUITE").unwrap_or_else(|_| "bookworm".to_owned())
 }
 
-/// The image is there, and the program that goes with it; the first call sees to both.
+/// Ensures that the image and its program are there; the first call builds both.
 fn image() -> &'static Path {
     static MADE: OnceLock<std::path::PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -183,7 +183,7 @@ fn image() -> &'static Path {
     })
 }
 
-/// Makes an image, one after the other: a runner that gives each test a process of its own comes here as often.
+/// Builds an image; processes take turns, because a runner with a process for each test calls this in each.
 pub(super) fn made(command: &mut Command) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let lock = std::fs::File::create(root.join("target/.systemd-lock")).expect("a lock file");

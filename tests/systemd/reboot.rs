@@ -1,4 +1,4 @@
-//! What a boot brings back: what the operator said last, and nothing else.
+//! A boot follows the intent, and nothing else.
 
 use rstest::rstest;
 
@@ -38,7 +38,7 @@ fn h6_a_unit_that_was_enabled_too_early_does_not_start_at_boot() {
     machine.hermes("-p bot gateway status").expect(3);
 }
 
-/// A `systemctl` that is the end of whoever calls it for the action in `~/kill-at`, before or after it is done.
+/// A `systemctl` that kills its caller at the action in `~/kill-at`, before or after it is done.
 const KILLER: &str = r#"#!/bin/sh
 for word; do case $word in -*) ;; *) break ;; esac; done
 read -r action moment <~/kill-at
@@ -50,7 +50,7 @@ fi
 exec /usr/bin/systemctl "$@"
 "#;
 
-/// A verb is killed at each of its words to systemd, and the machine right after.
+/// A verb is killed at each of its calls of systemctl, and the machine right after.
 #[rstest]
 #[case("start", "stopped", &["enable", "start"])]
 #[case("stop", "running", &["disable", "stop"])]

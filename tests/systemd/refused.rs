@@ -1,4 +1,4 @@
-//! Where systemd does not answer or says no: named errors, each with what to do.
+//! A systemd that does not answer or refuses: named errors, each with advice.
 
 use super::machine::SystemdMachine;
 use super::machine_with;
@@ -81,7 +81,7 @@ fn a_masked_unit_and_a_unit_of_another_home_are_left_alone() {
 #[test]
 fn a_machine_that_systemd_does_not_run_is_nobodys_and_the_error_says_what_could_be() {
     let machine = SystemdMachine::booted();
-    // systemd is installed here, and what says that it runs is there: only nobody answers.
+    // systemd is installed here, and the sign that it runs is there: it just does not answer.
     let script = "rm -f /.dockerenv; hermes profile create bot; hermes -p bot gateway start";
     let line = format!(
         "unshare --mount sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && HERMES_HOME=/tmp/h && export HERMES_HOME && {script}'"

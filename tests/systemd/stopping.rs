@@ -1,4 +1,4 @@
-//! Gateways that do not want to end, that are ended behind our back, and that do not want to run.
+//! Gateways that resist a stop, that are stopped without hermes, and that fail to start.
 
 use super::machine_with;
 use crate::support::machine::{expect_that, wait_until};

@@ -11,7 +11,7 @@ use rstest::rstest;
 use super::machine::{ShellOutput, docker, made};
 use crate::render::facts::plain;
 
-/// What systemd-analyze of Debian trixie (257) says of the unit.
+/// The output of Debian trixie's systemd-analyze (257) for the unit.
 fn verify(scope: Scope, change: fn(String) -> String) -> ShellOutput {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);

@@ -1,4 +1,4 @@
-//! install, start, stop, restart, status, uninstall: what they do, say and return.
+//! install, start, stop, restart, status, uninstall: what they do, print and return.
 
 use super::machine::SystemdMachine;
 use super::machine_with;
@@ -140,7 +140,7 @@ fn a_gateway_that_is_killed_again_and_again_comes_back_and_its_neighbour_does_no
     machine.ok("-p bot gateway start");
     machine.ok("-p other gateway start");
     let other = machine.property("other", "MainPID");
-    // More often, and faster, than systemd would put up with by itself: five times in ten seconds.
+    // More often, and faster, than systemd's default limit of five times in ten seconds.
     for _ in 0..7 {
         let bot = machine.property("bot", "MainPID");
         machine.sh(&format!("kill -KILL {bot}")).expect(0);

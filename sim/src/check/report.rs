@@ -1,77 +1,75 @@
-//! What people get when a promise is broken: which one and why it was made, the scenario that breaks it again, made as
-//! small as it goes, the command that plays it, the line of the program, and what happened, event by event.
+//! The report of a failure for people: what should have held and why, the smallest scenario that reproduces it, the command
+//! that replays it, the line of the program, and what happened, event by event.
 //!
 //! Prints nothing and writes no file.
 
-pub mod invariant_texts;
 pub mod replayable;
-pub mod retrace;
 mod source;
 
 use std::sync::Arc;
 
+use crate::check::retrace::{self, ReplayOutcome};
 use crate::check::search::Finding;
 use crate::check::shrink;
 use crate::check::trace::Trace;
 use crate::execution::{Failure, Transition};
-use crate::scenario::{self, FoundBy, Scenario, load};
-use retrace::ReplayOutcome;
+use crate::scenario::{FoundBy, Provenance, Scenario, load};
 
-/// What was found, and by whom.
+/// A finding, with the search that made it.
 #[derive(Clone, Debug)]
 pub struct ReportInput<'a> {
     /// The scenario that was searched.
     pub scenario: &'a Scenario,
-    /// Which search found it; none: the calm run.
+    /// The search that found it; none: the baseline.
     pub found_by: Option<FoundBy>,
-    /// With which seed.
+    /// The seed of the search.
     pub seed: u64,
-    /// On which day.
+    /// The day: year, month, day.
     pub date: &'a str,
-    /// What.
+    /// The finding.
     pub finding: &'a Finding,
 }
 
-/// How much a report may cost and say.
+/// The limits of a report: effort and length.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportLimits {
-    /// Runs for shrinking.
+    /// How many runs shrinking may take.
     pub runs: u64,
-    /// Lines of the trace; `None` all.
+    /// How many lines the trace may have; `None` means all.
     pub trace_lines_max: Option<usize>,
 }
 
-/// All that there is to say.
+/// The report of one failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// What was broken.
+    /// The failure.
     pub failure: Failure,
-    /// The scenario that breaks it by itself, or why none does.
+    /// The scenario that reproduces it, or why there is none.
     pub minimal: Result<Scenario, String>,
-    /// How many runs it took to make it small.
+    /// How many runs shrinking took.
     pub runs: u64,
-    /// The lines of the program that asked for the effect that mattered, innermost first.
+    /// The lines of the program that requested the decisive effect, innermost first.
     pub source: Vec<String>,
-    /// What happened.
+    /// The trace of the execution.
     pub trace: String,
-    /// The command that plays it again.
+    /// The command that replays it.
     pub command: String,
 }
 
-/// Shrinks what was found, and plays it once more to tell of it.
-pub fn report(case: &ReportInput<'_>, effort: ReportLimits) -> Report {
-    let found = &case.finding.failure;
-    let scenario = case.finding.changed_scenario.as_deref().unwrap_or(case.scenario);
-    let told = replayable::to_scenario(scenario, case.finding, case.found_by);
-    let shrunk = told.and_then(|told| {
-        let told = as_regression(case, told);
-        let shrunk = shrink::shrink(&told, found, effort.runs);
-        let shrunk = shrunk.ok_or("told by its addresses it does not break")?;
+/// Shrinks a finding, and executes it once more to trace it.
+pub fn report(input: &ReportInput<'_>, limits: ReportLimits) -> Report {
+    let found = &input.finding.failure;
+    let scenario = input.finding.changed_scenario.as_deref().unwrap_or(input.scenario);
+    let replayable = replayable::to_scenario(scenario, input.finding, input.found_by);
+    let shrunk = replayable.and_then(|replayable| {
+        let regression = as_regression(input, replayable);
+        let shrunk = shrink::shrink(&regression, found, limits.runs);
+        let shrunk = shrunk.ok_or("with its faults at their addresses it does not fail")?;
         verify(&shrunk.scenario, found)?;
         Ok(shrunk)
     });
     let scenario = Arc::new(scenario.clone());
-    let mut trace = Trace::new(effort.trace_lines_max);
+    let mut trace = Trace::new(limits.trace_lines_max);
     match shrunk {
         Ok(shrunk) => {
             let minimal = Arc::new(shrunk.scenario.clone());
@@ -81,81 +79,79 @@ pub fn report(case: &ReportInput<'_>, effort: ReportLimits) -> Report {
                 runs: shrunk.runs,
                 source,
                 trace: trace.text(),
-                command: replay_command(case, &shrunk.scenario),
+                command: replay_command(input, &shrunk.scenario),
                 minimal: Ok(shrunk.scenario),
             }
         }
         Err(why) => {
-            // That it breaks is known.
+            // The failure is known.
             let _ = retrace::retrace_finding(
                 &scenario,
-                case.finding,
-                case.found_by,
-                &mut |play, next| {
-                    trace.record_transition(play, next);
+                input.finding,
+                input.found_by,
+                &mut |execution, next| {
+                    trace.record_transition(execution, next);
                 },
             );
             Report {
-                failure: case.finding.failure.clone(),
+                failure: input.finding.failure.clone(),
                 runs: 0,
                 source: Vec::new(),
                 trace: trace.text(),
-                command: explore_command(case),
+                command: explore_command(input),
                 minimal: Err(why),
             }
         }
     }
 }
 
-/// Plays a scenario with its own surprises, and notes everything: how it ended, and the lines of the program that asked for
-/// the effect that mattered.
+/// Executes a scenario with its scripted faults, and traces it. Returns how it ended, and the lines of the program that
+/// requested the decisive effect: the last one with a scripted fault, or else the last one.
 pub fn retrace_with_source(
     scenario: &Arc<Scenario>,
     trace: &mut Trace,
 ) -> (ReplayOutcome, Vec<String>) {
-    let mut telling = None;
-    let mut surprised = false;
-    let see = &mut |play: &crate::execution::Execution, next: &Transition| {
-        trace.record_transition(play, next);
-        let matters = match next {
+    let mut decisive = None;
+    let mut has_fault = false;
+    let observe = &mut |execution: &crate::execution::Execution, next: &Transition| {
+        trace.record_transition(execution, next);
+        let is_decisive = match next {
             Transition::InjectScripted(..) => true,
-            Transition::Process(who) => !surprised && play.next_effect(*who).is_some(),
+            Transition::Process(who) => !has_fault && execution.next_effect(*who).is_some(),
             _ => false,
         };
-        if matters {
-            telling = Some(play.transition_count);
+        if is_decisive {
+            decisive = Some(execution.transition_count);
         }
-        surprised |= matches!(next, Transition::InjectScripted(..));
+        has_fault |= matches!(next, Transition::InjectScripted(..));
     };
-    let mut rest = Vec::new();
-    let ended = retrace::retrace_scenario(scenario, see, &mut |play| rest.push(play.clone()));
-    for play in &rest {
-        trace.record_outcome(play);
+    let mut finished = Vec::new();
+    let ended = retrace::retrace_scenario(scenario, observe, &mut |execution| {
+        finished.push(execution.clone())
+    });
+    for execution in &finished {
+        trace.record_outcome(execution);
     }
-    let source = match (&ended, telling) {
-        (ReplayOutcome::Violated(_), Some(moves)) => source::requesting_lines(scenario, moves),
+    let source = match (&ended, decisive) {
+        (ReplayOutcome::Violated(_), Some(number)) => source::requesting_lines(scenario, number),
         _ => Vec::new(),
     };
     (ended, source)
 }
 
-/// Its name, and who found it.
-fn as_regression(case: &ReportInput<'_>, mut told: Scenario) -> Scenario {
-    let Some(by) = case.found_by else { return told };
-    let promise = case.finding.failure.invariant.to_lowercase();
-    let finder = search_name(by);
-    told.name = format!("{}-{promise}-{finder}", case.scenario.name);
-    told.found_by = Some(scenario::Provenance {
-        search: by,
-        seed: Some(case.seed),
-        date: case.date.to_owned(),
-    });
-    told
+/// The scenario as a regression: with its name, and the search that found it.
+fn as_regression(input: &ReportInput<'_>, mut scenario: Scenario) -> Scenario {
+    let Some(search) = input.found_by else { return scenario };
+    let kind = input.finding.failure.kind.to_string().to_lowercase();
+    scenario.name = format!("{}-{kind}-{}", input.scenario.name, search_name(search));
+    scenario.found_by =
+        Some(Provenance { search, seed: Some(input.seed), date: input.date.to_owned() });
+    scenario
 }
 
-/// A search by its name.
-pub fn search_name(by: FoundBy) -> &'static str {
-    match by {
+/// The name of a search.
+pub fn search_name(search: FoundBy) -> &'static str {
+    match search {
         FoundBy::CrashMatrix => "crash-matrix",
         FoundBy::Bounded => "bounded",
         FoundBy::Exhaustive => "exhaustive",
@@ -165,7 +161,7 @@ pub fn search_name(by: FoundBy) -> &'static str {
     }
 }
 
-/// It is read back from its text, fails like that, and does so the same way twice.
+/// Checks that the scenario reads back from its text, fails the same way, and has the same trace twice.
 fn verify(scenario: &Scenario, found: &Failure) -> Result<(), String> {
     let text = scenario.to_json();
     let read = load(&scenario.name, &text).map_err(|error| error.to_string())?;
@@ -186,45 +182,47 @@ fn verify(scenario: &Scenario, found: &Failure) -> Result<(), String> {
     }
     match traces[0] == traces[1] {
         true => Ok(()),
-        false => Err("it does not play the same way twice".to_owned()),
+        false => Err("it does not behave the same way twice".to_owned()),
     }
 }
 
-fn replay_command(case: &ReportInput<'_>, minimal: &Scenario) -> String {
-    let folder = match (&minimal.found_by, &case.scenario.found_by) {
+fn replay_command(input: &ReportInput<'_>, minimal: &Scenario) -> String {
+    let folder = match (&minimal.found_by, &input.scenario.found_by) {
         (Some(_), _) | (None, Some(_)) => "regressions",
         (None, None) => "scenarios",
     };
     format!("cargo run -p hermes-sim -- replay fixtures/{folder}/{}.json", minimal.name)
 }
 
-/// Is it of the crashes inside the recovery?
-fn is_double_crash(found: &Finding) -> bool {
-    found.changed_scenario.is_some() || found.schedule.0.len() > 1
+/// Is it a finding of the recovery search: a crash inside the recovery?
+fn is_double_crash(finding: &Finding) -> bool {
+    finding.changed_scenario.is_some() || finding.schedule.0.len() > 1
 }
 
-fn explore_command(case: &ReportInput<'_>) -> String {
-    let search = match case.found_by {
+fn explore_command(input: &ReportInput<'_>) -> String {
+    let search = match input.found_by {
         None => "baseline",
-        Some(FoundBy::CrashMatrix) if is_double_crash(case.finding) => "recovery",
+        Some(FoundBy::CrashMatrix) if is_double_crash(input.finding) => "recovery",
         Some(FoundBy::CrashMatrix) => "crash-matrix",
-        Some(by) => search_name(by),
+        Some(search) => search_name(search),
     };
-    let folder = if case.scenario.found_by.is_some() { "regressions" } else { "scenarios" };
-    let name = &case.scenario.name;
+    let folder = if input.scenario.found_by.is_some() { "regressions" } else { "scenarios" };
+    let name = &input.scenario.name;
     format!(
         "cargo run -p hermes-sim -- explore fixtures/{folder}/{name}.json --search {search} --seed {}",
-        case.seed
+        input.seed
     )
 }
 
 impl Report {
     /// As text for a terminal.
     pub fn text(&self) -> String {
-        let (promise, reason) = invariant_texts::by_name(&self.failure.invariant);
+        let kind = self.failure.kind;
         let mut text = format!(
-            "{}: {promise}\n   because {reason}\n   broken: {}\n",
-            self.failure.invariant, self.failure.detail
+            "{kind}: {}\n   because {}\n   detail: {}\n",
+            kind.statement(),
+            kind.reason(),
+            self.failure.detail
         );
         for (index, line) in self.source.iter().enumerate() {
             let head = if index == 0 { "   at:     " } else { "           " };
@@ -233,9 +231,9 @@ impl Report {
         text.push_str(&format!("   replay: {}\n", self.command));
         match &self.minimal {
             Ok(scenario) => {
-                let (steps, surprises) = (scenario.steps.len(), scenario.faults.len());
+                let (steps, faults) = (scenario.steps.len(), scenario.faults.len());
                 text.push_str(&format!(
-                    "\nThe scenario ({steps} steps, {surprises} surprises, after {} runs), to be saved there:\n\n{}",
+                    "\nThe scenario ({steps} steps, {faults} faults, after {} runs), to be saved there:\n\n{}",
                     self.runs,
                     scenario.to_json()
                 ));
@@ -249,12 +247,12 @@ impl Report {
 
     /// As JSON.
     pub fn json(&self) -> serde_json::Value {
-        let (promise, reason) = invariant_texts::by_name(&self.failure.invariant);
+        let kind = self.failure.kind;
         serde_json::json!({
-            "promise": self.failure.invariant,
-            "text": promise,
-            "reason": reason,
-            "what": self.failure.detail,
+            "invariant": kind,
+            "text": kind.statement(),
+            "reason": kind.reason(),
+            "detail": self.failure.detail,
             "source": self.source,
             "replay": self.command,
             "scenario": self.minimal.as_ref().ok(),

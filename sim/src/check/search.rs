@@ -1,19 +1,19 @@
-//! Which choices are tried: from the calm run to every interleaving. Each search is a list of schedules, and a run is
-//! one schedule played to its end.
+//! Which executions are tried: from the baseline to every interleaving. A search is a list of schedules, and a run
+//! executes one schedule to its end.
 //!
 //! ```text
-//!   calm        no surprise: counts, and gives the golden digest
-//!   matrix      each crash and errno before each effect of the named tasks
-//!   recovery    the same, and once more while the machine boots or the command is repeated
-//!   laws        whole runs beside each other: without one profile, in another order, from start to start
-//!   surprises   at most so many surprises, anywhere
-//!   closed      every interleaving, with a visited set
-//!   swarm       seeded walks
-//!   outages     no search: what power cuts leave, as stories for real machines
+//!   baseline              no fault but the scenario's own: counts, and gives the golden digest
+//!   crash_matrix          each crash and errno before each effect of the named tasks
+//!   recovery              the same, and a second one while the machine boots or the command is repeated
+//!   relations             whole executions compared: without one profile, in another order, from start to start
+//!   bounded               at most a few faults, anywhere
+//!   exhaustive            every interleaving, with a visited set and partial-order reduction
+//!   random                random walks from a seed
+//!   power_cut_scenarios   no search: what power cuts leave, as scenarios for real machines
 //! ```
 //!
-//! After whatever happened a run is concluded: it settles, boots, settles again, and what must hold at rest is looked at.
-//! States that were concluded before are not concluded again.
+//! Every run ends with `settle_check`: the machine settles, boots, settles again, and the invariants of a world at rest
+//! are checked. A state from which this was done before is not settled and checked again.
 
 pub mod baseline;
 pub mod bounded;
@@ -26,77 +26,78 @@ pub mod random;
 pub mod recovery;
 mod relations;
 mod settle_check;
+mod status_check;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::execution::{Execution, Failure, Transition};
-use crate::scenario::Scenario;
+use crate::scenario::{Invariant, Scenario};
 
 pub use kind::SearchKind;
 
-/// Where a run leaves the calm path: at these numbers of moves, these moves.
+/// Where a run leaves the baseline: before these numbers of transitions, these transitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Schedule(pub Vec<(u64, Transition)>);
 
 /// How much a search may try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Runs from a fork to their end.
+    /// Runs from a branch to their end.
     pub runs: u64,
-    /// States kept by a closed search.
+    /// States that an exhaustive search keeps.
     pub states: u64,
-    /// Surprises in one run.
+    /// Faults in one run.
     pub faults_max: u8,
-    /// Which of the many equal choices are taken where not all can be.
+    /// Which choices are taken if not all can be.
     pub seed: u64,
 }
 
 /// What a search did and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchResult {
-    /// Runs, or cells of a matrix.
+    /// Runs, or crash points of a crash matrix.
     pub runs: u64,
-    /// Of these, the ones whose state had been concluded before.
+    /// Of these, the ones whose state was settled and checked before.
     pub deduplicated: u64,
     /// Effects of tasks performed.
     pub effects: u64,
-    /// Different states seen.
+    /// Different states visited.
     pub states: u64,
-    /// Moves between them.
+    /// Transitions between them.
     pub transitions: u64,
-    /// How often each promise about several runs was looked at.
-    pub relations_checked: BTreeMap<&'static str, u64>,
+    /// How often each invariant about several executions was checked.
+    pub relations_checked: BTreeMap<Invariant, u64>,
     /// Nothing was left out for want of budget.
     pub is_complete: bool,
-    /// Of everything that happened, in order.
+    /// The digest of everything that happened, in order.
     pub digest: u128,
-    /// What was broken, the first of each promise.
+    /// The failures, the first of each kind.
     pub findings: Vec<Finding>,
 }
 
-/// A run that broke a promise.
+/// A run that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How to get there.
+    /// The schedule of the run.
     pub schedule: Schedule,
-    /// What was broken.
+    /// The failure.
     pub failure: Failure,
-    /// It broke while the run was concluded: after the story was cut off.
+    /// It failed while the run settled and was checked, after the remaining steps were skipped.
     pub is_during_settle: bool,
-    /// The story that was played, where the search changed it: up to the first crash, and the command once more.
+    /// The scenario that was executed, if the search changed it: up to the first crash, and the command once more.
     pub changed_scenario: Option<Arc<Scenario>>,
 }
 
 impl SearchResult {
-    /// Nothing yet, everything still possible.
+    /// The result before the first run.
     fn new() -> Self {
         Self { is_complete: true, ..Self::default() }
     }
 
-    fn record(&mut self, found: Finding) {
-        if !self.findings.iter().any(|other| other.failure.invariant == found.failure.invariant) {
-            self.findings.push(found);
+    fn record(&mut self, finding: Finding) {
+        if !self.findings.iter().any(|other| other.failure.kind == finding.failure.kind) {
+            self.findings.push(finding);
         }
     }
 
@@ -105,12 +106,12 @@ impl SearchResult {
     }
 }
 
-/// One search of one scenario: what is shared by its runs.
+/// One search of one scenario: the state that its runs share.
 #[derive(Debug)]
 pub struct Explorer {
-    /// At the beginning of the story.
+    /// The execution before the first step.
     initial: Execution,
-    /// States that were concluded, and held.
+    /// States that were settled and checked.
     settled_states: BTreeSet<u128>,
     budget: Budget,
     tally: SearchResult,
@@ -119,48 +120,42 @@ pub struct Explorer {
 impl Explorer {
     /// Boots the scenario's machine.
     pub fn new(scenario: &Arc<Scenario>, budget: Budget) -> Result<Self, Failure> {
-        // Another bug may be planted now.
+        // The replay cache holds answers of the program with the bug that was planted before.
         crate::replay::clear_replay_cache();
-        let start = Execution::new(scenario)?;
-        Ok(Self {
-            initial: start,
-            settled_states: BTreeSet::new(),
-            budget,
-            tally: SearchResult::new(),
-        })
+        let initial = Execution::new(scenario)?;
+        Ok(Self { initial, settled_states: BTreeSet::new(), budget, tally: SearchResult::new() })
     }
 
-    /// Concludes a run whose story is cut off here, unless that was done from this very state before.
-    fn settle_and_check(&mut self, mut play: Execution, schedule: &Schedule) {
+    /// Skips the remaining steps, settles and checks, unless that was done from this very state before.
+    fn settle_and_check(&mut self, mut execution: Execution, schedule: &Schedule) {
         self.tally.runs += 1;
-        play.skip_remaining_steps();
-        if !self.settled_states.insert(play.state_hash()) {
+        execution.skip_remaining_steps();
+        if !self.settled_states.insert(execution.state_hash()) {
             self.tally.deduplicated += 1;
             return;
         }
-        let before = play.effect_count;
-        let concluded = settle_check::settle_and_check(&mut play);
-        self.tally.effects += play.effect_count - before;
-        self.tally.mix(play.digest);
-        if let Err(failure) = concluded {
+        let before = execution.effect_count;
+        let checked = settle_check::settle_and_check(&mut execution);
+        self.tally.effects += execution.effect_count - before;
+        self.tally.mix(execution.digest);
+        if let Err(failure) = checked {
             self.record_failure(schedule, failure, true);
         }
-        self.record_missed_expectation(schedule, &play);
+        self.record_missed_expectation(schedule, &execution);
     }
 
-    fn record_failure(&mut self, schedule: &Schedule, failure: Failure, is_concluding: bool) {
-        let (schedule, repeated) = (schedule.clone(), None);
+    fn record_failure(&mut self, schedule: &Schedule, failure: Failure, is_during_settle: bool) {
         self.tally.record(Finding {
-            schedule,
+            schedule: schedule.clone(),
             failure,
-            is_during_settle: is_concluding,
-            changed_scenario: repeated,
+            is_during_settle,
+            changed_scenario: None,
         });
     }
 
-    /// What the story expected and did not get, if anything.
-    fn record_missed_expectation(&mut self, schedule: &Schedule, play: &Execution) {
-        if let Some(failure) = play.missed_expectation() {
+    /// Records the expectation that did not hold, if there is one.
+    fn record_missed_expectation(&mut self, schedule: &Schedule, execution: &Execution) {
+        if let Some(failure) = execution.missed_expectation() {
             self.record_failure(schedule, failure.clone(), false);
         }
     }
@@ -175,36 +170,36 @@ impl Explorer {
 }
 
 impl Schedule {
-    /// This one, and one more surprise.
+    /// This schedule with one more transition.
     fn with_fault(&self, at: u64, next: Transition) -> Self {
-        let mut longer = self.clone();
-        longer.0.push((at, next));
-        longer
+        let mut extended = self.clone();
+        extended.0.push((at, next));
+        extended
     }
 
-    /// Plays a story with these surprises to its end, and concludes it. `see` is told of each move before it is taken.
+    /// Executes this schedule to its end, and settles and checks if asked. `observe` gets each transition before it is taken.
     pub fn run(
         &self,
-        play: &mut Execution,
-        concludes: bool,
-        see: &mut dyn FnMut(&Execution, &Transition),
+        execution: &mut Execution,
+        settles: bool,
+        observe: &mut dyn FnMut(&Execution, &Transition),
     ) -> Result<(), Failure> {
-        let mut surprises = self.0.iter().peekable();
+        let mut scheduled = self.0.iter().peekable();
         loop {
-            let due = surprises
-                .next_if(|(at, _)| *at == play.transition_count)
+            let due = scheduled
+                .next_if(|(at, _)| *at == execution.transition_count)
                 .map(|(_, next)| next.clone());
-            // What a story expects, it expects of people and machines with time enough for each other.
-            play.is_fault_free &= due.is_none() || play.is_in_group();
-            let Some(next) = due.or_else(|| play.baseline_transition()) else { break };
-            if play.is_finished() && surprises.peek().is_none() {
+            // The expectations of a scenario presume that one command ends before the next begins, except in a group.
+            execution.is_fault_free &= due.is_none() || execution.is_in_group();
+            let Some(next) = due.or_else(|| execution.baseline_transition()) else { break };
+            if execution.is_finished() && scheduled.peek().is_none() {
                 break;
             }
-            see(play, &next);
-            play.step(&next)?;
+            observe(execution, &next);
+            execution.step(&next)?;
         }
-        if concludes {
-            settle_check::settle_and_check_with(play, &[], see)?;
+        if settles {
+            settle_check::settle_and_check_with(execution, &[], observe)?;
         }
         Ok(())
     }

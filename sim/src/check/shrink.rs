@@ -1,5 +1,6 @@
-//! Makes a scenario that breaks a promise smaller, as long as the same promise breaks, or the same expectation of its own. A scenario that plays its surprises
-//! by itself goes in, and one comes out: every step on the way was read back from its own JSON and played to its end.
+//! Shrinks a failing scenario, as long as the same invariant, or the same expectation of its own, fails. Input and output are
+//! scenarios whose scripted faults reproduce the failure; every candidate is read back from its own JSON and executed to its
+//! end. A greedy form of delta debugging (Zeller and Hildebrandt 2002, "Simplifying and isolating failure-inducing input").
 //!
 //! Searches nothing, and never trades one failure for another.
 
@@ -7,22 +8,22 @@ mod candidates;
 
 use std::sync::Arc;
 
-use crate::check::report::retrace::{self, ReplayOutcome};
+use crate::check::retrace::{self, ReplayOutcome};
 use crate::execution::Failure;
 use crate::scenario::{Scenario, load};
 
-/// A scenario that breaks a promise, and how much it took to get there.
+/// A smaller failing scenario, and the effort that it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shrunk {
     /// The smallest found.
     pub scenario: Scenario,
-    /// What it breaks.
+    /// Its failure.
     pub failure: Failure,
-    /// How many runs it took.
+    /// The number of runs.
     pub runs: u64,
 }
 
-/// Shrinks, with at most so many runs. `None`: it does not fail like that when it is told.
+/// Shrinks, with at most this number of runs. `None`: the scenario does not reproduce the failure.
 pub fn shrink(scenario: &Scenario, found: &Failure, runs_max: u64) -> Option<Shrunk> {
     let failure = reproduces(scenario, found)?;
     let mut shrunk = Shrunk { scenario: scenario.clone(), failure, runs: 1 };
@@ -30,7 +31,7 @@ pub fn shrink(scenario: &Scenario, found: &Failure, runs_max: u64) -> Option<Shr
     Some(shrunk)
 }
 
-/// Takes the first candidate that still fails like that. False: there is none, or no more runs.
+/// Takes the first candidate that still fails the same way. False: there is none, or there are no more runs.
 fn shrink_once(shrunk: &mut Shrunk, found: &Failure, runs_max: u64) -> bool {
     for candidate in candidates::smaller(&shrunk.scenario) {
         if shrunk.runs >= runs_max {
@@ -47,12 +48,12 @@ fn shrink_once(shrunk: &mut Shrunk, found: &Failure, runs_max: u64) -> bool {
     false
 }
 
-/// As its own text is read; `None` if the format does not allow it.
+/// The scenario as it is read back from its text; `None` if the format does not allow it.
 fn reread(scenario: &Scenario) -> Option<Scenario> {
     load(&scenario.name, &scenario.to_json()).ok()
 }
 
-/// Does it break this promise, or this expectation, with every one of its surprises?
+/// Does the scenario fail the same way, with every one of its scripted faults injected?
 pub fn reproduces(scenario: &Scenario, found: &Failure) -> Option<Failure> {
     let scenario = Arc::new(scenario.clone());
     match retrace::retrace_scenario(&scenario, &mut |_, _| {}, &mut |_| {}) {

@@ -1,7 +1,7 @@
-//! What happened, one event a line: its number, the virtual time, who, what in the words of system calls, how it ended.
-//! A `!` marks what befell. The same run gives the same text, byte for byte.
+//! The trace of an execution, one event a line: its number, the virtual time, the process, what it does in the words of
+//! system calls, and the outcome. A `!` marks a fault. The same execution gives the same text, byte for byte.
 //!
-//! Writes lines and nothing else: who plays, and who prints, is another's business.
+//! Makes lines and nothing else: it executes and prints nothing.
 
 mod syscalls;
 
@@ -16,17 +16,17 @@ use crate::machine::process::ProcessBody;
 use crate::machine::world::ProcessId;
 use crate::replay::Request;
 
-/// A trace in the making: give [`Trace::see`] every move before it is taken.
+/// A trace in the making: [`Trace::record_transition`] gets every transition before it is taken.
 #[derive(Clone, Debug)]
 pub struct Trace {
     lines: VecDeque<String>,
     lines_max: usize,
     dropped: u64,
-    /// What has begun, and is not known to its end.
-    begun: Option<PendingLine>,
-    /// What each handle of a process was opened on, by serial.
+    /// The line of the last transition, whose outcome is not known yet.
+    pending: Option<PendingLine>,
+    /// The path that each handle of a process was opened on, by the process' serial.
     names: BTreeMap<(u64, u32), String>,
-    /// How much of what the play heard is in the lines.
+    /// How many of the recorded outcomes are in the lines.
     recorded_count: usize,
 }
 
@@ -37,45 +37,50 @@ struct PendingLine {
 }
 
 impl Trace {
-    /// Keeps the last so many lines; `None` all.
-    pub fn new(keeps: Option<usize>) -> Self {
-        let lines_max = keeps.unwrap_or(usize::MAX);
+    /// Keeps at most this number of last lines; `None` means all.
+    pub fn new(lines_max: Option<usize>) -> Self {
+        let lines_max = lines_max.unwrap_or(usize::MAX);
         let (lines, names) = (VecDeque::new(), BTreeMap::new());
-        Self { lines, lines_max, dropped: 0, begun: None, names, recorded_count: 0 }
+        Self { lines, lines_max, dropped: 0, pending: None, names, recorded_count: 0 }
     }
 
-    /// Notes a move that is about to be taken; `play` must listen (`heard`) for outcomes to be known.
-    pub fn record_transition(&mut self, play: &Execution, next: &Transition) {
-        self.record_outcome(play);
+    /// Records a transition that is about to be taken. The execution must record its outcomes ([`Execution::recorded`]).
+    pub fn record_transition(&mut self, execution: &Execution, next: &Transition) {
+        self.record_outcome(execution);
         let who = actor(next);
-        let serial = who.and_then(|who| play.machine.world.process(who)).map_or(0, |it| it.serial);
-        let clock = play.machine.world.clock.boot;
+        let serial = who
+            .and_then(|who| execution.machine.world.process(who))
+            .map_or(0, |process| process.serial);
+        let clock = execution.machine.world.clock.boot;
         let mark = if is_fault(next) { '!' } else { ' ' };
-        let name = who.map_or_else(|| "-".to_owned(), |who| process_name(play, who));
+        let name = who.map_or_else(|| "-".to_owned(), |who| process_name(execution, who));
         let (seconds, millis) = (clock.as_secs(), clock.subsec_millis());
-        let head =
-            format!("{:>6} {seconds:>5}.{millis:03} {mark} {name:<18}", play.transition_count + 1);
-        let what = self.describe(play, next, serial);
-        self.begun = Some(PendingLine { head, description: what });
+        let head = format!(
+            "{:>6} {seconds:>5}.{millis:03} {mark} {name:<18}",
+            execution.transition_count + 1
+        );
+        let description = self.describe(execution, next, serial);
+        self.pending = Some(PendingLine { head, description });
     }
 
-    /// Notes how the last move ended. Call it once more when the run is over.
-    pub fn record_outcome(&mut self, play: &Execution) {
-        let heard = play.recorded.as_deref().unwrap_or_default();
-        let moved = heard.get(self.recorded_count..).unwrap_or_default().last();
-        self.recorded_count = heard.len();
-        let Some(PendingLine { head, description: what }) = self.begun.take() else { return };
-        let mut line = format!("{head} {what}");
-        if let Some(StepOutcome::Performed { who, effect, outcome }) = moved {
-            let serial = play.machine.world.process(*who).map_or(0, |process| process.serial);
+    /// Records the outcome of the last transition. Must be called once more when the execution is over.
+    pub fn record_outcome(&mut self, execution: &Execution) {
+        let recorded = execution.recorded.as_deref().unwrap_or_default();
+        let step = recorded.get(self.recorded_count..).unwrap_or_default().last();
+        self.recorded_count = recorded.len();
+        let Some(PendingLine { head, description }) = self.pending.take() else { return };
+        let mut line = format!("{head} {description}");
+        if let Some(StepOutcome::Performed { who, effect, outcome }) = step {
+            let serial = execution.machine.world.process(*who).map_or(0, |process| process.serial);
             self.record_handle(serial, effect, outcome.as_ref());
-            let end = outcome.as_ref().map_or_else(|| "became it".to_owned(), syscalls::outcome);
-            line.push_str(&format!(" = {end}"));
+            let outcome =
+                outcome.as_ref().map_or_else(|| "replaced by it".to_owned(), syscalls::outcome);
+            line.push_str(&format!(" = {outcome}"));
         }
         self.push(line);
     }
 
-    /// A line of the trace's own.
+    /// Adds a remark as a line of its own.
     pub fn record_note(&mut self, text: &str) {
         self.push(format!("{:>6} {:>9} - {text}", "", ""));
     }
@@ -88,7 +93,7 @@ impl Trace {
         }
     }
 
-    /// The lines, and before them how many were left out.
+    /// The lines, and before them the number of dropped ones.
     pub fn text(&self) -> String {
         let mut text = String::new();
         if self.dropped > 0 {
@@ -101,30 +106,34 @@ impl Trace {
         text
     }
 
-    fn describe(&self, play: &Execution, next: &Transition, serial: u64) -> String {
+    fn describe(&self, execution: &Execution, next: &Transition, serial: u64) -> String {
         match next {
-            Transition::Process(who) => self.describe_wanted(play, *who, serial),
+            Transition::Process(who) => self.describe_wanted(execution, *who, serial),
             Transition::BeginStep(index) => {
-                let step = play.current_step(*index).map(serde_json::to_string);
-                format!("story: {}", step.and_then(Result::ok).unwrap_or_default())
+                let step = execution.current_step(*index).map(serde_json::to_string);
+                format!("step: {}", step.and_then(Result::ok).unwrap_or_default())
             }
             Transition::AdvanceTime => {
-                let until = play.next_moment().unwrap_or_default();
+                let until = execution.next_moment().unwrap_or_default();
                 format!("time passes until {}.{:03}", until.as_secs(), until.subsec_millis())
             }
-            Transition::Inject(who, deed) => {
-                format!("{} at {}", describe_fault(deed), self.describe_wanted(play, *who, serial))
+            Transition::Inject(who, fault) => {
+                format!(
+                    "{} at {}",
+                    describe_fault(fault),
+                    self.describe_wanted(execution, *who, serial)
+                )
             }
             Transition::InjectScripted(who, index) => {
-                let surprise = play.scenario().faults.get(*index);
-                let deed = surprise.map(|it| it.kind.to_string()).unwrap_or_default();
-                format!("{deed} (as told) at {}", self.describe_wanted(play, *who, serial))
+                let fault = execution.scenario().faults.get(*index);
+                let kind = fault.map(|fault| fault.kind.to_string()).unwrap_or_default();
+                format!("{kind} (scripted) at {}", self.describe_wanted(execution, *who, serial))
             }
         }
     }
 
-    fn describe_wanted(&self, play: &Execution, who: ProcessId, serial: u64) -> String {
-        match play.machine.request(who) {
+    fn describe_wanted(&self, execution: &Execution, who: ProcessId, serial: u64) -> String {
+        match execution.machine.request(who) {
             Some(Request::Effect(effect)) => {
                 let name = |handle: u32| self.names.get(&(serial, handle)).cloned();
                 syscalls::effect(effect, &name)
@@ -150,7 +159,7 @@ impl Trace {
     }
 }
 
-/// Who moves, or whom it befalls.
+/// The process that moves, or has the fault.
 fn actor(next: &Transition) -> Option<ProcessId> {
     match next {
         Transition::Process(who)
@@ -164,13 +173,13 @@ fn is_fault(next: &Transition) -> bool {
     matches!(next, Transition::Inject(..) | Transition::InjectScripted(..))
 }
 
-/// What people call a process: the story's word for a task, else the program and its number.
-pub fn process_name(play: &Execution, who: ProcessId) -> String {
-    if let Some(task) = play.task_address(who) {
+/// The name of a process for people: the scenario's name of a task, else the program and its number.
+pub fn process_name(execution: &Execution, who: ProcessId) -> String {
+    if let Some(task) = execution.task_address(who) {
         return format!("{task} [c{}:{}]", who.container.0, who.pid);
     }
-    let process = play.machine.world.process(who);
-    let called = process.map_or_else(
+    let process = execution.machine.world.process(who);
+    let name = process.map_or_else(
         || "?".to_owned(),
         |process| {
             let last =
@@ -181,12 +190,12 @@ pub fn process_name(play: &Execution, who: ProcessId) -> String {
             }
         },
     );
-    format!("{called} [c{}:{}]", who.container.0, who.pid)
+    format!("{name} [c{}:{}]", who.container.0, who.pid)
 }
 
-/// What befalls, in words.
-pub fn describe_fault(deed: &Fault) -> String {
-    match deed {
+/// A fault in words.
+pub fn describe_fault(fault: &Fault) -> String {
+    match fault {
         Fault::Kill => "killed".to_owned(),
         Fault::ContainerKill => "container killed".to_owned(),
         Fault::ContainerRestart => "container restarted".to_owned(),

@@ -115,7 +115,7 @@ pub fn shrink(args: &ShrinkArgs) -> Result<Verdict, UsageError> {
     };
     let report =
         report::report(&input, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: Some(0) });
-    eprintln!("{}: {}", report.failure.invariant, report.failure.detail);
+    eprintln!("{}: {}", report.failure.kind, report.failure.detail);
     match report.minimal {
         Ok(minimal) => print!("{}", minimal.to_json()),
         Err(reason) => eprintln!("hermes-sim: no scenario can show this failure: {reason}"),

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use hermes_sim::check::report::invariant_texts;
 use hermes_sim::scenario::{Invariant, Scenario};
 
 use super::{UsageError, Verdict, files, search_table};
@@ -50,8 +49,8 @@ pub fn explain(args: &ExplainArgs) -> Result<Verdict, UsageError> {
     if let Some(invariant) =
         Invariant::ALL.into_iter().find(|invariant| invariant.to_string() == name)
     {
-        let (text, reason) = invariant_texts::explain(invariant);
-        println!("{invariant}: {text}\n   because {reason}");
+        let (statement, reason) = (invariant.statement(), invariant.reason());
+        println!("{invariant}: {statement}\n   because {reason}");
         return Ok(Verdict::Held);
     }
     let (scenarios, _) = files::read_simulated(&[])?;

@@ -122,7 +122,7 @@ fn row(planted: &PlantedBug, hunted: &HuntResult, millis: u128, seed: u64) -> Ve
         runs.to_string(),
         millis.to_string(),
         faults,
-        finding.failure.invariant.clone(),
+        finding.failure.kind.to_string(),
         planted.removed_protection.to_owned(),
     ]
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hermes_sim::check::report::retrace::ReplayOutcome;
-use hermes_sim::check::report::{invariant_texts, retrace_with_source};
+use hermes_sim::check::report::retrace_with_source;
+use hermes_sim::check::retrace::ReplayOutcome;
 use hermes_sim::check::trace::Trace;
 use hermes_sim::scenario::MachineKind;
 
@@ -44,11 +44,11 @@ pub fn run(args: &ReplayArgs) -> Result<Verdict, UsageError> {
             Ok(Verdict::Broken)
         }
         ReplayOutcome::Violated(failure) => {
-            let (invariant, reason) = invariant_texts::by_name(&failure.invariant);
-            println!("\n{}: {invariant}\n   because {reason}", failure.invariant);
-            println!("   violation: {}", failure.detail);
+            let kind = failure.kind;
+            println!("\n{kind}: {}\n   because {}", kind.statement(), kind.reason());
+            println!("   detail: {}", failure.detail);
             for line in source {
-                println!("   at:        {line}");
+                println!("   at:     {line}");
             }
             Ok(Verdict::Broken)
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use hermes_sim::check::report::Report;
+use hermes_sim::scenario::Invariant;
 use serde_json::{Value, json};
 
 use super::search_unit::UnitResult;
@@ -121,13 +122,13 @@ fn totals(results: &[UnitResult], others: usize) -> Vec<String> {
 /// How often each relation between runs was checked, and in how many scenarios.
 fn relation_rows(results: &[UnitResult]) -> Vec<String> {
     let relations = [
-        ("S9", "without one profile the others are the same"),
-        ("S14", "every order, and a repetition, ends in the same state"),
-        ("L5", "from start to start, and with the cause gone"),
-        ("L7", "status tells the truth"),
+        (Invariant::S9, "without one profile the others are the same"),
+        (Invariant::S14, "every order, and a repetition, ends in the same state"),
+        (Invariant::L5, "from start to start, and with the cause gone"),
+        (Invariant::L7, "status tells the truth"),
     ];
     let lines = relations.iter().filter_map(|(invariant, relation)| {
-        let checked = |result: &UnitResult| result.tally.relations_checked.get(*invariant).copied();
+        let checked = |result: &UnitResult| result.tally.relations_checked.get(invariant).copied();
         let counts: Vec<u64> = results.iter().filter_map(checked).collect();
         let (times, scenarios) = (counts.iter().sum::<u64>(), counts.len());
         (times > 0).then(|| {
@@ -161,7 +162,7 @@ pub fn failures(results: &[UnitResult], reports: &[(usize, Report)]) -> String {
         let (name, search) = (&result.unit.scenario.name, result.unit.kind.name());
         text.push_str(&format!(
             "  {name} {search}: {}: {}\n",
-            finding.failure.invariant, finding.failure.detail
+            finding.failure.kind, finding.failure.detail
         ));
     }
     text
@@ -184,7 +185,7 @@ fn unit(result: &UnitResult) -> Value {
     let tally = &result.tally;
     let violations = tally.findings.iter().map(|finding| {
         json!({
-            "invariant": finding.failure.invariant,
+            "invariant": finding.failure.kind,
             "detail": finding.failure.detail,
             "during_settle": finding.is_during_settle,
         })

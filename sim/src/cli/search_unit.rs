@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hermes::probe;
 use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule, SearchKind, SearchResult};
-use hermes_sim::execution::Failure;
+use hermes_sim::execution::{Failure, FailureKind};
 use hermes_sim::scenario::Scenario;
 
 /// One search of one scenario, to be run.
@@ -52,7 +52,7 @@ impl SearchUnit {
                     "two runs differ: digests {:032x} and {:032x}, {} and {} effects",
                     tally.digest, again.digest, tally.effects, again.effects
                 );
-                tally.findings.push(failure_without_schedule("determinism", detail));
+                tally.findings.push(failure_without_schedule(FailureKind::Determinism, detail));
             }
         }
         UnitResult { unit: self, tally, elapsed, marks: probe::reached_marks() }
@@ -71,7 +71,7 @@ impl SearchUnit {
             },
             Err(failure) => SearchResult {
                 findings: vec![failure_without_schedule(
-                    &failure.invariant,
+                    failure.kind,
                     format!("at the first boot: {}", failure.detail),
                 )],
                 ..SearchResult::default()
@@ -82,7 +82,7 @@ impl SearchUnit {
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
             SearchResult {
                 findings: vec![failure_without_schedule(
-                    "simulator",
+                    FailureKind::Simulator,
                     format!("it panicked: {text}"),
                 )],
                 ..SearchResult::default()
@@ -92,7 +92,7 @@ impl SearchUnit {
 }
 
 /// A failure that has no schedule.
-fn failure_without_schedule(invariant: &str, detail: String) -> Finding {
-    let (schedule, failure) = (Schedule::default(), Failure::violation(invariant, detail));
+fn failure_without_schedule(kind: FailureKind, detail: String) -> Finding {
+    let (schedule, failure) = (Schedule::default(), Failure::new(kind, detail));
     Finding { schedule, failure, is_during_settle: false, changed_scenario: None }
 }

@@ -1,9 +1,9 @@
-//! Is what the story expects so? Read off the world; only `status` is asked, of a copy of it.
+//! Checks the expectations of a scenario against the world. Only `status` runs a command, in a copy of the machine.
 
 use hermes::name::Profile;
 use serde_json::Value;
 
-use super::{CommandRun, Failure, immediate_steps, run_in_copy};
+use super::{CommandRun, Failure, FailureKind, disk_address, run_in_copy};
 use crate::machine::disk::NodeBody;
 use crate::machine::process::Process;
 use crate::machine::world::{ContainerId, ContainerPhase, World};
@@ -15,12 +15,16 @@ use crate::observe::{service, slot, volume};
 use crate::scenario::expect::{FileExpect, FileKindSpec, StatusExpect};
 use crate::scenario::{Expect, ProfileName, RunStep, values};
 
-/// A failure of the story's own expectations: of this part of this step.
-pub(super) fn expectation_failure(about: impl Into<String>, what: impl Into<String>) -> Failure {
-    Failure { invariant: "expect".to_owned(), expectation: about.into(), detail: what.into() }
+/// A failed expectation of the scenario: the part of the step, and what was observed.
+pub(super) fn expectation_failure(
+    expectation: impl Into<String>,
+    detail: impl Into<String>,
+) -> Failure {
+    let kind = FailureKind::Expectation;
+    Failure { kind, expectation: expectation.into(), detail: detail.into() }
 }
 
-/// How a command ended.
+/// Checks how a command ended.
 pub(super) fn check_command_end(
     run: &RunStep,
     command: &CommandRun,
@@ -38,17 +42,17 @@ pub(super) fn check_command_end(
         };
     };
     if !run.expect.exit.is_empty() && !run.expect.exit.0.contains(&exit) {
-        let what = format!(
+        let detail = format!(
             "`{}` exited {exit}, not {:?}; stdout: {out:?}; stderr: {err:?}",
             run.run, run.expect.exit.0
         );
-        return Err(expectation_failure(format!("exit of {}", run.run), what));
+        return Err(expectation_failure(format!("exit of {}", run.run), detail));
     }
     let streams = [("stdout", &out, &run.expect.stdout), ("stderr", &err, &run.expect.stderr)];
-    for (stream, said, expected) in streams {
-        if let Some(wanted) = expected.0.iter().find(|wanted| !said.contains(wanted.as_str())) {
-            let what = format!("`{}`: {stream} lacks {wanted:?}: {said:?}", run.run);
-            return Err(expectation_failure(format!("{stream} of {}", run.run), what));
+    for (stream, printed, expected) in streams {
+        if let Some(wanted) = expected.0.iter().find(|wanted| !printed.contains(wanted.as_str())) {
+            let detail = format!("`{}`: {stream} lacks {wanted:?}: {printed:?}", run.run);
+            return Err(expectation_failure(format!("{stream} of {}", run.run), detail));
         }
     }
     Ok(())
@@ -60,11 +64,11 @@ fn text(bytes: Option<&Vec<u8>>) -> String {
 
 type Check = Result<(), String>;
 
-fn ensure(holds: bool, what: impl FnOnce() -> String) -> Check {
-    if holds { Ok(()) } else { Err(what()) }
+fn ensure(holds: bool, detail: impl FnOnce() -> String) -> Check {
+    if holds { Ok(()) } else { Err(detail()) }
 }
 
-/// Does all of it hold now? If not: which part, and what is so.
+/// Does the whole expectation hold now? If not: the part that does not, and what was observed.
 pub(super) fn check_expect(
     machine: &Machine,
     expect: &Expect,
@@ -73,17 +77,17 @@ pub(super) fn check_expect(
     let up = || expect.up.iter().try_for_each(|name| is_up(world, &name.0));
     let down = || expect.down.iter().try_for_each(|name| is_down(world, &name.0));
     let files = || expect.file.iter().try_for_each(|(at, file)| is_file(world, at, file));
-    let says =
+    let status =
         |(name, status): (&ProfileName, &StatusExpect)| check_status(machine, &name.0, status);
-    up().map_err(|what| ("up", what))?;
-    down().map_err(|what| ("down", what))?;
-    slots(world, expect).map_err(|what| ("slots", what))?;
-    intents(world, expect).map_err(|what| ("intent", what))?;
-    counts(machine, expect).map_err(|what| ("gateways", what))?;
-    check_printed(machine, expect).map_err(|what| ("log", what))?;
-    containers(world, expect).map_err(|what| ("containers", what))?;
-    files().map_err(|what| ("file", what))?;
-    expect.status.iter().try_for_each(says).map_err(|what| ("status", what))
+    up().map_err(|detail| ("up", detail))?;
+    down().map_err(|detail| ("down", detail))?;
+    slots(world, expect).map_err(|detail| ("slots", detail))?;
+    intents(world, expect).map_err(|detail| ("intent", detail))?;
+    counts(machine, expect).map_err(|detail| ("gateways", detail))?;
+    check_printed(machine, expect).map_err(|detail| ("log", detail))?;
+    containers(world, expect).map_err(|detail| ("containers", detail))?;
+    files().map_err(|detail| ("file", detail))?;
+    expect.status.iter().try_for_each(status).map_err(|detail| ("status", detail))
 }
 
 fn intents(world: &World, expect: &Expect) -> Check {
@@ -99,9 +103,9 @@ fn intents(world: &World, expect: &Expect) -> Check {
 }
 
 fn count_gateways(world: &World, profile: &Profile) -> usize {
-    let mine =
-        gateways(world).filter(|(_, process, of)| of == profile && is_working(world, process, of));
-    mine.count()
+    gateways(world)
+        .filter(|(_, process, of)| of == profile && is_working(world, process, of))
+        .count()
 }
 
 fn is_up(world: &World, profile: &Profile) -> Check {
@@ -110,11 +114,11 @@ fn is_up(world: &World, profile: &Profile) -> Check {
     else {
         return Err(format!("{profile} has no slot"));
     };
-    ensure(supervised, || format!("nobody looks after the slot of {profile}"))?;
+    ensure(supervised, || format!("the slot of {profile} has no supervisor"))?;
     ensure(count_gateways(world, profile) == 1, || {
         format!("{} gateways of {profile} live, not 1", count_gateways(world, profile))
     })?;
-    let ready = record.is_some_and(|it| it.pid > 0 && it.is_ready && it.wants_up);
+    let ready = record.is_some_and(|record| record.pid > 0 && record.is_ready && record.wants_up);
     ensure(ready, || format!("{profile} is not up, ready and wanted up: {record:?}"))
 }
 
@@ -125,7 +129,7 @@ fn is_down(world: &World, profile: &Profile) -> Check {
         return Err(format!("{profile} has no slot"));
     };
     ensure(count_gateways(world, profile) == 0, || format!("a gateway of {profile} lives"))?;
-    let down = supervised && record.is_some_and(|it| it.pid == 0 && !it.wants_up);
+    let down = supervised && record.is_some_and(|record| record.pid == 0 && !record.wants_up);
     ensure(down, || format!("{profile} is not down and wanted down: {record:?}"))
 }
 
@@ -134,7 +138,7 @@ fn slots(world: &World, expect: &Expect) -> Check {
     let visible: Vec<String> = scanned
         .iter()
         .flat_map(|(_, dir)| slot::visible_slots(world, *dir))
-        .map(|it| it.profile.to_string())
+        .map(|slot| slot.profile.to_string())
         .collect();
     if let Some(wanted) = &expect.slots {
         let mut wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
@@ -173,14 +177,17 @@ fn counts(machine: &Machine, expect: &Expect) -> Check {
     }
     for (name, wanted) in &expect.supervisors {
         let own = format!("gateway-{name}");
-        let found =
-            count(world, |it| is_supervisor(it) && it.argv.iter().any(|word| *word == *own));
+        let found = count(world, |process| {
+            is_supervisor(process) && process.argv.iter().any(|word| *word == *own)
+        });
         ensure(found == usize::from(*wanted), || format!("{found} supervisors of {name} live"))?;
     }
     for (name, wanted) in &expect.loggers {
         let dir = format!("/logs/gateways/{name}");
-        let own = |it: &Process| it.argv.iter().any(|word| word.to_string_lossy().ends_with(&dir));
-        let found = count(world, |it| is_logger(it) && own(it));
+        let own = |process: &Process| {
+            process.argv.iter().any(|word| word.to_string_lossy().ends_with(&dir))
+        };
+        let found = count(world, |process| is_logger(process) && own(process));
         ensure(found == usize::from(*wanted), || format!("{found} loggers of {name} live"))?;
     }
     Ok(())
@@ -192,11 +199,13 @@ fn count(world: &World, is: impl Fn(&Process) -> bool) -> usize {
 
 fn check_printed(machine: &Machine, expect: &Expect) -> Check {
     for (name, texts) in &expect.log_has {
-        let mine = machine.outputs.values().filter(|it| it.gateway.as_ref() == Some(&name.0));
-        let said: String =
-            mine.map(|it| text(Some(&it.stdout)) + &text(Some(&it.stderr))).collect();
+        let outputs =
+            machine.outputs.values().filter(|output| output.gateway.as_ref() == Some(&name.0));
+        let printed: String = outputs
+            .map(|output| text(Some(&output.stdout)) + &text(Some(&output.stderr)))
+            .collect();
         for wanted in &texts.0 {
-            ensure(said.contains(wanted.as_str()), || {
+            ensure(printed.contains(wanted.as_str()), || {
                 format!("the log of {name} lacks {wanted:?}")
             })?;
         }
@@ -208,12 +217,14 @@ fn check_printed(machine: &Machine, expect: &Expect) -> Check {
         })?;
     }
     for (container, texts) in &expect.console_has {
-        let mine = machine.outputs.values().filter(|it| it.who.container.0 == container.0);
-        let said: String =
-            mine.map(|it| text(Some(&it.stdout)) + &text(Some(&it.stderr))).collect();
+        let outputs =
+            machine.outputs.values().filter(|output| output.who.container.0 == container.0);
+        let printed: String = outputs
+            .map(|output| text(Some(&output.stdout)) + &text(Some(&output.stderr)))
+            .collect();
         for wanted in &texts.0 {
-            ensure(said.contains(wanted.as_str()), || {
-                format!("{container} never said {wanted:?}")
+            ensure(printed.contains(wanted.as_str()), || {
+                format!("{container} never printed {wanted:?}")
             })?;
         }
     }
@@ -235,7 +246,7 @@ fn containers(world: &World, expect: &Expect) -> Check {
 }
 
 fn is_file(world: &World, address: &str, wanted: &FileExpect) -> Check {
-    let node = immediate_steps::find_node(world, address);
+    let node = disk_address::find_node(world, address);
     let node = node.and_then(|id| world.disk.node(id));
     let kind = match node.map(|node| &node.body) {
         None => FileKindSpec::Absent,
@@ -256,14 +267,12 @@ fn is_file(world: &World, address: &str, wanted: &FileExpect) -> Check {
     }
     if let (Some(owner), Some(node)) = (wanted.owner, node) {
         let uid = node.status.uid;
-        ensure(uid == immediate_steps::uid(owner), || {
-            format!("`{address}` belongs to user {uid}")
-        })?;
+        ensure(uid == disk_address::uid(owner), || format!("`{address}` belongs to user {uid}"))?;
     }
     Ok(())
 }
 
-/// What `gateway status --json` says, asked in a copy of the world in which nobody else moves.
+/// Checks what `gateway status --json` prints in a copy of the machine in which nothing else moves.
 fn check_status(machine: &Machine, profile: &Profile, wanted: &StatusExpect) -> Check {
     let document = query_status(machine, profile)?;
     let gateway = &document["gateways"][0];
@@ -273,7 +282,8 @@ fn check_status(machine: &Machine, profile: &Profile, wanted: &StatusExpect) -> 
     for drift in &wanted.drifts {
         let word = serde_json::to_value(drift).unwrap_or_default();
         let named = gateway["drifts"].as_array().is_some_and(|all| {
-            all.iter().any(|it| *it == word || it["drift"] == word || it["kind"] == word)
+            all.iter()
+                .any(|named| *named == word || named["drift"] == word || named["kind"] == word)
         });
         ensure(named, || format!("status of {profile} names no drift {word}: {document}"))?;
     }
@@ -282,7 +292,7 @@ fn check_status(machine: &Machine, profile: &Profile, wanted: &StatusExpect) -> 
 
 /// Runs `hermes -p P gateway status --json` in a copy.
 fn query_status(machine: &Machine, profile: &Profile) -> Result<Value, String> {
-    let said = run_in_copy(machine, &["-p", profile.as_str(), "gateway", "status", "--json"])
+    let printed = run_in_copy(machine, &["-p", profile.as_str(), "gateway", "status", "--json"])
         .map_err(|errno| format!("status cannot be asked: {errno}"))?;
-    serde_json::from_slice(&said).map_err(|error| format!("status is no JSON: {error}"))
+    serde_json::from_slice(&printed).map_err(|error| format!("status is no JSON: {error}"))
 }

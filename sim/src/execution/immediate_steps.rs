@@ -1,104 +1,95 @@
-//! The steps that are done at once, by nobody in the world: files, owners, signals, clocks, s6's tools behind our back.
+//! The steps that happen at once, by no process of the world: files, owners, signals, clocks, s6's tools run by a user.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hermes::host::effect::Signal as RawSignal;
 
+use super::disk_address::{disk_path, find_node, uid};
 use super::task_address::{arguments, profile_of};
 use super::{Failure, expectations};
 use crate::machine::Machine;
 use crate::machine::disk::{NodeBody, NodeId};
 use crate::machine::hosts;
-use crate::machine::image::{HOME, VOLUME};
+use crate::machine::image::VOLUME;
 use crate::machine::process::ProcessBody;
 use crate::machine::s6::tools;
 use crate::machine::user_program;
 use crate::machine::world::{ContainerId, ProcessId, World};
-use crate::observe::slot;
 use crate::scenario::step::{DiskCondition, ProcessAddress};
-use crate::scenario::values::{ClockShift, SignalName, User};
+use crate::scenario::values::{ClockShift, SignalName};
 use crate::scenario::world::{ActionSpec, FileContent, FileSpec, ProgramSpec};
 use crate::scenario::{ProfileName, Step};
 
-/// The number of a user.
-pub(super) fn uid(user: User) -> u32 {
-    match user {
-        User::Hermes => crate::machine::image::HERMES_UID,
-        User::Root => 0,
-        User::Nobody => 65_534,
-    }
-}
-
-/// Carries a step out.
+/// Performs a step.
 pub(super) fn perform_step(machine: &mut Machine, step: &Step) -> Result<(), Failure> {
     let world = &mut machine.world;
     match step {
-        Step::Signal(it) => {
-            let container = ContainerId(it.container.0);
-            let Some(who) = find_process(world, container, &it.to) else {
+        Step::Signal(step) => {
+            let container = ContainerId(step.container.0);
+            let Some(who) = find_process(world, container, &step.to) else {
                 return Err(expectations::expectation_failure(
                     "a step",
-                    format!("no process is `{}`", it.to),
+                    format!("no process is `{}`", step.to),
                 ));
             };
-            machine.send_signal(who, signal(it.signal));
+            machine.send_signal(who, signal(step.signal));
         }
-        Step::S6Svc(it) => {
-            let container = ContainerId(it.container.0);
-            let dir = format!("/run/service/gateway-{}", it.profile);
-            run_s6_tool(world, container, "s6-svc", [it.options.clone(), dir])?;
+        Step::S6Svc(step) => {
+            let container = ContainerId(step.container.0);
+            let dir = format!("/run/service/gateway-{}", step.profile);
+            run_s6_tool(world, container, "s6-svc", [step.options.clone(), dir])?;
         }
-        Step::S6Svscanctl(it) => {
-            let container = ContainerId(it.container.0);
-            let words = [it.options.clone(), "/run/service".to_owned()];
+        Step::S6Svscanctl(step) => {
+            let container = ContainerId(step.container.0);
+            let words = [step.options.clone(), "/run/service".to_owned()];
             run_s6_tool(world, container, "s6-svscanctl", words)?;
         }
-        Step::HostStop(it) => {
-            if !hosts::tools::stop_service(world, ContainerId(it.container.0), &it.profile.0) {
-                let what = format!("no host's tool could stop {}", it.profile);
-                return Err(expectations::expectation_failure("a step", what));
+        Step::HostStop(step) => {
+            if !hosts::tools::stop_service(world, ContainerId(step.container.0), &step.profile.0) {
+                let detail = format!("no host's tool could stop {}", step.profile);
+                return Err(expectations::expectation_failure("a step", detail));
             }
         }
-        Step::Write(it) => put_file(world, &it.write, &it.file),
-        Step::Remove(it) => {
-            let (root, path) = disk_path(&it.remove);
+        Step::Write(step) => put_file(world, &step.write, &step.file),
+        Step::Remove(step) => {
+            let (root, path) = disk_path(&step.remove);
             for node in world.disk.remove(root, &path) {
                 world.disk.release_node(node);
             }
         }
-        Step::Move(it) => {
-            copy(world, &it.from, &it.to)?;
-            let (root, path) = disk_path(&it.from);
+        Step::Move(step) => {
+            copy(world, &step.from, &step.to)?;
+            let (root, path) = disk_path(&step.from);
             for node in world.disk.remove(root, &path) {
                 world.disk.release_node(node);
             }
         }
-        Step::Copy(it) => copy(world, &it.copy, &it.to)?,
-        Step::Chmod(it) => {
-            let (node, status) = node_status(world, &it.chmod)?;
-            world.disk.set_status_durably(node, it.mode.0, status.uid, status.gid);
+        Step::Copy(step) => copy(world, &step.copy, &step.to)?,
+        Step::Chmod(step) => {
+            let (node, status) = node_status(world, &step.chmod)?;
+            world.disk.set_status_durably(node, step.mode.0, status.uid, status.gid);
         }
-        Step::Chown(it) => {
-            let (node, status) = node_status(world, &it.chown)?;
-            world.disk.set_status_durably(node, status.mode, uid(it.owner), uid(it.owner));
+        Step::Chown(step) => {
+            let (node, status) = node_status(world, &step.chown)?;
+            world.disk.set_status_durably(node, status.mode, uid(step.owner), uid(step.owner));
         }
-        Step::Disk(it) => {
-            world.disk.set_full(VOLUME, it.disk == DiskCondition::Full);
-            world.disk.set_read_only(VOLUME, it.disk == DiskCondition::ReadOnly);
+        Step::Disk(step) => {
+            world.disk.set_full(VOLUME, step.disk == DiskCondition::Full);
+            world.disk.set_read_only(VOLUME, step.disk == DiskCondition::ReadOnly);
         }
-        Step::Clock(it) => match it.clock {
+        Step::Clock(step) => match step.clock {
             ClockShift::Forward(span) => world.clock.wall += span.0,
             ClockShift::Back(span) => world.clock.wall = world.clock.wall.saturating_sub(span.0),
         },
-        Step::Suspend(it) => {
-            // `CLOCK_BOOTTIME` counts it, and every deadline of that clock is past when the machine wakes.
-            let until = world.clock.boot + it.suspend.0;
+        Step::Suspend(step) => {
+            // `CLOCK_BOOTTIME` counts the sleep, so every deadline of that clock within it is past when the machine wakes.
+            let until = world.clock.boot + step.suspend.0;
             machine.advance_to(until);
         }
-        _ => unreachable!("the story does the others"),
+        _ => unreachable!("the execution itself performs the other steps"),
     }
     Ok(())
 }
@@ -118,26 +109,11 @@ pub(super) fn signal(signal: SignalName) -> RawSignal {
     })
 }
 
-/// The device root and path of an address: absolute ones are the first container's own.
-fn disk_path(address: &str) -> (NodeId, PathBuf) {
-    let home = format!("{HOME}/");
-    let below = address.strip_prefix(&home).unwrap_or(address);
-    match below.strip_prefix('/') {
-        Some(absolute) => {
-            let root = NodeId { device: 1, number: crate::machine::disk::ROOT };
-            (root, PathBuf::from(absolute))
-        }
-        None => {
-            (NodeId { device: VOLUME, number: crate::machine::disk::ROOT }, PathBuf::from(below))
-        }
-    }
-}
-
-/// Puts a file of the scenario where it says.
+/// Creates a file of the scenario at its address.
 pub(super) fn put_file(world: &mut World, address: &str, node: &FileSpec) {
     let (root, path) = disk_path(address);
     let owner = uid(node.owner);
-    let mode = |usual| node.mode.map_or(usual, |mode| mode.0);
+    let mode = |default| node.mode.map_or(default, |mode| mode.0);
     let disk = &mut world.disk;
     match &node.content {
         FileContent::File(bytes) => disk.put_file(root, &path, bytes, mode(0o644), owner, owner),
@@ -157,7 +133,7 @@ pub(super) fn put_file(world: &mut World, address: &str, node: &FileSpec) {
     };
 }
 
-/// What a program does, as the scenario tells it.
+/// The behaviour of a program, from the lines of the scenario.
 pub fn to_behaviour(lines: &ProgramSpec) -> user_program::Behaviour {
     let rules = lines.iter().map(|line| user_program::Rule {
         trigger: line.on.map(signal),
@@ -172,13 +148,6 @@ pub fn to_behaviour(lines: &ProgramSpec) -> user_program::Behaviour {
         },
     });
     user_program::Behaviour { rules: rules.collect(), handlers_after: Duration::ZERO }
-}
-
-/// What lies at an address.
-pub(super) fn find_node(world: &World, address: &str) -> Option<NodeId> {
-    let (root, path) = disk_path(address);
-    let none = std::collections::BTreeMap::new();
-    world.disk.peek(root, &none, &Path::new("/").join(path))
 }
 
 fn node_status(
@@ -216,7 +185,7 @@ fn copy_node(world: &mut World, node: NodeId, root: NodeId, to: &Path) {
     }
 }
 
-/// Whom a step means.
+/// The process that a step means.
 fn find_process(
     world: &World,
     container: ContainerId,
@@ -245,7 +214,7 @@ fn find_process(
             alive.find(|(_, process)| process.parent == supervisor)
         }
         ProcessAddress::Svscan => {
-            let scan_dir = slot::scan_dir(world, container);
+            let scan_dir = world.scan_dir(container);
             alive.find(|(_, process)| {
                 matches!(process.body, ProcessBody::Svscan(_)) && Some(process.cwd) == scan_dir
             })
@@ -267,7 +236,7 @@ fn supervises(process: &crate::machine::process::Process, name: &ProfileName, lo
     matches!(process.body, ProcessBody::Supervise(_)) && arguments(process).contains(&own.as_str())
 }
 
-/// One of s6's tools, as whoever owns the tree.
+/// Runs one of s6's tools, as the user who owns the tree.
 fn run_s6_tool(
     world: &mut World,
     container: ContainerId,

@@ -1,4 +1,4 @@
-//! What befalls a run: a fault, a crash, a sleep of the machine, and the restart after them. Chooses nothing.
+//! Injects faults into an execution: errors, crashes, sleeps of the machine, and the restart after them. Chooses nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::replay::Request;
 use crate::scenario::{EffectKind, Span, TaskAddress};
 
 impl Execution {
-    pub(super) fn inject(&mut self, who: ProcessId, deed: &Fault) -> Result<(), Failure> {
+    pub(super) fn inject(&mut self, who: ProcessId, fault: &Fault) -> Result<(), Failure> {
         self.is_fault_free = false;
-        match (deed, self.machine.world.process(who)) {
+        match (fault, self.machine.world.process(who)) {
             (Fault::FailEffect(_) | Fault::FailEffectForGood(_), Some(process)) => {
                 self.monitor.effect_refused(process.serial);
             }
             _ => self.monitor.process_signalled(true),
         }
-        match deed {
+        match fault {
             Fault::Kill => footprint::during_step(|| self.machine.send_signal(who, Signal::KILL)),
             Fault::ContainerKill => {
                 runtime::kill(&mut self.machine.world, who.container);
@@ -35,8 +35,8 @@ impl Execution {
             Fault::PowerCut(choice) => self.cut_power(*choice),
             Fault::Suspend(time) => self.suspend(*time),
             Fault::FailEffect(errno) => {
-                let moved = self.machine.refuse(who, *errno);
-                self.record_moved(&moved)?;
+                let outcome = self.machine.refuse(who, *errno);
+                self.record_outcome(&outcome)?;
             }
             Fault::FailEffectForGood(errno) => {
                 let serial = self.machine.world.process(who).map(|process| process.serial);
@@ -51,26 +51,26 @@ impl Execution {
                         self.monitor.boot_was_refused(&self.machine.world);
                     }
                     self.sticky_error =
-                        Some(StickyError { serial, kind, touches: None, errno: *errno });
+                        Some(StickyError { serial, kind, object: None, errno: *errno });
                 }
-                let moved = self.machine.refuse(who, *errno);
-                self.record_moved(&moved)?;
+                let outcome = self.machine.refuse(who, *errno);
+                self.record_outcome(&outcome)?;
             }
         }
         Ok(())
     }
 
-    /// The machine sleeps. Both its clocks count that; whoever watches the story sleeps, too.
+    /// The machine sleeps. Both its clocks count that; the deadlines of the steps do not.
     fn suspend(&mut self, time: Duration) {
         self.machine.advance_to(self.machine.world.clock.boot + time);
-        for doing in &mut self.step_progress {
-            doing.extend_deadline(time);
+        for progress in &mut self.step_progress {
+            progress.extend_deadline(time);
         }
     }
 
-    /// The power goes and comes back; every container that ran is started again.
+    /// The power is cut and comes back; every container that ran is started again.
     pub(super) fn cut_power(&mut self, choice: u64) {
-        let ran: Vec<ContainerId> = self.running();
+        let running: Vec<ContainerId> = self.running();
         runtime::cut_power(&mut self.machine.world, choice);
         let serials: Vec<u64> = self.commands.keys().copied().collect();
         self.monitor.commands_aborted(&self.machine.world, serials.into_iter());
@@ -78,16 +78,17 @@ impl Execution {
         for command in Arc::make_mut(&mut self.commands).values_mut() {
             command.is_running = false;
         }
-        self.restarting = ran;
+        self.restarting = running;
     }
 
     fn running(&self) -> Vec<ContainerId> {
         let containers = self.machine.world.containers.iter();
-        let running = containers.filter(|(_, it)| !matches!(it.phase, ContainerPhase::Exited(_)));
+        let running = containers
+            .filter(|(_, container)| !matches!(container.phase, ContainerPhase::Exited(_)));
         running.map(|(&id, _)| id).collect()
     }
 
-    /// Restarts every container: what an operator does after a fault.
+    /// Restarts every container, as an operator does after a fault.
     pub fn restart_containers(&mut self) {
         let ids: Vec<ContainerId> = self.machine.world.containers.keys().copied().collect();
         for id in ids {

@@ -1,4 +1,4 @@
-//! Asks the program something in a copy of the machine in which nobody else moves: the machine itself does not notice.
+//! Runs a command of the product in a copy of the machine in which nothing else moves. The machine itself is unchanged.
 
 use std::ffi::OsString;
 
@@ -8,10 +8,10 @@ use crate::machine::Machine;
 use crate::machine::world::ContainerId;
 use crate::machine::{image, runtime};
 
-/// A command that has not ended after so many steps is given up.
+/// A command that has not ended after this number of steps is given up.
 const STEPS_MAX: u32 = 10_000;
 
-/// Runs `hermes WORDS…` as hermes in the first container, and gives what it printed.
+/// Runs `hermes WORDS…` as hermes in the first container, and returns its standard output.
 pub fn run_in_copy(machine: &Machine, words: &[&str]) -> Result<Vec<u8>, Errno> {
     let mut copy = machine.clone();
     let command = runtime::ExecCommand {

@@ -1,4 +1,4 @@
-//! The story's own surprises: each waits for its address to come up, and then befalls.
+//! The scripted faults of a scenario: each waits until its address comes up, and is injected there.
 
 use std::path::Path;
 
@@ -6,35 +6,35 @@ use hermes::host::effect::{Effect, Place, Signal};
 
 use super::{Execution, Failure, Fault, Transition, expectations};
 use crate::machine::world::ProcessId;
-use crate::scenario::{EffectAddress, EffectKind, FaultKind as Told, FaultSpec};
+use crate::scenario::{EffectAddress, EffectKind, FaultKind, FaultSpec};
 
-/// How far the surprises of the story are.
+/// The progress of the scripted faults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ScriptedFaultProgress {
     /// How often each address came up.
     occurrences: Vec<u32>,
-    /// Which of them befell.
+    /// Which of them were injected.
     injected: Vec<bool>,
 }
 
 impl ScriptedFaultProgress {
-    pub(super) fn new(surprises: &[FaultSpec]) -> Self {
-        Self { occurrences: vec![0; surprises.len()], injected: vec![false; surprises.len()] }
+    pub(super) fn new(faults: &[FaultSpec]) -> Self {
+        Self { occurrences: vec![0; faults.len()], injected: vec![false; faults.len()] }
     }
 }
 
 impl Execution {
-    /// What the story has befall this task at what it is about to do.
+    /// The scripted fault that is due at the next effect of this task.
     pub(super) fn due_fault(&self, who: ProcessId) -> Option<usize> {
         let effect = self.next_effect(who)?;
         let task = self.task_address(who)?;
         let all = self.scenario.faults.iter().enumerate();
-        let mut due = all.filter(|(index, surprise)| {
+        let mut due = all.filter(|(index, fault)| {
             let count = self.fault_progress.occurrences[*index] + 1;
             !self.fault_progress.injected[*index]
-                && surprise.at.task == task
-                && matches_address(&surprise.at, effect)
-                && count == surprise.at.nth
+                && fault.at.task == task
+                && matches_address(&fault.at, effect)
+                && count == fault.at.nth
         });
         due.next().map(|(index, _)| index)
     }
@@ -45,76 +45,75 @@ impl Execution {
         else {
             return;
         };
-        for (index, surprise) in self.scenario.faults.iter().enumerate() {
-            if surprise.at.task == task && matches_address(&surprise.at, &effect) {
+        for (index, fault) in self.scenario.faults.iter().enumerate() {
+            if fault.at.task == task && matches_address(&fault.at, &effect) {
                 self.fault_progress.occurrences[index] += 1;
             }
         }
     }
 
-    /// Has it befall.
+    /// Injects a scripted fault.
     pub(super) fn inject_scripted(&mut self, who: ProcessId, index: usize) -> Result<(), Failure> {
         self.fault_progress.injected[index] = true;
-        let surprise = self.scenario.faults[index].clone();
+        let fault = self.scenario.faults[index].clone();
         let was_clean = self.is_fault_free;
-        let befell = match surprise.kind {
-            Told::Kill => self.inject(who, &Fault::Kill),
-            Told::KillAfter => {
+        let outcome = match fault.kind {
+            FaultKind::Kill => self.inject(who, &Fault::Kill),
+            FaultKind::KillAfter => {
                 self.step_process(who)?;
                 self.machine.send_signal(who, Signal::KILL);
                 Ok(())
             }
-            Told::Preempt => return self.preempt(who, &surprise),
-            Told::BeginStep => {
+            FaultKind::Preempt => return self.preempt(who, &fault),
+            FaultKind::BeginStep => {
                 let begins = self.startable_steps().next();
                 return match begins {
                     Some(index) => self.begin_step(index),
                     None => Err(expectations::expectation_failure(
-                        "a surprise",
-                        "nothing of the story can begin at a surprise",
+                        "a scripted fault",
+                        "no step can begin at a scripted fault",
                     )),
                 };
             }
-            Told::AdvanceTime => {
+            FaultKind::AdvanceTime => {
                 return match self.next_moment() {
                     Some(moment) => {
                         self.machine.advance_to(moment);
                         Ok(())
                     }
                     None => Err(expectations::expectation_failure(
-                        "a surprise",
-                        "nobody waits for time at a surprise",
+                        "a scripted fault",
+                        "nothing waits for time at a scripted fault",
                     )),
                 };
             }
-            Told::ContainerKill => self.inject(who, &Fault::ContainerKill),
-            Told::ContainerRestart => self.inject(who, &Fault::ContainerRestart),
-            Told::PowerCut => self.inject(who, &Fault::PowerCut(surprise.outcome.unwrap_or(0))),
-            Told::Suspend => {
-                let lasts = surprise.duration.map(|span| span.0).unwrap_or_default();
-                self.inject(who, &Fault::Suspend(lasts))
+            FaultKind::ContainerKill => self.inject(who, &Fault::ContainerKill),
+            FaultKind::ContainerRestart => self.inject(who, &Fault::ContainerRestart),
+            FaultKind::PowerCut => self.inject(who, &Fault::PowerCut(fault.outcome.unwrap_or(0))),
+            FaultKind::Suspend => {
+                let duration = fault.duration.map(|span| span.0).unwrap_or_default();
+                self.inject(who, &Fault::Suspend(duration))
             }
-            Told::Errno(errno) if surprise.sticky => {
-                let befell = self.inject(who, &Fault::FailEffectForGood(errno));
+            FaultKind::Errno(errno) if fault.sticky => {
+                let outcome = self.inject(who, &Fault::FailEffectForGood(errno));
                 if let Some(sticky) = &mut self.sticky_error {
-                    sticky.touches = surprise.at.object;
+                    sticky.object = fault.at.object;
                 }
-                befell
+                outcome
             }
-            Told::Errno(errno) => self.inject(who, &Fault::FailEffect(errno)),
+            FaultKind::Errno(errno) => self.inject(who, &Fault::FailEffect(errno)),
         };
         self.is_fault_free = was_clean;
-        befell
+        outcome
     }
 
-    /// Somebody else goes on: the one who is named, else the next who can.
-    fn preempt(&mut self, who: ProcessId, surprise: &FaultSpec) -> Result<(), Failure> {
+    /// Another process goes on: the one that is named, else the next that can.
+    fn preempt(&mut self, who: ProcessId, fault: &FaultSpec) -> Result<(), Failure> {
         let others: Vec<ProcessId> =
             self.machine.ready_processes().into_iter().filter(|other| *other != who).collect();
-        let named = |other: &ProcessId| {
-            self.task_address(*other) == surprise.next && surprise.next.is_some()
-        };
-        let next = others.iter().find(|other| named(other)).or_else(|| match surprise.next {
+        let named =
+            |other: &ProcessId| self.task_address(*other) == fault.next && fault.next.is_some();
+        let next = others.iter().find(|other| named(other)).or_else(|| match fault.next {
             None => others.first(),
             Some(_) => None,
         });
@@ -123,66 +122,66 @@ impl Execution {
             (Some(&other), _) => self.step_process(other),
             (None, Some(index)) => self.begin_step(index),
             (None, None) => Err(expectations::expectation_failure(
-                "a surprise",
-                "nobody else can go on at a preemption",
+                "a scripted fault",
+                "no other process can go on at a preemption",
             )),
         }
     }
 
-    /// How often the address of the story's surprise of this number came up.
+    /// How often the address of the scripted fault with this number came up.
     pub fn occurrences_of(&self, index: usize) -> u32 {
         self.fault_progress.occurrences.get(index).copied().unwrap_or_default()
     }
 
-    /// The story's surprises whose address never came up: a replay that leaves one out is none.
+    /// The first scripted fault whose address never came up: an execution without it proves nothing.
     pub fn unreached_fault(&self) -> Option<Failure> {
         let index = self.fault_progress.injected.iter().position(|used| !used)?;
-        let EffectAddress { task, effect, object: touches, nth } = &self.scenario.faults[index].at;
-        let place = touches.as_deref().unwrap_or("anything");
+        let EffectAddress { task, effect, object, nth } = &self.scenario.faults[index].at;
+        let object = object.as_deref().unwrap_or("anything");
         Some(expectations::expectation_failure(
-            "a surprise",
+            "a scripted fault",
             format!(
-                "surprise {index} never came up: {task} made no {effect:?} number {nth} of {place}"
+                "scripted fault {index} never came up: {task} made no {effect:?} number {nth} of {object}"
             ),
         ))
     }
 
-    /// The calm move, or what the story has befall instead.
-    pub(super) fn with_scripted_fault(&self, calm: Transition) -> Transition {
-        match calm {
+    /// The baseline transition, or the scripted fault that is due instead.
+    pub(super) fn with_scripted_fault(&self, baseline: Transition) -> Transition {
+        match baseline {
             Transition::Process(who) => self
                 .due_fault(who)
-                .map_or(Transition::Process(who), |it| Transition::InjectScripted(who, it)),
+                .map_or(Transition::Process(who), |index| Transition::InjectScripted(who, index)),
             other => other,
         }
     }
 }
 
-/// Is this effect at the address, its ordinal aside?
+/// Is this effect at the address, whatever its ordinal?
 fn matches_address(at: &EffectAddress, effect: &Effect) -> bool {
     matches_effect(effect, at.effect, at.object.as_deref())
 }
 
-/// Is this effect of the kind, and about something that has the text in it?
+/// Is this effect of the kind, with an object that contains the text?
 pub fn matches_effect(effect: &Effect, kind: EffectKind, text: Option<&str>) -> bool {
     EffectKind::of(effect) == kind
-        && text.is_none_or(|text| effect_objects(effect).iter().any(|it| it.contains(text)))
+        && text.is_none_or(|text| effect_objects(effect).iter().any(|object| object.contains(text)))
 }
 
-/// What an effect is about, as text: paths, programs with their arguments, printed words.
+/// The objects of an effect, as text: paths, programs with their arguments, printed words.
 pub fn effect_objects(effect: &Effect) -> Vec<String> {
     let path = |path: &Path| path.to_string_lossy().into_owned();
-    let place = |place: &Place| path(&place.path);
+    let path_of = |place: &Place| path(&place.path);
     match effect {
-        Effect::Open { place: it, .. }
-        | Effect::Meta { place: it, .. }
-        | Effect::ReadLink { place: it }
-        | Effect::MakeDir { place: it, .. }
-        | Effect::MakeFifo { place: it, .. }
-        | Effect::Unlink { place: it }
-        | Effect::RemoveDir { place: it }
-        | Effect::SetOwner { place: it, .. } => vec![place(it)],
-        Effect::Rename { from, to, .. } => vec![place(from), place(to)],
+        Effect::Open { place, .. }
+        | Effect::Meta { place, .. }
+        | Effect::ReadLink { place }
+        | Effect::MakeDir { place, .. }
+        | Effect::MakeFifo { place, .. }
+        | Effect::Unlink { place }
+        | Effect::RemoveDir { place }
+        | Effect::SetOwner { place, .. } => vec![path_of(place)],
+        Effect::Rename { from, to, .. } => vec![path_of(from), path_of(to)],
         Effect::Run { program, .. } | Effect::Spawn { program } | Effect::Exec { program } => {
             let mut line = path(&program.path);
             for word in &program.args {

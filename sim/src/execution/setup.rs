@@ -1,4 +1,4 @@
-//! The beginning of a run: the scenario's world is made, and `c1` boots unless the story boots by itself.
+//! The beginning of an execution: the scenario's world is built, and `c1` boots unless a step of the scenario boots.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,12 +18,12 @@ use crate::scenario::world::{FileContent, FileSpec, S6Spec, SupervisionTree};
 use crate::scenario::{Scenario, values};
 
 impl Execution {
-    /// At its beginning: booted and settled, if the story does not boot by itself.
+    /// An execution at its beginning: booted and settled, if no step of the scenario boots.
     pub fn new(scenario: &Arc<Scenario>) -> Result<Self, Failure> {
         let world = world(scenario);
-        let watch =
+        let monitor =
             Monitor::new(&world, &scenario.required_invariants().into_iter().collect::<Vec<_>>());
-        let mut play = Self {
+        let mut execution = Self {
             scenario: Arc::clone(scenario),
             machine: Machine::new(world),
             step_index: scenario.steps.len(),
@@ -33,7 +33,7 @@ impl Execution {
             sticky_error: None,
             fault_progress: ScriptedFaultProgress::new(&scenario.faults),
             restarting: Vec::new(),
-            monitor: watch,
+            monitor,
             is_fault_free: true,
             missed_expectation: None,
             transition_count: 0,
@@ -42,17 +42,17 @@ impl Execution {
             recorded: None,
         };
         if !scenario.has_boot_step() {
-            runtime::start(&mut play.machine.world, ContainerId(1));
-            play.settle(values::Span::seconds(60).0)?;
-            play.monitor.check_after_boot(&play.machine.world)?;
+            runtime::start(&mut execution.machine.world, ContainerId(1));
+            execution.settle(values::Span::seconds(60).0)?;
+            execution.monitor.check_after_boot(&execution.machine.world)?;
         }
-        play.step_index = 0;
-        Ok(play)
+        execution.step_index = 0;
+        Ok(execution)
     }
 
-    /// Lets everybody move, calmly, until nobody can, at most for so long.
-    pub fn settle(&mut self, at_most: std::time::Duration) -> Result<(), Failure> {
-        let until = self.machine.world.clock.boot + at_most;
+    /// Takes baseline transitions until none is enabled, at most for this time.
+    pub fn settle(&mut self, time_max: std::time::Duration) -> Result<(), Failure> {
+        let until = self.machine.world.clock.boot + time_max;
         loop {
             let Some(next) = self.baseline_transition() else { return Ok(()) };
             if next == super::Transition::AdvanceTime
@@ -66,24 +66,24 @@ impl Execution {
 }
 
 fn world(scenario: &Scenario) -> World {
-    let told = &scenario.world;
-    let facts = WorldConfig {
-        s6: match told.s6 {
+    let spec = &scenario.world;
+    let config = WorldConfig {
+        s6: match spec.s6 {
             S6Spec::V2_11 => S6Version::V2_11,
             S6Spec::V2_13 => S6Version::V2_13,
             S6Spec::V2_15 => S6Version::V2_15,
         },
-        containers: told.containers,
-        env: told.environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
-        umask: told.umask.map_or(WorldConfig::default().umask, |mode| mode.0),
-        run_is_tmpfs: told.noexec_run,
-        command: told.command.iter().map(OsString::from).collect(),
+        containers: spec.containers,
+        env: spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        umask: spec.umask.map_or(WorldConfig::default().umask, |mode| mode.0),
+        run_is_tmpfs: spec.noexec_run,
+        command: spec.command.iter().map(OsString::from).collect(),
         programs: programs(scenario),
-        host: told.tree.host(),
+        host: spec.tree.host(),
         ..WorldConfig::default()
     };
-    let mut world = image::build_world(&facts);
-    let init = match told.tree {
+    let mut world = image::build_world(&config);
+    let init = match spec.tree {
         SupervisionTree::None => Some(Pid1::Sleeper),
         SupervisionTree::Root => Some(Pid1::Foreign),
         SupervisionTree::Hermes
@@ -101,9 +101,9 @@ fn world(scenario: &Scenario) -> World {
 }
 
 fn programs(scenario: &Scenario) -> BTreeMap<PathBuf, user_program::Behaviour> {
-    let told = &scenario.world;
-    let at_paths = told.programs.iter().map(|(path, lines)| (PathBuf::from(path), lines));
-    let in_files = told.files.iter().filter_map(|(path, node)| match &node.content {
+    let spec = &scenario.world;
+    let at_paths = spec.programs.iter().map(|(path, lines)| (PathBuf::from(path), lines));
+    let in_files = spec.files.iter().filter_map(|(path, node)| match &node.content {
         FileContent::Program(lines) => Some((PathBuf::from(path), lines)),
         _ => None,
     });
@@ -113,7 +113,7 @@ fn programs(scenario: &Scenario) -> BTreeMap<PathBuf, user_program::Behaviour> {
         .collect()
 }
 
-/// What lies on the volume, and elsewhere, before the first boot.
+/// Creates the files on the volume, and elsewhere, before the first boot.
 fn volume(world: &mut World, scenario: &Scenario) {
     let root = NodeId { device: VOLUME, number: crate::machine::disk::ROOT };
     for (name, profile) in &scenario.world.profiles {
@@ -145,11 +145,11 @@ fn volume(world: &mut World, scenario: &Scenario) {
             immediate_steps::put_file(world, &dir.join(path).to_string_lossy(), node);
         }
     }
-    // A file before its other names.
-    let is_name = |node: &FileSpec| matches!(node.content, FileContent::HardLink(_));
-    let (names, files): (Vec<_>, Vec<_>) =
-        scenario.world.files.iter().partition(|(_, node)| is_name(node));
-    for (address, node) in files.into_iter().chain(names) {
+    // A file is created before its hard links.
+    let is_hard_link = |node: &FileSpec| matches!(node.content, FileContent::HardLink(_));
+    let (hard_links, files): (Vec<_>, Vec<_>) =
+        scenario.world.files.iter().partition(|(_, node)| is_hard_link(node));
+    for (address, node) in files.into_iter().chain(hard_links) {
         immediate_steps::put_file(world, address, node);
     }
 }

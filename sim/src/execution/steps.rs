@@ -1,35 +1,35 @@
-//! How far the story is: which step, what of it has begun, what it still waits for.
+//! The progress of the steps: the current step, what of it has begun, and what it still waits for.
 
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CommandRun, Execution, Failure, expectations, immediate_steps};
+use super::{CommandRun, Execution, Failure, disk_address, expectations, immediate_steps};
 use crate::machine::runtime;
 use crate::machine::world::{ContainerId, ContainerPhase};
 use crate::scenario::step::{ContainerAction, RunExpect};
 use crate::scenario::values::SignalName;
 use crate::scenario::{RunStep, Span, Step};
 
-/// One step that belongs to the present.
+/// The progress of one of the current steps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StepProgress {
     /// It has not begun.
     NotStarted,
-    /// Its command runs, and when it must have ended.
+    /// Its command runs; the serial of its process, and when it must have ended.
     RunningCommand(u64, Duration),
-    /// It waits for the container to end, which is then started again, or not; and since when.
+    /// It waits for the container to end; whether it is then started again, and since when it waits.
     WaitingForExit(ContainerId, bool, Duration),
-    /// It waits for time, or for nothing to move.
+    /// It waits until this time; or earlier, until nothing moves.
     WaitingForTime(Duration, bool),
-    /// It waits for an expectation, at most so long.
+    /// It waits for an expectation, at most until this time.
     WaitingForExpectation(Duration),
     /// It is over.
     Done,
 }
 
 impl StepProgress {
-    /// So much of the time does not count.
+    /// This time does not count.
     pub(super) fn extend_deadline(&mut self, time: Duration) {
         match self {
             Self::RunningCommand(_, at)
@@ -41,11 +41,11 @@ impl StepProgress {
     }
 }
 
-/// A command that has not ended by then hangs.
+/// A command that has not ended after this time hangs.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Execution {
-    /// The steps of the present: one, or those of a group.
+    /// The current steps: one, or those of a group.
     fn current_steps(&self) -> Vec<&Step> {
         match self.scenario.steps.get(self.step_index) {
             Some(Step::Together(group)) => group.steps.iter().collect(),
@@ -54,17 +54,17 @@ impl Execution {
         }
     }
 
-    /// The place of the present step in the story.
+    /// The index of the current step in the scenario.
     pub fn step_index(&self) -> usize {
         self.step_index
     }
 
-    /// The step of the present with this number in its group.
+    /// The current step with this number in its group.
     pub fn current_step(&self, index: usize) -> Option<&Step> {
         self.current_steps().get(index).copied()
     }
 
-    /// Do several steps overlap now?
+    /// Is the current step a group, whose steps overlap?
     pub fn is_in_group(&self) -> bool {
         matches!(self.scenario.steps.get(self.step_index), Some(Step::Together(_)))
     }
@@ -73,13 +73,14 @@ impl Execution {
     pub(super) fn startable_steps(&self) -> impl Iterator<Item = usize> {
         let count = if self.step_progress.is_empty() { self.current_steps().len() } else { 0 };
         let begun = self.step_progress.iter().enumerate();
-        let waiting =
-            begun.filter(|(_, doing)| **doing == StepProgress::NotStarted).map(|(index, _)| index);
+        let waiting = begun
+            .filter(|(_, progress)| **progress == StepProgress::NotStarted)
+            .map(|(index, _)| index);
         waiting.chain(0..count).collect::<Vec<_>>().into_iter()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Duration> {
-        let moments = self.step_progress.iter().filter_map(|doing| match doing {
+        let moments = self.step_progress.iter().filter_map(|progress| match progress {
             StepProgress::RunningCommand(_, at)
             | StepProgress::WaitingForTime(at, _)
             | StepProgress::WaitingForExpectation(at) => Some(*at),
@@ -94,11 +95,11 @@ impl Execution {
             self.step_progress = vec![StepProgress::NotStarted; steps.len()];
         }
         let now = self.machine.world.clock.boot;
-        let doing = match &steps[index] {
+        let progress = match &steps[index] {
             Step::Run(run) => self.begin_command(run),
-            Step::Container(act) => {
-                let id = ContainerId(act.container.0);
-                self.begin_container_action(act.action, id, act.grace.0)
+            Step::Container(step) => {
+                let id = ContainerId(step.container.0);
+                self.begin_container_action(step.action, id, step.grace.0)
             }
             Step::Pass(pass) => StepProgress::WaitingForTime(now + pass.pass.0, false),
             Step::Settle(settle) => StepProgress::WaitingForTime(now + settle.settle.0, true),
@@ -118,31 +119,31 @@ impl Execution {
                 StepProgress::Done
             }
             other => {
-                // What a fault took away cannot be signalled or changed any more.
+                // After a fault the process or file of a step may be gone.
                 immediate_steps::perform_step(&mut self.machine, other)
                     .unwrap_or_else(|failure| self.record_missed_if_fault_free(failure));
                 self.notify_monitor(other);
                 StepProgress::Done
             }
         };
-        self.step_progress[index] = doing;
+        self.step_progress[index] = progress;
         Ok(())
     }
 
-    /// Tells the watch what somebody outside did.
+    /// Tells the monitor what a step changed from outside of hermes.
     fn notify_monitor(&mut self, step: &Step) {
         match step {
-            Step::Signal(it) if matches!(it.signal, SignalName::Term | SignalName::Kill) => {
-                self.monitor.process_signalled(it.signal == SignalName::Kill);
+            Step::Signal(step) if matches!(step.signal, SignalName::Term | SignalName::Kill) => {
+                self.monitor.process_signalled(step.signal == SignalName::Kill);
             }
-            Step::S6Svc(it) => self.monitor.supervisor_overruled(&it.profile.0),
-            Step::HostStop(it) => self.monitor.supervisor_overruled(&it.profile.0),
+            Step::S6Svc(step) => self.monitor.supervisor_overruled(&step.profile.0),
+            Step::HostStop(step) => self.monitor.supervisor_overruled(&step.profile.0),
             Step::Clock(_) | Step::Suspend(_) | Step::Disk(_) => {}
             _ => self.monitor.changed_from_outside(&self.machine.world),
         }
     }
 
-    /// What is expected of a run to which nothing was done.
+    /// Records a missed expectation, if no fault was added to the execution.
     fn record_missed_if_fault_free(&mut self, failure: Failure) {
         if self.is_fault_free {
             self.record_missed_expectation(failure);
@@ -154,7 +155,7 @@ impl Execution {
         let words: Vec<OsString> = run.words().into_iter().skip(1).map(OsString::from).collect();
         let number = self.commands.len() as u64;
         let env = run.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let uid = immediate_steps::uid(run.user);
+        let uid = disk_address::uid(run.user);
         let world = &mut self.machine.world;
         match runtime::exec(world, id, runtime::ExecCommand { uid, args: words, env, number }) {
             Ok(who) => {
@@ -171,10 +172,10 @@ impl Execution {
             }
             Err(errno) => {
                 if !self.is_in_group() {
-                    let what = format!("`{}` cannot be run: {errno}", run.run);
+                    let detail = format!("`{}` cannot be run: {errno}", run.run);
                     self.record_missed_if_fault_free(expectations::expectation_failure(
                         format!("start of {}", run.run),
-                        what,
+                        detail,
                     ));
                 }
                 StepProgress::Done
@@ -184,14 +185,14 @@ impl Execution {
 
     fn begin_container_action(
         &mut self,
-        act: ContainerAction,
+        action: ContainerAction,
         id: ContainerId,
         grace: Duration,
     ) -> StepProgress {
-        // Whoever does not end in time is killed.
+        // A process that does not end in time is killed.
         self.monitor.process_signalled(true);
         let world = &mut self.machine.world;
-        match act {
+        match action {
             ContainerAction::Start => {
                 if matches!(world.container(id).phase, ContainerPhase::Exited(_)) {
                     runtime::start(world, id);
@@ -200,7 +201,7 @@ impl Execution {
             ContainerAction::Stop | ContainerAction::Restart => {
                 runtime::stop(world, id, grace);
                 let now = world.clock.boot;
-                return StepProgress::WaitingForExit(id, act == ContainerAction::Restart, now);
+                return StepProgress::WaitingForExit(id, action == ContainerAction::Restart, now);
             }
             ContainerAction::Kill => runtime::kill(world, id),
             ContainerAction::Recreate => {
@@ -214,24 +215,24 @@ impl Execution {
         StepProgress::Done
     }
 
-    /// Looks what has come to its end, and goes on to the next step when all has.
+    /// Marks the current steps that have ended, and goes on to the next step when all have.
     pub(super) fn advance_steps(&mut self) {
         self.restart_ended();
         for index in 0..self.step_progress.len() {
-            let doing = self.step_progress[index].clone();
-            if self.has_ended(index, &doing) {
+            let progress = self.step_progress[index].clone();
+            if self.has_ended(index, &progress) {
                 self.step_progress[index] = StepProgress::Done;
             }
         }
         if !self.step_progress.is_empty()
-            && self.step_progress.iter().all(|doing| *doing == StepProgress::Done)
+            && self.step_progress.iter().all(|progress| *progress == StepProgress::Done)
         {
             self.step_progress.clear();
             self.step_index += 1;
         }
     }
 
-    /// Containers that a fault ended, and that somebody starts again.
+    /// Starts containers again that a fault ended.
     fn restart_ended(&mut self) {
         let world = &mut self.machine.world;
         let (ended, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.restarting)
@@ -243,18 +244,18 @@ impl Execution {
         }
     }
 
-    fn has_ended(&mut self, index: usize, doing: &StepProgress) -> bool {
+    fn has_ended(&mut self, index: usize, progress: &StepProgress) -> bool {
         let now = self.machine.world.clock.boot;
-        match doing {
+        match progress {
             StepProgress::NotStarted => false,
             StepProgress::Done => true,
             StepProgress::RunningCommand(serial, until) => {
                 let Some(command) = self.commands.get(serial) else { return true };
                 if command.is_running && now >= *until {
-                    let what = format!("`{}` does not end", command.words.join(" "));
+                    let detail = format!("`{}` does not end", command.words.join(" "));
                     self.record_missed_expectation(expectations::expectation_failure(
                         format!("end of {}", command.name),
-                        what,
+                        detail,
                     ));
                     return true;
                 }
@@ -268,11 +269,12 @@ impl Execution {
             StepProgress::WaitingForExit(id, starts, begun) => {
                 let ended =
                     matches!(self.machine.world.container(*id).phase, ContainerPhase::Exited(_));
-                if let (true, Some(Step::Container(act))) = (ended, self.current_steps().get(index))
+                if let (true, Some(Step::Container(step))) =
+                    (ended, self.current_steps().get(index))
                 {
                     let in_time = self.check_deadline(
-                        &format!("container {}", act.container),
-                        act.within,
+                        &format!("container {}", step.container),
+                        step.within,
                         *begun,
                     );
                     in_time.unwrap_or_else(|failure| self.record_missed_expectation(failure));
@@ -305,7 +307,7 @@ impl Execution {
         expectations::check_command_end(
             run,
             command,
-            self.machine.outputs.get(&serial).map(|it| &**it),
+            self.machine.outputs.get(&serial).map(|output| &**output),
         )?;
         match self.step_progress.get(index) {
             Some(StepProgress::RunningCommand(_, until)) => {
@@ -315,10 +317,10 @@ impl Execution {
         }
     }
 
-    /// What began then had to be over in this time.
+    /// Checks that something that began then took at most this time.
     fn check_deadline(
         &self,
-        what: &str,
+        subject: &str,
         within: Option<Span>,
         begun: Duration,
     ) -> Result<(), Failure> {
@@ -326,29 +328,29 @@ impl Execution {
         match within {
             Some(within) if took > within.0 && self.is_fault_free => {
                 Err(expectations::expectation_failure(
-                    format!("time of {what}"),
-                    format!("`{what}` took {} s, over {within}", took.as_secs_f32()),
+                    format!("time of {subject}"),
+                    format!("`{subject}` took {} s, over {within}", took.as_secs_f32()),
                 ))
             }
             _ => Ok(()),
         }
     }
 
-    /// Is it over? What does not hold in time is noted.
+    /// Is the expectation over? One that does not hold in time is recorded.
     fn check_expectation(&mut self, index: usize, is_late: bool) -> bool {
         let steps = self.current_steps();
         let Some(Step::Expect(step)) = steps.get(index).copied() else { return true };
         if !self.is_fault_free && !step.expect.always {
             return true;
         }
-        let Err((part, what)) = expectations::check_expect(&self.machine, &step.expect) else {
+        let Err((part, detail)) = expectations::check_expect(&self.machine, &step.expect) else {
             return true;
         };
         if is_late {
             let step = serde_json::to_string(step).unwrap_or_default();
             self.record_missed_expectation(expectations::expectation_failure(
                 format!("{part} of {step}"),
-                what,
+                detail,
             ));
         }
         is_late

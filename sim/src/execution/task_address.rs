@@ -1,4 +1,4 @@
-//! What the scenario calls a process: the name of a run, `init`, `tree c2`, `stop`, `gateway coder`, `log coder`.
+//! The name of a process in a scenario: the name of a run, `init`, `tree c2`, `stop`, `gateway coder`, `log coder`.
 
 use hermes::name::Profile;
 
@@ -8,7 +8,7 @@ use crate::machine::world::ProcessId;
 use crate::scenario::{ContainerName, ProfileName, TaskAddress};
 
 impl Execution {
-    /// What the story calls this process, if it runs our program.
+    /// The scenario's name of this process, if it runs the product.
     pub fn task_address(&self, who: ProcessId) -> Option<TaskAddress> {
         let process = self.machine.world.process(who)?;
         if !matches!(process.body, ProcessBody::Task(_)) {
@@ -42,7 +42,7 @@ pub(super) fn arguments(process: &Process) -> Vec<&str> {
     process.argv.iter().filter_map(|word| word.to_str()).collect()
 }
 
-/// Whom `-p` names, else `default`.
+/// The profile that `-p` names, else `default`.
 pub(super) fn profile_of(words: &[&str]) -> Option<Profile> {
     let named = words.windows(2).find(|two| two[0] == "-p").map(|two| two[1]);
     match named {

@@ -4,12 +4,13 @@ use hermes::name::Profile;
 use hermes::record::boot_log::escape;
 use hermes::record::intent::Intent;
 
+use super::Violation;
 use super::violation::violation;
-use super::{Name, Violation};
 use crate::machine::world::World;
 use crate::observe::volume;
+use crate::scenario::Invariant;
 
-/// S13: the log is all that tells an operator why a gateway did not come back.
+/// S13: only the log tells an operator why a gateway did not come back.
 pub fn check_boot_log(world: &World) -> Result<(), Violation> {
     let log = volume::boot_log(world);
     let mut expected: Vec<String> =
@@ -17,41 +18,42 @@ pub fn check_boot_log(world: &World) -> Result<(), Violation> {
     expected.extend(volume::misnamed_profiles(world).iter().map(|name| misnamed(&escape(name))));
     expected.sort();
     if !log.ends_with('\n') {
-        return violation(Name::S13, "the boot log does not end with a whole line");
+        return violation(Invariant::S13, "the boot log does not end with a whole line");
     }
     let lines: Vec<&str> = log.lines().collect();
     let Some(of_this_boot) = lines.len().checked_sub(expected.len()).map(|from| &lines[from..])
     else {
         return violation(
-            Name::S13,
+            Invariant::S13,
             format!("{} lines for {} profiles", lines.len(), expected.len()),
         );
     };
     let mut found = Vec::new();
     for line in of_this_boot {
         let Some((name, is_legal)) = check_log_line(world, line)? else {
-            return violation(Name::S13, format!("no line of a boot log: {line:?}"));
+            return violation(Invariant::S13, format!("not a line of a boot log: {line:?}"));
         };
         found.push(if is_legal { name.to_owned() } else { misnamed(name) });
     }
     found.sort();
     match found == expected {
         true => Ok(()),
-        false => violation(Name::S13, format!("lines for {found:?}, and there are {expected:?}")),
+        false => violation(Invariant::S13, format!("lines for {found:?}, expected {expected:?}")),
     }
 }
 
-/// A directory that is no profile, whatever its name: even that of `default` below `profiles`.
+/// The name of a directory that is not a profile, even if it is called `default`.
 fn misnamed(name: &str) -> String {
     format!("profiles/{name}")
 }
 
-/// Is it ` key=value` again and again, each value one plain word or quoted? A word that is neither could pass for a key.
+/// Is the text a sequence of ` key=value`, each value one plain word or quoted? Any other word could pass for a key.
 fn are_pairs(mut rest: &str) -> bool {
     while !rest.is_empty() {
         let pair = rest.strip_prefix(' ').and_then(|pair| pair.split_once('='));
         let Some((key, value)) = pair else { return false };
-        let is_key = !key.is_empty() && key.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+        let is_key =
+            !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         let end = match value.strip_prefix('"') {
             Some(quoted) => end_of_quoted(quoted).map(|end| end + 1),
             None => Some(value.find(' ').unwrap_or(value.len())),
@@ -62,7 +64,7 @@ fn are_pairs(mut rest: &str) -> bool {
     true
 }
 
-/// How long it is with the quote that ends it.
+/// The length of the quoted text with its closing quote.
 fn end_of_quoted(quoted: &str) -> Option<usize> {
     let mut is_escaped = false;
     let end = quoted.bytes().position(|byte| {
@@ -73,8 +75,8 @@ fn end_of_quoted(quoted: &str) -> Option<usize> {
     end.map(|end| end + 1)
 }
 
-/// Whose line it is, and whether it is told of a profile; `None` if it is none. What it tells of a new slot is what the
-/// files say.
+/// The name in a line, and whether it is that of a profile; `None` if this is no line of a boot log. What the line says
+/// of a new slot must agree with the files.
 fn check_log_line<'a>(world: &World, line: &'a str) -> Result<Option<(&'a str, bool)>, Violation> {
     let Some((stamp, rest)) = line.split_once(" profile=") else { return Ok(None) };
     let shape = "0000-00-00T00:00:00+0000";
@@ -98,14 +100,14 @@ fn check_log_line<'a>(world: &World, line: &'a str) -> Result<Option<(&'a str, b
     };
     let runs = volume::effective_intent(world, &profile) == Intent::Running;
     let is_new = rest.contains(" slot=new");
-    let is_so = match action {
+    let is_true = match action {
         "started" => runs,
         "registered" => !(is_new && runs),
         "skipped" => rest.contains(" error="),
         _ => return Ok(None),
     };
-    match is_so {
+    match is_true {
         true => Ok(Some((name, true))),
-        false => violation(Name::S13, format!("not true: {line:?}")),
+        false => violation(Invariant::S13, format!("not true: {line:?}")),
     }
 }

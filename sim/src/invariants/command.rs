@@ -1,4 +1,4 @@
-//! What a command line may do to operators' words, as the production parser reads it.
+//! Which intents a command line may write, as the production parser reads it.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::machine::world::World;
 use crate::observe::recorded_intent::{self, ObservedIntent};
 use crate::observe::volume;
 
-/// Whom a verb is for.
+/// The profiles that a verb is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// `--all`.
@@ -22,7 +22,7 @@ pub enum Scope {
     One(Profile),
 }
 
-/// Does this command line end when what it asks is so? `--no-wait` asks, and goes away.
+/// Does this command end only when the state it asks for is reached? With `--no-wait` it ends at once.
 pub fn is_awaited(argv: &[String]) -> bool {
     !argv.iter().any(|word| word == "--no-wait")
 }
@@ -38,17 +38,17 @@ pub enum ParsedCommand {
     Delete(Profile),
     /// `profile rename`.
     Rename(Profile, Profile),
-    /// `gateway install`, and `gateway uninstall`, which stops what it takes away.
+    /// `gateway install`.
     Install(Scope),
-    /// The other way round.
+    /// `gateway uninstall`, which also stops what it removes.
     Uninstall(Scope),
-    /// `boot …`, in earnest.
+    /// `boot …`, without `--dry-run`.
     Boot,
     /// `gateway run`.
     Run(Profile),
-    /// It only looks.
+    /// A read-only command.
     ReadOnly,
-    /// Nothing that concerns words: `man`, or words that do not parse.
+    /// A command that concerns no intent: `man`, or a line that does not parse.
     Other,
 }
 
@@ -87,17 +87,17 @@ impl ParsedCommand {
                 | BootCommand::Reconcile(_)
                 | BootCommand::HandOver,
             ) => Self::Boot,
-            // What scripts come to: they are about no operator's intent.
+            // The commands of scripts concern no operator's intent.
             C::Gateway(G::Log | G::Finish(_)) | C::Boot(_) | C::Man(_) => Self::Other,
         }
     }
 
-    /// May it write an operator's word?
+    /// May it write an operator's intent?
     pub fn may_write_intent(&self) -> bool {
         !matches!(self, Self::ReadOnly | Self::Other)
     }
 
-    /// Must it say why it failed? A gateway's end is its command's.
+    /// Must it say why it failed? The exit code of `gateway run` is that of the gateway's own command.
     pub fn must_explain(&self, code: u8) -> bool {
         match self {
             Self::Run(_) => false,
@@ -106,7 +106,7 @@ impl ParsedCommand {
         }
     }
 
-    /// Those whose words, slots or gateways it may change, of all that exist.
+    /// The existing profiles whose intents, slots or gateways it may change.
     pub fn affected_profiles(&self, world: &World) -> BTreeSet<Profile> {
         match self {
             Self::SetIntent(_, Scope::All)
@@ -142,7 +142,7 @@ impl ParsedCommand {
         }
     }
 
-    /// The words that may be in force on a profile once it has begun, beside those that may be so now.
+    /// The intents that may be in force on a profile once the command has begun, beside those that may be in force before.
     pub fn allowed_intents(
         &self,
         world: &World,
@@ -150,12 +150,12 @@ impl ParsedCommand {
         before: IntentSet,
     ) -> IntentSet {
         match self {
-            Self::SetIntent(word, _) if volume::profile_exists(world, profile) => {
-                IntentSet::only(*word)
+            Self::SetIntent(intent, _) if volume::profile_exists(world, profile) => {
+                IntentSet::only(*intent)
             }
-            // A command that ran before may have made it meanwhile.
-            Self::SetIntent(word, _) if before != IntentSet::only(ObservedIntent::NoProfile) => {
-                IntentSet::only(*word)
+            // Another command may have made the profile meanwhile.
+            Self::SetIntent(intent, _) if before != IntentSet::only(ObservedIntent::NoProfile) => {
+                IntentSet::only(*intent)
             }
             Self::Create(_) => {
                 let files =

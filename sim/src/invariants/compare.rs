@@ -1,26 +1,27 @@
-//! Promises about two runs beside each other, and about several starts. The search makes the runs; these compare ends.
+//! Invariants about two executions, and about several starts. The search runs the executions; these compare their ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hermes::name::Profile;
 
+use super::Violation;
 use super::violation::violation;
-use super::{Name, Violation};
 use crate::machine::world::{ContainerId, World};
 use crate::observe::process::{gateways, is_working, supervising_container};
 use crate::observe::recorded_intent::ObservedIntent;
 use crate::observe::slot;
 use crate::observe::volume;
+use crate::scenario::Invariant;
 
-/// What people and programs can tell of one profile: no numbers, no times.
+/// What people and programs can observe of one profile: no process numbers, no times.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProfileSummary {
-    /// The operator's word in force.
+    /// The operator's intent in force.
     pub intent: ObservedIntent,
-    /// What a boot would make of it.
+    /// Would a boot start it?
     pub should_run: bool,
-    /// Its slots: in which container, complete, `down` there, supervised, wanted up, ready.
+    /// Its slots, in all containers.
     pub slots: Vec<SlotSummary>,
     /// Gateways that live, and how many of them work.
     pub gateways: (usize, usize),
@@ -29,30 +30,30 @@ pub struct ProfileSummary {
 /// One slot from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SlotSummary {
-    /// Whose scan directory.
+    /// The container of the scan directory.
     pub container: ContainerId,
     /// All files are there.
     pub is_complete: bool,
     /// `down` is there.
     pub is_down: bool,
-    /// Somebody looks after it.
+    /// It has a supervisor.
     pub is_supervised: bool,
-    /// What that one wants and whether the gateway said that it is ready.
+    /// The supervisor wants it up, and the gateway reported that it is ready.
     pub record: Option<(bool, bool)>,
 }
 
-/// All of that: what another boot must not change, and what two orders of the same commands must agree on.
+/// The whole observable state: what another boot must not change, and on what two orders of the same commands must agree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
-    /// Of each profile, and of each name that has a slot.
+    /// Each profile, and each name that has a slot.
     pub profiles: BTreeMap<Profile, ProfileSummary>,
     /// What was left half done.
     pub leftovers: Vec<String>,
-    /// Who supervises.
+    /// The container that supervises.
     pub supervising_container: Option<ContainerId>,
 }
 
-/// Looks at all that counts.
+/// Reads the fingerprint of a world.
 pub fn fingerprint(world: &World) -> Fingerprint {
     let mut names = volume::profiles(world);
     let scanned = slot::scanned_dirs(world);
@@ -72,17 +73,18 @@ pub fn fingerprint(world: &World) -> Fingerprint {
     }
 }
 
-/// A hidden name without what made it unique.
+/// A hidden name without its unique part.
 fn hidden_name_kind(name: &str) -> String {
     name.rsplit_once('.').map_or(name, |(kind, _)| kind).to_owned()
 }
 
 fn summarize_profile(world: &World, profile: &Profile) -> ProfileSummary {
-    // One that fails again and again comes and goes: only its back-off stays.
+    // A gateway that keeps failing comes and goes: only its back-off stays.
     let backs_off = volume::gateway_state(world, profile).failures > 0;
     let mut slots = Vec::new();
     for (container, dir) in slot::scanned_dirs(world) {
-        for found in slot::visible_slots(world, dir).into_iter().filter(|it| it.profile == *profile)
+        for found in
+            slot::visible_slots(world, dir).into_iter().filter(|slot| slot.profile == *profile)
         {
             slots.push(SlotSummary {
                 container,
@@ -90,7 +92,7 @@ fn summarize_profile(world: &World, profile: &Profile) -> ProfileSummary {
                 is_down: found.has_down_file,
                 is_supervised: slot::supervisor(world, container, &found).is_some(),
                 record: slot::supervisor_record(world, &found)
-                    .map(|it| (it.wants_up, it.is_ready && !backs_off)),
+                    .map(|record| (record.wants_up, record.is_ready && !backs_off)),
             });
         }
     }
@@ -110,72 +112,78 @@ fn summarize_profile(world: &World, profile: &Profile) -> ProfileSummary {
 pub fn check_commute(one: &World, other: &World) -> Result<(), Violation> {
     let (one, other) = (fingerprint(one), fingerprint(other));
     match difference(&one, &other, None) {
-        Some(what) => violation(Name::S14, what),
+        Some(difference) => violation(Invariant::S14, difference),
         None => Ok(()),
     }
 }
 
-/// S14: commands given at once end as if they had come one after the other, in one of these ends.
-pub fn check_serializable(end: &Fingerprint, may: &[&Fingerprint]) -> Result<(), Violation> {
+/// S14: concurrent commands are serializable: they end like one of these serial executions.
+pub fn check_serializable(
+    end: &Fingerprint,
+    serial_ends: &[&Fingerprint],
+) -> Result<(), Violation> {
     let differences: Option<Vec<String>> =
-        may.iter().map(|serial| difference(end, serial, None)).collect();
+        serial_ends.iter().map(|serial| difference(end, serial, None)).collect();
     match differences.as_deref() {
-        Some([first, ..]) => violation(Name::S14, format!("in no order: {first}")),
+        Some([first, ..]) => violation(Invariant::S14, format!("like no order: {first}")),
         _ => Ok(()),
     }
 }
 
-/// L5: the cause of its failing is gone, and it had time: it lives, and works.
+/// L5: once the cause of its failures is gone, and some time has passed, a gateway lives and works.
 pub fn check_recovers(world: &World, profile: &Profile) -> Result<(), Violation> {
     let is_back =
         gateways(world).any(|(_, process, of)| of == *profile && is_working(world, process, &of));
     let is_asked =
         volume::effective_intent(world, profile) == hermes::record::intent::Intent::Running;
     match is_asked && supervising_container(world).is_some() && !is_back {
-        true => {
-            violation(Name::L5, format!("{profile}: the cause is gone, and it did not come back"))
-        }
+        true => violation(
+            Invariant::L5,
+            format!("{profile}: the cause is gone, and the gateway did not come back"),
+        ),
         false => Ok(()),
     }
 }
 
-/// L6: a command that was cut short and repeated ends like one that was not. Temporary files are the next boot's.
+/// L6: a command that was cut short and repeated ends like one that was not. Temporary files are left to the next boot.
 pub fn check_repeat_converges(once: &Fingerprint, again: &Fingerprint) -> Result<(), Violation> {
-    let bare = |it: &Fingerprint| Fingerprint { leftovers: Vec::new(), ..it.clone() };
+    let bare = |end: &Fingerprint| Fingerprint { leftovers: Vec::new(), ..end.clone() };
     match difference(&bare(again), &bare(once), None) {
-        Some(what) => violation(Name::L6, format!("repeated, it ends otherwise: {what}")),
+        Some(difference) => {
+            violation(Invariant::L6, format!("repeated, it ends otherwise: {difference}"))
+        }
         None => Ok(()),
     }
 }
 
-/// S9: a run with this profile and one without it, or with it in another shape, leave all others the same.
-pub fn check_isolation(with: &World, without: &World, but: &Profile) -> Result<(), Violation> {
+/// S9: an execution with this profile, and one without it or with it in another shape, leave all other profiles equal.
+pub fn check_isolation(with: &World, without: &World, except: &Profile) -> Result<(), Violation> {
     let (with, without) = (fingerprint(with), fingerprint(without));
-    match difference(&with, &without, Some(but)) {
-        Some(what) => violation(Name::S9, what),
+    match difference(&with, &without, Some(except)) {
+        Some(difference) => violation(Invariant::S9, difference),
         None => Ok(()),
     }
 }
 
-fn difference(one: &Fingerprint, other: &Fingerprint, but: Option<&Profile>) -> Option<String> {
+fn difference(one: &Fingerprint, other: &Fingerprint, except: Option<&Profile>) -> Option<String> {
     for profile in one.profiles.keys().chain(other.profiles.keys()) {
         let (here, there) = (one.profiles.get(profile), other.profiles.get(profile));
-        if Some(profile) != but && here != there {
-            return Some(format!("{profile}: {here:?} beside {there:?}"));
+        if Some(profile) != except && here != there {
+            return Some(format!("{profile}: {here:?} versus {there:?}"));
         }
     }
-    if but.is_none() && one.leftovers != other.leftovers {
-        return Some(format!("left: {:?} beside {:?}", one.leftovers, other.leftovers));
+    if except.is_none() && one.leftovers != other.leftovers {
+        return Some(format!("left: {:?} versus {:?}", one.leftovers, other.leftovers));
     }
     (one.supervising_container != other.supervising_container).then(|| {
         format!(
-            "supervised in {:?} beside {:?}",
+            "supervised in {:?} versus {:?}",
             one.supervising_container, other.supervising_container
         )
     })
 }
 
-/// L5: from one start to the next it takes at least as long as before, up to `longest`, and longer in the end.
+/// L5: the time between two starts never gets shorter until it reaches `longest`, and grows in the end.
 ///
 /// `starts` are the moments of one gateway's starts, in order, with no command and no success between them.
 pub fn check_backoff(starts: &[Duration], longest: Duration) -> Result<(), Violation> {
@@ -184,13 +192,13 @@ pub fn check_backoff(starts: &[Duration], longest: Duration) -> Result<(), Viola
     let faster = gaps.windows(2).find(|pair| pair[1] < pair[0] && pair[1] < longest);
     if let Some(pair) = faster {
         return violation(
-            Name::L5,
+            Invariant::L5,
             format!("started after {:?}, then after {:?}", pair[0], pair[1]),
         );
     }
     match (gaps.first(), gaps.last()) {
         (Some(first), Some(last)) if gaps.len() > 3 && last <= first && *last < longest => {
-            violation(Name::L5, format!("still started every {last:?}"))
+            violation(Invariant::L5, format!("still started every {last:?}"))
         }
         _ => Ok(()),
     }

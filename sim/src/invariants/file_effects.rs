@@ -1,4 +1,4 @@
-//! Which effects can have changed what the promises about files look at.
+//! Which effects can have changed what the invariants about files read.
 
 use hermes::host::effect::{Effect, OpenMode};
 use hermes::name::Profile;
@@ -7,7 +7,8 @@ use crate::machine::process::OpenKind;
 use crate::machine::world::{ProcessId, World};
 use crate::observe::volume;
 
-/// Can this effect have changed a profile, a word or a slot? The state files of gateways count: old words stand there.
+/// Can this effect have changed a profile, an intent or a slot? The state files of gateways count: an old intent may be
+/// inferred from them.
 pub(super) fn is_about_files(world: &World, who: ProcessId, effect: &Effect) -> bool {
     match effect {
         Effect::Rename { .. } | Effect::Unlink { .. } | Effect::RemoveDir { .. } => true,

@@ -1,14 +1,15 @@
-//! What must hold of gateways that a host supervises: they do what their operator asked for, and the next boot does, too.
+//! Invariants of gateways that a host supervises: they follow the intent, now and at the next boot.
 
 use hermes::name::Profile;
 use hermes::record::intent::Intent;
 
+use super::Violation;
 use super::violation::violation;
-use super::{Name, Violation};
 use crate::machine::world::World;
 use crate::observe::process::{gateways, is_working};
 use crate::observe::service::{self, Service};
 use crate::observe::volume;
+use crate::scenario::Invariant;
 
 /// Services of real profiles.
 fn services(world: &World, counts: impl Fn(&Profile) -> bool) -> Vec<(Profile, Service, Intent)> {
@@ -23,23 +24,23 @@ fn services(world: &World, counts: impl Fn(&Profile) -> bool) -> Vec<(Profile, S
         .collect()
 }
 
-/// L1: what the host was told is what was asked for, once a command has said so.
+/// L1: once a command has ended, the host's target state follows the intent.
 pub fn check_host_wants(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Violation> {
     for (profile, service, intent) in services(world, counts) {
         let wants_up = service.record.is_some_and(|record| record.wants_up);
         let is_excused = intent == Intent::Running && service.has_failed_permanently();
         if wants_up != (intent == Intent::Running) && !is_excused {
-            let want = if wants_up { "up" } else { "down" };
+            let target = if wants_up { "up" } else { "down" };
             return violation(
-                Name::L1,
-                format!("{profile}: the intent is {intent}, the want {want}"),
+                Invariant::L1,
+                format!("{profile}: the intent is {intent}, the target state is {target}"),
             );
         }
     }
     Ok(())
 }
 
-/// L1, after a boot: whatever a crash left half done, what runs is what was asked for.
+/// L1, after a boot: the gateways that run follow the intent, whatever a crash left half done.
 pub fn check_boot_follows_intent(
     world: &World,
     counts: impl Fn(&Profile) -> bool,
@@ -52,12 +53,12 @@ pub fn check_boot_follows_intent(
             service.has_failed_permanently() || volume::gateway_state(world, &profile).failures > 0;
         match intent {
             Intent::Running if !works && !is_excused => {
-                let what = format!("{profile}: the intent is running, and no gateway works");
-                return violation(Name::L1, what);
+                let detail = format!("{profile}: the intent is running, and no gateway works");
+                return violation(Invariant::L1, detail);
             }
             Intent::Stopped if works => {
-                let what = format!("{profile}: the intent is stopped, and a gateway works");
-                return violation(Name::L1, what);
+                let detail = format!("{profile}: the intent is stopped, and a gateway works");
+                return violation(Invariant::L1, detail);
             }
             _ => {}
         }
@@ -65,19 +66,21 @@ pub fn check_boot_follows_intent(
     Ok(())
 }
 
-/// L2: a service without a profile starts what nobody asked for.
+/// L2: a service without a profile would start a gateway without an intent.
 pub fn check_no_stranger_services(
     world: &World,
     counts: impl Fn(&Profile) -> bool,
 ) -> Result<(), Violation> {
     let mut named = service::host_profiles(world).into_iter();
     match named.find(|profile| !volume::profile_exists(world, profile) && counts(profile)) {
-        Some(profile) => violation(Name::L2, format!("the service of {profile} has no profile")),
+        Some(profile) => {
+            violation(Invariant::L2, format!("the service of {profile} has no profile"))
+        }
         None => Ok(()),
     }
 }
 
-/// S7: what the host does by itself is what was asked for; one that has given up on its configuration is told so.
+/// S7: what the host starts by itself follows the intent, except a gateway whose configuration failed permanently.
 pub fn check_start_at_boot(
     world: &World,
     at_rest: impl Fn(&Profile) -> bool,
@@ -87,7 +90,7 @@ pub fn check_start_at_boot(
             && !service.has_failed_permanently()
         {
             let is = if service.starts_at_boot { "enabled" } else { "disabled" };
-            return violation(Name::S7, format!("{profile} is {is}, the intent is {intent}"));
+            return violation(Invariant::S7, format!("{profile} is {is}, the intent is {intent}"));
         }
     }
     Ok(())

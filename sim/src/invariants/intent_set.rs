@@ -1,34 +1,34 @@
-//! A set of operator's words: which may be in force on a profile.
+//! A set of intents: those that may be in force on a profile.
 
 use std::fmt;
 
 use crate::observe::recorded_intent::ObservedIntent;
 
-/// A set of words.
+/// A set of intents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IntentSet(u8);
 
 impl IntentSet {
-    /// Just this one.
-    pub fn only(word: ObservedIntent) -> Self {
-        Self(bit(word))
+    /// Only this one.
+    pub fn only(intent: ObservedIntent) -> Self {
+        Self(bit(intent))
     }
 
-    /// Is it in?
-    pub fn has(self, word: ObservedIntent) -> bool {
-        self.0 & bit(word) != 0
+    /// Is it in the set?
+    pub fn has(self, intent: ObservedIntent) -> bool {
+        self.0 & bit(intent) != 0
     }
 
     /// With this one, too.
     #[must_use]
-    pub fn with(self, word: ObservedIntent) -> Self {
-        Self(self.0 | bit(word))
+    pub fn with(self, intent: ObservedIntent) -> Self {
+        Self(self.0 | bit(intent))
     }
 
     /// Without this one.
     #[must_use]
-    pub fn without(self, word: ObservedIntent) -> Self {
-        Self(self.0 & !bit(word))
+    pub fn without(self, intent: ObservedIntent) -> Self {
+        Self(self.0 & !bit(intent))
     }
 
     /// With all of these, too.
@@ -38,20 +38,20 @@ impl IntentSet {
     }
 }
 
-fn bit(word: ObservedIntent) -> u8 {
-    1 << (word as u8)
+fn bit(intent: ObservedIntent) -> u8 {
+    1 << (intent as u8)
 }
 
 impl FromIterator<ObservedIntent> for IntentSet {
-    fn from_iter<I: IntoIterator<Item = ObservedIntent>>(words: I) -> Self {
-        words.into_iter().fold(Self::default(), Self::with)
+    fn from_iter<I: IntoIterator<Item = ObservedIntent>>(intents: I) -> Self {
+        intents.into_iter().fold(Self::default(), Self::with)
     }
 }
 
 impl fmt::Display for IntentSet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = ObservedIntent::ALL.into_iter().filter(|word| self.has(*word));
-        let words: Vec<String> = words.map(|word| word.to_string()).collect();
-        formatter.write_str(&words.join(" or "))
+        let intents = ObservedIntent::ALL.into_iter().filter(|intent| self.has(*intent));
+        let intents: Vec<String> = intents.map(|intent| intent.to_string()).collect();
+        formatter.write_str(&intents.join(" or "))
     }
 }

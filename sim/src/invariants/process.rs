@@ -1,4 +1,4 @@
-//! Gateways and signals: one live gateway a profile, and signals that meet whom they are meant for.
+//! Gateways and signals: one live gateway a profile, and signals that reach only their intended process.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,25 +6,26 @@ use std::path::Path;
 use hermes::host::effect::{Effect, Handle};
 use hermes::name::Profile;
 
+use super::Violation;
 use super::command::{ParsedCommand, Scope};
 use super::violation::violation;
-use super::{Name, Violation};
 use crate::machine::image::HOME;
 use crate::machine::process::{OpenKind, Process, ProcessBody};
 use crate::machine::world::{ProcessId, World};
-use crate::observe::process::{self as who_is, gateway_of};
+use crate::observe::process::{self, gateway_of};
 use crate::observe::volume;
+use crate::scenario::Invariant;
 
 /// S5: two gateways of one profile answer each message twice, and write over each other's files.
 pub fn check_one_gateway_per_profile(world: &World) -> Result<(), Violation> {
     let mut at_work: BTreeMap<Profile, ProcessId> = BTreeMap::new();
-    for (who, process, profile) in who_is::gateways(world) {
-        if !who_is::is_working(world, process, &profile) {
+    for (who, process, profile) in process::gateways(world) {
+        if !process::is_working(world, process, &profile) {
             continue;
         }
         if let Some(other) = at_work.insert(profile.clone(), who) {
             return violation(
-                Name::S5,
+                Invariant::S5,
                 format!(
                     "{profile}: gateways {} and {} both work",
                     describe_process(other),
@@ -36,13 +37,16 @@ pub fn check_one_gateway_per_profile(world: &World) -> Result<(), Violation> {
     Ok(())
 }
 
-/// L5: a cause that lasts is not mended by trying: after 78 nobody but an operator, or a boot, starts it again.
+/// L5: a permanent cause is not mended by another try: after exit code 78 only an operator, or a boot, starts it again.
 pub fn reject_retry(profile: &Profile) -> Result<(), Violation> {
-    violation(Name::L5, format!("{profile}: it ended for good, and was started again"))
+    violation(
+        Invariant::L5,
+        format!("{profile}: the gateway ended permanently, and was started again"),
+    )
 }
 
-/// S14: two commands on one profile come one after the other only because whoever changes its word, or makes it, hides
-/// it or renames it, holds the lock that its name means now.
+/// S14: two commands on one profile are serialized only because a process that changes its intent, or makes, hides or
+/// renames it, holds the lock that its name means now.
 pub fn check_holds_lock(
     world: &World,
     who: ProcessId,
@@ -57,34 +61,35 @@ pub fn check_holds_lock(
         let lock = locks.and_then(|locks| volume::entry(world, locks, profile.as_str()));
         let mut open = process.open_files.values();
         if !open.any(|open| open.flock && lock.map(OpenKind::Node) == Some(open.kind.clone())) {
-            let what = format!("{profile}: {} changes it without its lock", describe_process(who));
-            return violation(Name::S14, what);
+            let detail =
+                format!("{profile}: {} changes it without its lock", describe_process(who));
+            return violation(Invariant::S14, detail);
         }
     }
     Ok(())
 }
 
-/// Whose word is written here.
+/// The profile whose intent file this path is.
 fn profile_of_intent_path(path: &Path) -> Option<Profile> {
     let dir = path.parent().filter(|_| volume::is_intent_path(path))?;
     profile_of_dir(dir).or_else(|| (dir == Path::new(HOME)).then(Profile::default_profile))
 }
 
-/// Whose directory it is.
+/// The profile whose directory this path is.
 fn profile_of_dir(path: &Path) -> Option<Profile> {
     let name = path.strip_prefix(HOME).ok()?.strip_prefix("profiles").ok()?;
     Profile::parse(name.to_str()?).ok()
 }
 
-/// L3: a gateway whose profile was taken away from under it writes into what is deleted, and nobody can stop it.
+/// L3: a gateway whose profile is removed while it runs writes into deleted files, and no command can stop it.
 pub fn check_gateway_keeps_profile(world: &World, renamed: &Path) -> Result<(), Violation> {
     let renamed = profile_of_dir(renamed).filter(|profile| !volume::profile_exists(world, profile));
     let Some(gone) = renamed else { return Ok(()) };
-    let mut everybody = who_is::gateways(world);
-    match everybody.find(|(_, process, of)| *of == gone && !process.record_locks.is_empty()) {
+    let mut gateways = process::gateways(world);
+    match gateways.find(|(_, process, of)| *of == gone && !process.record_locks.is_empty()) {
         Some((who, ..)) => violation(
-            Name::L3,
-            format!("{gone} is taken away under gateway {}", self::describe_process(who)),
+            Invariant::L3,
+            format!("{gone} is removed under gateway {}", describe_process(who)),
         ),
         None => Ok(()),
     }
@@ -94,7 +99,7 @@ fn describe_process(who: ProcessId) -> String {
     format!("{} of container {}", who.pid, who.container.0)
 }
 
-/// S8: a number in a file may by now mean a stranger, and a pid of 1 or less means many.
+/// S8: a number in a file may mean another process by now, and a pid of 1 or less means several.
 pub fn check_signal_target(
     world: &World,
     who: ProcessId,
@@ -106,8 +111,8 @@ pub fn check_signal_target(
             let leader = ProcessId { container: who.container, pid: leader.raw() };
             match world.process(leader) {
                 Some(process) if process.parent != who.pid => violation(
-                    Name::S8,
-                    format!("{} signals the group of a stranger", describe_process(who)),
+                    Invariant::S8,
+                    format!("{} signals the group of another process", describe_process(who)),
                 ),
                 _ => Ok(()),
             }
@@ -125,47 +130,47 @@ fn check_signalled_process(world: &World, who: ProcessId, handle: Handle) -> Res
     };
     if target.pid <= 1 {
         return violation(
-            Name::S8,
+            Invariant::S8,
             format!("{} signals process {}", describe_process(who), target.pid),
         );
     }
-    // Whoever is gone by now was met, and cannot be asked who it was.
-    let Some(met) = world.process(*target).filter(|met| met.serial == *serial) else {
+    // A process that is gone was signalled, and its arguments can no longer be read.
+    let Some(target_process) = world.process(*target).filter(|process| process.serial == *serial)
+    else {
         return Ok(());
     };
-    match is_legitimate_target(world, who, sender, met) {
+    match is_legitimate_target(world, who, sender, target_process) {
         true => Ok(()),
         false => {
-            let met_name = if met.comm.is_empty() { "?" } else { &met.comm };
+            let name = match target_process.comm.as_str() {
+                "" => "?",
+                comm => comm,
+            };
             violation(
-                Name::S8,
-                format!(
-                    "{} signals {} ({met_name})",
-                    describe_process(who),
-                    describe_process(*target)
-                ),
+                Invariant::S8,
+                format!("{} signals {} ({name})", describe_process(who), describe_process(*target)),
             )
         }
     }
 }
 
-fn is_legitimate_target(world: &World, who: ProcessId, sender: &Process, met: &Process) -> bool {
+fn is_legitimate_target(world: &World, who: ProcessId, sender: &Process, target: &Process) -> bool {
     let argv: Vec<String> =
         sender.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    match (gateway_of(&met.argv), ParsedCommand::parse(&argv)) {
+    match (gateway_of(&target.argv), ParsedCommand::parse(&argv)) {
         (Some(_), ParsedCommand::Boot | ParsedCommand::SetIntent(_, Scope::All)) => true,
-        (Some(of), asked) => asked.concerns(&of),
-        // Of users' programs a gateway may end those that a dead gateway left.
+        (Some(of), command) => command.concerns(&of),
+        // A gateway may end a user's program that a dead gateway left.
         (None, ParsedCommand::Run(_)) => {
-            matches!(met.body, ProcessBody::User(_)) && !is_of_another(world, who, met)
+            matches!(target.body, ProcessBody::User(_)) && !is_of_another(world, who, target)
         }
         (None, _) => false,
     }
 }
 
-/// Is it of a group that another live gateway leads?
-fn is_of_another(world: &World, who: ProcessId, met: &Process) -> bool {
-    who_is::gateways(world).any(|(other, gateway, _)| {
-        other != who && other.container == who.container && gateway.spawned.contains(&met.group)
+/// Is it in a group that another live gateway leads?
+fn is_of_another(world: &World, who: ProcessId, target: &Process) -> bool {
+    process::gateways(world).any(|(other, gateway, _)| {
+        other != who && other.container == who.container && gateway.spawned.contains(&target.group)
     })
 }

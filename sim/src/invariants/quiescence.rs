@@ -1,4 +1,4 @@
-//! When nobody moves any more: what was asked is so, and nothing is left over.
+//! Invariants of a world at rest: the target states follow the intents, and nothing is left over.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use hermes::name::Profile;
 use hermes::record::intent::Intent;
 
 use super::violation::violation;
-use super::{Name, Violation, host};
+use super::{Violation, host};
 use crate::machine::disk::NodeId;
 use crate::machine::world::{ContainerId, ProcessId, World};
 use crate::observe::process::{
@@ -14,14 +14,15 @@ use crate::observe::process::{
 };
 use crate::observe::slot::{self, Slot};
 use crate::observe::{service, volume};
+use crate::scenario::Invariant;
 
-/// The container whose gateways are supervised, with its scan directory; `None` where all are guests.
+/// The container whose gateways are supervised, with its scan directory; `None` if no container supervises.
 pub fn supervised_scan_dir(world: &World) -> Option<(ContainerId, NodeId)> {
     let id = supervising_container(world)?;
     slot::scanned_dirs(world).into_iter().find(|(scanned, _)| *scanned == id)
 }
 
-/// L1: the operator's word decides, and where it does not, something that `status` shows says why.
+/// L1: the operator's intent decides, and where it does not, `status` shows why.
 pub fn check_wants(world: &World, counts: impl Fn(&Profile) -> bool) -> Result<(), Violation> {
     let Some((id, dir)) = supervised_scan_dir(world) else {
         return host::check_host_wants(world, counts);
@@ -38,18 +39,19 @@ fn check_one_want(world: &World, id: ContainerId, found: &Slot) -> Result<(), Vi
     let profile = &found.profile;
     let intent = volume::effective_intent(world, profile);
     let Some((supervisor, _)) = slot::supervisor(world, id, found) else {
-        return violation(Name::L1, format!("{profile}: nobody supervises its slot"));
+        return violation(Invariant::L1, format!("{profile}: its slot has no supervisor"));
     };
     let Some(record) = slot::supervisor_record(world, found) else {
-        return violation(Name::L1, format!("{profile}: its supervisor says nothing"));
+        return violation(Invariant::L1, format!("{profile}: its supervisor has no status record"));
     };
     if record.wants_up != (intent == Intent::Running) {
-        // Permanent failure: s6 does not try again, and the record says so.
+        // Permanent failure: s6 does not start it again, and the record says so.
         if intent == Intent::Running && record.has_failed_permanently() {
             return Ok(());
         }
-        let want = if record.wants_up { "up" } else { "down" };
-        return violation(Name::L1, format!("{profile}: the intent is {intent}, the want {want}"));
+        let target = if record.wants_up { "up" } else { "down" };
+        let detail = format!("{profile}: the intent is {intent}, the target state is {target}");
+        return violation(Invariant::L1, detail);
     }
     if intent == Intent::Stopped {
         return Ok(());
@@ -62,12 +64,12 @@ fn check_one_want(world: &World, id: ContainerId, found: &Slot) -> Result<(), Vi
         return Ok(());
     }
     violation(
-        Name::L1,
+        Invariant::L1,
         format!("{profile}: the intent is running, and no gateway lives in its slot"),
     )
 }
 
-/// L2: a profile without a slot cannot be started; a slot without a profile starts what nobody asked for.
+/// L2: a profile without a slot cannot be started; a slot without a profile starts a gateway without an intent.
 pub fn check_one_slot_per_profile(
     world: &World,
     counts: impl Fn(&Profile) -> bool,
@@ -80,43 +82,48 @@ pub fn check_one_slot_per_profile(
     let slots: Vec<Slot> = slot::visible_slots(world, dir);
     let mut strangers = slots.iter().filter(|found| !real.contains(&found.profile));
     if let Some(found) = strangers.find(|found| counts(&found.profile)) {
-        return violation(Name::L2, format!("gateway-{} belongs to no profile", found.profile));
+        return violation(
+            Invariant::L2,
+            format!("gateway-{} belongs to no profile", found.profile),
+        );
     }
-    let mut dark = real.iter().filter(|profile| !slots.iter().any(|it| it.profile == **profile));
-    match dark.find(|profile| counts(profile)) {
-        Some(profile) => violation(Name::L2, format!("{profile} has no slot")),
+    let has_slot = |profile: &Profile| slots.iter().any(|slot| slot.profile == *profile);
+    let mut without_slot = real.iter().filter(|profile| !has_slot(profile));
+    match without_slot.find(|profile| counts(profile)) {
+        Some(profile) => violation(Invariant::L2, format!("{profile} has no slot")),
         None => Ok(()),
     }
 }
 
-/// L2, of containers that share a home: two that supervise one profile would start it against each other.
+/// L2, of containers that share a home: two that supervise one profile would both start its gateway.
 fn check_one_supervising_container(world: &World) -> Result<(), Violation> {
-    let mut seen: BTreeMap<Profile, ContainerId> = BTreeMap::new();
+    let mut supervised: BTreeMap<Profile, ContainerId> = BTreeMap::new();
     for (id, dir) in slot::scanned_dirs(world) {
         for found in slot::visible_slots(world, dir) {
             if slot::supervisor(world, id, &found).is_none() {
                 continue;
             }
-            if let Some(other) = seen.insert(found.profile.clone(), id) {
+            if let Some(other) = supervised.insert(found.profile.clone(), id) {
                 let (one, two) = (other.0, id.0);
-                let what = format!("{} has slots in containers {one} and {two}", found.profile);
-                return violation(Name::L2, what);
+                let detail = format!("{} has slots in containers {one} and {two}", found.profile);
+                return violation(Invariant::L2, detail);
             }
         }
     }
     Ok(())
 }
 
-/// L3, of processes: whoever has no owner is never ended by anybody.
+/// L3, of processes: a process without an owner is never ended.
 pub fn check_no_ownerless_processes(world: &World) -> Result<(), Violation> {
-    if let Some(what) = slot::ownerless_processes(world).first() {
-        return violation(Name::L3, what.clone());
+    if let Some(ownerless) = slot::ownerless_processes(world).first() {
+        return violation(Invariant::L3, ownerless.clone());
     }
-    for (who, process, profile) in gateways(world).filter(|(_, it, _)| is_supervised(it)) {
+    for (who, process, profile) in gateways(world).filter(|(_, gateway, _)| is_supervised(gateway))
+    {
         let parent = world.container(who.container).processes.get(&process.parent);
         if !parent.is_some_and(|parent| is_supervisor(parent)) {
             return violation(
-                Name::L3,
+                Invariant::L3,
                 format!("{profile}: gateway {} has no supervisor", who.pid),
             );
         }
@@ -124,56 +131,60 @@ pub fn check_no_ownerless_processes(world: &World) -> Result<(), Violation> {
     Ok(())
 }
 
-/// L3, of files, once a boot has swept: what a crash left grows with every crash. A gateway that had to be killed is
-/// tidied up after by the command that told it to end; where none of ours did, the next boot does so.
+/// L3, of files, once a boot has swept: otherwise leftovers grow with every crash. The command that stops a gateway
+/// removes the files of one that had to be killed; if no command of hermes stopped it, the next boot removes them.
 pub fn check_no_leftovers(
     world: &World,
     is_ours: impl Fn(&Profile) -> bool,
 ) -> Result<(), Violation> {
     if let Some(name) = volume::leftovers(world).first() {
-        return violation(Name::L3, format!("`{name}` is left"));
+        return violation(Invariant::L3, format!("`{name}` is left"));
     }
     if let Some(profile) = volume::planned_stop_markers(world).first() {
-        return violation(Name::L3, format!("{profile}: a planned stop is still noted"));
-    }
-    let is_known = |it: &Profile| !is_ours(it) && was_killed(world, it);
-    let mut dead = volume::profiles(world).into_iter().filter(|it| has_stale_pidfile(world, it));
-    if let Some(profile) = dead.find(|it| !is_known(it)) {
         return violation(
-            Name::L3,
+            Invariant::L3,
+            format!("{profile}: the marker of a planned stop is left"),
+        );
+    }
+    let is_excused = |profile: &Profile| !is_ours(profile) && was_killed(world, profile);
+    let mut stale =
+        volume::profiles(world).into_iter().filter(|profile| has_stale_pidfile(world, profile));
+    if let Some(profile) = stale.find(|profile| !is_excused(profile)) {
+        return violation(
+            Invariant::L3,
             format!("{profile}: `gateway.pid` names no gateway that lives"),
         );
     }
     for (_, dir) in slot::scanned_dirs(world) {
         if let Some(name) = slot::leftover_slots(world, dir).first() {
-            return violation(Name::L3, format!("`{name}` is left in the scan directory"));
+            return violation(Invariant::L3, format!("`{name}` is left in the scan directory"));
         }
     }
     Ok(())
 }
 
-/// A number in a file means somebody else one day.
+/// Does `gateway.pid` name no live gateway? Its number would mean another process one day.
 fn has_stale_pidfile(world: &World, profile: &Profile) -> bool {
-    let Some(noted) = volume::pidfile_pid(world, profile) else { return false };
-    let is_it = |who: ProcessId| u32::try_from(who.pid) == Ok(noted);
-    !gateways(world).any(|(who, _, of)| of == *profile && is_it(who))
+    let Some(recorded) = volume::pidfile_pid(world, profile) else { return false };
+    let is_recorded = |who: ProcessId| u32::try_from(who.pid) == Ok(recorded);
+    !gateways(world).any(|(who, _, of)| of == *profile && is_recorded(who))
 }
 
-/// L4: a stop that was waited for, and ended with 0, has ended the gateway wherever it lived.
+/// L4: a stop that waited, and exited 0, has ended the gateway wherever it lived.
 pub fn check_stopped(world: &World, profile: &Profile) -> Result<(), Violation> {
-    let mut everybody = gateways(world).filter(|(_, process, of)| {
+    let mut alive = gateways(world).filter(|(_, process, of)| {
         of == profile && is_supervised(process) && is_working(world, process, of)
     });
-    match everybody.next() {
+    match alive.next() {
         Some((who, ..)) => violation(
-            Name::L4,
+            Invariant::L4,
             format!("{profile}: the stop exited 0, and gateway {} still works", who.pid),
         ),
         None => Ok(()),
     }
 }
 
-/// L4: "stopped" is a word about the process, not about the request.
+/// L4: "stopped" is a statement about the process, not about the request.
 pub fn check_stopped_gateways_gone(
     world: &World,
     counts: impl Fn(&Profile) -> bool,
@@ -182,7 +193,7 @@ pub fn check_stopped_gateways_gone(
         if !is_supervised(process) || !volume::profile_exists(world, &profile) {
             continue;
         }
-        // A supervisor that wants its gateway down ends it, however the command that told it so came out.
+        // A supervisor that wants its gateway down ends it, even if the command that asked for it failed.
         let parent = world.container(who.container).processes.get(&process.parent);
         if !counts(&profile) && !parent.is_some_and(|parent| is_supervisor(parent)) {
             continue;
@@ -192,7 +203,7 @@ pub fn check_stopped_gateways_gone(
         {
             let does = if is_working(world, process, &profile) { "works" } else { "lives" };
             return violation(
-                Name::L4,
+                Invariant::L4,
                 format!("{profile}: was stopped; gateway {} {does}", who.pid),
             );
         }
@@ -200,7 +211,7 @@ pub fn check_stopped_gateways_gone(
     Ok(())
 }
 
-/// One that its supervisor wants up is L1's.
+/// Is it wanted down? L1 checks a gateway that its supervisor wants up.
 fn is_wanted_down(world: &World, profile: &Profile) -> bool {
     if service::running_host(world).is_some() {
         return service::find_service(world, profile).is_none_or(|service| !service.is_kept_up);
@@ -215,7 +226,7 @@ fn was_killed(world: &World, profile: &Profile) -> bool {
 /// SIGKILL in a wait status (`waitpid(2)`).
 const KILL: u16 = 9;
 
-/// What the supervisor of the profile's slot says.
+/// The status record of the profile's slot.
 fn profile_record(world: &World, profile: &Profile) -> Option<slot::SupervisorRecord> {
     let (_, dir) = supervised_scan_dir(world)?;
     let found =
@@ -223,11 +234,11 @@ fn profile_record(world: &World, profile: &Profile) -> Option<slot::SupervisorRe
     slot::supervisor_record(world, &found)
 }
 
-/// L6, once a boot has swept: half a profile is neither there nor gone.
+/// L6, once a boot has swept: no profile is half made or half deleted.
 pub fn check_no_unfinished_profiles(world: &World) -> Result<(), Violation> {
     match volume::unfinished_profiles(world).first() {
         Some(name) => {
-            violation(Name::L6, format!("`profiles/{name}` is half made or half deleted"))
+            violation(Invariant::L6, format!("`profiles/{name}` is half made or half deleted"))
         }
         None => Ok(()),
     }

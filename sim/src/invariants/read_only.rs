@@ -1,18 +1,19 @@
-//! Commands that only look, and what commands print when something fails.
+//! Read-only commands, and what commands print when something fails.
 
 use hermes::host::effect::{Effect, OpenMode};
 use hermes::host::{Answer, Outcome};
 
+use super::Violation;
 use super::violation::violation;
-use super::{Name, Violation};
 use crate::machine::ProcessOutput;
 use crate::machine::process::OpenKind;
 use crate::machine::world::{ProcessId, World};
+use crate::scenario::Invariant;
 
-/// The tools of s6's that only tell.
+/// The read-only tools of s6.
 const READ_ONLY_TOOLS: [&str; 3] = ["s6-svstat", "s6-svok", "s6-svwait"];
 
-/// What other tools may be asked by those who only look, as the first word that is no option.
+/// The read-only subcommands of other tools: their first word that is no option.
 const READ_ONLY_SUBCOMMANDS: [(&str, &[&str]); 4] = [
     ("systemctl", &["show"]),
     ("loginctl", &["show-user"]),
@@ -20,7 +21,7 @@ const READ_ONLY_SUBCOMMANDS: [(&str, &[&str]); 4] = [
     ("schtasks.exe", &["/Query"]),
 ];
 
-/// S11: a probe that takes a lock or deletes a "stale" file breaks what it looks at.
+/// S11: a read-only command that takes a lock or deletes a "stale" file breaks what it inspects.
 pub fn check_changes_nothing(
     world: &World,
     who: ProcessId,
@@ -31,14 +32,14 @@ pub fn check_changes_nothing(
         return Ok(());
     }
     match describe_change(world, who, effect) {
-        Some(what) => violation(Name::S11, format!("a command that only looks {what}")),
+        Some(change) => violation(Invariant::S11, format!("a read-only command {change}")),
         None => Ok(()),
     }
 }
 
 fn describe_change(world: &World, who: ProcessId, effect: &Effect) -> Option<String> {
-    let on = |what: &str, place: &hermes::host::effect::Place| {
-        Some(format!("{what} `{}`", place.path.display()))
+    let on = |verb: &str, place: &hermes::host::effect::Place| {
+        Some(format!("{verb} `{}`", place.path.display()))
     };
     match effect {
         Effect::Open { place, how, .. } => match how {
@@ -62,12 +63,12 @@ fn describe_change(world: &World, who: ProcessId, effect: &Effect) -> Option<Str
         Effect::Run { program, .. } => {
             let name = program.path.file_name().unwrap_or_default().to_string_lossy();
             let word = program.args.iter().find(|word| !word.as_encoded_bytes().starts_with(b"--"));
-            let asks = |(tool, words): &(&str, &[&str])| {
-                *tool == name && word.is_some_and(|word| words.iter().any(|it| word == *it))
+            let is_known = |(tool, words): &(&str, &[&str])| {
+                *tool == name && word.is_some_and(|word| words.iter().any(|known| word == *known))
             };
-            let tells =
-                READ_ONLY_TOOLS.contains(&name.as_ref()) || READ_ONLY_SUBCOMMANDS.iter().any(asks);
-            (!tells).then(|| format!("runs {name}"))
+            let is_read_only = READ_ONLY_TOOLS.contains(&name.as_ref())
+                || READ_ONLY_SUBCOMMANDS.iter().any(is_known);
+            (!is_read_only).then(|| format!("runs {name}"))
         }
         Effect::Spawn { program } | Effect::Exec { program } => {
             Some(format!("starts `{}`", program.path.display()))
@@ -76,25 +77,25 @@ fn describe_change(world: &World, who: ProcessId, effect: &Effect) -> Option<Str
     }
 }
 
-/// What only a programmer could read.
+/// Texts that only a programmer can read.
 const FOR_PROGRAMMERS: [&str; 6] =
     ["panicked at", "stack backtrace", "RUST_BACKTRACE", "Error {", "Err(", "Os { code"];
 
-/// S12: an operator can do something about a named error, and nothing about a panic.
+/// S12: an operator can act on a named error, but not on a panic.
 pub fn check_output_is_readable(printed: &ProcessOutput) -> Result<(), Violation> {
     let err = String::from_utf8_lossy(&printed.stderr);
     match FOR_PROGRAMMERS.iter().find(|words| err.contains(**words)) {
-        Some(words) => violation(Name::S12, format!("stderr has {words:?}: {err:?}")),
+        Some(words) => violation(Invariant::S12, format!("stderr has {words:?}: {err:?}")),
         None => Ok(()),
     }
 }
 
-/// The same, of a task that did not even end.
+/// The same, for a task that panicked.
 pub fn reject_panic(message: &str) -> Result<(), Violation> {
-    violation(Name::S12, format!("a panic: {message}"))
+    violation(Invariant::S12, format!("a panic: {message}"))
 }
 
-/// Was a command refused its standard error? It cannot say anything then.
+/// Was a command refused its output? Then it cannot explain its failure.
 pub fn is_muted(effect: &Effect, outcome: Option<&Outcome>) -> bool {
     matches!(effect, Effect::Print { .. }) && !matches!(outcome, Some(Ok(Answer::Count(_))))
 }

@@ -1,22 +1,23 @@
-//! S10: what root touches. Everything under the home and the gateways' scan directory is hermes's to plant in.
+//! S10: what root touches. The user hermes can plant anything under the home and the gateways' scan directory.
 //!
-//! Reading data is no breach; running, following a link and writing into a file are. A command told to stay root
-//! (`HERMES_DOCKER_EXEC_AS_ROOT`) was told so.
+//! Reading data is no violation; running a program, following a link and writing into a file are. A command that is told
+//! to stay root (`HERMES_DOCKER_EXEC_AS_ROOT`) is exempt.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use hermes::host::effect::{Effect, OpenMode, Place};
 
+use super::Violation;
 use super::violation::violation;
-use super::{Name, Violation};
 use crate::machine::disk::{NodeBody, NodeId};
 use crate::machine::process::{OpenKind, Process};
 use crate::machine::world::{ProcessId, World};
 use crate::observe::process::{is_scanner, is_supervisor};
 use crate::observe::volume::{entry, names};
+use crate::scenario::Invariant;
 
-/// S10, of one effect that succeeded: whoever owns the link, file or directory would decide what root does.
+/// S10, of one effect that succeeded: the owner of the link, file or directory would decide what root does.
 pub fn check_root_effect(world: &World, who: ProcessId, effect: &Effect) -> Result<(), Violation> {
     let Some(process) = world.process(who).filter(|process| is_root(process)) else {
         return Ok(());
@@ -53,7 +54,7 @@ fn is_root(process: &Process) -> bool {
     process.credentials.uid == 0
 }
 
-/// No link on the way belongs to anybody else. The last part of what is removed is a name, never followed.
+/// No link on the path belongs to another user.
 fn check_root_follows_no_link(
     world: &World,
     who: ProcessId,
@@ -76,7 +77,7 @@ fn check_root_follows_no_link(
         let Some(node) = node.and_then(|node| world.disk.node(node)) else { return Ok(()) };
         if matches!(node.body, NodeBody::Link(_)) && node.status.uid != 0 {
             return violation(
-                Name::S10,
+                Invariant::S10,
                 format!("root follows `{}`, a link of user {}", at.display(), node.status.uid),
             );
         }
@@ -96,14 +97,14 @@ fn check_root_writes_own_file(
     }
     match node_at_place(world, who, process, place).map(|node| node.status.uid) {
         Some(uid) if uid != 0 => violation(
-            Name::S10,
+            Invariant::S10,
             format!("root writes into `{}`, which is user {uid}'s", place.path.display()),
         ),
         _ => Ok(()),
     }
 }
 
-/// A file with another name may be anybody's: whoever made that name would get what it holds.
+/// A file with a second name is not given away: the user who made that name would get what the file holds.
 fn check_root_chowns_single_name(
     world: &World,
     who: ProcessId,
@@ -111,18 +112,19 @@ fn check_root_chowns_single_name(
     place: &Place,
     uid: u32,
 ) -> Result<(), Violation> {
-    let given = node_at_place(world, who, process, place);
-    match given.filter(|node| matches!(node.body, NodeBody::File(_)) && node.links > 1 && uid != 0)
+    let chowned = node_at_place(world, who, process, place);
+    match chowned
+        .filter(|node| matches!(node.body, NodeBody::File(_)) && node.links > 1 && uid != 0)
     {
         Some(_) => violation(
-            Name::S10,
+            Invariant::S10,
             format!("root gives `{}` to user {uid}, and it has another name", place.path.display()),
         ),
         None => Ok(()),
     }
 }
 
-/// What lies at a place.
+/// The node at a place.
 fn node_at_place<'a>(
     world: &'a World,
     who: ProcessId,
@@ -130,19 +132,21 @@ fn node_at_place<'a>(
     place: &Place,
 ) -> Option<&'a crate::machine::disk::Node> {
     let container = world.container(who.container);
-    let node =
-        match (place.path.is_absolute(), place.dir.and_then(|it| process.open_files.get(&it.0))) {
-            (true, _) => world.disk.peek(container.root, &container.mounts, &place.path),
-            (false, Some(open)) => match open.kind {
-                OpenKind::Node(dir) => place.path.to_str().and_then(|name| entry(world, dir, name)),
-                _ => None,
-            },
-            (false, None) => None,
-        };
+    let node = match (
+        place.path.is_absolute(),
+        place.dir.and_then(|dir| process.open_files.get(&dir.0)),
+    ) {
+        (true, _) => world.disk.peek(container.root, &container.mounts, &place.path),
+        (false, Some(open)) => match open.kind {
+            OpenKind::Node(dir) => place.path.to_str().and_then(|name| entry(world, dir, name)),
+            _ => None,
+        },
+        (false, None) => None,
+    };
     node.and_then(|node| world.disk.node(node))
 }
 
-/// Neither the program nor a directory above it is anybody else's.
+/// Neither the program nor a directory above it belongs to another user.
 fn check_root_runs_own_program(
     world: &World,
     who: ProcessId,
@@ -154,7 +158,7 @@ fn check_root_runs_own_program(
         match node.and_then(|node| world.disk.node(node)).map(|node| node.status.uid) {
             Some(uid) if uid != 0 => {
                 return violation(
-                    Name::S10,
+                    Invariant::S10,
                     format!(
                         "root runs `{}`, and `{}` is user {uid}'s",
                         program.display(),
@@ -168,7 +172,7 @@ fn check_root_runs_own_program(
     Ok(())
 }
 
-/// S10, of a process of s6's that root runs: a service directory of hermes's would be a script that root runs.
+/// S10, of a process of s6 that root runs: in a service directory of hermes it would run a script of hermes as root.
 pub fn check_root_supervises_own_dirs(world: &World, who: ProcessId) -> Result<(), Violation> {
     let Some(process) = world.process(who).filter(|process| is_root(process)) else {
         return Ok(());
@@ -188,11 +192,11 @@ pub fn check_root_supervises_own_dirs(world: &World, who: ProcessId) -> Result<(
 
 fn check_service_owner(world: &World, dir: NodeId, name: &str) -> Result<(), Violation> {
     let run = entry(world, dir, "run");
-    let owners = [Some(dir), run].into_iter().flatten().filter_map(|it| world.disk.node(it));
-    // A supervisor that has not gone to its service yet stands where no `run` is.
+    let owners = [Some(dir), run].into_iter().flatten().filter_map(|node| world.disk.node(node));
+    // A supervisor that has not changed to its service directory yet is where no `run` is.
     match owners.map(|node| node.status.uid).find(|uid| *uid != 0).filter(|_| run.is_some()) {
         Some(uid) => {
-            violation(Name::S10, format!("root supervises `{name}`, which is user {uid}'s"))
+            violation(Invariant::S10, format!("root supervises `{name}`, which is user {uid}'s"))
         }
         None => Ok(()),
     }

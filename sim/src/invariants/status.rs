@@ -1,4 +1,4 @@
-//! L7: what `gateway status --all --json` printed, beside what is so.
+//! L7: compares the output of `gateway status --all --json` with the world.
 
 use std::collections::BTreeSet;
 
@@ -6,47 +6,48 @@ use hermes::name::Profile;
 use hermes::record::intent::Intent;
 use serde_json::Value;
 
+use super::Violation;
 use super::quiescence::supervised_scan_dir;
 use super::violation::violation;
-use super::{Name, Violation};
 use crate::machine::world::{ContainerId, World};
 use crate::observe::service::{self, Service};
 use crate::observe::slot::{self, Slot, SupervisorRecord};
 use crate::observe::volume;
+use crate::scenario::Invariant;
 
-/// L7: an operator who is told that all is well looks no further. For a world in which nobody has moved since.
+/// L7: an operator who reads that all is well looks no further. The world must not have changed since the output.
 pub fn check_status(world: &World, stdout: &[u8]) -> Result<(), Violation> {
     let Ok(document) = serde_json::from_slice::<Value>(stdout) else {
-        return violation(Name::L7, "it is no JSON");
+        return violation(Invariant::L7, "the output is no JSON");
     };
     let Some(gateways) = document.get("gateways").and_then(Value::as_array) else {
-        return violation(Name::L7, "it names no gateways");
+        return violation(Invariant::L7, "the output names no gateways");
     };
     let mut named = BTreeSet::new();
-    for told in gateways {
-        let name = text_field(told, "profile");
+    for gateway in gateways {
+        let name = text_field(gateway, "profile");
         let Ok(profile) = Profile::parse(name) else {
-            return violation(Name::L7, format!("it names {name:?}"));
+            return violation(Invariant::L7, format!("the output names {name:?}"));
         };
-        // One that could not be looked at says so.
-        if told.get("error").is_none() {
-            check_one_status(world, &profile, told)?;
+        // A gateway that could not be read has an error.
+        if gateway.get("error").is_none() {
+            check_one_status(world, &profile, gateway)?;
         }
         named.insert(profile);
     }
     match volume::profiles(world).symmetric_difference(&named).next() {
         Some(profile) => {
-            violation(Name::L7, format!("{profile} is told of, or is there, not both"))
+            violation(Invariant::L7, format!("{profile} is in the output or exists, not both"))
         }
         None => Ok(()),
     }
 }
 
-fn text_field<'a>(told: &'a Value, key: &str) -> &'a str {
-    told.get(key).and_then(Value::as_str).unwrap_or_default()
+fn text_field<'a>(gateway: &'a Value, key: &str) -> &'a str {
+    gateway.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn check_one_status(world: &World, profile: &Profile, told: &Value) -> Result<(), Violation> {
+fn check_one_status(world: &World, profile: &Profile, gateway: &Value) -> Result<(), Violation> {
     let mut facts = vec![("intent", volume::effective_intent(world, profile).as_str())];
     let found = supervised_scan_dir(world).and_then(|(id, dir)| {
         let mut slots = slot::visible_slots(world, dir).into_iter();
@@ -54,10 +55,11 @@ fn check_one_status(world: &World, profile: &Profile, told: &Value) -> Result<()
     });
     let on_host =
         service::find_service(world, profile).filter(|_| service::running_host(world).is_some());
-    let record = match (&found, text_field(told, "presence")) {
+    let record = match (&found, text_field(gateway, "presence")) {
         (_, "foreground") => None,
         (None, _) if on_host.is_some() => {
-            let Service { starts_at_boot: starts, record, .. } = on_host.expect("looked at above");
+            let Service { starts_at_boot: starts, record, .. } =
+                on_host.expect("checked by the guard");
             facts.push(("presence", "supervised"));
             facts.push(("at_start", if starts { "up" } else { "down" }));
             record.inspect(|record| push_record_facts(*record, &mut facts))
@@ -68,16 +70,19 @@ fn check_one_status(world: &World, profile: &Profile, told: &Value) -> Result<()
         }
         (Some((id, found)), _) => push_slot_facts(world, *id, found, &mut facts),
     };
-    for (key, fact) in facts {
-        if text_field(told, key) != fact {
+    for (key, expected) in facts {
+        let printed = text_field(gateway, key);
+        if printed != expected {
             return violation(
-                Name::L7,
-                format!("{profile}: it says {key} {:?}, and {fact:?} is so", text_field(told, key)),
+                Invariant::L7,
+                format!(
+                    "{profile}: {key} is {printed:?} in the output, and {expected:?} in the world"
+                ),
             );
         }
     }
     match record {
-        Some(record) => check_drift(world, profile, told, record),
+        Some(record) => check_drift(world, profile, gateway, record),
         None => Ok(()),
     }
 }
@@ -109,23 +114,29 @@ fn push_record_facts(record: SupervisorRecord, facts: &mut Vec<(&'static str, &'
     ));
 }
 
-/// As intended is only what is wanted, lives and is ready as the intent has it.
+/// A gateway is as intended only if its target state, its process and its readiness agree with the intent.
 fn check_drift(
     world: &World,
     profile: &Profile,
-    told: &Value,
+    gateway: &Value,
     record: SupervisorRecord,
 ) -> Result<(), Violation> {
     let runs = volume::effective_intent(world, profile) == Intent::Running;
     let is_up = record.pid != 0 && !record.is_finishing && record.is_ready;
-    let as_asked = record.wants_up == runs && if runs { is_up } else { record.pid == 0 };
-    let drifts = told.get("drifts").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
-    let verdict = text_field(told, "verdict");
+    let is_as_intended = record.wants_up == runs && if runs { is_up } else { record.pid == 0 };
+    let drifts = gateway.get("drifts").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    let verdict = text_field(gateway, "verdict");
     if (verdict == "drift") != drifts {
-        return violation(Name::L7, format!("{profile}: verdict {verdict:?}, drifts: {drifts}"));
+        return violation(
+            Invariant::L7,
+            format!("{profile}: verdict {verdict:?}, drifts: {drifts}"),
+        );
     }
-    match !as_asked && !drifts && record.pid != 0 {
-        true => violation(Name::L7, format!("{profile}: it names no drift, and {record:?} is so")),
+    match !is_as_intended && !drifts && record.pid != 0 {
+        true => violation(
+            Invariant::L7,
+            format!("{profile}: the output names no drift, and the record is {record:?}"),
+        ),
         false => Ok(()),
     }
 }

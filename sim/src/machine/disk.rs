@@ -39,15 +39,7 @@ pub use self::node::{Directory, DirectoryChange, Node, NodeBody, NodeStatus, Uns
 use self::nodes::Nodes;
 pub use self::power::CUTS_MAX;
 use crate::machine::footprint::{self, Resource};
-
-/// The node and its device: the same object has the same pair, as in `stat(2)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId {
-    /// The device.
-    pub device: u16,
-    /// The inode number on it.
-    pub number: u64,
-}
+pub use crate::machine::ids::NodeId;
 
 /// The credentials of an effect. User 0 may do everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,14 +1,13 @@
-//! The footprint of a transition: the resources that it reads or changes, for partial-order reduction. It changes no
-//! behaviour, and records nothing unless a search requested it.
+//! The footprint of a transition: what it reads and writes. A search with partial-order reduction asks for it, to know which
+//! transitions are independent. Decides nothing, and records nothing unless it was asked to.
 //!
-//! A transition that is not known to use only a few resources has a footprint of everything.
+//! An effect that is not known to be about a few resources touches everything.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 
 use crate::hash;
-use crate::machine::disk::NodeId;
-use crate::machine::world::{ContainerId, ProcessId};
+use crate::machine::ids::{ContainerId, NodeId, ProcessId};
 
 /// A resource that a transition can read or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,5 +1,5 @@
-//! A foreign image, in the manner of s6-overlay: PID 1 is root's s6-svscan on the gateways' scan directory, and a boot
-//! hook gives hermes the files that it must control.
+//! An image that is not ours, as s6-overlay makes them: PID 1 is root's s6-svscan on the gateways' scan directory, and a boot
+//! hook hands over to hermes what it must control.
 //!
 //! ```text
 //!   s6-svscan listens ─► `hermes boot hand-over`: hermes may use its FIFO and directory, and the slots are created
@@ -19,13 +19,12 @@ use hermes::host::effect::{Program, Status};
 
 use crate::machine::footprint;
 use crate::machine::image;
-use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
+use crate::machine::kernel::processes::{NewProcess, make_process};
 use crate::machine::kernel::{files, signals};
+use crate::machine::loader::become_program;
 use crate::machine::process::ProcessBody;
-use crate::machine::s6::syscalls;
+use crate::machine::syscalls;
 use crate::machine::world::{ContainerId, ProcessId, World};
-use crate::observe::slot;
-use crate::observe::volume::entry;
 
 /// Makes the first process of a container root's s6-svscan, and starts the hook beside it.
 pub fn boot_foreign(world: &mut World, first: ProcessId, program: &Program) -> Result<(), Errno> {
@@ -33,7 +32,7 @@ pub fn boot_foreign(world: &mut World, first: ProcessId, program: &Program) -> R
     prepare_run_dir(world, id, program);
     let svscan = Program {
         path: "/usr/bin/s6-svscan".into(),
-        args: vec![slot::scan_path(world.container(id)).into()],
+        args: vec![world.container(id).scan_path().into()],
         ..program.clone()
     };
     become_program(world, first, &svscan)?;
@@ -58,7 +57,7 @@ pub fn boot_foreign(world: &mut World, first: ProcessId, program: &Program) -> R
 fn prepare_run_dir(world: &mut World, id: ContainerId, program: &Program) {
     let container = world.container(id);
     let (root, mounts) = (container.root, Arc::clone(&container.mounts));
-    let scan_path = slot::scan_path(container);
+    let scan_path = container.scan_path();
     let run = world.disk.peek(root, &mounts, Path::new("/run")).expect("every image has a /run");
     let below = |path: &Path| path.strip_prefix("/run").map(Path::to_owned);
     let scan_path = below(&scan_path).unwrap_or_else(|_| PathBuf::from("service"));
@@ -80,9 +79,9 @@ fn prepare_run_dir(world: &mut World, id: ContainerId, program: &Program) {
 
 /// Can the hook start?
 pub fn is_ready(world: &World, who: ProcessId) -> bool {
-    let scan_dir = slot::scan_dir(world, who.container);
-    let own = scan_dir.and_then(|dir| entry(world, dir, ".s6-svscan"));
-    let control = own.and_then(|own| entry(world, own, "control"));
+    let scan_dir = world.scan_dir(who.container);
+    let own = scan_dir.and_then(|dir| world.disk.named(dir, ".s6-svscan"));
+    let control = own.and_then(|own| world.disk.named(own, "control"));
     control.is_some_and(|control| files::has_reader(world, control))
 }
 

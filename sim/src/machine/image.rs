@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::hash::LazilyHashed;
 use crate::machine::disk::{Disk, NodeId};
-use crate::machine::hosts::{HostKind, HostRegistry};
 use crate::machine::process::Programs;
+use crate::machine::registry::{HostKind, HostRegistry};
 use crate::machine::world::{
     Clock, Container, ContainerId, ContainerPhase, ContainerSettings, Pid1, S6Version, World,
 };
@@ -166,7 +166,39 @@ fn install_host_files(disk: &mut Disk, root: NodeId, kind: HostKind) {
     }
 }
 
-/// Writes the image's files for a container, in place of its previous files.
+impl HostKind {
+    /// What only such a machine has: programs, and files by which it is known.
+    pub fn files(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Systemd => &[
+                ("/usr/bin/systemctl", "sim:systemctl"),
+                ("/usr/bin/loginctl", "sim:loginctl"),
+                ("/run/systemd/system/.keep", ""),
+            ],
+            Self::Launchd => {
+                &[("/bin/launchctl", "sim:launchctl"), ("/sbin/launchd", "sim:launchd")]
+            }
+            Self::Windows => &[("/Windows/System32/schtasks.exe", "sim:schtasks")],
+        }
+    }
+
+    /// What everybody there finds in the environment.
+    pub fn env(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Systemd | Self::Launchd => &[("HOME", HOME), ("PATH", "/usr/bin:/bin")],
+            Self::Windows => &[
+                ("HOME", HOME),
+                ("PATH", "/usr/bin:/bin"),
+                ("OS", "Windows_NT"),
+                ("SystemRoot", "/Windows"),
+                ("USERDOMAIN", "PC"),
+                ("USERNAME", "hermes"),
+            ],
+        }
+    }
+}
+
+/// Lays the image's files for a container, in place of whatever it had.
 pub fn install_image(disk: &mut Disk, id: ContainerId, programs: &Programs) -> NodeId {
     let root = disk.add_device(layer_device(id));
     for (path, contents) in PROGRAMS {

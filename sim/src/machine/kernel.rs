@@ -1,19 +1,20 @@
-//! The kernel: performs one effect of one process on the world, and answers it. Decides nothing, injects nothing.
+//! The kernel: answers one effect of one process, and changes the world by it. Decides nothing, injects nothing. It does not
+//! know which programs there are: effects that start one go through the loader, which is above.
 //!
 //! ```text
-//!   Effect ──► perform ──► files · procfs · locks · signals · programs · waiting · net
+//!   Effect ──► perform ──► files · procfs · locks · signals · processes · waiting · net
 //! ```
 
 pub mod files;
 mod locks;
 mod net;
+pub mod processes;
 pub mod procfs;
-pub mod programs;
 pub mod signals;
 mod waiting;
 
 use hermes::error::Errno;
-use hermes::host::effect::{Clock, Effect};
+use hermes::host::effect::{Clock, Effect, Handle};
 use hermes::host::{Answer, Outcome};
 
 use crate::hash::LazilyHashed;
@@ -24,6 +25,8 @@ use crate::machine::world::{ProcessId, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use net::NOTIFY_SOCKET;
+pub(in crate::machine) use waiting::waiting_since;
 pub use waiting::{is_ready, wakes_at};
 
 /// The answer to an effect.
@@ -75,9 +78,9 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
         E::HasRoom { .. } => Ok(Answer::Flag(true)),
         E::Pipe => files::pipe(world, who),
         E::Inherited { descriptor } => files::inherited(world, who, *descriptor),
-        E::Run { program, timeout } => return programs::run(world, who, program, *timeout),
-        E::Spawn { program } => programs::spawn(world, who, program),
-        E::Exec { program } => return programs::exec(world, who, program),
+        E::Run { .. } | E::Spawn { .. } | E::Exec { .. } => {
+            panic!("{effect:?}: programs are started above the kernel, by `machine::loader`")
+        }
         E::OpenProcess { pid } => signals::open(world, who, *pid),
         E::SignalProcess { process, signal } => signals::send(world, who, *process, *signal),
         E::SignalGroup { leader, signal } => signals::send_group(world, who, *leader, *signal),
@@ -118,7 +121,7 @@ fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
         Effect::OpenProcess { pid } => footprint::record_read(named(pid.raw())),
         Effect::SignalProcess { process, .. } => {
             if let Ok(OpenKind::Process(target, _)) =
-                files::open_file(world, who, *process).map(|it| &it.kind)
+                open_file(world, who, *process).map(|it| &it.kind)
             {
                 footprint::record_read(Resource::Process(*target));
             }
@@ -128,8 +131,7 @@ fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
             footprint::record_write(named(child.raw()));
             footprint::record_write(Resource::Processes(who.container));
         }
-        Effect::Exec { .. }
-        | Effect::ChangeDir { .. }
+        Effect::ChangeDir { .. }
         | Effect::SetGroups { .. }
         | Effect::SetGid { .. }
         | Effect::SetUid { .. } => footprint::record_write(Resource::Process(who)),
@@ -163,7 +165,12 @@ fn process(world: &mut World, who: ProcessId) -> &mut Process {
     world.process_mut(who).expect("the process that asks exists")
 }
 
-/// The view that a process has of the disk, kept outside the world while the disk changes.
+/// What a process has under this handle.
+fn open_file(world: &World, who: ProcessId, handle: Handle) -> Result<&OpenFile, Errno> {
+    world.process(who).and_then(|process| process.open_files.get(&handle.0)).ok_or(Errno::BADF)
+}
+
+/// What a process sees of the disk, kept beside the world while the disk changes.
 pub(crate) struct OwnedView {
     root: NodeId,
     cwd: NodeId,

@@ -1,4 +1,4 @@
-//! One process as plain data: its identity, its resources, its program.
+//! One process as plain data: its identity, what it has open, and the state of the program that it runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -9,10 +9,14 @@ use std::time::Duration;
 use hermes::host::effect::{Signal, Status};
 
 use crate::machine::disk::{Credentials, NodeId};
-use crate::machine::hosts::manager::Manager;
-use crate::machine::s6::{logger::Logger, supervise::Supervise, svscan::Svscan};
-use crate::machine::user_program::{Behaviour, UserProgram};
-use crate::machine::world::ProcessId;
+use crate::machine::ids::ProcessId;
+use crate::machine::state::{
+    logger::Logger,
+    manager::Manager,
+    supervise::Supervise,
+    svscan::Svscan,
+    user_program::{Behaviour, UserProgram},
+};
 use crate::replay::Task;
 
 /// The behaviour of users' programs, by path.

@@ -11,11 +11,12 @@ use hermes::host::effect::{Program, Signal, Status};
 
 use crate::hash;
 use crate::machine::disk::Credentials;
-use crate::machine::hosts::manager::Manager;
-use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
+use crate::machine::kernel::processes::{NewProcess, make_process};
 use crate::machine::kernel::signals;
+use crate::machine::loader::become_program;
 use crate::machine::process::ProcessBody;
-use crate::machine::user_program::{Behaviour, UserProgram};
+use crate::machine::state::manager::Manager;
+use crate::machine::state::user_program::{Behaviour, UserProgram};
 use crate::machine::world::{ContainerId, ContainerPhase, Pid1, ProcessId, World};
 use crate::machine::{foreign, image};
 

@@ -1,15 +1,16 @@
 //! s6 as small automata, in the versions that Debian ships.
 //!
 //! ```text
-//!   tools                          bytes into FIFOs, status records read
-//!   svscan ──► supervise ──► shell the one line of each script, which becomes a program
+//!   tools                    write bytes into FIFOs and read status records
+//!   svscan ──► supervise     start programs with the loader that each step is handed
 //!              logger
-//!   act                            what all of these do to files, as their own user
+//!   shell                    reads the one line of a script, for the loader
 //! ```
+//!
+//! Their states are in `machine/state`, so that worlds can be built without them.
 
 pub mod logger;
 pub mod shell;
 pub mod supervise;
 pub mod svscan;
-pub(crate) mod syscalls;
 pub mod tools;

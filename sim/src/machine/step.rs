@@ -1,4 +1,4 @@
-//! The machine in motion: whose turn it can be, one step of it, and time. Chooses nothing.
+//! The machine in motion: which process can move, one step of it, and time. Chooses nothing.
 //!
 //! A machine is a value: a copy goes on by itself. The futures of its tasks are kept beside it and rebuilt where a copy
 //! has none.
@@ -13,15 +13,16 @@ use hermes::host::{Answer, Outcome};
 use hermes::name::Profile;
 
 use crate::hash;
+use crate::machine::command_line::gateway_of;
 use crate::machine::footprint::{self, Resource};
 use crate::machine::hosts::manager;
+use crate::machine::kernel::processes::Loader;
 use crate::machine::kernel::{self, Reply, signals};
 use crate::machine::process::ProcessBody;
 use crate::machine::s6::{logger, supervise, svscan};
 use crate::machine::user_program;
 use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
-use crate::machine::{foreign, runtime};
-use crate::observe::process::gateway_of;
+use crate::machine::{foreign, loader, runtime};
 use crate::replay::{LiveFuture, Request, Task};
 
 /// What one step did.
@@ -184,13 +185,13 @@ impl Machine {
                     StepOutcome::Panicked { who, message }
                 }
             },
-            ProcessBody::Svscan(_) => self.step_automaton(who, svscan::step),
-            ProcessBody::Supervise(_) => self.step_automaton(who, supervise::step),
+            ProcessBody::Svscan(_) => self.step_starter(who, svscan::step),
+            ProcessBody::Supervise(_) => self.step_starter(who, supervise::step),
             ProcessBody::Logger(_) => self.step_automaton(who, logger::step),
             ProcessBody::BootHook => self.step_automaton(who, foreign::step),
             ProcessBody::Manager(_) => {
                 footprint::record_everything();
-                self.step_automaton(who, manager::step)
+                self.step_starter(who, manager::step)
             }
             ProcessBody::User(_) => {
                 footprint::record_everything();
@@ -202,7 +203,20 @@ impl Machine {
         }
     }
 
-    fn step_automaton(&mut self, who: ProcessId, step: fn(&mut World, ProcessId)) -> StepOutcome {
+    /// One step of an automaton that starts programs.
+    fn step_starter(
+        &mut self,
+        who: ProcessId,
+        step: fn(&mut World, ProcessId, Loader),
+    ) -> StepOutcome {
+        self.step_automaton(who, |world, who| step(world, who, loader::become_program))
+    }
+
+    fn step_automaton(
+        &mut self,
+        who: ProcessId,
+        step: impl FnOnce(&mut World, ProcessId),
+    ) -> StepOutcome {
         let before = self.world.container(who.container).last_pid;
         step(&mut self.world, who);
         self.count_starts(who.container, before);
@@ -222,7 +236,7 @@ impl Machine {
     }
 
     fn perform_effect(&mut self, who: ProcessId, effect: Effect) -> StepOutcome {
-        match kernel::perform(&mut self.world, who, &effect) {
+        match loader::perform(&mut self.world, who, &effect) {
             Reply::Done(outcome) => {
                 if let (Effect::Print { stream, bytes, .. }, Ok(Answer::Count(count))) =
                     (&effect, &outcome)

@@ -6,97 +6,13 @@ use std::time::Duration;
 
 use hermes::host::effect::{Signal, Status};
 
-use crate::machine::kernel::programs::{NewProcess, make_process};
+use crate::machine::kernel::processes::{NewProcess, make_process};
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenKind, ProcessBody};
+pub use crate::machine::state::user_program::{Behaviour, ProgramAction, Rule, UserProgram};
 use crate::machine::world::{ProcessId, World};
 
-/// The behaviour of a program: its rules, in order.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Behaviour {
-    /// Its rules.
-    pub rules: Vec<Rule>,
-    /// For this long after its start, signals still have their default actions. Zero in scenarios.
-    pub handlers_after: Duration,
-}
-
-/// One rule.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Rule {
-    /// The signal that triggers it; the start if `None`.
-    pub trigger: Option<Signal>,
-    /// The delay after the trigger.
-    pub after: Duration,
-    /// The action.
-    pub action: ProgramAction,
-}
-
-/// An action of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ProgramAction {
-    /// Writes a newline to descriptor 3.
-    Ready,
-    /// Answers on `HERMES_GATEWAY_PORT` from now on.
-    Serve,
-    /// Exits.
-    Exit(u8),
-    /// Nothing: the signal does not end the program.
-    Ignore,
-    /// Prints a line.
-    Print(String),
-    /// Starts a child that sleeps, holds the standard output and ignores SIGTERM.
-    Fork,
-}
-
-/// A running program.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct UserProgram {
-    program_path: PathBuf,
-    handled: Vec<Signal>,
-    handlers_from: Duration,
-    due: Vec<(Duration, ProgramAction)>,
-    serves: Option<u16>,
-}
-
-impl UserProgram {
-    /// The program at its start.
-    pub fn new(path: PathBuf, behaviour: &Behaviour, now: Duration) -> Self {
-        let handled = behaviour.rules.iter().filter_map(|rule| rule.trigger).collect();
-        let deaf_until = now + behaviour.handlers_after;
-        let mut running = Self {
-            program_path: path,
-            handled,
-            handlers_from: deaf_until,
-            due: Vec::new(),
-            serves: None,
-        };
-        running.trigger_rules(behaviour, None, now);
-        running
-    }
-
-    fn trigger_rules(&mut self, behaviour: &Behaviour, on: Option<Signal>, now: Duration) {
-        let rules = behaviour.rules.iter().filter(|rule| rule.trigger == on);
-        self.due.extend(rules.map(|rule| (now + rule.after, rule.action.clone())));
-        self.due.sort_by_key(|due| due.0);
-    }
-
-    /// Does the program have a rule for this signal? Then the signal does not end it.
-    pub fn handles_signal(&self, signal: Signal, now: Duration) -> bool {
-        now >= self.handlers_from && self.handled.contains(&signal)
-    }
-
-    /// Does the program answer on this port?
-    pub fn serves(&self, port: u16) -> bool {
-        self.serves == Some(port)
-    }
-
-    /// The time of its next action, if time alone triggers one.
-    pub fn wakes_at(&self) -> Option<Duration> {
-        self.due.first().map(|due| due.0)
-    }
-}
-
-/// Is there an action to take now?
+/// Is there something for it to do now?
 pub fn is_ready(world: &World, who: ProcessId, running: &UserProgram) -> bool {
     let signalled = world.process(who).is_some_and(|process| !process.pending.is_empty());
     signalled || running.wakes_at().is_some_and(|at| at <= world.clock.boot)

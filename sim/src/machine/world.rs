@@ -1,25 +1,17 @@
 //! The whole simulated machine as plain data: cloned cheaply, compared by hash. Nothing here acts.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hash::LazilyHashed;
 use crate::machine::disk::{Disk, NodeId};
-use crate::machine::hosts::{HostKind, HostRegistry};
-use crate::machine::process::{Process, Programs};
-
-/// The version of s6 on the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum S6Version {
-    /// Debian bookworm's, 2.11.3.2: 35-byte status records, "not listening" is exit 100.
-    V2_11,
-    /// Debian trixie's, 2.13.1.0: 43-byte status records.
-    V2_13,
-    /// Debian sid's, 2.15.1.0: 35-byte status records, "not listening" is exit 102.
-    V2_15,
-}
+pub use crate::machine::ids::{ContainerId, ProcessId, S6Version};
+use crate::machine::process::{Process, ProcessBody, Programs};
+use crate::machine::registry::{HostKind, HostRegistry};
+use crate::machine::state::manager::Manager;
 
 /// The clocks. Both stand still until the machine advances them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,20 +22,7 @@ pub struct Clock {
     pub wall: Duration,
 }
 
-/// A container by its number in the scenario: 1, 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ContainerId(pub u8);
-
-/// A process: its container and its pid there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProcessId {
-    /// The container.
-    pub container: ContainerId,
-    /// The pid in the container's namespace.
-    pub pid: i32,
-}
-
-/// The phase of a container.
+/// What a container is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContainerPhase {
     /// Created, or ended with this code: it has no live process.
@@ -107,7 +86,15 @@ pub struct Container {
     pub registry: HostRegistry,
 }
 
-/// The whole machine.
+impl Container {
+    /// Where its slots are.
+    pub fn scan_path(&self) -> PathBuf {
+        let configured = self.settings.env.get(OsStr::new("S6_PROFILE_GATEWAY_SCANDIR"));
+        configured.map_or_else(|| PathBuf::from("/run/service"), PathBuf::from)
+    }
+}
+
+/// Everything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     /// The version of s6 that is installed.
@@ -158,7 +145,13 @@ impl World {
         self.containers.get_mut(&id).expect("a container of this world")
     }
 
-    /// All processes, ordered by container and pid.
+    /// The node of a container's scan directory.
+    pub fn scan_dir(&self, id: ContainerId) -> Option<NodeId> {
+        let container = self.container(id);
+        self.disk.peek(container.root, &container.mounts, &container.scan_path())
+    }
+
+    /// Everybody, by container and number.
     pub fn processes(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
         self.containers.iter().flat_map(|(&container, inside)| {
             inside
@@ -166,5 +159,21 @@ impl World {
                 .iter()
                 .map(move |(&pid, process)| (ProcessId { container, pid }, &***process))
         })
+    }
+
+    /// The manager of a container that is a host.
+    pub fn manager(&self, id: ContainerId) -> Option<&Manager> {
+        match &self.process(ProcessId { container: id, pid: 1 })?.body {
+            ProcessBody::Manager(manager) => Some(manager),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn manager_mut(&mut self, id: ContainerId) -> Option<&mut Manager> {
+        match &mut self.process_mut(ProcessId { container: id, pid: 1 })?.body {
+            ProcessBody::Manager(manager) => Some(manager),
+            _ => None,
+        }
     }
 }

@@ -1,47 +1,15 @@
-//! Who is what among the processes of a world.
+//! The roles of the processes of a world: gateways, supervisors, scanners, loggers, boots.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 
 use hermes::name::Profile;
 
 use super::volume;
+pub use crate::machine::command_line::{gateway_of, hermes_args, logger_of};
 use crate::machine::process::{OpenKind, Process, ProcessBody};
 use crate::machine::world::{Container, ContainerId, ContainerPhase, Pid1, ProcessId, World};
 
-/// The words after the program's name, if the process is `hermes`.
-pub fn hermes_args(argv: &[OsString]) -> Option<Vec<&str>> {
-    let (program, words) = argv.split_first()?;
-    let is_hermes = std::path::Path::new(program).file_name() == Some(OsStr::new("hermes"));
-    is_hermes.then(|| words.iter().filter_map(|word| word.to_str()).collect())
-}
-
-/// The profile whose gateway these arguments are: `hermes … gateway run …`.
-pub fn gateway_of(argv: &[OsString]) -> Option<Profile> {
-    let words = hermes_args(argv)?;
-    // `boot` may name the container's command in its words.
-    let boots = words.first() == Some(&"boot");
-    let runs = words.windows(2).any(|pair| pair == ["gateway", "run"]);
-    (runs && !boots).then(|| named_profile(&words))
-}
-
-/// The profile whose logger these arguments are about to be: `hermes … gateway log`.
-pub fn logger_of(argv: &[OsString]) -> Option<Profile> {
-    let words = hermes_args(argv)?;
-    words.ends_with(&["gateway", "log"]).then(|| named_profile(&words))
-}
-
-/// The profile named with `-p`, else `default`.
-fn named_profile(words: &[&str]) -> Profile {
-    let named = words.iter().enumerate().find_map(|(at, word)| match *word {
-        "-p" | "--profile" => words.get(at + 1).copied(),
-        word => word
-            .strip_prefix("--profile=")
-            .or_else(|| word.strip_prefix("-p").filter(|rest| !rest.is_empty())),
-    });
-    named.and_then(|name| Profile::parse(name).ok()).unwrap_or_else(Profile::default_profile)
-}
-
-/// A live process that is a profile's gateway, or waits to be it, or is a container's heartbeat.
+/// Live processes that are a profile's gateway, wait to become it, or are a container's heartbeat.
 pub fn gateways(world: &World) -> impl Iterator<Item = (ProcessId, &Process, Profile)> {
     world
         .processes()
@@ -49,7 +17,7 @@ pub fn gateways(world: &World) -> impl Iterator<Item = (ProcessId, &Process, Pro
         .filter_map(|(who, process)| Some((who, process, gateway_of(&process.argv)?)))
 }
 
-/// Does the process do a gateway's work: hold the profile's lock, listen, or have a command running?
+/// Does the process work as a gateway: does it hold the profile's lock, listen, or have a command running?
 pub fn is_working(world: &World, process: &Process, profile: &Profile) -> bool {
     let lock = volume::gateway_lock(world, profile);
     let holds = lock.is_some_and(|lock| process.record_locks.contains(&lock));
@@ -58,7 +26,7 @@ pub fn is_working(world: &World, process: &Process, profile: &Profile) -> bool {
     holds || listens || !process.spawned.is_empty()
 }
 
-/// Started by a slot, or by a host's supervisor.
+/// Was it started by a slot, or by a host's supervisor?
 pub fn is_supervised(process: &Process) -> bool {
     let has = |name: &str| process.env.contains_key(OsStr::new(name));
     process.argv.iter().any(|word| word == "--slot")
@@ -66,20 +34,20 @@ pub fn is_supervised(process: &Process) -> bool {
         || has("HERMES_SUPERVISED_CHILD")
 }
 
-/// s6-supervise, or a host's supervisor.
+/// Is it s6-supervise, or a host's supervisor?
 pub fn is_supervisor(process: &Process) -> bool {
     process.is_alive()
         && (matches!(process.body, ProcessBody::Supervise(_) | ProcessBody::Manager(_))
             || process.comm == "s6-supervise")
 }
 
-/// s6-svscan.
+/// Is it s6-svscan?
 pub fn is_scanner(process: &Process) -> bool {
     process.is_alive()
         && (matches!(process.body, ProcessBody::Svscan(_)) || process.comm == "s6-svscan")
 }
 
-/// s6-log, or what is about to become it.
+/// Is it s6-log, or a process that is about to become it?
 pub fn is_logger(process: &Process) -> bool {
     process.is_alive()
         && (matches!(process.body, ProcessBody::Logger(_))
@@ -87,7 +55,7 @@ pub fn is_logger(process: &Process) -> bool {
             || logger_of(&process.argv).is_some())
 }
 
-/// `hermes boot …`, at work.
+/// Does a `hermes boot …` run?
 pub fn is_booting(world: &World) -> bool {
     world.processes().any(|(_, process)| {
         process.is_alive()
@@ -96,7 +64,7 @@ pub fn is_booting(world: &World) -> bool {
     })
 }
 
-/// The container that supervises the home. Somebody else's tree takes no lock of ours.
+/// The container that supervises the home. A tree that is not hermes' own takes no lock of hermes.
 pub fn supervising_container(world: &World) -> Option<ContainerId> {
     let lock = volume::entry(world, volume::HOME_NODE, ".supervisor.lock");
     let holds = |process: &Process| lock.is_some_and(|lock| process.record_locks.contains(&lock));

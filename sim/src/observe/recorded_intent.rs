@@ -1,6 +1,6 @@
-//! An operator's word as files hold it, read by the production readers through a door that has one file.
+//! The intent that a profile's files hold, read by the production readers through a host that has one file.
 //!
-//! Knows no disk and no profiles.
+//! Knows neither disk nor profiles.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use hermes::record::{marker, pidfile, state};
 
 use crate::hash;
 
-/// What lies at a record's name.
+/// What is at a record's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contents<'a> {
     /// Nothing.
@@ -32,18 +32,18 @@ pub enum Contents<'a> {
     NotAFile,
 }
 
-/// What is so with the operator's word on a profile.
+/// The operator's intent for a profile, as its files show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObservedIntent {
     /// There is no such profile.
     NoProfile,
-    /// Nobody has said anything yet: it stays down.
+    /// No intent was recorded yet: the gateway stays down.
     Unset,
     /// It shall run.
     Running,
     /// It shall not run.
     Stopped,
-    /// A word that is none of ours: it stays down.
+    /// A word that hermes does not know: the gateway stays down.
     Unknown,
     /// The intent file is there and cannot be read.
     Unreadable,
@@ -65,7 +65,7 @@ impl fmt::Display for ObservedIntent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NoProfile => "no such profile",
-            Self::Unset => "nothing said",
+            Self::Unset => "not set",
             Self::Running => "running",
             Self::Stopped => "stopped",
             Self::Unknown => "an unknown word",
@@ -75,13 +75,13 @@ impl fmt::Display for ObservedIntent {
 }
 
 thread_local! {
-    /// What was read before: the same files say the same, and they are looked at after every move.
+    /// What was read before: equal files have equal meanings, and they are read after every transition.
     static INFERRED_INTENTS: RefCell<BTreeMap<u128, InferredIntent>> = const { RefCell::new(BTreeMap::new()) };
     static OBSERVED_INTENTS: RefCell<BTreeMap<u128, ObservedIntent>> = const { RefCell::new(BTreeMap::new()) };
     static STATES: RefCell<BTreeMap<u128, state::StateRecord>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// So much is remembered of each.
+/// The size of each cache; a full one is emptied.
 const CACHE_ENTRIES_MAX: usize = 4096;
 
 fn cached<T: Clone>(
@@ -102,46 +102,46 @@ fn cached<T: Clone>(
     now
 }
 
-/// What a boot would take for the operator's word.
+/// The intent that a boot would infer.
 pub fn inferred_intent(
     record: Contents<'_>,
-    noted: Contents<'_>,
+    state: Contents<'_>,
     bootstrap: Option<Intent>,
 ) -> InferredIntent {
-    let key = hash::digest(&(record, noted, bootstrap));
-    cached(&INFERRED_INTENTS, key, || read_inferred_intent(record, noted, bootstrap))
+    let key = hash::digest(&(record, state, bootstrap));
+    cached(&INFERRED_INTENTS, key, || read_inferred_intent(record, state, bootstrap))
 }
 
 fn read_inferred_intent(
     record: Contents<'_>,
-    noted: Contents<'_>,
+    state: Contents<'_>,
     bootstrap: Option<Intent>,
 ) -> InferredIntent {
     let path = Path::new("/record");
     let record = poll_ready(intent::read(&OneFileHost::new(record), path));
-    let noted = poll_ready(state::read(&OneFileHost::new(noted), path));
-    probe::without_planted_bug(|| intent::infer(&record, &noted, bootstrap))
+    let state = poll_ready(state::read(&OneFileHost::new(state), path));
+    probe::without_planted_bug(|| intent::infer(&record, &state, bootstrap))
 }
 
-/// The same in one word; a broken intent file is one, whatever the state file says.
+/// The same as one value; a broken intent file is [`ObservedIntent::Unreadable`], whatever the state file says.
 pub fn observed_intent(
     record: Contents<'_>,
-    noted: Contents<'_>,
+    state: Contents<'_>,
     bootstrap: Option<Intent>,
 ) -> ObservedIntent {
-    cached(&OBSERVED_INTENTS, hash::digest(&(record, noted, bootstrap)), || {
+    cached(&OBSERVED_INTENTS, hash::digest(&(record, state, bootstrap)), || {
         let path = Path::new("/record");
         if matches!(poll_ready(intent::read(&OneFileHost::new(record), path)), Reading::Unusable(_))
         {
             return ObservedIntent::Unreadable;
         }
-        from_inferred(&inferred_intent(record, noted, bootstrap))
+        from_inferred(&inferred_intent(record, state, bootstrap))
     })
 }
 
-/// A prior in one word.
-pub fn from_inferred(prior: &InferredIntent) -> ObservedIntent {
-    match (prior.source, prior.is_unknown, prior.intent) {
+/// An inferred intent as one value.
+pub fn from_inferred(inferred: &InferredIntent) -> ObservedIntent {
+    match (inferred.source, inferred.is_unknown, inferred.intent) {
         (Source::Nothing, ..) => ObservedIntent::Unset,
         (_, true, _) => ObservedIntent::Unknown,
         (_, _, Intent::Running) => ObservedIntent::Running,
@@ -149,7 +149,7 @@ pub fn from_inferred(prior: &InferredIntent) -> ObservedIntent {
     }
 }
 
-/// What a gateway noted of itself; nothing that can be used is nothing.
+/// What a gateway recorded of itself; an unusable file is an empty record.
 pub fn gateway_state(contents: Contents<'_>) -> state::StateRecord {
     cached(&STATES, hash::digest(&contents), || {
         let read = poll_ready(state::read(&OneFileHost::new(contents), Path::new("/record")));
@@ -157,26 +157,26 @@ pub fn gateway_state(contents: Contents<'_>) -> state::StateRecord {
     })
 }
 
-/// Who a marker names.
+/// The process that a marker names.
 pub fn marker(contents: Contents<'_>) -> Option<marker::Marker> {
     poll_ready(marker::read(&OneFileHost::new(contents), Path::new("/record"))).whole().cloned()
 }
 
-/// Who a pid file names.
+/// The process that a pid file names.
 pub fn pidfile(contents: Contents<'_>) -> Option<pidfile::PidRecord> {
     poll_ready(pidfile::read(&OneFileHost::new(contents), Path::new("/record"))).whole().cloned()
 }
 
-/// A future that asks this module's doors alone is ready at once.
+/// Polls a future once. A future that uses only this module's host is ready at once.
 pub(super) fn poll_ready<T>(future: impl Future<Output = T>) -> T {
     match probe::without_planted_bug(|| pin!(future).poll(&mut Context::from_waker(Waker::noop())))
     {
         Poll::Ready(value) => value,
-        Poll::Pending => panic!("a door that answers at once was waited for"),
+        Poll::Pending => panic!("a future of a host that answers at once was pending"),
     }
 }
 
-/// A machine that has one file, whatever its name.
+/// A host that has one file, at every path.
 pub(super) struct OneFileHost<'a> {
     contents: Contents<'a>,
     offset: Cell<usize>,

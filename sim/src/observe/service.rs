@@ -1,4 +1,4 @@
-//! A profile's service as whoever supervises it has it: a slot of s6, or what a host was given. Facts alone.
+//! A profile's service, as its supervisor has it: a slot of s6, or a unit of a host. Facts only.
 
 use std::path::Path;
 
@@ -7,25 +7,26 @@ use hermes::name::Profile;
 
 use super::slot::{self, SupervisorRecord};
 use super::volume;
-use crate::machine::hosts::manager::{self, Manager, Unit, UnitState};
-use crate::machine::hosts::{HostKind, units_dir};
+use crate::machine::hosts::units_dir;
+use crate::machine::registry::HostKind;
+use crate::machine::state::manager::{Manager, Unit, UnitState};
 use crate::machine::world::{ContainerId, World};
 
 /// One service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Somebody looks after it.
+    /// A supervisor process is there for it.
     pub is_supervised: bool,
     /// It starts with its supervisor.
     pub starts_at_boot: bool,
-    /// Its supervisor keeps it up: it has not been told to end.
+    /// Its supervisor keeps it up: it was not told to stop it.
     pub is_kept_up: bool,
-    /// What its supervisor says of it.
+    /// The supervisor's status record.
     pub record: Option<SupervisorRecord>,
 }
 
 impl Service {
-    /// Its configuration is wrong, and it is not tried again.
+    /// Its configuration is wrong, and it is not started again.
     pub fn has_failed_permanently(&self) -> bool {
         self.record.is_some_and(|record| record.has_failed_permanently())
     }
@@ -36,8 +37,9 @@ pub fn find_service(world: &World, profile: &Profile) -> Option<Service> {
     match running_host(world) {
         Some((id, manager)) => host_service(world, id, manager, profile),
         None => slot::scanned_dirs(world).into_iter().find_map(|(id, dir)| {
-            let found =
-                slot::visible_slots(world, dir).into_iter().find(|it| it.profile == *profile)?;
+            let found = slot::visible_slots(world, dir)
+                .into_iter()
+                .find(|slot| slot.profile == *profile)?;
             Some(Service {
                 is_supervised: slot::supervisor(world, id, &found).is_some(),
                 starts_at_boot: !found.has_down_file,
@@ -51,7 +53,7 @@ pub fn find_service(world: &World, profile: &Profile) -> Option<Service> {
 
 /// The host, if the machine is one and runs.
 pub fn running_host(world: &World) -> Option<(ContainerId, &Manager)> {
-    world.containers.keys().find_map(|&id| Some((id, manager::manager_of(world, id)?)))
+    world.containers.keys().find_map(|&id| Some((id, world.manager(id)?)))
 }
 
 /// Profiles that a host has a service for.
@@ -97,7 +99,7 @@ fn host_service(
         }
         HostKind::Launchd => !registry.disabled.contains(&name),
         HostKind::Windows => {
-            registry.tasks.get(&name).is_some_and(|it| crate::machine::hosts::is_enabled(it))
+            registry.tasks.get(&name).is_some_and(|task| crate::machine::hosts::is_enabled(task))
         }
     };
     let unit = manager.units.get(&name);
@@ -121,15 +123,15 @@ fn host_record(
     result: Option<&i64>,
 ) -> SupervisorRecord {
     let state = unit.map(|unit| unit.state);
-    let noted = volume::gateway_state(world, profile).gateway_state;
-    let (pid, said) = match state {
+    let gateway_state = volume::gateway_state(world, profile).gateway_state;
+    let (pid, is_ready) = match state {
         Some(UnitState::Up { pid, ready }) => (pid, ready),
         Some(UnitState::Ending { pid, .. }) => (pid, true),
         _ => (0, false),
     };
     let last = unit.and_then(|unit| unit.last_status);
     let code = match (kind, last) {
-        // It came back from a failure for good with success, and is left alone.
+        // A permanent failure is reported as success, so that launchd leaves the gateway down.
         (HostKind::Launchd, Some(Status::Exited(0))) => 78,
         (HostKind::Windows, _) => result.and_then(|&code| u16::try_from(code).ok()).unwrap_or(0),
         (_, Some(Status::Exited(code))) => u16::from(code),
@@ -145,9 +147,9 @@ fn host_record(
         pid,
         is_finishing: false,
         is_ready: if kind == HostKind::Systemd {
-            said
+            is_ready
         } else {
-            noted.as_deref() == Some("running")
+            gateway_state.as_deref() == Some("running")
         },
         wait_status: code << 8,
     }

@@ -1,6 +1,5 @@
-//! The slots of one container: which are visible, whether they are whole, who supervises them and what that one says.
+//! The slots of one container: which are visible, whether they are complete, their supervisors and status records.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -15,9 +14,9 @@ use super::recorded_intent::{Contents, OneFileHost, poll_ready};
 use super::volume::{entry, names};
 use crate::machine::disk::NodeId;
 use crate::machine::process::Process;
-use crate::machine::world::{Container, ContainerId, ContainerPhase, ProcessId, World};
+use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 
-/// A status record, as far as promises look at it.
+/// A status record, as far as invariants read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SupervisorRecord {
     /// The supervisor wants it up.
@@ -26,9 +25,9 @@ pub struct SupervisorRecord {
     pub pid: i32,
     /// The process is `finish`.
     pub is_finishing: bool,
-    /// It said that it is ready.
+    /// The service reported that it is ready.
     pub is_ready: bool,
-    /// How it ended last, as `waitpid(2)` says it.
+    /// Its last wait status, as in `waitpid(2)`.
     pub wait_status: u16,
 }
 
@@ -53,7 +52,7 @@ impl SupervisorRecord {
         })
     }
 
-    /// It ended for good: its configuration is wrong.
+    /// It ended permanently: its configuration is wrong.
     pub fn has_failed_permanently(&self) -> bool {
         !self.wants_up && self.pid == 0 && self.wait_status == PERMANENT
     }
@@ -62,7 +61,7 @@ impl SupervisorRecord {
 /// One entry of a scan directory that is named like a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Whose.
+    /// Its profile.
     pub profile: Profile,
     /// Its directory.
     pub dir: NodeId,
@@ -70,27 +69,19 @@ pub struct Slot {
     pub has_down_file: bool,
 }
 
-/// Where a container's slots are.
-pub fn scan_path(container: &Container) -> PathBuf {
-    let told = container.settings.env.get(OsStr::new("S6_PROFILE_GATEWAY_SCANDIR"));
-    told.map_or_else(|| PathBuf::from("/run/service"), PathBuf::from)
-}
-
-/// The scan directory's node.
-pub fn scan_dir(world: &World, id: ContainerId) -> Option<NodeId> {
-    let container = world.container(id);
-    world.disk.peek(container.root, &container.mounts, &scan_path(container))
-}
-
-/// Containers in which an s6-svscan looks after the scan directory, with that directory.
+/// Containers in which an s6-svscan watches the scan directory, with that directory.
 pub fn scanned_dirs(world: &World) -> Vec<(ContainerId, NodeId)> {
     let running = |id: &ContainerId| matches!(world.container(*id).phase, ContainerPhase::Running);
-    let with_dir = |id: ContainerId| Some((id, scan_dir(world, id)?));
-    let looked_after = |(id, dir): &(ContainerId, NodeId)| {
-        world.container(*id).processes.values().any(|it| is_scanner(it) && it.cwd == *dir)
+    let with_dir = |id: ContainerId| Some((id, world.scan_dir(id)?));
+    let is_scanned = |(id, dir): &(ContainerId, NodeId)| {
+        world
+            .container(*id)
+            .processes
+            .values()
+            .any(|process| is_scanner(process) && process.cwd == *dir)
     };
     let ids = world.containers.keys().copied().filter(running);
-    ids.filter_map(with_dir).filter(looked_after).collect()
+    ids.filter_map(with_dir).filter(is_scanned).collect()
 }
 
 /// The slots that a scanner can see.
@@ -105,20 +96,20 @@ pub fn visible_slots(world: &World, scan_dir: NodeId) -> Vec<Slot> {
     names(world, scan_dir).iter().filter_map(read).collect()
 }
 
-/// Directories that a scanner can see, named like slots that no profile could own.
+/// Directories that a scanner can see, with the name of a slot but of no legal profile.
 pub fn misnamed_slots(world: &World, scan_dir: NodeId) -> Vec<(String, NodeId)> {
-    let is_it = |name: &String| matches!(SlotName::parse_entry(name), SlotName::Illegal(_));
-    let all = names(world, scan_dir).into_iter().filter(is_it);
+    let is_illegal = |name: &String| matches!(SlotName::parse_entry(name), SlotName::Illegal(_));
+    let all = names(world, scan_dir).into_iter().filter(is_illegal);
     let with_node = |name: String| entry(world, scan_dir, &name).map(|node| (name, node));
     all.filter_map(with_node).collect()
 }
 
-/// Hidden slots, illegal ones: names that no profile owns.
+/// Hidden and illegal slots: names that no profile owns.
 pub fn leftover_slots(world: &World, scan_dir: NodeId) -> Vec<String> {
-    let is_stray = |name: &String| {
+    let is_leftover = |name: &String| {
         matches!(SlotName::parse_entry(name), SlotName::Hidden(_) | SlotName::Illegal(_))
     };
-    names(world, scan_dir).into_iter().filter(is_stray).collect()
+    names(world, scan_dir).into_iter().filter(is_leftover).collect()
 }
 
 /// The files that every slot has, with their modes: what the production renderer makes.
@@ -139,12 +130,12 @@ fn required_files() -> &'static [(PathBuf, u32)] {
     })
 }
 
-/// The first file that a slot lacks, and in which way.
+/// The first file that a slot lacks, and what is wrong with it.
 pub fn missing_file(world: &World, slot: &Slot) -> Option<String> {
     missing_file_in(world, slot.dir)
 }
 
-/// The same of any directory.
+/// The same for any directory.
 pub fn missing_file_in(world: &World, dir: NodeId) -> Option<String> {
     required_files().iter().find_map(|(path, mode)| {
         let Some(node) = node_below(world, dir, path) else {
@@ -157,17 +148,17 @@ pub fn missing_file_in(world: &World, dir: NodeId) -> Option<String> {
             return Some(format!("`{}` is empty", path.display()));
         }
         let is_mode =
-            world.disk.node(node).is_some_and(|it| it.status.mode & 0o111 == mode & 0o111);
+            world.disk.node(node).is_some_and(|node| node.status.mode & 0o111 == mode & 0o111);
         (!is_mode).then(|| format!("`{}` has the wrong mode", path.display()))
     })
 }
 
-/// What lies at a relative path of plain names.
+/// The node at a relative path of plain names.
 pub fn node_below(world: &World, dir: NodeId, path: &Path) -> Option<NodeId> {
     path.iter().try_fold(dir, |dir, name| entry(world, dir, name.to_str()?))
 }
 
-/// The process that looks after a slot.
+/// The supervisor of a slot.
 pub fn supervisor<'a>(
     world: &'a World,
     id: ContainerId,
@@ -175,17 +166,18 @@ pub fn supervisor<'a>(
 ) -> Option<(ProcessId, &'a Process)> {
     let lock = node_below(world, slot.dir, Path::new("supervise/lock"))?;
     let inside = world.container(id).processes.iter();
-    let mut holders = inside.filter(|(_, it)| is_supervisor(it) && it.record_locks.contains(&lock));
+    let holds = |process: &Process| is_supervisor(process) && process.record_locks.contains(&lock);
+    let mut holders = inside.filter(|(_, process)| holds(process));
     holders.next().map(|(&pid, process)| (ProcessId { container: id, pid }, &***process))
 }
 
-/// What the supervisor of a slot says.
+/// The status record of a slot's supervisor.
 pub fn supervisor_record(world: &World, slot: &Slot) -> Option<SupervisorRecord> {
     let status = node_below(world, slot.dir, Path::new("supervise/status"))?;
     SupervisorRecord::read(world.disk.contents(status)?)
 }
 
-/// Supervisors that hold no lock that a name leads to, and loggers without a supervisor.
+/// Supervisors without a service directory or of a leftover slot, loggers without a supervisor, and zombies.
 pub fn ownerless_processes(world: &World) -> Vec<String> {
     let mut found = Vec::new();
     for (who, process) in world.processes() {
@@ -198,14 +190,15 @@ pub fn ownerless_processes(world: &World) -> Vec<String> {
             found.push(format!("supervisor {} has no service directory", who.pid));
         }
         if !process.is_alive() && who.pid != 1 {
-            found.push(format!("process {} is a zombie that nobody reaps", who.pid));
+            found.push(format!("process {} is a zombie that is never reaped", who.pid));
         }
     }
     for (id, dir) in scanned_dirs(world) {
         for name in leftover_slots(world, dir) {
             let node = entry(world, dir, &name);
             let inside = world.container(id).processes.values();
-            let mut holders = inside.filter(|it| is_supervisor(it) && Some(it.cwd) == node);
+            let mut holders =
+                inside.filter(|process| is_supervisor(process) && Some(process.cwd) == node);
             if holders.next().is_some() {
                 found.push(format!("`{name}` is supervised"));
             }

@@ -1,6 +1,6 @@
-//! The home: which profiles are real, what their files say now and after any power cut, and what was left half done.
+//! The home: which profiles exist, what their files say now and after any power cut, and what was left half done.
 //!
-//! Paths are the image's. A link in place of a record counts as no file.
+//! Paths are those of the image. A link in place of a record does not count as a file.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -22,9 +22,9 @@ const INTENT: &str = "gateway_intent.json";
 const STATE: &str = "gateway_state.json";
 const SOUL: &str = "SOUL.md";
 
-/// What a directory names so.
+/// The node of an entry of a directory.
 pub fn entry(world: &World, dir: NodeId, name: &str) -> Option<NodeId> {
-    world.disk.node(dir)?.body.as_directory()?.names.get(OsStr::new(name)).copied()
+    world.disk.named(dir, name)
 }
 
 /// The names in a directory, as text.
@@ -32,7 +32,7 @@ pub fn names(world: &World, dir: NodeId) -> Vec<String> {
     world.disk.names(dir).iter().map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
-/// What lies at a name of a directory, as a reader of records finds it.
+/// The contents of an entry of a directory, as a reader of records finds them.
 pub fn contents<'a>(world: &'a World, dir: NodeId, name: &str) -> Contents<'a> {
     match entry(world, dir, name) {
         None => Contents::Missing,
@@ -45,7 +45,7 @@ pub fn profiles_dir(world: &World) -> Option<NodeId> {
     entry(world, HOME_NODE, "profiles")
 }
 
-/// Where a profile's files are, or would be found.
+/// The directory of a profile's files, whether or not the profile exists.
 pub fn profile_dir(world: &World, profile: &Profile) -> Option<NodeId> {
     match profile.is_default() {
         true => Some(HOME_NODE),
@@ -58,14 +58,14 @@ fn has_soul(world: &World, dir: NodeId) -> bool {
     soul.is_some_and(|soul| world.disk.contents(soul).is_some())
 }
 
-/// All directories with a `SOUL.md`, hidden ones excepted; `default` is not among them.
+/// All directories with a `SOUL.md` that are not hidden; `default` is not among them.
 fn dirs_with_soul(world: &World) -> Vec<String> {
     let Some(dir) = profiles_dir(world) else { return Vec::new() };
     let visible = names(world, dir).into_iter().filter(|name| !name.starts_with('.'));
-    visible.filter(|name| entry(world, dir, name).is_some_and(|it| has_soul(world, it))).collect()
+    visible.filter(|name| entry(world, dir, name).is_some_and(|dir| has_soul(world, dir))).collect()
 }
 
-/// Every real profile.
+/// Every profile that exists.
 pub fn profiles(world: &World) -> BTreeSet<Profile> {
     let named = dirs_with_soul(world).into_iter().filter(|name| name != DEFAULT);
     let mut profiles: BTreeSet<_> = named.filter_map(|name| Profile::parse(&name).ok()).collect();
@@ -81,41 +81,41 @@ pub fn misnamed_profiles(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// Is it a real profile?
+/// Does the profile exist?
 pub fn profile_exists(world: &World, profile: &Profile) -> bool {
     profile.is_default() || profile_dir(world, profile).is_some_and(|dir| has_soul(world, dir))
 }
 
-/// What the environment says of a home that never ran.
+/// The intent that the environment gives to a home that never ran.
 fn bootstrap_intent(world: &World, profile: &Profile) -> Option<Intent> {
-    let said = world.containers.values().any(|container| {
+    let is_set = world.containers.values().any(|container| {
         let word = container.settings.env.get(OsStr::new("HERMES_GATEWAY_BOOTSTRAP_STATE"));
         word.is_some_and(|word| word == "running")
     });
-    (said && profile.is_default()).then_some(Intent::Running)
+    (is_set && profile.is_default()).then_some(Intent::Running)
 }
 
-/// What a boot would take for the operator's word; that of the files alone, real profile or not.
+/// The intent that a boot would infer from the files, whether or not the profile exists.
 pub fn inferred_intent(world: &World, profile: &Profile) -> InferredIntent {
-    let (record, noted) = match profile_dir(world, profile) {
+    let (record, state) = match profile_dir(world, profile) {
         Some(dir) => (contents(world, dir, INTENT), contents(world, dir, STATE)),
         None => (Contents::Missing, Contents::Missing),
     };
-    recorded_intent::inferred_intent(record, noted, bootstrap_intent(world, profile))
+    recorded_intent::inferred_intent(record, state, bootstrap_intent(world, profile))
 }
 
-/// What a boot would make of the operator's word.
+/// The intent that a boot would act on.
 pub fn effective_intent(world: &World, profile: &Profile) -> Intent {
     inferred_intent(world, profile).intent
 }
 
-/// The intent file alone, as a word: what is missing is [`Word::Unsaid`].
+/// The intent file alone; a missing file is [`ObservedIntent::Unset`].
 pub fn intent_file(world: &World, profile: &Profile) -> ObservedIntent {
     let Some(dir) = profile_dir(world, profile) else { return ObservedIntent::NoProfile };
     recorded_intent::observed_intent(contents(world, dir, INTENT), Contents::Missing, None)
 }
 
-/// The operator's word as it is read now.
+/// The operator's intent as it is read now.
 pub fn observed_intent(world: &World, profile: &Profile) -> ObservedIntent {
     match profile_dir(world, profile).filter(|_| profile_exists(world, profile)) {
         None => ObservedIntent::NoProfile,
@@ -127,69 +127,69 @@ pub fn observed_intent(world: &World, profile: &Profile) -> ObservedIntent {
     }
 }
 
-/// What the gateway noted of itself.
+/// What the gateway recorded of itself.
 pub fn gateway_state(world: &World, profile: &Profile) -> StateRecord {
     profile_dir(world, profile)
         .map(|dir| recorded_intent::gateway_state(contents(world, dir, STATE)))
         .unwrap_or_default()
 }
 
-/// The number that its `gateway.pid` names; that of a file that cannot be read, none.
+/// The process number in its `gateway.pid`; none for a file that cannot be read.
 pub fn pidfile_pid(world: &World, profile: &Profile) -> Option<u32> {
     let dir = profile_dir(world, profile)?;
     recorded_intent::pidfile(contents(world, dir, "gateway.pid")).map(|gateway| gateway.process.pid)
 }
 
-/// Which node a profile's intent file is.
+/// The node of a profile's intent file.
 pub fn intent_node(world: &World, profile: &Profile) -> Option<NodeId> {
     entry(world, profile_dir(world, profile)?, INTENT)
 }
 
-/// Which node a profile's gateway lock is.
+/// The node of a profile's gateway lock.
 pub fn gateway_lock(world: &World, profile: &Profile) -> Option<NodeId> {
     entry(world, profile_dir(world, profile)?, ".gateway.lock")
 }
 
-/// Every word that could be read after a power cut now.
+/// Every intent that could be read if the power were cut now.
 pub fn intents_after_power_cut(world: &World, profile: &Profile) -> BTreeSet<ObservedIntent> {
     let disk = &world.disk;
-    let mut words = BTreeSet::new();
+    let mut intents = BTreeSet::new();
     let mut dirs = BTreeSet::new();
     if profile.is_default() {
         dirs.insert(HOME_NODE);
     } else {
         for [profiles] in lookups_after_power_cut(disk, HOME_NODE, ["profiles"]) {
-            let found = profiles.map(|it| lookups_after_power_cut(disk, it, [profile.as_str()]));
+            let found = profiles.map(|dir| lookups_after_power_cut(disk, dir, [profile.as_str()]));
             for [dir] in found.unwrap_or_else(|| BTreeSet::from([[None]])) {
                 match dir {
                     Some(dir) => drop(dirs.insert(dir)),
-                    None => drop(words.insert(ObservedIntent::NoProfile)),
+                    None => drop(intents.insert(ObservedIntent::NoProfile)),
                 }
             }
         }
     }
-    let boot = bootstrap_intent(world, profile);
+    let bootstrap = bootstrap_intent(world, profile);
     for dir in dirs {
-        for [soul, record, noted] in lookups_after_power_cut(disk, dir, [SOUL, INTENT, STATE]) {
+        for [soul, record, state] in lookups_after_power_cut(disk, dir, [SOUL, INTENT, STATE]) {
             if soul.is_none() && !profile.is_default() {
-                words.insert(ObservedIntent::NoProfile);
+                intents.insert(ObservedIntent::NoProfile);
                 continue;
             }
             for record in file_variants(disk, record) {
-                for noted in file_variants(disk, noted) {
-                    words.insert(recorded_intent::observed_intent(
+                for state in file_variants(disk, state) {
+                    intents.insert(recorded_intent::observed_intent(
                         record.as_contents(),
-                        noted.as_contents(),
-                        boot,
+                        state.as_contents(),
+                        bootstrap,
                     ));
                 }
             }
         }
     }
-    words
+    intents
 }
 
-/// What these names of a directory can mean together after a power cut.
+/// The nodes that these names of a directory can have together after a power cut.
 fn lookups_after_power_cut<const N: usize>(
     disk: &Disk,
     dir: NodeId,
@@ -236,7 +236,7 @@ impl FileVariant {
     }
 }
 
-/// As last synced, as it is, and torn: as [`Disk::power_cut`] has it.
+/// A file as last synced, as it is now, and torn: the outcomes of [`Disk::power_cut`].
 fn file_variants(disk: &Disk, node: Option<NodeId>) -> Vec<FileVariant> {
     let Some(node) = node else { return vec![FileVariant::Missing] };
     let Some(node) = disk.node(node) else { return vec![FileVariant::Missing] };
@@ -252,7 +252,7 @@ fn file_variants(disk: &Disk, node: Option<NodeId>) -> Vec<FileVariant> {
     all
 }
 
-/// Temporary names, locks of no profile, profiles half made or half deleted: paths below the home.
+/// Temporary files, and locks of profiles that do not exist: paths below the home.
 pub fn leftovers(world: &World) -> Vec<String> {
     let mut found = Vec::new();
     let real = profiles(world);
@@ -263,19 +263,20 @@ pub fn leftovers(world: &World) -> Vec<String> {
         found.extend(temporary.map(|name| format!("{profile}: {name}")));
     }
     let locks = entry(world, HOME_NODE, ".locks").map(|dir| names(world, dir)).unwrap_or_default();
-    let ownerless = |name: &String| Profile::parse(name).is_ok_and(|it| !real.contains(&it));
+    let ownerless =
+        |name: &String| Profile::parse(name).is_ok_and(|profile| !real.contains(&profile));
     found.extend(locks.into_iter().filter(ownerless).map(|name| format!(".locks/{name}")));
     found
 }
 
-/// Profiles half made or half deleted, by their hidden names.
+/// Profiles that are half made or half deleted, by their hidden names.
 pub fn unfinished_profiles(world: &World) -> Vec<String> {
     let all = profiles_dir(world).map(|dir| names(world, dir)).unwrap_or_default();
     let hidden = |name: &String| name.starts_with(".new.") || name.starts_with(".gone.");
     all.into_iter().filter(hidden).collect()
 }
 
-/// Profiles in which a note of a planned stop lies.
+/// Profiles that have the marker of a planned stop.
 pub fn planned_stop_markers(world: &World) -> Vec<Profile> {
     let marked = |profile: &Profile| {
         profile_dir(world, profile).and_then(|dir| entry(world, dir, ".gateway-planned-stop.json"))
@@ -291,7 +292,7 @@ pub fn boot_log(world: &World) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Is this path's last part the name of an intent file?
+/// Is the last part of this path the name of an intent file?
 pub fn is_intent_path(path: &Path) -> bool {
     path.file_name() == Some(OsStr::new(INTENT))
 }

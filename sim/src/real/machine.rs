@@ -9,7 +9,7 @@ use super::exec::ExecOutput;
 use super::namespace_set::{self, OverlayLayers};
 use super::namespaces::NamespaceContainer;
 use super::processes::HostProcess;
-use super::{MachinePaths, observe, setup};
+use super::{MachinePaths, setup, wait};
 use crate::machine::image::HOME;
 use crate::scenario::ContainerName;
 use crate::scenario::values::User;
@@ -162,7 +162,7 @@ impl RealMachine {
 
     /// Runs the boot hook of a foreign image: as root, once s6-svscan listens.
     fn boot_hook(&mut self, container: ContainerName) -> Result<(), String> {
-        observe::wait_for_svscan(self, container)?;
+        wait_for_svscan(self, container)?;
         let env = self.env();
         let output = self.run(container, User::Root, &env, &["sh", "-c", HAND_OVER])?;
         match output.code {
@@ -261,26 +261,18 @@ impl RealMachine {
     pub(super) fn console(&self, container: ContainerName) -> String {
         self.container(container).map(ContainerHandle::console).unwrap_or_default()
     }
+}
 
-    /// The evidence for a scenario that failed, each part with a name.
-    pub(super) fn evidence(&self) -> Vec<(String, String)> {
-        let mut all = Vec::new();
-        for container in self.all() {
-            let line = |process: &HostProcess| {
-                format!("{:>5} {:>5} {}\n", process.pid, process.parent, process.line())
-            };
-            let processes = self.processes(container).iter().map(line).collect();
-            all.push((format!("{container}-processes"), processes));
-            all.push((format!("{container}-slots"), observe::describe_slots(self, container)));
-            all.push((format!("{container}-console"), self.console(container)));
-        }
-        all.push(("container-boot.log".to_owned(), observe::boot_log(self)));
-        all
-    }
-
-    /// The same as one text.
-    pub(super) fn dump(&self) -> String {
-        let evidence = self.evidence().into_iter();
-        evidence.map(|(name, text)| format!("--- {name}\n{text}")).collect()
-    }
+/// Waits until the scan directory's s6-svscan listens.
+pub(super) fn wait_for_svscan(
+    machine: &RealMachine,
+    container: ContainerName,
+) -> Result<(), String> {
+    let control = format!("{}/.s6-svscan/control", machine.scan_dir());
+    let vessel = machine.container(container)?;
+    wait::poll_within(wait::PATIENCE, || {
+        vessel
+            .check_fifo_reader(&control)
+            .map_err(|why| format!("s6-svscan does not listen: {why}"))
+    })
 }

@@ -233,20 +233,6 @@ fn wait_until_quiet(
     });
 }
 
-/// Waits until the scan directory's s6-svscan listens.
-pub(super) fn wait_for_svscan(
-    machine: &RealMachine,
-    container: ContainerName,
-) -> Result<(), String> {
-    let control = format!("{}/.s6-svscan/control", machine.scan_dir());
-    let handle = machine.container(container)?;
-    wait::poll_within(wait::PATIENCE, || {
-        handle
-            .check_fifo_reader(&control)
-            .map_err(|error| format!("s6-svscan does not listen: {error}"))
-    })
-}
-
 /// The records of a container's supervisors, as evidence.
 pub(super) fn describe_slots(machine: &RealMachine, container: ContainerName) -> String {
     let dir = machine.scan_dir();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::container::{AwaitExit, ContainerHandle};
 use super::exec::uid;
-use super::machine::RealMachine;
+use super::machine::{RealMachine, wait_for_svscan};
 use super::processes::HostProcess;
 use super::{expect, observe, setup, wait};
 use crate::scenario::step::{ContainerAction, ProcessAddress};
@@ -37,7 +37,7 @@ pub(super) fn run_steps(machine: &mut RealMachine, scenario: &Scenario) -> Resul
 /// Waits for the scanner of `c1`, if it has one: without this, a container that was just started looks as if it were at rest.
 pub(super) fn wait_for_scanner(machine: &RealMachine, scenario: &Scenario) -> Result<(), String> {
     match has_scanner(scenario) {
-        true => observe::wait_for_svscan(machine, ContainerName(1)),
+        true => wait_for_svscan(machine, ContainerName(1)),
         false => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! What types cannot say: names that must be known, steps that do not go together. Each fault has the path of its value.
+//! Checks that types cannot make: names that must be known, steps that do not go together. Each problem has the path of
+//! its value.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +17,11 @@ pub(super) struct Problem {
 
 type Checked = Result<(), Problem>;
 
-fn problem(path: impl Into<String>, what: impl Into<String>) -> Checked {
-    Err(Problem { path: path.into(), message: what.into() })
+fn problem(path: impl Into<String>, message: impl Into<String>) -> Checked {
+    Err(Problem { path: path.into(), message: message.into() })
 }
 
-/// Finds the first fault.
+/// Finds the first problem.
 pub(super) fn check(scenario: &Scenario) -> Checked {
     check_head(scenario)?;
     check_world(&scenario.world)?;
@@ -49,7 +50,7 @@ fn check_head(scenario: &Scenario) -> Checked {
     }
     let is_host = scenario.world.tree.host().is_some();
     if is_host && scenario.runs_on != BTreeSet::from([MachineKind::Simulated]) {
-        return problem("/runs_on", "a host is played by the simulated machine alone");
+        return problem("/runs_on", "only the simulated machine can be a host");
     }
     if scenario.steps.is_empty() {
         return problem("/steps", "no steps");
@@ -76,7 +77,7 @@ fn check_world(world: &WorldSpec) -> Checked {
     }
     for name in world.environment.keys() {
         if name.is_empty() || name.contains('=') {
-            return problem(format!("/world/environment/{name}"), "no name of a variable");
+            return problem(format!("/world/environment/{name}"), "not the name of a variable");
         }
     }
     for (name, profile) in &world.profiles {
@@ -125,7 +126,7 @@ fn relative(above: &str, path: &str) -> Checked {
     address(&at, path)
 }
 
-/// Another name is that of a file which is there, on the volume as its other name.
+/// A hard link names a file of `/world/files`, and both names are on the volume.
 fn other_name(world: &WorldSpec, at: &str, other: &str) -> Checked {
     let is_file = |node: &FileSpec| matches!(node.content, FileContent::File(_));
     let on_volume = |path: &str| !path.starts_with('/');
@@ -200,15 +201,15 @@ fn containers(scenario: &Scenario, step: &Step, at: &str) -> Checked {
 
 fn addresses(step: &Step, at: &str) -> Checked {
     match step {
-        Step::Write(it) => address(&format!("{at}/write"), &it.write),
-        Step::Remove(it) => address(&format!("{at}/remove"), &it.remove),
-        Step::Move(it) => address(&format!("{at}/move"), &it.from)
-            .and_then(|()| address(&format!("{at}/to"), &it.to)),
-        Step::Copy(it) => address(&format!("{at}/copy"), &it.copy)
-            .and_then(|()| address(&format!("{at}/to"), &it.to)),
-        Step::Chmod(it) => address(&format!("{at}/chmod"), &it.chmod),
-        Step::Chown(it) => address(&format!("{at}/chown"), &it.chown),
-        Step::Expect(it) => it
+        Step::Write(step) => address(&format!("{at}/write"), &step.write),
+        Step::Remove(step) => address(&format!("{at}/remove"), &step.remove),
+        Step::Move(step) => address(&format!("{at}/move"), &step.from)
+            .and_then(|()| address(&format!("{at}/to"), &step.to)),
+        Step::Copy(step) => address(&format!("{at}/copy"), &step.copy)
+            .and_then(|()| address(&format!("{at}/to"), &step.to)),
+        Step::Chmod(step) => address(&format!("{at}/chmod"), &step.chmod),
+        Step::Chown(step) => address(&format!("{at}/chown"), &step.chown),
+        Step::Expect(step) => step
             .expect
             .file
             .keys()
@@ -245,37 +246,37 @@ fn check_group(list: &[Step], at: &str) -> Checked {
     }
     for (index, step) in list.iter().enumerate() {
         if matches!(step, Step::Together(_) | Step::Settle(_) | Step::Pass(_) | Step::Expect(_)) {
-            let what = format!("`{}` cannot be together with others", step.key());
-            return problem(format!("{at}/together/{index}"), what);
+            let message = format!("`{}` cannot be together with others", step.key());
+            return problem(format!("{at}/together/{index}"), message);
         }
     }
     Ok(())
 }
 
 fn check_faults(scenario: &Scenario, names: &BTreeSet<String>) -> Checked {
-    for (index, surprise) in scenario.faults.iter().enumerate() {
+    for (index, fault) in scenario.faults.iter().enumerate() {
         let at = format!("/faults/{index}");
-        check_task_address(scenario, &format!("{at}/at/task"), &surprise.at.task, names)?;
-        if surprise.at.nth == 0 {
+        check_task_address(scenario, &format!("{at}/at/task"), &fault.at.task, names)?;
+        if fault.at.nth == 0 {
             return problem(format!("{at}/at/nth"), "`nth` counts from 1");
         }
-        if surprise.sticky && !matches!(surprise.kind, FaultKind::Errno(_)) {
+        if fault.sticky && !matches!(fault.kind, FaultKind::Errno(_)) {
             return problem(format!("{at}/sticky"), "only an errno can be sticky");
         }
-        if surprise.duration.is_some() != (surprise.kind == FaultKind::Suspend) {
+        if fault.duration.is_some() != (fault.kind == FaultKind::Suspend) {
             return problem(
                 format!("{at}/duration"),
                 "`duration` goes with `suspend`, and only with it",
             );
         }
-        if surprise.outcome.is_some() && surprise.kind != FaultKind::PowerCut {
+        if fault.outcome.is_some() && fault.kind != FaultKind::PowerCut {
             return problem(format!("{at}/outcome"), "`outcome` goes with `power-cut` only");
         }
-        if let Some(to) = &surprise.next {
-            if surprise.kind != FaultKind::Preempt {
+        if let Some(next) = &fault.next {
+            if fault.kind != FaultKind::Preempt {
                 return problem(format!("{at}/next"), "`next` goes with `preempt` only");
             }
-            check_task_address(scenario, &format!("{at}/next"), to, names)?;
+            check_task_address(scenario, &format!("{at}/next"), next, names)?;
         }
     }
     Ok(())
@@ -330,20 +331,20 @@ impl Step {
     /// The containers that it names, each with its key.
     pub fn containers(&self) -> Vec<(&'static str, ContainerName)> {
         match self {
-            Self::Boot(it) => vec![("boot", it.boot)],
-            Self::Run(it) => vec![("in", it.container)],
-            Self::Container(it) => vec![("of", it.container)],
-            Self::Signal(it) => vec![("in", it.container)],
-            Self::S6Svc(it) => vec![("in", it.container)],
-            Self::S6Svscanctl(it) => vec![("in", it.container)],
-            Self::HostStop(it) => vec![("in", it.container)],
-            Self::Expect(it) => {
-                let named =
-                    it.expect.running.iter().map(|container| ("expect/running", *container));
-                let ended = it.expect.ended.iter().map(|container| ("expect/ended", *container));
-                let console = it.expect.console_has.keys();
+            Self::Boot(step) => vec![("boot", step.boot)],
+            Self::Run(step) => vec![("in", step.container)],
+            Self::Container(step) => vec![("in", step.container)],
+            Self::Signal(step) => vec![("in", step.container)],
+            Self::S6Svc(step) => vec![("in", step.container)],
+            Self::S6Svscanctl(step) => vec![("in", step.container)],
+            Self::HostStop(step) => vec![("in", step.container)],
+            Self::Expect(step) => {
+                let running =
+                    step.expect.running.iter().map(|container| ("expect/running", *container));
+                let ended = step.expect.ended.iter().map(|container| ("expect/ended", *container));
+                let console = step.expect.console_has.keys();
                 let printed = console.map(|container| ("expect/console_has", *container));
-                named.chain(ended).chain(printed).collect()
+                running.chain(ended).chain(printed).collect()
             }
             _ => Vec::new(),
         }

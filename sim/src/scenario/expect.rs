@@ -1,4 +1,4 @@
-//! What must be so at a point of the story. All parts hold at one instant; every part left out asks for nothing.
+//! The condition of an `expect` step. All parts hold at one instant; a part that is left out asks for nothing.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{ContainerName, IntentSpec, OneOrMany, ProfileName, Span, User, is_default};
 
-/// What must be so.
+/// A condition on the world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expect {
-    /// It becomes so in this time.
+    /// It becomes true within this time.
     #[serde(skip_serializing_if = "is_ten_seconds")]
     pub within: Span,
-    /// It holds in every run of a search, not only where nothing but the story's own surprises happened.
+    /// It holds in every execution of a search, not only in those with no fault but the scenario's own.
     #[serde(skip_serializing_if = "is_default")]
     pub always: bool,
-    /// Their gateways live, are ready, and are wanted up.
+    /// The gateways of these profiles live, are ready, and their target state is up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub up: Vec<ProfileName>,
-    /// They have a slot, no live gateway, and are wanted down.
+    /// These profiles have a slot, no live gateway, and the target state down.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub down: Vec<ProfileName>,
-    /// These have slots, and nobody else.
+    /// These profiles have slots, and no others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots: Option<Vec<ProfileName>>,
-    /// Directories of these names have none, legal or not.
+    /// Directories of these names have no slot, whether the name is legal or not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub no_slot: Vec<String>,
     /// What `gateway_intent.json` says.
@@ -40,7 +40,7 @@ pub struct Expect {
     /// How many gateways of a profile were started since `c1` started.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub starts: BTreeMap<ProfileName, u8>,
-    /// At most so many gateways of a profile were started since `c1` started.
+    /// How many gateways of a profile were started since `c1` started, at most.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub starts_at_most: BTreeMap<ProfileName, u8>,
     /// How many s6-supervise of a profile's slot live, in all containers together.
@@ -107,7 +107,7 @@ fn is_ten_seconds(span: &Span) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatusExpect {
-    /// In one word: up and down are as intended. Exit codes 0, 3, 4.
+    /// In one word; up and down mean as intended. Exit codes 0, 3, 4.
     pub verdict: StatusVerdict,
     /// Each of these is among the drifts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -126,13 +126,13 @@ pub enum StatusVerdict {
     Drift,
 }
 
-/// One way in which a gateway is not as it was asked: the words of `status --json`.
+/// One difference between a gateway and its intent: the words of `status --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Drift {
     /// No slot.
     Unregistered,
-    /// A slot that nobody looks after.
+    /// A slot without a supervisor.
     Unsupervised,
     /// s6 was told to keep it down.
     WantedDown,
@@ -144,7 +144,7 @@ pub enum Drift {
     Up,
     /// It runs and is not ready.
     NotReady,
-    /// It is not tried again.
+    /// It is not started again.
     FailedPermanently,
     /// The `down` file says the opposite of the intent.
     AtStart,
@@ -169,12 +169,12 @@ pub struct FileExpect {
     /// None of these texts occurs in it.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub lacks: OneOrMany<String>,
-    /// Whose it is.
+    /// Its owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<User>,
 }
 
-/// What a name leads to.
+/// The kind of file that a path leads to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileKindSpec {

@@ -1,7 +1,7 @@
-//! Surprises with their addresses, and which searches a scenario gets.
+//! Scripted faults with their addresses, and which searches a scenario gets.
 //!
-//! An address names a task, a kind of effect, what it touches and its ordinal; never a number of a step. One that no
-//! longer occurs fails the replay.
+//! An address names a task, a kind of effect, the object of the effect and its ordinal; never a step number. An address
+//! that no longer occurs fails the replay.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{ContainerName, ProfileName, Span, as_text, is_default};
 
-/// Something that befalls at one effect.
+/// A fault that is injected at one effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultSpec {
@@ -24,13 +24,13 @@ pub struct FaultSpec {
     /// An errno: again at every later effect of the same process and address, whatever its ordinal.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sticky: bool,
-    /// A preemption: who goes on; left out, the next who can.
+    /// A preemption: the task that continues; left out, the next one that can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<TaskAddress>,
     /// A suspension: how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Span>,
-    /// A power cut: which of the outcomes that the order of writes allows; left out, the disk keeps least.
+    /// A power cut: which of the outcomes that the order of writes allows; left out, the one that keeps least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<u64>,
 }
@@ -39,14 +39,14 @@ pub struct FaultSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EffectAddress {
-    /// Whose effect.
+    /// The task that makes the effect.
     pub task: TaskAddress,
     /// Its kind.
     pub effect: EffectKind,
-    /// A text in the path (or program, or printed text) that it touches; left out, any.
+    /// A text that occurs in the effect's path, program or printed text; left out, any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// Which of them, counted from 1 and on through further lives of the task.
+    /// Which of the matching effects, counted from 1; the count goes on when the task runs again.
     #[serde(default = "first_occurrence", skip_serializing_if = "is_first")]
     pub nth: u32,
 }
@@ -59,7 +59,7 @@ fn is_first(nth: &u32) -> bool {
     *nth == 1
 }
 
-/// A process that runs our program.
+/// A process that runs the product.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum TaskAddress {
@@ -122,13 +122,13 @@ impl fmt::Display for TaskAddress {
     }
 }
 
-/// A capital letter, then letters and digits: so it is none of the other tasks.
+/// A capital letter, then letters and digits: such a name is never one of the other tasks.
 pub(super) fn is_run_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_uppercase())
         && text.bytes().all(|letter| letter.is_ascii_alphanumeric())
 }
 
-/// What befalls.
+/// What a fault does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum FaultKind {
@@ -136,7 +136,7 @@ pub enum FaultKind {
     Kill,
     /// `kill-after`: the process is killed right after the effect.
     KillAfter,
-    /// `preempt`: somebody else goes on before the effect.
+    /// `preempt`: another process continues before the effect.
     Preempt,
     /// `container-kill`: the container is killed before the effect, and started again.
     ContainerKill,
@@ -146,11 +146,11 @@ pub enum FaultKind {
     PowerCut,
     /// `suspend`: the machine sleeps before the effect.
     Suspend,
-    /// `begin`: the story's next step begins before the effect, though others could go on.
+    /// `begin-step`: the scenario's next step begins before the effect, although processes could go on.
     BeginStep,
-    /// `time`: time passes before the effect, up to the next moment at which anybody wakes.
+    /// `advance-time`: time passes before the effect, up to the next moment at which a process wakes.
     AdvanceTime,
-    /// `EIO` and its like: the effect fails so.
+    /// `EIO` and other errnos: the effect fails with it.
     Errno(Errno),
 }
 
@@ -195,12 +195,12 @@ impl FromStr for FaultKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let deed = FAULT_KINDS.iter().find(|(word, _)| *word == text).map(|(_, deed)| *deed);
+        let kind = FAULT_KINDS.iter().find(|(word, _)| *word == text).map(|(_, kind)| *kind);
         let errno = ERRNOS.iter().find(|(word, _)| *word == text);
-        deed.or(errno.map(|(_, number)| Self::Errno(Errno(*number)))).ok_or_else(|| {
-            let deeds = FAULT_KINDS.iter().map(|(word, _)| *word);
-            let known: Vec<&str> = deeds.chain(ERRNOS.iter().map(|(word, _)| *word)).collect();
-            format!("no such surprise {text:?}: one of {}", known.join(", "))
+        kind.or(errno.map(|(_, number)| Self::Errno(Errno(*number)))).ok_or_else(|| {
+            let kinds = FAULT_KINDS.iter().map(|(word, _)| *word);
+            let known: Vec<&str> = kinds.chain(ERRNOS.iter().map(|(word, _)| *word)).collect();
+            format!("no such fault {text:?}: one of {}", known.join(", "))
         })
     }
 }
@@ -211,7 +211,7 @@ impl fmt::Display for FaultKind {
             Self::Errno(errno) => {
                 ERRNOS.iter().find(|(_, number)| *number == errno.0).map(|(word, _)| *word)
             }
-            deed => FAULT_KINDS.iter().find(|(_, other)| other == deed).map(|(word, _)| *word),
+            kind => FAULT_KINDS.iter().find(|(_, other)| other == kind).map(|(word, _)| *word),
         };
         // Another errno has no word here, and a scenario that names it is not read back.
         f.write_str(word.unwrap_or("unknown"))
@@ -246,7 +246,7 @@ kinds! {
     Wait = Wait,
 }
 
-/// Which searches are made of a scenario, beside the calm run.
+/// Which searches run on a scenario, beside the baseline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchSpec {
@@ -259,10 +259,10 @@ pub struct SearchSpec {
     /// Every interleaving, to the end.
     #[serde(skip_serializing_if = "is_default")]
     pub exhaustive: bool,
-    /// How many crashes each run of the closed search may have, anywhere.
+    /// How many crashes each execution of the exhaustive search may have, at any crash point.
     #[serde(skip_serializing_if = "is_default")]
     pub exhaustive_crashes: u8,
-    /// At most so many surprises in the search for few surprises; 0 leaves it out.
+    /// How many faults an execution of the bounded search has at most; 0 leaves the search out.
     #[serde(skip_serializing_if = "is_default_faults_max")]
     pub faults_max: u8,
 }
@@ -284,11 +284,11 @@ fn is_every_crash(kinds: &Vec<CrashKind>) -> bool {
     *kinds == CrashKind::ALL
 }
 
-fn is_default_faults_max(surprises: &u8) -> bool {
-    *surprises == 1
+fn is_default_faults_max(faults_max: &u8) -> bool {
+    *faults_max == 1
 }
 
-/// A kind of crash in the matrix.
+/// A kind of crash in the crash matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CrashKind {
@@ -298,11 +298,11 @@ pub enum CrashKind {
     Container,
     /// The power is cut.
     Power,
-    /// The effect fails, with each errno it may have, once and for good.
+    /// The effect fails with each errno that it may have: once, and again at every later such effect.
     Errno,
 }
 
 impl CrashKind {
-    /// All of them, which is what a scenario gets that names none.
+    /// All of them: the default of a scenario that names none.
     pub const ALL: [Self; 4] = [Self::Kill, Self::Container, Self::Power, Self::Errno];
 }

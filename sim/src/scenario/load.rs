@@ -1,4 +1,4 @@
-//! Reads a scenario, strictly: what is not in the format, or makes no sense in it, is an error with its line.
+//! Reads a scenario strictly: a value that is not in the format, or makes no sense in it, is an error with its line.
 
 use super::Scenario;
 use super::check;
@@ -14,7 +14,7 @@ pub struct LoadError {
     pub line: usize,
     /// Counted from 1.
     pub column: usize,
-    /// What is wrong, and what may stand there.
+    /// What is wrong, and what is allowed there.
     pub message: String,
 }
 
@@ -26,19 +26,20 @@ pub fn load(path: &str, text: &str) -> Result<Scenario, LoadError> {
         column: error.column(),
         message: without_position(&error),
     })?;
-    let spans = Positions::read(text);
-    let at = |start: usize, what: String| {
+    let positions = Positions::read(text);
+    let error_at = |start: usize, message: String| {
         let (line, column) = positions::line_and_column(text, start);
-        LoadError { path: path.to_owned(), line, column, message: what }
+        LoadError { path: path.to_owned(), line, column, message }
     };
-    if let Some((key, start)) = &spans.duplicate_key {
-        return Err(at(*start, format!("`{key}` stands here twice")));
+    if let Some((key, start)) = &positions.duplicate_key {
+        return Err(error_at(*start, format!("`{key}` stands here twice")));
     }
-    check::check(&scenario).map_err(|fault| at(spans.start(&fault.path), fault.message))?;
+    check::check(&scenario)
+        .map_err(|problem| error_at(positions.start(&problem.path), problem.message))?;
     Ok(scenario)
 }
 
-/// serde_json says the position in its words too, which already stands before them.
+/// The error's text without the position that serde_json appends: ours stands before it already.
 fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());

@@ -1,6 +1,6 @@
-//! Where each value of a JSON text begins, by its path: so that whatever is wrong with a value can be said with its line.
+//! Where each value of a JSON text begins, by its path: so that an error about a value can name its line.
 //!
-//! The text has been parsed before: it is JSON. A path is a JSON pointer without escapes: `/steps/3/run`.
+//! The text has been parsed before, so it is JSON. A path is a JSON pointer without escapes: `/steps/3/run`.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ pub(super) struct Positions {
 impl Positions {
     /// Reads a whole text.
     pub(super) fn read(text: &str) -> Self {
-        let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, spans: Self::default() };
+        let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, positions: Self::default() };
         scanner.value("");
-        scanner.spans
+        scanner.positions
     }
 
     /// Where the value begins, or else the nearest one around it.
@@ -44,13 +44,13 @@ pub(super) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
-    spans: Positions,
+    positions: Positions,
 }
 
 impl Scanner<'_> {
     fn value(&mut self, path: &str) {
         self.skip(|byte| byte.is_ascii_whitespace());
-        self.spans.starts.insert(path.to_owned(), self.at);
+        self.positions.starts.insert(path.to_owned(), self.at);
         match self.bytes.get(self.at) {
             Some(b'{') => self.object(path),
             Some(b'[') => self.list(path),
@@ -63,8 +63,8 @@ impl Scanner<'_> {
         while self.more(b'}') {
             let key_at = self.at;
             let path = format!("{path}/{}", self.string());
-            if self.spans.starts.contains_key(&path) && self.spans.duplicate_key.is_none() {
-                self.spans.duplicate_key = Some((path.clone(), key_at));
+            if self.positions.starts.contains_key(&path) && self.positions.duplicate_key.is_none() {
+                self.positions.duplicate_key = Some((path.clone(), key_at));
             }
             self.skip(|byte| byte.is_ascii_whitespace());
             self.at += 1;
@@ -111,8 +111,8 @@ impl Scanner<'_> {
         serde_json::from_slice(text).unwrap_or_default()
     }
 
-    fn skip(&mut self, what: impl Fn(u8) -> bool) {
-        while self.bytes.get(self.at).is_some_and(|byte| what(*byte)) {
+    fn skip(&mut self, is_skipped: impl Fn(u8) -> bool) {
+        while self.bytes.get(self.at).is_some_and(|byte| is_skipped(*byte)) {
             self.at += 1;
         }
     }
@@ -136,14 +136,14 @@ mod tests {
     #[case("/e", (4, 8))]
     #[case("/e/no/such", (4, 8))]
     fn a_value_is_found_by_its_path(#[case] path: &str, #[case] expected: (usize, usize)) {
-        let spans = Positions::read(TEXT);
-        assert_eq!(line_and_column(TEXT, spans.start(path)), expected);
-        assert_eq!(spans.duplicate_key, None);
+        let positions = Positions::read(TEXT);
+        assert_eq!(line_and_column(TEXT, positions.start(path)), expected);
+        assert_eq!(positions.duplicate_key, None);
     }
 
     #[test]
     fn a_key_that_stands_twice_is_seen() {
-        let spans = Positions::read("{\"a\": {\"x\": 1, \"x\": 2}}");
-        assert_eq!(spans.duplicate_key, Some(("/a/x".to_owned(), 15)));
+        let positions = Positions::read("{\"a\": {\"x\": 1, \"x\": 2}}");
+        assert_eq!(positions.duplicate_key, Some(("/a/x".to_owned(), 15)));
     }
 }

@@ -1,6 +1,6 @@
-//! What is done and what befalls, step by step. The first key of a step says which kind it is.
+//! The steps of a scenario. The first key of a step says which kind it is.
 //!
-//! Plain data; who carries it out is another's business.
+//! Plain data; nothing here executes a step.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +30,7 @@ macro_rules! steps {
         const KEYS: &[&str] = &[$($key),*];
 
         impl Step {
-            /// The first key, which says what it is.
+            /// The first key, which says the kind of step.
             pub fn key(&self) -> &'static str {
                 match self { $(Self::$kind(_) => $key,)* }
             }
@@ -66,19 +66,19 @@ steps! {
     "together" => Together(GroupStep),
     /// The container's runtime does something.
     "container" => Container(ContainerStep),
-    /// The machine loses power: containers, and whatever was not synced.
+    /// The machine loses power: all containers end, and what was not synced is lost.
     "power" => Power(PowerStep),
-    /// Somebody sends a signal.
+    /// A user sends a signal.
     "signal" => Signal(SignalStep),
-    /// Somebody uses s6's own tool behind our back.
+    /// A user runs s6's own tool, without hermes.
     "s6-svc" => S6Svc(SvcStep),
-    /// The same with the tool of the scan directory.
+    /// A user runs the tool of the scan directory, without hermes.
     "s6-svscanctl" => S6Svscanctl(SvscanctlStep),
-    /// Somebody ends a gateway with the host's own tool, behind our back.
+    /// A user ends a gateway with the host's own tool, without hermes.
     "host-stop" => HostStop(HostStopStep),
     /// A file is made or replaced.
     "write" => Write(WriteStep),
-    /// A file, or a whole directory, goes.
+    /// A file, or a whole directory, is removed.
     "remove" => Remove(RemoveStep),
     /// A file or directory gets another name.
     "move" => Move(MoveStep),
@@ -86,19 +86,19 @@ steps! {
     "copy" => Copy(CopyStep),
     /// Permission bits change.
     "chmod" => Chmod(ChmodStep),
-    /// A file changes hands.
+    /// A file gets another owner.
     "chown" => Chown(ChownStep),
-    /// The volume changes its mood.
+    /// The condition of the volume changes.
     "disk" => Disk(DiskStep),
-    /// The wall clock is put forward or back.
+    /// The wall clock is set forward or back.
     "clock" => Clock(ClockStep),
     /// The machine sleeps: the wall clock goes on, the monotonic one does not.
     "suspend" => Suspend(SuspendStep),
-    /// So much time passes.
+    /// A given time passes.
     "pass" => Pass(PassStep),
-    /// Time passes fairly until nothing moves, at most so long.
+    /// Time passes fairly until nothing moves, at most a given time.
     "settle" => Settle(SettleStep),
-    /// What is so now, or becomes so in time.
+    /// A condition is true now, or becomes true in time.
     "expect" => Expect(ExpectStep),
 }
 
@@ -156,7 +156,7 @@ step! {
     BootStep {
         /// Which.
         boot: ContainerName,
-        /// Its command, if not the world's.
+        /// Its command, if it is not the world's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         command: Option<Vec<String>>,
     }
@@ -167,10 +167,10 @@ step! {
     RunStep {
         /// The line; its first word is `hermes`.
         run: String,
-        /// How surprises and searches call it: a capital letter, then letters and digits.
+        /// The name for faults and searches: a capital letter, then letters and digits.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// Who runs it.
+        /// The user who runs it.
         #[serde(default, rename = "as", skip_serializing_if = "is_default")]
         user: User,
         /// Where.
@@ -212,7 +212,7 @@ pub struct RunExpect {
     /// Each of these occurs on its standard error.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub stderr: OneOrMany<String>,
-    /// It ends in this time.
+    /// It ends within this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
 }
@@ -232,13 +232,13 @@ step! {
         /// What.
         #[serde(rename = "container")]
         action: ContainerAction,
-        /// To which container.
+        /// In which container.
         #[serde(default, rename = "in", skip_serializing_if = "is_default")]
         container: ContainerName,
         /// From TERM to KILL, for `stop` and `restart`.
         #[serde(default = "docker_grace", skip_serializing_if = "is_docker_grace")]
         grace: Span,
-        /// It is done in this time.
+        /// It is done within this time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within: Option<Span>,
     }
@@ -273,7 +273,7 @@ pub enum ContainerAction {
 }
 
 step! {
-    /// The machine loses power; every container has ended then, and none starts by itself.
+    /// The machine loses power; after it every container has ended, and none starts by itself.
     PowerStep {
         /// What happens.
         power: PowerAction,
@@ -284,16 +284,16 @@ step! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PowerAction {
-    /// It is gone, and comes back.
+    /// It is lost, and comes back.
     Cut,
 }
 
 step! {
-    /// Somebody sends a signal.
+    /// A user sends a signal.
     SignalStep {
         /// Which.
         signal: SignalName,
-        /// To whom.
+        /// To which process.
         to: ProcessAddress,
         /// In which container.
         #[serde(default, rename = "in", skip_serializing_if = "is_default")]

@@ -1,6 +1,6 @@
-//! The small words of the format: durations, users, containers, profiles, signals. Each is parsed where it is read.
+//! The small values of the format: durations, users, containers, profiles, signals. Each is parsed when it is read.
 //!
-//! Nothing here knows what a story is.
+//! Nothing here knows what a scenario is.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use serde::de::value::{SeqAccessDeserializer, StrDeserializer, U64Deserializer};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Is it what stands there when the key is left out? Then it is left out again.
+/// Is it the value of a key that is left out? Then the key is left out again.
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -84,7 +84,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// A step of the wall clock: a duration with `+` or `-` before it.
+/// A shift of the wall clock: a duration with `+` or `-` before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ClockShift {
@@ -186,11 +186,11 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Who does it, or to whom a file belongs.
+/// The user of a command, or the owner of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum User {
-    /// 10000:10000, who owns the home.
+    /// 10000:10000, the owner of the home.
     #[default]
     Hermes,
     /// 0:0.
@@ -199,7 +199,7 @@ pub enum User {
     Nobody,
 }
 
-/// What an operator asks for.
+/// The intent that an operator recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IntentSpec {
@@ -219,17 +219,17 @@ pub enum SignalName {
     Int,
     /// A person pressed Ctrl-\.
     Quit,
-    /// The end, without a word.
+    /// An end that the process cannot delay.
     Kill,
     /// A program's own.
     Usr1,
     /// A program's own.
     Usr2,
-    /// Please end.
+    /// A request to end.
     Term,
-    /// Go on.
+    /// Continue.
     Cont,
-    /// Stand still.
+    /// Pause.
     Stop,
 }
 
@@ -311,7 +311,7 @@ mod tests {
     #[case("-3s")]
     #[case("1.5s")]
     #[case("99999999999999999999s")]
-    fn what_is_no_duration_is_refused(#[case] text: &str) {
+    fn a_text_that_is_no_duration_is_refused(#[case] text: &str) {
         assert!(text.parse::<Span>().is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! What is there before the first boot: containers, profiles, files, and what programs do.
 //!
-//! Plain data; a machine makes it so.
+//! Plain data; the machine is set up from it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,11 +8,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::hosts::HostKind;
+use crate::machine::registry::HostKind;
 
 use super::values::{IntentSpec, Mode, ProfileName, SignalName, Span, User, as_text, is_default};
 
-/// The machine before the story.
+/// The machine before the first step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorldSpec {
@@ -69,7 +69,7 @@ fn is_one(containers: &u8) -> bool {
     *containers == 1
 }
 
-/// A version of s6.
+/// A version of s6, named by the distribution that has it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -93,7 +93,7 @@ pub enum SupervisionTree {
     /// Our image: hermes' own s6-svscan below root's.
     #[default]
     Hermes,
-    /// Somebody else's image: `/run/service` belongs to root's s6-svscan.
+    /// Another image: `/run/service` belongs to root's s6-svscan.
     Root,
     /// PID 1 is not s6-svscan.
     None,
@@ -141,13 +141,13 @@ pub struct ProfileSpec {
 pub struct FileSpec {
     /// What it is.
     pub content: FileContent,
-    /// Whose it is.
+    /// Its owner.
     pub owner: User,
     /// Its permission bits; none means 0644 for a file, 0755 for a directory or program, 0600 for a FIFO.
     pub mode: Option<Mode>,
 }
 
-/// What a node is.
+/// The kind of a file, with its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileContent {
     /// A file of these bytes, in JSON as `text` where they are UTF-8, else as `hex`.
@@ -245,14 +245,14 @@ fn unhex(text: &str) -> Result<Vec<u8>, String> {
 /// What a program does, line by line. Without lines it sleeps, and signals have their default actions.
 pub type ProgramSpec = Vec<BehaviourSpec>;
 
-/// One line: when this happens, so much later, do that.
+/// One line: an occasion, a delay, and an action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BehaviourSpec {
-    /// The signal that sets it off; none means the start.
+    /// The signal that triggers it; none means the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<SignalName>,
-    /// How much later.
+    /// The delay.
     #[serde(default = "at_once", skip_serializing_if = "is_at_once")]
     pub after: Span,
     /// What it does.
@@ -282,7 +282,7 @@ pub enum ActionSpec {
     Exit(u8),
     /// `print TEXT`: one line on its standard output.
     Print(String),
-    /// `fork`: leaves a child behind that sleeps, holds the standard output and ignores TERM.
+    /// `fork`: leaves behind a child that sleeps, holds the standard output and ignores TERM.
     Fork,
 }
 

@@ -10,11 +10,14 @@ use hermes::host::effect::Effect;
 use hermes::host::effect::{OnExisting, Place, Program, Signal, Status};
 use hermes_sim::hash::LazilyHashed;
 use hermes_sim::machine::disk::{Credentials, Disk, NodeId};
-use hermes_sim::machine::kernel::{self, Reply, programs, signals};
+use hermes_sim::machine::kernel::processes::{NewProcess, make_process};
+use hermes_sim::machine::kernel::{self, Reply, signals};
+use hermes_sim::machine::loader;
 use hermes_sim::machine::process::ProcessBody;
-use hermes_sim::machine::s6::logger::Logger;
 use hermes_sim::machine::s6::{logger, supervise, svscan, tools};
-use hermes_sim::machine::user_program::{self, Behaviour, ProgramAction, Rule};
+use hermes_sim::machine::state::logger::Logger;
+use hermes_sim::machine::state::user_program::{Behaviour, ProgramAction, Rule};
+use hermes_sim::machine::user_program;
 use hermes_sim::machine::world::{
     Clock, Container, ContainerId, ContainerPhase, ContainerSettings, Pid1, ProcessId, S6Version,
     World,
@@ -136,7 +139,7 @@ impl S6Machine {
         let path = PathBuf::from("/usr/bin/s6-svscan");
         let env = BTreeMap::from([("PATH".into(), "/usr/bin".into())]);
         let program = Program { path, args, env, ..Program::default() };
-        programs::become_program(&mut self.world, first, &program).expect("s6-svscan starts");
+        loader::become_program(&mut self.world, first, &program).expect("s6-svscan starts");
         self.me = self.born(0, 2);
         self.settle();
     }
@@ -145,14 +148,9 @@ impl S6Machine {
     pub fn born(&mut self, uid: u32, serial: u64) -> ProcessId {
         let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
         let inherited = BTreeMap::new();
-        let birth = programs::NewProcess {
-            parent: 0,
-            serial,
-            credentials,
-            inherited,
-            dies_with_parent: false,
-        };
-        programs::make_process(&mut self.world, ID, birth, ProcessBody::Logger(Logger))
+        let birth =
+            NewProcess { parent: 0, serial, credentials, inherited, dies_with_parent: false };
+        make_process(&mut self.world, ID, birth, ProcessBody::Logger(Logger))
     }
 
     pub fn service(&mut self, name: &str, program: &str) {
@@ -249,8 +247,10 @@ impl S6Machine {
 
     fn step(&mut self, who: ProcessId) {
         match &self.world.process(who).expect("it is ready").body {
-            ProcessBody::Svscan(_) => svscan::step(&mut self.world, who),
-            ProcessBody::Supervise(_) => supervise::step(&mut self.world, who),
+            ProcessBody::Svscan(_) => svscan::step(&mut self.world, who, loader::become_program),
+            ProcessBody::Supervise(_) => {
+                supervise::step(&mut self.world, who, loader::become_program)
+            }
             ProcessBody::Logger(_) => logger::step(&mut self.world, who),
             ProcessBody::User(_) => drop(user_program::step(&mut self.world, who)),
             ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => {}

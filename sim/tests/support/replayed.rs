@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hermes_sim::check::report::retrace::{self, ReplayOutcome};
+use hermes_sim::check::retrace::{self, ReplayOutcome};
 use hermes_sim::execution::{Execution, Transition};
 use hermes_sim::scenario::Scenario;
 

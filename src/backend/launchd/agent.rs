@@ -17,13 +17,15 @@ pub(super) fn label(profile: &Profile) -> String {
 
 /// The whole property list.
 pub fn render(spec: &ServiceSpec) -> String {
-    let mut words = vec![spec.program.to_string_lossy().into_owned()];
+    let mut arguments = vec![spec.program.to_string_lossy().into_owned()];
     if !spec.profile.is_default() {
-        words.extend(["-p".to_owned(), spec.profile.to_string()]);
+        arguments.extend(["-p".to_owned(), spec.profile.to_string()]);
     }
-    words.extend(["gateway".to_owned(), "run".to_owned()]);
-    let words: String =
-        words.iter().map(|word| format!("\t\t<string>{}</string>\n", escape(word))).collect();
+    arguments.extend(["gateway".to_owned(), "run".to_owned()]);
+    let arguments: String = arguments
+        .iter()
+        .map(|argument| format!("\t\t<string>{}</string>\n", escape(argument)))
+        .collect();
     let home = home_lines(&spec.home);
     let log = escape(&spec.log_dir.join("current").to_string_lossy());
     format!(
@@ -36,7 +38,7 @@ pub fn render(spec: &ServiceSpec) -> String {
 	<string>{label}</string>
 	<key>ProgramArguments</key>
 	<array>
-{words}	</array>
+{arguments}	</array>
 	<key>EnvironmentVariables</key>
 	<dict>
 {home}		<key>HERMES_SUPERVISOR</key>
@@ -81,8 +83,8 @@ pub(super) fn is_expressible(path: &Path) -> bool {
 
 /// Whole seconds, rounded up, and never 0: for launchd 0 means its own default, or for ever.
 fn seconds(duration: Duration) -> u64 {
-    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    whole.max(1)
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    seconds.max(1)
 }
 
 fn escape(text: &str) -> String {

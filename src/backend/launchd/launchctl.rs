@@ -72,9 +72,9 @@ fn cause(code: i32, stderr: &str) -> Cause {
 /// Codes which mean that the requested state is reached already, or is being reached.
 pub(super) fn accept_codes(
     codes: &[i32],
-    told: Result<String, SupervisorError>,
+    result: Result<String, SupervisorError>,
 ) -> Result<(), SupervisorError> {
-    match told {
+    match result {
         Err(SupervisorError::Command { code, .. }) if codes.contains(&code) => Ok(()),
         other => other.map(drop),
     }
@@ -113,7 +113,7 @@ pub(super) fn is_disabled(print_disabled: &str, label: &str) -> bool {
     print_disabled.lines().any(|line| {
         line.trim()
             .strip_prefix(&quoted)
-            .is_some_and(|word| matches!(word.trim(), "disabled" | "true"))
+            .is_some_and(|state| matches!(state.trim(), "disabled" | "true"))
     })
 }
 

@@ -50,16 +50,16 @@ async fn retry_until_listening<H: Host>(
     s6: &S6<'_, H>,
     service: &str,
     timeout: Duration,
-    mut tell: impl AsyncFnMut() -> Result<(), SupervisorError>,
+    mut send: impl AsyncFnMut() -> Result<(), SupervisorError>,
 ) -> Result<(), SupervisorError> {
-    let told = file::poll(s6.host, timeout, async || match tell().await {
+    let sent = file::poll(s6.host, timeout, async || match send().await {
         Err(SupervisorError::Command { cause: Cause::NotListening, .. }) => {
             mark!("H28");
             Ok(None)
         }
         other => other.map(Some),
     });
-    told.await?.ok_or_else(|| SupervisorError::NotListening(service.to_owned()))
+    sent.await?.ok_or_else(|| SupervisorError::NotListening(service.to_owned()))
 }
 
 /// Sends control letters to the service in this directory, once.

@@ -1,8 +1,9 @@
-//! What root hands over where the tree is root's: nobody but root can let hermes speak to supervisors there.
+//! The hand-over in root's tree: only root can let hermes speak to supervisors there.
 //!
-//! Root keeps what it follows by name: hermes may look and send, and make event FIFOs. Each directory that such things lie
-//! in is opened without following a link and must be root's, and what lies in it is given through that handle; so nothing
-//! that hermes could have planted is followed. A directory comes after what lies in it: somebody who can look can send.
+//! Root keeps what it follows by name: hermes may look and send, and make event FIFOs. Each directory that such things
+//! lie in is opened without following a link and must be root's, and what lies in it is given through that handle; so
+//! nothing that hermes could have planted is followed. A directory comes after its contents: a process that can read it
+//! can send.
 
 use std::path::Path;
 use std::time::Duration;
@@ -57,7 +58,7 @@ async fn service_files(
     give_dir(host, supervise, gid, 0o710).await
 }
 
-/// The scan directory and its s6-svscan, last of all the directory: until then nobody else can change a name in it.
+/// The scan directory and its s6-svscan, last of all the directory: until then no other user can change a name in it.
 pub async fn scan_dir(host: &impl Host, scan_dir: &Path, user: Ids) -> Result<(), HostError> {
     let dir = fs::open_no_link(host, scan_dir, DIR).await?;
     let given = async {

@@ -45,15 +45,15 @@ async fn build_and_rename<H: Host>(
         file::rename_new(s6.host, &stage, &dir).await?;
         return fill(s6.host, &dir, files).await;
     }
-    let shown = match fill(s6.host, &stage, files).await {
+    let placed = match fill(s6.host, &stage, files).await {
         Ok(()) => file::rename_new(s6.host, &stage, &dir).await,
         Err(error) => Err(error),
     };
-    if shown.is_err() {
+    if placed.is_err() {
         // The first failure is reported to the caller; a stage that stays is hidden, and swept at boot.
         let _ = file::remove_tree(s6.host, &stage).await;
     }
-    shown
+    placed
 }
 
 async fn make_stage<H: Host>(s6: &S6<'_, H>, slot: &Slot) -> Result<std::path::PathBuf, HostError> {
@@ -72,13 +72,13 @@ async fn make_stage<H: Host>(s6: &S6<'_, H>, slot: &Slot) -> Result<std::path::P
 pub(super) async fn unique_suffix(host: &impl Host) -> Result<String, HostError> {
     const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut number = time::random(host).await?;
-    let mut word = String::new();
+    let mut suffix = String::new();
     for _ in 0..3 {
         let index = usize::try_from(number % 36).expect("below 36");
-        word.push(char::from(LETTERS[index]));
+        suffix.push(char::from(LETTERS[index]));
         number /= 36;
     }
-    Ok(word)
+    Ok(suffix)
 }
 
 async fn fill(host: &impl Host, stage: &Path, files: &[SlotFile]) -> Result<(), HostError> {

@@ -103,7 +103,7 @@ impl<H: Host> S6<'_, H> {
             if self.has_supervisor(&slot).await {
                 // What cannot be read was not told to end.
                 let record = status::read_record(self, &slot).await.ok().flatten();
-                services.push((slot, record.map_or(TargetState::Up, |record| record.want)));
+                services.push((slot, record.map_or(TargetState::Up, |record| record.target_state)));
             } else if self.has_supervisor(&log).await {
                 loggers.push(log);
             }

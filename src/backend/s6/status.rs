@@ -28,20 +28,25 @@ pub(super) async fn read_service<H: Host>(
         Some(_) => TargetState::Down,
         None => TargetState::Up,
     };
-    let nobody = Service { presence: Presence::Unsupervised, at_start, ..Service::unregistered() };
+    let unsupervised =
+        Service { presence: Presence::Unsupervised, at_start, ..Service::unregistered() };
     let supervised = is_supervised(s6.host, dir).await.map_err(|error| match error.errno {
         Errno::ACCESS => SupervisorError::Forbidden(error),
         _ => error.into(),
     });
     if !supervised? {
-        return Ok(nobody);
+        return Ok(unsupervised);
     }
     let Some(record) = read_record(s6, dir).await? else {
-        return Ok(Service { presence: Presence::Supervised, target_state: at_start, ..nobody });
+        return Ok(Service {
+            presence: Presence::Supervised,
+            target_state: at_start,
+            ..unsupervised
+        });
     };
     Ok(Service {
         presence: Presence::Supervised,
-        target_state: record.want,
+        target_state: record.target_state,
         at_start,
         process_state: record.process_state,
         since: record.since,
@@ -130,7 +135,7 @@ fn parse_fields(line: &str) -> Option<StatusRecord> {
     let seconds = u64::from_str_radix(&stamp[..16], 16).ok()?;
     let nanoseconds = u32::from_str_radix(&stamp[16..], 16).ok()?;
     Some(StatusRecord {
-        want: if wanted_up.parse().ok()? { TargetState::Up } else { TargetState::Down },
+        target_state: if wanted_up.parse().ok()? { TargetState::Up } else { TargetState::Down },
         process_state: fact,
         since: tai64n(seconds, nanoseconds),
         paused: paused.parse().ok()?,

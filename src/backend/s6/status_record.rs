@@ -21,7 +21,7 @@ const TAI_AHEAD_SECONDS: u64 = 37;
 /// What the record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StatusRecord {
-    pub want: TargetState,
+    pub target_state: TargetState,
     pub process_state: ProcessState,
     pub since: Duration,
     pub paused: bool,
@@ -36,7 +36,7 @@ pub(super) fn decode(record: &[u8]) -> Option<StatusRecord> {
     };
     let pid = i64::try_from(u64_at(record, 24)).ok().and_then(Pid::new);
     let has = |flag: u8| flags & flag != 0;
-    let fact = match pid {
+    let process_state = match pid {
         Some(_) if has(FINISHING) => ProcessState::Finishing,
         Some(pid) => ProcessState::Up { pid, ready: has(READY) },
         // With no process, "paused" means "not started yet" since s6 2.13.2.
@@ -44,8 +44,8 @@ pub(super) fn decode(record: &[u8]) -> Option<StatusRecord> {
         None => ProcessState::Down { last: Some(decode_wait_status(wait_status)) },
     };
     Some(StatusRecord {
-        want: if has(WANT_UP) { TargetState::Up } else { TargetState::Down },
-        process_state: fact,
+        target_state: if has(WANT_UP) { TargetState::Up } else { TargetState::Down },
+        process_state,
         since: tai64n(u64_at(record, 0), u32_at(record, 8)),
         paused: pid.is_some() && has(PAUSED),
     })
@@ -108,12 +108,12 @@ mod tests {
     #[case(KILLED, TargetState::Up, ProcessState::Down { last: Some(Status::Signalled(Signal::KILL)) })]
     fn both_sizes_say_the_same(
         #[case] hex: &str,
-        #[case] want: TargetState,
-        #[case] fact: ProcessState,
+        #[case] target_state: TargetState,
+        #[case] process_state: ProcessState,
     ) {
         for hex in [hex.to_owned(), with_process_group(hex)] {
             let record = decode(&bytes(&hex)).expect("a known size");
-            assert_eq!((record.want, record.process_state), (want, fact));
+            assert_eq!((record.target_state, record.process_state), (target_state, process_state));
         }
     }
 

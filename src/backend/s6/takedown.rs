@@ -46,16 +46,16 @@ pub(super) async fn unregister<H: Host>(
 /// illegal name is hidden first.
 pub(super) async fn sweep<H: Host>(
     s6: &S6<'_, H>,
-    stray: &Leftover,
+    leftover: &Leftover,
     timeout: Duration,
 ) -> Result<(), SupervisorError> {
-    let dir = s6.scan_dir.join(&stray.name);
-    let hidden = match stray.kind {
+    let dir = s6.scan_dir.join(&leftover.name);
+    let hidden = match leftover.kind {
         LeftoverKind::Unfinished => dir,
         LeftoverKind::IllegalName => {
             if status::is_supervised(s6.host, &dir).await? {
-                control::send_control_to_dir(s6, &dir, &stray.name, "stop", "-d").await?;
-                until_down(s6, &dir, &stray.name, timeout).await?;
+                control::send_control_to_dir(s6, &dir, &leftover.name, "stop", "-d").await?;
+                until_down(s6, &dir, &leftover.name, timeout).await?;
             }
             hide(s6, &dir, |unique| format!(".gateway-.{unique}")).await?
         }
@@ -140,7 +140,7 @@ async fn end_lone_logger<H: Host>(s6: &S6<'_, H>, hidden: &Path) -> Result<(), S
     match control::send_control_to_dir(s6, &log, &name, "unregister", "-dx").await {
         // It has ended by itself meanwhile.
         Err(SupervisorError::Command { cause: Cause::NotListening, .. }) => Ok(()),
-        told => told,
+        result => result,
     }
 }
 

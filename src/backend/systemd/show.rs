@@ -35,17 +35,17 @@ pub(super) fn parse(text: &str) -> Result<Shown, String> {
     let pid = Pid::new(number("MainPID")?);
     let last = parse_exit(number("ExecMainCode")?, number("ExecMainStatus")?);
     let has_job = !matches!(property("Job")?, "" | "0");
-    let (want, fact) = parse_state(active, sub, pid, last, has_job)?;
+    let (target_state, process_state) = parse_state(active, sub, pid, last, has_job)?;
     let enabled = matches!(property("UnitFileState")?, "enabled" | "enabled-runtime");
     let service = Service {
-        presence: match (load, fact) {
+        presence: match (load, process_state) {
             ("loaded" | "masked", _) | (_, ProcessState::Up { .. }) => Presence::Supervised,
             ("not-found", _) => Presence::Unregistered,
             _ => Presence::Unsupervised,
         },
-        target_state: want,
+        target_state,
         at_start: if enabled { TargetState::Up } else { TargetState::Down },
-        process_state: fact,
+        process_state,
         since: stamp(property("StateChangeTimestamp")?)?,
         paused: false,
         is_reported: true,
@@ -102,8 +102,8 @@ fn stamp(text: &str) -> Result<Duration, String> {
         return Ok(Duration::ZERO);
     }
     let odd = || format!("its StateChangeTimestamp is {text:?}");
-    let mut words = text.split(' ').skip(1);
-    let (Some(date), Some(time), Some("UTC")) = (words.next(), words.next(), words.next()) else {
+    let mut parts = text.split(' ').skip(1);
+    let (Some(date), Some(time), Some("UTC")) = (parts.next(), parts.next(), parts.next()) else {
         return Err(odd());
     };
     let stamp: jiff::Timestamp = format!("{date}T{time}Z").parse().map_err(|_| odd())?;
@@ -117,8 +117,8 @@ mod tests {
 
     /// From `ActiveState SubState MainPID ExecMainCode ExecMainStatus Job`.
     fn shown(unit: &str) -> Service {
-        let mut words = unit.split(' ');
-        let mut word = || words.next().expect("six words");
+        let mut parts = unit.split(' ');
+        let mut word = || parts.next().expect("six words");
         let (active, sub, pid, code, status, job) =
             (word(), word(), word(), word(), word(), word());
         let text = format!(
@@ -150,9 +150,13 @@ mod tests {
     #[case::about_to_start("inactive dead 0 1 0 9", TargetState::Up, exited(0))]
     #[case("failed failed 0 1 78 0", TargetState::Down, exited(78))]
     #[case("failed failed 0 2 9 0", TargetState::Down, KILLED)]
-    fn a_unit_is_read(#[case] unit: &str, #[case] want: TargetState, #[case] fact: ProcessState) {
+    fn a_unit_is_read(
+        #[case] unit: &str,
+        #[case] target_state: TargetState,
+        #[case] process_state: ProcessState,
+    ) {
         let service = shown(unit);
-        assert_eq!((service.target_state, service.process_state), (want, fact));
+        assert_eq!((service.target_state, service.process_state), (target_state, process_state));
         assert_eq!(service.since, Duration::from_micros(1_795_254_757_310_112));
     }
 

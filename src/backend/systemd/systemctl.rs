@@ -57,21 +57,21 @@ impl Systemctl {
         service: &str,
         args: &[&str],
     ) -> Result<String, SupervisorError> {
-        let mut words: Vec<OsString> = vec!["--no-ask-password".into()];
+        let mut arguments: Vec<OsString> = vec!["--no-ask-password".into()];
         if self.scope == Scope::User {
-            words.push("--user".into());
+            arguments.push("--user".into());
         }
-        words.push(action.into());
-        words.extend(args.iter().map(OsString::from));
-        let finished = self.run(host, "systemctl", action, service, words).await?;
+        arguments.push(action.into());
+        arguments.extend(args.iter().map(OsString::from));
+        let finished = self.run(host, "systemctl", action, service, arguments).await?;
         Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
     }
 
     /// Does the user's systemd start at boot, and stay when the last session ends? `None` if that cannot be found out.
     pub(super) async fn lingers<H: Host>(&self, host: &H, uid: u32) -> Option<bool> {
         let args = ["show-user".into(), uid.to_string().into(), "--property=Linger".into()];
-        let shown = self.run(host, "loginctl", "show-user", "", args.to_vec()).await;
-        match shown {
+        let answer = self.run(host, "loginctl", "show-user", "", args.to_vec()).await;
+        match answer {
             Ok(finished) => Some(String::from_utf8_lossy(&finished.stdout).trim() == "Linger=yes"),
             // "User ID 10000 is not logged in or lingering".
             Err(SupervisorError::Command { stderr, .. }) if stderr.contains("lingering") => {
@@ -126,8 +126,8 @@ impl Systemctl {
 
 /// systemctl has one exit code for nearly everything; these texts (in the C locale) tell the causes apart.
 fn cause(stderr: &str) -> Cause {
-    let says = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
-    if says(&[
+    let has_any = |texts: &[&str]| texts.iter().any(|text| stderr.contains(text));
+    if has_any(&[
         "Failed to connect to bus",
         "Failed to connect to user scope bus",
         "Failed to connect to system scope bus",
@@ -135,7 +135,7 @@ fn cause(stderr: &str) -> Cause {
         "Failed to get properties: Transport",
     ]) {
         Cause::NoBus
-    } else if says(&["Access denied", "authentication required", "Permission denied"]) {
+    } else if has_any(&["Access denied", "authentication required", "Permission denied"]) {
         Cause::Forbidden
     } else {
         Cause::Unknown

@@ -1,4 +1,4 @@
-//! `hermes boot hand-over` (hidden): a boot hook for somebody else's image, whose scan directory belongs to root's s6-svscan.
+//! `hermes boot hand-over` (hidden): a boot hook for a foreign image, whose scan directory belongs to root's s6-svscan.
 //!
 //! Runs as root once that listens: hands the directory and its control FIFO over to hermes, then makes a pass as hermes.
 //! Each slot's logger, which starts as root, hands its slot over.

@@ -28,7 +28,7 @@ const COSTS: [(&str, &str); 5] = [
 
 /// The findings about a tree of this user's.
 pub(super) fn findings(about: &str, owner: u32) -> Vec<Finding> {
-    let says = format!("its s6-svscan runs as uid {owner}, and listens to us");
+    let message = format!("its s6-svscan runs as uid {owner}, and listens to us");
     let costs = COSTS.map(|(name, cost)| Finding::warning(format!("foreign tree, {name}"), cost));
-    std::iter::once(Finding::warning(about, says)).chain(costs).collect()
+    std::iter::once(Finding::warning(about, message)).chain(costs).collect()
 }

@@ -55,14 +55,14 @@ async fn install_each<H: Host>(
     profiles: &[Profile],
 ) -> Exit {
     let mut exit = Exit::Done;
-    let (mut text, mut results, mut said) = (String::new(), Vec::new(), Vec::new());
+    let (mut text, mut results, mut printed) = (String::new(), Vec::new(), Vec::new());
     for profile in profiles {
         match install_one(session, way, profile).await {
             Ok((registered, notes)) => {
                 let new: Vec<String> =
-                    notes.iter().filter(|note| !said.contains(*note)).cloned().collect();
+                    notes.iter().filter(|note| !printed.contains(*note)).cloned().collect();
                 output.print_notes(&new).await;
-                said.extend(new);
+                printed.extend(new);
                 text.push_str(&sentence(session, profile, registered));
                 results.push(result_json(profile, registered, &notes));
             }

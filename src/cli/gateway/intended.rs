@@ -17,13 +17,13 @@ const TRY_AGAIN: u8 = 255;
 
 /// The answer as an exit code.
 pub(super) async fn run<H: Host>(session: &Session<'_, H>, output: &Output<'_, H>) -> u8 {
-    let word = intent::read_in_force(session.host, &session.layout, &session.profile).await;
-    match word.map(|prior| prior.intent) {
+    let in_force = intent::read_in_force(session.host, &session.layout, &session.profile).await;
+    match in_force.map(|inferred| inferred.intent) {
         Ok(Intent::Running) => START,
         Ok(Intent::Stopped) if planted!(IntentNotCheckedAtStart) => START,
         Ok(Intent::Stopped) => SKIP,
-        Err(oddity) => {
-            output.print_error(&format!("✗ {}\n", OpsError::from(oddity))).await;
+        Err(warning) => {
+            output.print_error(&format!("✗ {}\n", OpsError::from(warning))).await;
             TRY_AGAIN
         }
     }

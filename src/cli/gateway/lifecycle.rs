@@ -100,14 +100,14 @@ async fn run_all<H: Host>(
 async fn profiles_and_slots<H: Host>(
     session: &Session<'_, H>,
 ) -> Result<BTreeSet<Profile>, OpsError> {
-    let mut everybody: BTreeSet<Profile> =
+    let mut profiles: BTreeSet<Profile> =
         home::profiles(session.host, &session.layout).await?.into_iter().collect();
-    everybody.extend(session.backend.list().await?.profiles);
-    Ok(everybody)
+    profiles.extend(session.backend.list().await?.profiles);
+    Ok(profiles)
 }
 
 fn summary(verb: Verb, patience: Patience, done: usize, total: usize) -> String {
-    let word = match (verb, patience) {
+    let participle = match (verb, patience) {
         (_, Patience::NoWait) => "Told",
         (Verb::Start, _) => "Started",
         (Verb::Stop, _) => "Stopped",
@@ -116,7 +116,7 @@ fn summary(verb: Verb, patience: Patience, done: usize, total: usize) -> String 
     let count = if done == total { total.to_string() } else { format!("{done} of {total}") };
     let mark = if done == 0 && total > 0 { '✗' } else { '✓' };
     let noun = if total == 1 { "gateway" } else { "gateways" };
-    format!("{mark} {word} {count} {noun}\n")
+    format!("{mark} {participle} {count} {noun}\n")
 }
 
 fn sentence(profile: &Profile, verb: Verb, done: &LifecycleOutcome) -> String {

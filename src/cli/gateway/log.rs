@@ -1,6 +1,6 @@
 //! `hermes gateway log` (hidden): a slot's `log/run`. Prepares the log directory and becomes s6-log.
 //!
-//! Where the tree is root's it hands the slot over first: nobody but root can, and a logger always starts.
+//! In root's tree it hands the slot over first: only root can do that, and a logger always starts.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::name::Profile;
 use crate::ops::identity;
 use crate::record::file;
 
-/// A directory of no meaning: that it can be made and removed shows that s6-log can write there.
+/// A probe directory: if it can be made and removed, s6-log can write there.
 const PROBE: &str = ".hermes-probe";
 
 /// Returns only to say why there is no logger.
@@ -43,7 +43,8 @@ async fn become_logger<H: Host>(
     let invocation = slot::in_container(host, invocation).await?;
     if invocation.uid == 0 {
         let gid = identity::hermes(host).await?.gid;
-        // A slot that could not be handed over in time is said by whoever is refused there; its lines are logged.
+        // If a slot could not be handed over in time, the command that is refused there reports it; its lines are
+        // logged.
         hand_over::slot(host, Path::new(".."), Path::new("."), gid).await?;
     }
     let invocation = slot::as_hermes(host, invocation).await?;

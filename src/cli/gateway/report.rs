@@ -88,8 +88,8 @@ fn process_words(report: &StatusReport, manager: Manager) -> String {
 
 fn drift_words(drift: &Drift, manager: Manager) -> String {
     if manager != Manager::S6 {
-        if let Some(words) = host_drift_words(drift, manager) {
-            return words;
+        if let Some(text) = host_drift_words(drift, manager) {
+            return text;
         }
     }
     match drift {
@@ -139,8 +139,8 @@ fn host_drift_words(drift: &Drift, manager: Manager) -> Option<String> {
     })
 }
 
-fn target_word(want: TargetState) -> &'static str {
-    match want {
+fn target_word(target_state: TargetState) -> &'static str {
+    match target_state {
         TargetState::Up => "up",
         TargetState::Down => "down",
     }

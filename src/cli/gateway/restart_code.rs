@@ -23,8 +23,8 @@ enum RestartRule {
 }
 
 fn restart_rule(setup: &Setup) -> Option<RestartRule> {
-    let word = setup.env.get(OsStr::new("HERMES_SUPERVISOR")).filter(|_| setup.supervised)?;
-    match word.to_str()? {
+    let supervisor = setup.env.get(OsStr::new("HERMES_SUPERVISOR")).filter(|_| setup.supervised)?;
+    match supervisor.to_str()? {
         "launchd" => Some(RestartRule::Launchd),
         "windows" => Some(RestartRule::Windows),
         _ => None,
@@ -70,5 +70,8 @@ async fn disable_task<H: Host>(host: &H, setup: &Setup) -> Result<(), Supervisor
 
 /// The intent; `None` if it cannot be read just now.
 async fn read_intent<H: Host>(host: &H, setup: &Setup) -> Option<Intent> {
-    intent::read_in_force(host, &setup.layout, &setup.profile).await.ok().map(|prior| prior.intent)
+    intent::read_in_force(host, &setup.layout, &setup.profile)
+        .await
+        .ok()
+        .map(|inferred| inferred.intent)
 }

@@ -108,8 +108,8 @@ async fn stay_as_heartbeat<H: Host>(
         .await;
     let record = intent::read(host, &session.layout.intent(name)).await;
     let state = state::read(host, &session.layout.state(name)).await;
-    let prior = intent::infer(&record, &state, None);
-    match (prior.source, prior.intent) {
+    let inferred = intent::infer(&record, &state, None);
+    match (inferred.source, inferred.intent) {
         (Source::Nothing, _) => {
             let started =
                 lifecycle::run(&session.context(), name, Verb::Start, Patience::Usual).await;

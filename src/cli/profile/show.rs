@@ -73,7 +73,7 @@ pub(super) async fn run<H: Host>(
     output.print_notes(&facts.notes).await;
     let gateway = match (&facts.config, facts.command()) {
         (Err(error), _) => format!("✗ {error}"),
-        (Ok(_), Some(words)) => words.join(" "),
+        (Ok(_), Some(command)) => command.join(" "),
         (Ok(_), None) => "built-in".to_owned(),
     };
     let text = format!(

@@ -80,8 +80,9 @@ impl<H: Host> Gated<H> {
 
 impl<H: Host> Host for Gated<H> {
     async fn perform(&self, effect: Effect) -> Outcome {
-        let word = self.line.as_ref().map_or(GateAnswer::Go, |line| line.borrow_mut().ask(&effect));
-        match word {
+        let answer =
+            self.line.as_ref().map_or(GateAnswer::Go, |line| line.borrow_mut().ask(&effect));
+        match answer {
             GateAnswer::Go => self.host.perform(effect).await,
             GateAnswer::Errno(number) => Err(Errno(number)),
             GateAnswer::Die => die(),
@@ -115,8 +116,8 @@ impl GateConnection {
     fn open(path: &OsStr, argv: &[OsString]) -> Self {
         let socket = UnixStream::connect(path)
             .and_then(|it| Ok(UnixStream::from(fcntl_dupfd_cloexec(&it, DESCRIPTOR_MIN)?)))
-            .expect("whoever names a gate listens there");
-        let argv = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            .expect("the controller listens on the socket it names");
+        let argv = argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
         let pid = getpid().as_raw_nonzero().get();
         Self { socket: BufReader::new(socket), pid, argv, asked: 0, is_over: false }
     }
@@ -141,12 +142,12 @@ impl GateConnection {
         if self.is_over {
             return GateAnswer::Go;
         }
-        serde_json::from_str(&answer).expect("whoever listens answers one of our words")
+        serde_json::from_str(&answer).expect("the controller sends an answer of the protocol")
     }
 }
 
 /// Kills this process from inside; PID 1 is immune to such a signal, so it exits.
-#[expect(clippy::disallowed_methods, reason = "a process that is killed returns to nobody")]
+#[expect(clippy::disallowed_methods, reason = "a killed process returns to no caller")]
 fn die() -> ! {
     let _ = kill_process(getpid(), RawSignal::KILL); // it returns only in PID 1
     std::process::exit(137)

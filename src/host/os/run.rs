@@ -86,7 +86,7 @@ fn wait_for_any(
         Err(RawErrno::INTR) => return Ok([false; 3]),
         Err(errno) => return Err(errno.into()),
     }
-    Ok(places.map(|place| asked.get(place).is_some_and(|one| !one.revents().is_empty())))
+    Ok(places.map(|place| asked.get(place).is_some_and(|event| !event.revents().is_empty())))
 }
 
 /// Ends a program whose time is over, and the helpers in its group.

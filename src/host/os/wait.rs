@@ -131,7 +131,7 @@ fn readable(host: &OsHost, handles: &[Handle]) -> Result<Option<Handle>, Errno> 
             return Err(errno.into());
         }
     }
-    let first = asked.iter().position(|one| !one.revents().is_empty());
+    let first = asked.iter().position(|event| !event.revents().is_empty());
     Ok(first.map(|index| handles[index]))
 }
 

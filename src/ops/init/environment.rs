@@ -55,7 +55,8 @@ fn with_tools(path: OsString, tools: &Path) -> OsString {
     extended
 }
 
-/// Writes the files into a directory that nobody else has made: another's could hold what root then obeys. A variable whose name no file can have is left out, with a note.
+/// Writes the files into a directory that only we can have made: another user's could hold values that root then obeys.
+/// A variable whose name no file can have is left out, with a note.
 pub(super) async fn keep(
     host: &impl Host,
     dir: &Path,

@@ -70,7 +70,7 @@ async fn rewrite(
     file::replace(host, path, &after, 0o644).await.map(|()| true)
 }
 
-/// Without root nobody can be remapped; whoever asked is told.
+/// Without root no user can be remapped; a note says so if it was asked for.
 pub(super) fn record_unused_ids(
     settings: &Settings,
     uid: u32,
@@ -180,10 +180,7 @@ mod tests {
     #[case::nobody_else_was_asked_for(None, 0)]
     #[case::the_same(Some("10000"), 0)]
     #[case::another(Some("1500"), 1)]
-    fn whoever_asked_for_a_user_that_cannot_be_is_told(
-        #[case] asked: Option<&str>,
-        #[case] notes: usize,
-    ) {
+    fn a_user_that_cannot_be_remapped_is_noted(#[case] asked: Option<&str>, #[case] notes: usize) {
         let asked: Vec<_> = asked.map(|asked| ("PUID", asked)).into_iter().collect();
         let settings = asking_for(&asked);
         let mut told = Vec::new();

@@ -1,4 +1,5 @@
-//! Everything below the home belongs to hermes, whoever made it: what `docker exec` left as root is given back at boot.
+//! Everything below the home belongs to hermes, whichever user made it: files that `docker exec` left as root are given
+//! back at boot.
 //!
 //! Walks by open directories, follows no link, stays on the home's file system, and never gives away a file that has
 //! other names: hermes could have planted a second name of a file of root's. Whatever fails is noted, and the boot goes on.

@@ -188,7 +188,7 @@ pub(crate) fn quote(word: &OsStr) -> Vec<u8> {
     [b"'", parts.join(&br"'\''"[..]).as_slice(), b"'"].concat()
 }
 
-/// Writes the tree where nothing is yet: a directory that somebody else made is refused.
+/// Writes the tree where nothing is yet: a directory that another process made is refused.
 pub(super) async fn write(
     host: &impl Host,
     dir: &Path,

@@ -1,6 +1,6 @@
 //! The directories below `/run`, made anew at every boot: what a boot before left there means nothing.
 //!
-//! Only PID 1 may call it: nobody else is alive whose directories these could be.
+//! Only PID 1 may call it: then no other process is alive that these directories could belong to.
 
 use std::path::Path;
 
@@ -48,7 +48,7 @@ pub(super) async fn prepare(
 
 /// An empty directory of mode 0755 at this path, whatever was there; `owner` gets it.
 ///
-/// It is taken before it is emptied: whoever had it may still be alive, and would fill it again.
+/// It is taken before it is emptied: its former owner may still be alive, and would fill it again.
 async fn make_anew(
     host: &impl Host,
     dir: &Path,

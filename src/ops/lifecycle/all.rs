@@ -36,11 +36,11 @@ pub async fn run_all<H: Host, S: Registrar>(
         for &profile in group {
             begun.push((profile, begin(context, profile, verb, patience).await));
         }
-        let told = time::boot(context.host).await;
+        let told_at = time::boot(context.host).await;
         for (profile, pending) in begun {
             let result = match pending {
                 Ok(pending) => {
-                    let spent = spent_since(context.host, &told).await;
+                    let spent = spent_since(context.host, &told_at).await;
                     finish(context, pending, patience, spent).await
                 }
                 Err(error) => Err(error),
@@ -52,9 +52,9 @@ pub async fn run_all<H: Host, S: Registrar>(
 }
 
 /// All gateways of a group have the same deadline. A clock that cannot be read gives each its own.
-async fn spent_since(host: &impl Host, told: &Result<Duration, HostError>) -> Duration {
-    match (told, time::boot(host).await) {
-        (Ok(told), Ok(now)) => now.saturating_sub(*told),
+async fn spent_since(host: &impl Host, told_at: &Result<Duration, HostError>) -> Duration {
+    match (told_at, time::boot(host).await) {
+        (Ok(told_at), Ok(now)) => now.saturating_sub(*told_at),
         _ => Duration::ZERO,
     }
 }

@@ -152,7 +152,7 @@ async fn overtaken<H: Host, S>(
 ) -> Option<OpsError> {
     match intent::read(context.host, &context.layout.intent(profile)).await {
         Reading::Whole(record) if record.intent != Some(Intent::Running) => {
-            Some(OpsError::Overtaken { profile: profile.clone(), word_in_force: record.word })
+            Some(OpsError::Overtaken { profile: profile.clone(), word_in_force: record.value })
         }
         _ => None,
     }

@@ -122,15 +122,15 @@ async fn make_dir<H: Host, S>(
             Err(error) => return Err(error),
         }
     };
-    let shown = fill_and_show(context, profile, &stage).await;
-    if !matches!(shown, Ok(DirOrigin::New)) {
+    let placed = fill_and_place(context, profile, &stage).await;
+    if !matches!(placed, Ok(DirOrigin::New)) {
         // A stage that stays is hidden, and removed at the next boot.
         let _ = file::remove_tree(context.host, &stage).await;
     }
-    shown
+    placed
 }
 
-async fn fill_and_show<H: Host, S>(
+async fn fill_and_place<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
     stage: &Path,

@@ -182,12 +182,12 @@ async fn keep_intent<H: Host, S>(
     profile: &Profile,
 ) -> Result<Intent, OpsError> {
     let path = context.layout.intent(profile);
-    let prior = intent::read_in_force(context.host, context.layout, profile).await?;
-    if matches!(prior.source, Source::DesiredState | Source::GatewayState) {
+    let inferred = intent::read_in_force(context.host, context.layout, profile).await?;
+    if matches!(inferred.source, Source::DesiredState | Source::GatewayState) {
         let at = timestamp(context.host).await?;
-        intent::store(context.host, &path, prior.intent, context.operator, &at).await?;
+        intent::store(context.host, &path, inferred.intent, context.operator, &at).await?;
     }
-    Ok(prior.intent)
+    Ok(inferred.intent)
 }
 
 async fn move_dir<H: Host, S>(

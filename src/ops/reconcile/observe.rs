@@ -46,32 +46,32 @@ pub(super) async fn observe<H: Host, S: Registrar>(
     let record = intent::read(host, &layout.intent(profile)).await;
     let state = state::read(host, &layout.state(profile)).await;
     let bootstrap = bootstrap.filter(|_| profile.is_default());
-    let prior = intent::infer(&record, &state, bootstrap);
-    let mut oddities: Vec<String> =
+    let inferred = intent::infer(&record, &state, bootstrap);
+    let mut warnings: Vec<String> =
         intent::read_warnings(&record, &state).iter().map(ToString::to_string).collect();
-    if prior.is_unknown {
+    if inferred.is_unknown {
         mark!("H33");
-        oddities.push(format!("unknown word {:?} in {}", prior.word, prior.source.as_str()));
+        warnings.push(format!("unknown word {:?} in {}", inferred.value, inferred.source.as_str()));
     }
     let config_error = config::read(host, &layout.config(profile)).await.err();
-    oddities.extend(config_error.map(|error| error.to_string()));
+    warnings.extend(config_error.map(|error| error.to_string()));
     let held = match orphan::is_gateway_locked(host, layout, profile).await {
         Ok(held) => held,
         Err(error) => {
-            oddities.push(error.to_string());
+            warnings.push(error.to_string());
             false
         }
     };
     let service = context.supervisor.status(profile).await.map_err(|error| error.to_string());
     let lives = held || matches!(&service, Ok(service) if service.pid().is_some());
-    let leftovers = find_stale_files(context, profile, lives, &mut oddities).await;
+    let leftovers = find_stale_files(context, profile, lives, &mut warnings).await;
     let unread = intent::transient_warning(&record, &state).map(ToString::to_string);
-    oddities.retain(|oddity| Some(oddity) != unread.as_ref());
+    warnings.retain(|warning| Some(warning) != unread.as_ref());
     Observation {
         profile: profile.clone(),
-        inferred_intent: prior,
+        inferred_intent: inferred,
         unreadable_intent: unread,
-        warnings: oddities,
+        warnings,
         service,
         is_locked: held,
         stale_files: leftovers,
@@ -83,14 +83,14 @@ async fn find_stale_files<H: Host, S>(
     context: &OpsContext<'_, H, S>,
     profile: &Profile,
     lives: bool,
-    oddities: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Vec<StaleFile> {
     let (host, layout) = (context.host, context.layout);
     let dir = layout.profile(profile);
     let names = match file::list_names(host, &dir).await {
         Ok(names) => names,
         Err(error) => {
-            oddities.push(error.to_string());
+            warnings.push(error.to_string());
             return Vec::new();
         }
     };
@@ -102,8 +102,8 @@ async fn find_stale_files<H: Host, S>(
         let stale = if path == marker {
             is_stale_marker(host, &path).await
         } else {
-            let kept = lives || planted!(StalePidFilesKept);
-            !kept && (pid_bound.contains(&path) || file::is_temporary(&name))
+            let is_kept = lives || planted!(StalePidFilesKept);
+            !is_kept && (pid_bound.contains(&path) || file::is_temporary(&name))
         };
         if stale {
             mark!("R8");

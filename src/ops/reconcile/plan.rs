@@ -137,30 +137,35 @@ impl ProfilePlan {
     }
 }
 
-/// Decides.
-pub(super) fn plan(facts: Observation) -> ProfilePlan {
-    let mut reasons = facts.warnings;
-    let sweep = facts.stale_files.iter().filter(|leftover| !leftover.is_directory);
-    let odd = facts.stale_files.iter().filter(|leftover| leftover.is_directory);
-    reasons.extend(odd.map(|it| format!("`{}` is a directory: left", it.name.to_string_lossy())));
+/// Decides what to do.
+pub(super) fn plan(observation: Observation) -> ProfilePlan {
+    let mut reasons = observation.warnings;
+    let sweep = observation.stale_files.iter().filter(|file| !file.is_directory);
+    let directories = observation.stale_files.iter().filter(|file| file.is_directory);
+    reasons.extend(
+        directories.map(|file| format!("`{}` is a directory: left", file.name.to_string_lossy())),
+    );
     let mut plan = ProfilePlan {
-        name: facts.profile.to_string(),
-        profile: Some(facts.profile),
-        prior_state: facts.inferred_intent.word,
-        intent: facts.inferred_intent.intent,
+        name: observation.profile.to_string(),
+        profile: Some(observation.profile),
+        prior_state: observation.inferred_intent.value,
+        intent: observation.inferred_intent.intent,
         action: Action::Registered,
         slot: SlotChange::Kept,
         is_unsupervised: false,
         request: ServiceRequest::Nothing,
         // An intent that could not be read just now may be different: it is not overwritten.
-        stores_intent: facts.unreadable_intent.is_none()
-            && facts.inferred_intent.intent == Intent::Running
-            && matches!(facts.inferred_intent.source, Source::GatewayState | Source::Bootstrap),
+        stores_intent: observation.unreadable_intent.is_none()
+            && observation.inferred_intent.intent == Intent::Running
+            && matches!(
+                observation.inferred_intent.source,
+                Source::GatewayState | Source::Bootstrap
+            ),
         sweep: sweep.map(|leftover| leftover.name.clone()).collect(),
         reasons,
         failure: None,
     };
-    let service = match facts.service {
+    let service = match observation.service {
         Ok(service) => service,
         Err(error) => {
             plan.action = Action::Skipped;
@@ -169,7 +174,7 @@ pub(super) fn plan(facts: Observation) -> ProfilePlan {
             return plan;
         }
     };
-    plan.failure = facts.unreadable_intent;
+    plan.failure = observation.unreadable_intent;
     if plan.failure.is_some() && service.presence == Presence::Supervised {
         // A live service keeps its target state.
         plan.action = Action::Skipped;
@@ -189,7 +194,7 @@ pub(super) fn plan(facts: Observation) -> ProfilePlan {
     if starts {
         plan.action = Action::Started;
     }
-    if facts.is_locked && service.pid().is_none() {
+    if observation.is_locked && service.pid().is_none() {
         plan.reasons.push("a gateway of this profile lives outside its slot".to_owned());
     }
     plan
@@ -223,8 +228,8 @@ mod tests {
     use std::time::Duration;
 
     fn facts(intent: Intent, service: Service) -> Observation {
-        let prior = InferredIntent {
-            word: intent.as_str().into(),
+        let inferred = InferredIntent {
+            value: intent.as_str().into(),
             intent,
             source: Source::Intent,
             is_unknown: false,
@@ -233,7 +238,7 @@ mod tests {
         let service = Ok(service);
         Observation {
             profile,
-            inferred_intent: prior,
+            inferred_intent: inferred,
             unreadable_intent: None,
             warnings: vec![],
             service,
@@ -242,13 +247,13 @@ mod tests {
         }
     }
 
-    fn live(want: TargetState, fact: ProcessState) -> Service {
+    fn live(target_state: TargetState, process_state: ProcessState) -> Service {
         let presence = Presence::Supervised;
         Service {
             presence,
-            target_state: want,
-            at_start: want,
-            process_state: fact,
+            target_state,
+            at_start: target_state,
+            process_state,
             since: Duration::ZERO,
             paused: false,
             is_reported: true,
@@ -322,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_could_not_be_read_just_now_stops_nobody() {
+    fn an_intent_that_could_not_be_read_just_now_stops_no_gateway() {
         let unread = Some("ignored `x`: input/output error".to_owned());
         let live = Observation {
             unreadable_intent: unread.clone(),
@@ -341,11 +346,11 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_could_not_be_read_just_now_is_not_written_over() {
-        let mut facts = facts(Intent::Running, Service::unregistered());
-        facts.inferred_intent.source = Source::GatewayState;
-        facts.unreadable_intent = Some("ignored `x`: permission denied".to_owned());
-        assert!(!plan(facts).stores_intent);
+    fn an_intent_that_could_not_be_read_just_now_is_not_overwritten() {
+        let mut observation = facts(Intent::Running, Service::unregistered());
+        observation.inferred_intent.source = Source::GatewayState;
+        observation.unreadable_intent = Some("ignored `x`: permission denied".to_owned());
+        assert!(!plan(observation).stores_intent);
     }
 
     #[rstest]
@@ -354,14 +359,14 @@ mod tests {
     #[case(Source::GatewayState, Intent::Stopped, false)]
     #[case(Source::DesiredState, Intent::Running, false)]
     #[case(Source::Intent, Intent::Running, false)]
-    fn a_word_that_the_gateway_would_overwrite_is_kept(
+    fn an_intent_that_the_gateway_would_overwrite_is_stored(
         #[case] source: Source,
         #[case] intent: Intent,
         #[case] expected: bool,
     ) {
-        let mut facts = facts(intent, Service::unregistered());
-        facts.inferred_intent.source = source;
-        assert_eq!(plan(facts).stores_intent, expected);
+        let mut observation = facts(intent, Service::unregistered());
+        observation.inferred_intent.source = source;
+        assert_eq!(plan(observation).stores_intent, expected);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) async fn predict<H: Host, S: Registrar>(
 ) {
     match context.supervisor.list().await {
         Ok(listing) => {
-            pass.swept.extend(listing.leftovers.into_iter().map(|stray| stray.name));
+            pass.swept.extend(listing.leftovers.into_iter().map(|leftover| leftover.name));
             let ownerless = pass.ownerless(listing.profiles);
             pass.swept.extend(ownerless.iter().map(|profile| format!("gateway-{profile}")));
         }
@@ -97,9 +97,9 @@ pub(super) async fn sweep_ownerless<H: Host, S: Registrar>(
         Ok(listing) => listing,
         Err(error) => return pass.failures.push(error.to_string()),
     };
-    for stray in listing.leftovers {
-        let swept = sweep_leftover(context, scan, &stray).await;
-        record_swept(pass, stray.name, swept);
+    for leftover in listing.leftovers {
+        let swept = sweep_leftover(context, scan, &leftover).await;
+        record_swept(pass, leftover.name, swept);
     }
     for profile in pass.ownerless(listing.profiles) {
         match unregister_ownerless(context, scan, &profile).await {
@@ -113,15 +113,15 @@ pub(super) async fn sweep_ownerless<H: Host, S: Registrar>(
 async fn sweep_leftover<H: Host, S: Registrar>(
     context: &OpsContext<'_, H, S>,
     scan: RescanTiming,
-    stray: &Leftover,
+    leftover: &Leftover,
 ) -> Result<(), OpsError> {
-    let held = match &stray.owner {
+    let held = match &leftover.owner {
         Some(owner) => {
             Some(lock::acquire(context.host, context.layout, owner, scan.patience()).await?)
         }
         None => None,
     };
-    let swept = context.supervisor.sweep(stray, END_TIMEOUT).await;
+    let swept = context.supervisor.sweep(leftover, END_TIMEOUT).await;
     if let Some(held) = held {
         lock::release(context.host, held).await?;
     }

@@ -54,7 +54,7 @@ pub(super) async fn bring_down(
     Ok(())
 }
 
-/// What cannot be looked at is nobody's: the new scanner will say what it finds.
+/// A directory that cannot be read counts as unsupervised: the new s6-svscan will report what it finds.
 async fn is_supervised(host: &impl Host, service: &Path) -> bool {
     let Ok(lock) = fs::open_no_link(host, &service.join("supervise/lock"), OpenMode::Read).await
     else {
@@ -68,7 +68,7 @@ async fn is_supervised(host: &impl Host, service: &Path) -> bool {
 /// Tells each what to do, as `s6-svc` would.
 async fn tell(host: &impl Host, services: &[PathBuf], letters: &[u8]) {
     for service in services {
-        // Whoever cannot be told is waited for, and named if it does not end.
+        // A supervisor that cannot be told is waited for, and named if it does not end.
         let _ = tell_one(host, service, letters).await;
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn prepare(
     file::replace_unsynced(host, &own.join("finish"), FINISH.as_bytes(), 0o755).await
 }
 
-/// A scanner that anybody stopped comes back, unless its service is being stopped: 0 and 3 mean other things.
+/// A stopped s6-svscan is started again, unless its service is being stopped: 0 and 3 mean other things.
 const FINISH: &str = "#!/bin/sh\nexit 1\n";
 
 /// s6-svscan runs one for each SIGTERM it gets. Its number is that of the script's parent.

@@ -175,7 +175,7 @@ fn set_owner_of_a_link_leaves_its_target_alone() {
     let owner = std::fs::metadata(&file).unwrap();
     let set = |uid, gid| now(&host, Effect::SetOwner { place: (&link).into(), uid, gid });
     assert_eq!(set(u32::MAX, owner.gid()), Err(Errno::INVAL));
-    // Nobody but root may give files away; to oneself everybody may.
+    // Only root may give files away; any user may give a file to itself.
     let uid = if owner.uid() == 0 { 12345 } else { owner.uid() };
     assert_eq!(set(uid, owner.gid()), Ok(Answer::Done));
     assert_eq!(meta(&host, &link, LinkPolicy::Refuse).uid, uid);

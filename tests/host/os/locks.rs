@@ -27,7 +27,7 @@ fn lock_is_refused_while_another_open_description_holds_it() {
     assert_eq!(now(&host, Effect::Lock { handle: second }), Err(Errno::AGAIN));
     close(&host, first);
     let lock = || now(&host, Effect::Lock { handle: second });
-    // A child that another test just started holds the first as well until it has become its program.
+    // A child that another test just started holds the first lock as well until its `execve`.
     eventually("the lock is free", || lock() == Ok(Answer::Done));
 }
 

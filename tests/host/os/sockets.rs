@@ -7,7 +7,7 @@ use hermes::host::{Answer, Host};
 
 use super::{assert_ended, bytes, close, eventually, handle, now, read, write};
 
-/// A port that nobody listens on, out of the range that the kernel gives to connections.
+/// A port without a listener, outside the kernel's ephemeral range.
 fn free_port(host: &OsHost) -> u16 {
     let first = 10_000 + u16::try_from(std::process::id() % 20_000).expect("below 20000");
     let refused =
@@ -35,9 +35,9 @@ fn a_connection_carries_bytes_both_ways_and_never_blocks() {
     assert_eq!(read(&host, client), bytes("answer"));
     close(&host, server);
     assert_ended(&host, client);
-    // The closed connection lingers on the port; whoever comes back listens at once all the same.
+    // The closed connection lingers on the port; a new listener is accepted at once anyway.
     close(&host, listener);
-    // A child of another test may hold the listener until it has become its program.
+    // A child of another test may hold the listener until its `execve`.
     eventually("the port is free", || now(&host, Effect::Listen { port }).is_ok());
 }
 

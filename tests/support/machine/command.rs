@@ -1,11 +1,11 @@
-//! Commands on a machine, as an operator types them, and what came of them.
+//! Commands on a machine, as an operator types them, and their results.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use super::namespace::Namespace;
 
-/// Whom a command runs as.
+/// The user of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum User {
     /// uid 10000, no other groups.

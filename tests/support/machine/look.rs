@@ -1,4 +1,4 @@
-//! What is so on a machine: statuses, processes of a profile, files; and all of it at once when a test fails.
+//! Observes a machine: statuses, processes of a profile, files; and all of it at once when a test fails.
 
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ impl Machine {
         std::fs::read_to_string(self.home().join("logs/container-boot.log")).unwrap_or_default()
     }
 
-    /// What a profile's gateway said.
+    /// The log of a profile's gateway.
     pub(crate) fn gateway_log(&self, profile: &str) -> String {
         let path = self.home().join("logs/gateways").join(profile).join("current");
         std::fs::read_to_string(path).unwrap_or_default()
@@ -78,7 +78,7 @@ impl Machine {
         names
     }
 
-    /// For a test that failed: everything that could say why.
+    /// For a failed test: everything that could explain it.
     #[expect(clippy::print_stderr, reason = "a failed test shows what it had before it")]
     pub(super) fn dump(&self) {
         if self.namespace.is_none() {

@@ -1,6 +1,6 @@
 //! One life of a machine: its PID, mount and network namespaces, from its first process to the end of all.
 //!
-//! It ends with the thread that started it, however that ends: the kernel sees to it.
+//! It ends with the thread that started it, in every case: the kernel guarantees that (parent-death signal).
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::poll;
 use super::processes::{self, MachineProcess};
 
-/// Whose s6-svscan the machine has.
+/// Which user's s6-svscan the machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tree {
     /// uid 10000's, as in our image.
@@ -23,7 +23,7 @@ pub(crate) enum Tree {
     Root,
 }
 
-/// How a machine's life ends.
+/// How a machine is shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// As `docker stop` does: SIGTERM to the first process, and SIGKILL after the grace.
@@ -32,7 +32,7 @@ pub(crate) enum End {
     Kill,
 }
 
-/// What `docker stop` gives a container.
+/// The grace time of `docker stop`.
 const GRACE: Duration = Duration::from_secs(10);
 
 const INIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/machine/init.sh");
@@ -96,12 +96,12 @@ impl Namespace {
         PathBuf::from(format!("/proc/{}/root{inside}", self.init))
     }
 
-    /// All that lives in it, but for the first process.
+    /// All live processes in it except the first.
     pub(crate) fn processes(&self) -> Vec<MachineProcess> {
         processes::of_namespace(self.init)
     }
 
-    /// Ends it; nothing in it is alive afterwards. How long that took.
+    /// Ends it; nothing in it is alive afterwards. Returns how long that took.
     pub(crate) fn end(mut self, how: End) -> Duration {
         let began = std::time::Instant::now();
         if how == End::Term {
@@ -119,7 +119,7 @@ impl Namespace {
     }
 
     fn kill(&mut self) {
-        // It may have ended already; then there is nobody left to tell.
+        // It may have ended already; then the signal is not needed.
         let _ = pidfd_send_signal(&self.handle, Signal::KILL);
         self.outer.wait().expect("our own child");
     }

@@ -17,17 +17,17 @@ pub(crate) struct MachineProcess {
 }
 
 impl MachineProcess {
-    /// Sends it a signal; one that has ended meanwhile gets none, and nobody else does.
+    /// Sends it a signal; if it has ended meanwhile, no process gets it.
     pub(crate) fn signal(&self, signal: Signal) {
         let Ok(handle) = pidfd_open(raw(self.outer), PidfdFlags::empty()) else { return };
-        // With the handle in hand: is it still a process of that machine?
+        // Checked after the handle is open: is it still a process of that machine?
         if namespace_of(self.outer).as_ref() == Some(&self.namespace) {
             // It may have ended meanwhile, and then it needs no signal.
             let _ = pidfd_send_signal(&handle, signal);
         }
     }
 
-    /// Does it still run?
+    /// Is it still alive?
     pub(crate) fn lives(&self) -> bool {
         read(self.outer).is_some_and(|now| now == *self)
     }
@@ -37,7 +37,7 @@ fn namespace_of(pid: u32) -> Option<std::path::PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
 }
 
-/// All processes of the namespace whose first process is `init`, but for that one; zombies are none.
+/// All processes of the namespace whose first process is `init`, except that one and zombies.
 pub(super) fn of_namespace(init: u32) -> Vec<MachineProcess> {
     let Some(namespace) = namespace_of(init) else { return Vec::new() };
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };

@@ -1,66 +1,69 @@
-//! A schedule names moves by number, and a changed program makes other moves. Here each of its surprises gets the address
-//! that a scenario gives: whose effect, of which kind, on what, the how manieth.
+//! Turns a schedule into a scenario. A schedule names transitions by number, and a changed program takes other transitions.
+//! Here each of its faults gets the address that a scenario uses: the task, the kind of effect, its object, its ordinal.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::retrace;
+use crate::check::retrace;
 use crate::check::search::Finding;
-use crate::execution::{Execution, Failure, Fault, Transition, effect_objects};
+use crate::execution::{Execution, Failure, FailureKind, Fault, Transition, effect_objects};
 use crate::machine::world::ProcessId;
 use crate::scenario::{
-    EffectAddress, EffectKind, FaultKind as Told, FaultSpec, FoundBy, MachineKind, Scenario,
-    SearchSpec, Span, Step, TaskAddress,
+    EffectAddress, EffectKind, FaultKind, FaultSpec, FoundBy, MachineKind, Scenario, SearchSpec,
+    Span, Step, TaskAddress,
 };
 
-/// The scenario that plays by itself what a search found, or why there is none.
+/// The scenario that reproduces a finding with scripted faults, or why there is none.
 pub fn to_scenario(
     scenario: &Scenario,
-    found: &Finding,
-    by: Option<FoundBy>,
+    finding: &Finding,
+    found_by: Option<FoundBy>,
 ) -> Result<Scenario, String> {
     let named = with_names(scenario);
-    let (sketches, place) = draft_faults(&named, found, by)?;
-    let counted = with_occurrences(&named, found, by, sketches);
-    let mut told = named;
-    told.faults.extend(counted);
-    told.search = SearchSpec { faults_max: 0, ..SearchSpec::default() };
-    told.runs_on = [MachineKind::Simulated].into();
-    // What the search had somebody repeat stands last.
-    if let (Some(FoundBy::CrashMatrix), Some(place), None) = (by, place, &found.changed_scenario) {
-        told.steps.truncate(place + 1);
+    let (drafts, last_step) = draft_faults(&named, finding, found_by)?;
+    let faults = with_occurrences(&named, finding, found_by, drafts);
+    let mut replayable = named;
+    replayable.faults.extend(faults);
+    replayable.search = SearchSpec { faults_max: 0, ..SearchSpec::default() };
+    replayable.runs_on = [MachineKind::Simulated].into();
+    // The crash matrix skips the steps after its crash. A command that the recovery search repeated is the last step.
+    if let (Some(FoundBy::CrashMatrix), Some(last_step), None) =
+        (found_by, last_step, &finding.changed_scenario)
+    {
+        replayable.steps.truncate(last_step + 1);
     }
-    let has_fault = found.schedule.0.iter().any(|(_, next)| matches!(next, Transition::Inject(..)));
-    forget_expectations(&mut told, &found.failure, has_fault);
-    Ok(told)
+    let has_fault =
+        finding.schedule.0.iter().any(|(_, next)| matches!(next, Transition::Inject(..)));
+    forget_expectations(&mut replayable, &finding.failure, has_fault);
+    Ok(replayable)
 }
 
-/// Every command has a name, by which it can be addressed.
+/// The scenario with a name for every command, by which it can be addressed.
 fn with_names(scenario: &Scenario) -> Scenario {
     let mut named = scenario.clone();
     let taken: Vec<String> = scenario.run_steps().filter_map(|run| run.name.clone()).collect();
     let mut free = (1..).map(|number| format!("R{number}")).filter(|name| !taken.contains(name));
-    let mut give = |step: &mut Step| {
+    let mut name = |step: &mut Step| {
         if let Step::Run(run) = step {
             run.name = run.name.take().or_else(|| free.next());
         }
     };
     for step in &mut named.steps {
         match step {
-            Step::Together(group) => group.steps.iter_mut().for_each(&mut give),
-            other => give(other),
+            Step::Together(group) => group.steps.iter_mut().for_each(&mut name),
+            other => name(other),
         }
     }
     named
 }
 
-/// What a fault may do to a story is no longer what the story expects. Without one they stay: a story waits for them.
-fn forget_expectations(told: &mut Scenario, failure: &Failure, has_fault: bool) {
-    let is_about_them = failure.invariant == "expect";
+/// Removes the expectations that a fault may break. Without a fault they stay: the execution waits for them.
+fn forget_expectations(scenario: &mut Scenario, failure: &Failure, has_fault: bool) {
+    let is_expectation = failure.kind == FailureKind::Expectation;
     if !has_fault {
         return;
     }
-    for step in &mut told.steps {
+    for step in &mut scenario.steps {
         match step {
             Step::Run(run) => run.expect = Default::default(),
             Step::Together(group) => {
@@ -74,119 +77,133 @@ fn forget_expectations(told: &mut Scenario, failure: &Failure, has_fault: bool) 
         }
     }
     let keeps = |step: &Step| match step {
-        Step::Expect(step) => is_about_them && step.expect.always,
+        Step::Expect(step) => is_expectation && step.expect.always,
         _ => true,
     };
-    if told.steps.iter().any(keeps) {
-        told.steps.retain(keeps);
+    if scenario.steps.iter().any(keeps) {
+        scenario.steps.retain(keeps);
     }
 }
 
-/// Surprises whose ordinals are not known yet, and where in the story the last one came.
+/// The faults of a finding with addresses whose ordinals are not known yet, and the step of the last one.
 fn draft_faults(
     scenario: &Scenario,
-    found: &Finding,
-    by: Option<FoundBy>,
+    finding: &Finding,
+    found_by: Option<FoundBy>,
 ) -> Result<(Vec<FaultSpec>, Option<usize>), String> {
-    let mut sketches = Vec::new();
-    let mut place = None;
-    let mut last: BTreeMap<ProcessId, EffectAddress> = BTreeMap::new();
-    // That it breaks is known; where it went is what is looked at.
-    let _ = retrace::retrace_finding(&Arc::new(scenario.clone()), found, by, &mut |play, next| {
-        if is_due(found, sketches.len(), play, next) {
-            // One that befalls while the run is concluded comes after the story.
-            place = Some(play.step_index()).filter(|&at| at < scenario.steps.len()).or(place);
-            sketches.push(addressed_fault(play, next, &last));
-        }
-        if let Transition::Process(who) = next {
-            if let Some(at) = address(play, *who) {
-                last.insert(*who, at);
+    let mut drafts = Vec::new();
+    let mut last_step = None;
+    let mut last_effects: BTreeMap<ProcessId, EffectAddress> = BTreeMap::new();
+    // The failure is known; the addresses are read off on the way.
+    let _ = retrace::retrace_finding(
+        &Arc::new(scenario.clone()),
+        finding,
+        found_by,
+        &mut |execution, next| {
+            if is_due(finding, drafts.len(), execution, next) {
+                // A fault during the settle check comes after the steps.
+                let step = Some(execution.step_index()).filter(|&at| at < scenario.steps.len());
+                last_step = step.or(last_step);
+                drafts.push(addressed_fault(execution, next, &last_effects));
             }
-        }
-    });
-    let told: Result<Vec<FaultSpec>, String> = sketches.into_iter().collect();
-    let told = told?;
-    match told.len() == found.schedule.0.len() {
-        true => Ok((told, place)),
-        false => Err("not every surprise came up when it was played again".to_owned()),
+            if let Transition::Process(who) = next {
+                if let Some(at) = address(execution, *who) {
+                    last_effects.insert(*who, at);
+                }
+            }
+        },
+    );
+    let drafts = drafts.into_iter().collect::<Result<Vec<FaultSpec>, String>>()?;
+    match drafts.len() == finding.schedule.0.len() {
+        true => Ok((drafts, last_step)),
+        false => Err("not every fault came up when it was executed again".to_owned()),
     }
 }
 
-fn is_due(found: &Finding, index: usize, play: &Execution, next: &Transition) -> bool {
-    found.schedule.0.get(index).is_some_and(|(at, due)| *at == play.transition_count && due == next)
+fn is_due(finding: &Finding, index: usize, execution: &Execution, next: &Transition) -> bool {
+    finding
+        .schedule
+        .0
+        .get(index)
+        .is_some_and(|(at, due)| *at == execution.transition_count && due == next)
 }
 
-/// Plays once more with all addresses in the story, each to come up never, and reads off how often they did.
+/// Executes the finding once more with all addresses in the scenario, each with an ordinal that never comes, and reads off
+/// how often each address came up.
 fn with_occurrences(
     scenario: &Scenario,
-    found: &Finding,
-    by: Option<FoundBy>,
-    mut sketches: Vec<FaultSpec>,
+    finding: &Finding,
+    found_by: Option<FoundBy>,
+    mut drafts: Vec<FaultSpec>,
 ) -> Vec<FaultSpec> {
-    let mut watched = scenario.clone();
-    let own = watched.faults.len();
-    let never = |sketch: &FaultSpec| {
-        let mut never = sketch.clone();
+    let mut counting = scenario.clone();
+    let scripted = counting.faults.len();
+    let never = |draft: &FaultSpec| {
+        let mut never = draft.clone();
         never.at.nth = u32::MAX;
         never
     };
-    watched.faults.extend(sketches.iter().map(never));
+    counting.faults.extend(drafts.iter().map(never));
     let mut index = 0;
-    // As above.
-    let _ = retrace::retrace_finding(&Arc::new(watched), found, by, &mut |play, next| {
-        if is_due(found, index, play, next) {
-            let before = play.occurrences_of(own + index);
-            let is_after = sketches[index].kind == Told::KillAfter;
-            sketches[index].at.nth = if is_after { before.max(1) } else { before + 1 };
-            index += 1;
-        }
-    });
-    sketches
+    // The failure is known; the ordinals are read off on the way.
+    let _ =
+        retrace::retrace_finding(&Arc::new(counting), finding, found_by, &mut |execution, next| {
+            if is_due(finding, index, execution, next) {
+                let before = execution.occurrences_of(scripted + index);
+                let is_after = drafts[index].kind == FaultKind::KillAfter;
+                drafts[index].at.nth = if is_after { before.max(1) } else { before + 1 };
+                index += 1;
+            }
+        });
+    drafts
 }
 
 fn addressed_fault(
-    play: &Execution,
+    execution: &Execution,
     next: &Transition,
-    last: &BTreeMap<ProcessId, EffectAddress>,
+    last_effects: &BTreeMap<ProcessId, EffectAddress>,
 ) -> Result<FaultSpec, String> {
-    let who = addressed_process(play, next)?;
-    let mut deed = fault_spec(play, next);
-    let at = match (address(play, who), &deed.kind) {
+    let who = addressed_process(execution, next)?;
+    let mut spec = fault_spec(execution, next);
+    let at = match (address(execution, who), &spec.kind) {
         (Some(at), _) => at,
-        // It was about to exit: right after its last effect is the same place.
-        (None, Told::Kill) => {
-            deed.kind = Told::KillAfter;
-            last.get(&who).cloned().ok_or("a process without an effect was killed")?
+        // The process was about to exit: this is the same as right after its last effect.
+        (None, FaultKind::Kill) => {
+            spec.kind = FaultKind::KillAfter;
+            last_effects.get(&who).cloned().ok_or("a process without an effect was killed")?
         }
         (None, other) => return Err(format!("{other} at an exit has no address")),
     };
-    Ok(FaultSpec { at, ..deed })
+    Ok(FaultSpec { at, ..spec })
 }
 
-/// Whose effect the surprise is addressed by.
-fn addressed_process(play: &Execution, next: &Transition) -> Result<ProcessId, String> {
+/// The process by whose effect the fault is addressed.
+fn addressed_process(execution: &Execution, next: &Transition) -> Result<ProcessId, String> {
     if let Transition::Inject(who, _) | Transition::InjectScripted(who, _) = next {
         return Ok(*who);
     }
-    match play.baseline_transition() {
-        Some(Transition::Process(who)) if play.task_address(who).is_some() => Ok(who),
-        _ => Err("what would have come next is no effect of a task, and has no address".to_owned()),
+    match execution.baseline_transition() {
+        Some(Transition::Process(who)) if execution.task_address(who).is_some() => Ok(who),
+        _ => {
+            Err("the transition that it replaces is no effect of a task, and has no address"
+                .to_owned())
+        }
     }
 }
 
-/// What befalls; the address is filled in later.
-fn fault_spec(play: &Execution, next: &Transition) -> FaultSpec {
-    let told = match next {
-        Transition::Process(_) => Told::Preempt,
-        Transition::BeginStep(_) => Told::BeginStep,
-        Transition::AdvanceTime | Transition::InjectScripted(..) => Told::AdvanceTime,
-        Transition::Inject(_, deed) => match deed {
-            Fault::Kill => Told::Kill,
-            Fault::ContainerKill => Told::ContainerKill,
-            Fault::ContainerRestart => Told::ContainerRestart,
-            Fault::PowerCut(_) => Told::PowerCut,
-            Fault::Suspend(_) => Told::Suspend,
-            Fault::FailEffect(errno) | Fault::FailEffectForGood(errno) => Told::Errno(*errno),
+/// The fault of a transition; the address is filled in later.
+fn fault_spec(execution: &Execution, next: &Transition) -> FaultSpec {
+    let kind = match next {
+        Transition::Process(_) => FaultKind::Preempt,
+        Transition::BeginStep(_) => FaultKind::BeginStep,
+        Transition::AdvanceTime | Transition::InjectScripted(..) => FaultKind::AdvanceTime,
+        Transition::Inject(_, fault) => match fault {
+            Fault::Kill => FaultKind::Kill,
+            Fault::ContainerKill => FaultKind::ContainerKill,
+            Fault::ContainerRestart => FaultKind::ContainerRestart,
+            Fault::PowerCut(_) => FaultKind::PowerCut,
+            Fault::Suspend(_) => FaultKind::Suspend,
+            Fault::FailEffect(errno) | Fault::FailEffectForGood(errno) => FaultKind::Errno(*errno),
         },
     };
     let nowhere = EffectAddress {
@@ -197,10 +214,10 @@ fn fault_spec(play: &Execution, next: &Transition) -> FaultSpec {
     };
     FaultSpec {
         at: nowhere,
-        kind: told,
+        kind,
         sticky: matches!(next, Transition::Inject(_, Fault::FailEffectForGood(_))),
         next: match next {
-            Transition::Process(other) => play.task_address(*other),
+            Transition::Process(other) => execution.task_address(*other),
             _ => None,
         },
         duration: match next {
@@ -216,13 +233,13 @@ fn fault_spec(play: &Execution, next: &Transition) -> FaultSpec {
     }
 }
 
-/// Where a task stands: what it is about to do, its ordinal aside.
-fn address(play: &Execution, who: ProcessId) -> Option<EffectAddress> {
-    let effect = play.next_effect(who)?;
-    let task = play.task_address(who)?;
+/// The address of the next effect of a task, with ordinal 1.
+fn address(execution: &Execution, who: ProcessId) -> Option<EffectAddress> {
+    let effect = execution.next_effect(who)?;
+    let task = execution.task_address(who)?;
     let kind = EffectKind::of(effect);
-    let touches = match kind {
-        // Bytes may hold anything.
+    let object = match kind {
+        // Bytes may contain anything.
         EffectKind::Write | EffectKind::Print => None,
         EffectKind::Run | EffectKind::Spawn | EffectKind::Exec => {
             effect_objects(effect).first().map(|line| program(line))
@@ -232,18 +249,18 @@ fn address(play: &Execution, who: ProcessId) -> Option<EffectAddress> {
     Some(EffectAddress {
         task,
         effect: kind,
-        object: touches.filter(|text| !text.is_empty()),
+        object: object.filter(|text| !text.is_empty()),
         nth: 1,
     })
 }
 
-/// The program's own name.
+/// The name of the program of a command line.
 pub(crate) fn program(line: &str) -> String {
     let path = line.split(' ').next().unwrap_or_default();
     path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// The file's name; of a temporary one the longest part that is no number.
+/// The name of a file; of a temporary one the longest part that is no number.
 pub(crate) fn stable_part(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or_default();
     let is_number = |part: &str| {
@@ -274,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_temporary_name_is_addressed_by_what_stays_the_same() {
+    fn a_temporary_name_is_addressed_by_its_stable_part() {
         assert_eq!(stable_part("/a/gateway_intent.json"), "gateway_intent.json");
         assert_eq!(stable_part(".gateway_intent.json.00ab34cd00112233.tmp"), "gateway_intent.json");
         assert_eq!(stable_part("profiles/coder-2"), "coder-2");

@@ -1,35 +1,35 @@
-//! The lines of the program that asked for an effect: the story is played up to it, and the task's future built again with
-//! an eye on where it asks.
+//! The lines of the program that requested an effect: the scenario is executed up to it, and the task's future is rebuilt to
+//! take a backtrace at the request.
 
 use std::sync::Arc;
 
-use super::retrace;
+use crate::check::retrace;
 use crate::execution::Transition;
 use crate::machine::process::ProcessBody;
 use crate::scenario::Scenario;
 
-/// So many lines say where one is.
+/// The number of lines that are shown.
 const LINES_MAX: usize = 4;
 
-/// The lines for the task that moves, or whom it befalls, at this number of moves.
-pub(super) fn requesting_lines(scenario: &Arc<Scenario>, moves: u64) -> Vec<String> {
+/// The lines of the task that moves, or has a scripted fault, at this number of transitions.
+pub(super) fn requesting_lines(scenario: &Arc<Scenario>, number: u64) -> Vec<String> {
     let mut lines = Vec::new();
-    let see = &mut |play: &crate::execution::Execution, next: &Transition| {
+    let observe = &mut |execution: &crate::execution::Execution, next: &Transition| {
         let (Transition::Process(who) | Transition::InjectScripted(who, _)) = next else { return };
-        if play.transition_count != moves {
+        if execution.transition_count != number {
             return;
         }
         if let Some(ProcessBody::Task(task)) =
-            play.machine.world.process(*who).map(|process| &process.body)
+            execution.machine.world.process(*who).map(|process| &process.body)
         {
             lines = frames(&task.request_backtrace().to_string());
         }
     };
-    retrace::retrace_scenario(scenario, see, &mut |_| {});
+    retrace::retrace_scenario(scenario, observe, &mut |_| {});
     lines
 }
 
-/// The frames of the production program above its door, from a backtrace's text.
+/// The frames of the production program above its `Host`, from a backtrace's text.
 fn frames(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut function: Option<&str> = None;
@@ -37,23 +37,23 @@ fn frames(text: &str) -> Vec<String> {
         if let Some(place) = line.strip_prefix("at ") {
             if let Some(function) = function.take() {
                 let place = short(place);
-                let said = format!("{place} ({function})");
-                if !found.contains(&said) {
-                    found.push(said);
+                let frame = format!("{place} ({function})");
+                if !found.contains(&frame) {
+                    found.push(frame);
                 }
             }
         } else {
             let name = line.split_once(": ").map_or(line, |(_, name)| name);
-            let ours = name.trim_start_matches('<').starts_with("hermes::");
-            let is_door = name.contains("hermes::host");
-            function = (ours && !is_door).then(|| name.trim_end_matches("::{{closure}}"));
+            let is_ours = name.trim_start_matches('<').starts_with("hermes::");
+            let is_host = name.contains("hermes::host");
+            function = (is_ours && !is_host).then(|| name.trim_end_matches("::{{closure}}"));
         }
     }
     found.truncate(LINES_MAX);
     found
 }
 
-/// Below the workspace, and without the column.
+/// The path below the workspace, without the column.
 fn short(place: &str) -> &str {
     let start = place.rfind("/src/").map_or(0, |at| at + 1);
     let place = &place[start..];

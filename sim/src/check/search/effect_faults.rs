@@ -1,4 +1,4 @@
-//! Which errors an effect may have on a machine that has a bad day, and which effects nobody else can see.
+//! Which errors an effect may have on a faulty machine, and which effects are invisible to other processes or to a crash.
 
 use hermes::error::Errno;
 use hermes::host::effect::{Effect, Handle, OpenMode};
@@ -9,7 +9,7 @@ use crate::machine::world::{ProcessId, World};
 const NFILE: Errno = Errno(23);
 const NOLCK: Errno = Errno(37);
 
-/// What may go wrong with it, the likeliest first. What a program can only get wrong by its own words is not here.
+/// The errors that an effect may have, the likeliest first. Errors that only a wrong call can cause are not among them.
 pub fn errnos(effect: &Effect) -> &'static [Errno] {
     match effect {
         Effect::Open {
@@ -43,7 +43,8 @@ pub fn errnos(effect: &Effect) -> &'static [Errno] {
     }
 }
 
-/// Does it touch nothing that anybody else, or a crash, could tell? Then there is no point in a cut before it.
+/// Does the effect touch nothing that another process, or the state after a crash, could show? Then a crash point before
+/// it would repeat the next one.
 pub fn is_invisible_to_crash(effect: &Effect) -> bool {
     matches!(
         effect,
@@ -58,17 +59,17 @@ pub fn is_invisible_to_crash(effect: &Effect) -> bool {
     )
 }
 
-/// Does it make no difference to anybody, and nobody to it, whether it comes now or later? For searches in which the
-/// power stays on: then nothing that is synced or written to a file that only its writer has open is looked at.
+/// Is the effect independent of every effect of other processes, so that it may run at once? Only for searches in which
+/// the power stays on: then no invariant reads what is synced, or written to a file that only its writer has open.
 ///
-/// Leaves out less than all such effects: what lies below the home and the scan directory always counts as shared, but
-/// for the contents of files that nobody else has open.
+/// An under-approximation: everything below the home and the scan directory counts as shared, except the contents of
+/// files that no other process has open.
 pub fn is_invisible(world: &World, who: ProcessId, effect: &Effect) -> bool {
     let Some(process) = world.process(who) else { return false };
     let is_alone = |handle: &Handle| match process.open_files.get(&handle.0).map(|open| &open.kind)
     {
-        Some(what @ OpenKind::Node(_)) => !world.processes().any(|(other, process)| {
-            other != who && process.open_files.values().any(|open| open.kind == *what)
+        Some(kind @ OpenKind::Node(_)) => !world.processes().any(|(other, process)| {
+            other != who && process.open_files.values().any(|open| open.kind == *kind)
         }),
         Some(OpenKind::Text(_)) => true,
         _ => false,
@@ -89,9 +90,9 @@ pub fn is_invisible(world: &World, who: ProcessId, effect: &Effect) -> bool {
         | Effect::ReadLink { place } => {
             place.dir.is_none() && READ_ONLY_DIRS.iter().any(|above| place.path.starts_with(above))
         }
-        // Whoever is asked has slept long enough.
+        // A process that is ready at a sleep has slept long enough.
         Effect::Sleep { .. } => true,
-        // How many names it has left is nobody's business who reads it.
+        // The number of links of the file does not matter to its reader.
         Effect::HandleMeta { handle } => is_alone(handle),
         // A signal may come before it is trapped.
         Effect::Trap { .. } => false,
@@ -99,5 +100,5 @@ pub fn is_invisible(world: &World, who: ProcessId, effect: &Effect) -> bool {
     }
 }
 
-/// Nothing here changes.
+/// Directories whose files never change.
 const READ_ONLY_DIRS: [&str; 6] = ["/command", "/usr", "/bin", "/etc", "/proc/self", "/proc/sys"];

@@ -1,15 +1,28 @@
-//! Every interleaving of a small scenario, with a visited set: it ends with "N states, M transitions, complete", or says
-//! that its budget ended it.
+//! The exhaustive search: every interleaving of a small scenario, by depth-first search with a set of visited states. It
+//! ends with "N states, M transitions, complete", or says that its budget ended it.
 //!
-//! Left out are orders that nobody could tell apart:
-//! - time passes only when nobody can move;
-//! - a move that nobody who can move now, or whoever he wakes, can ever get in the way of goes first alone. Who may
-//!   still touch what is learned: first by walks at random, then by the search itself, which is made again if it has met
-//!   something that it did not know of (`ahead`). A crash of that task before that move is still tried;
-//! - as the power stays on, nothing is remembered that only a power cut could bring back;
-//! - only the steps of a group overlap.
+//! Partial-order reduction (Godefroid 1996, "Partial-Order Methods for the Verification of Concurrent Systems") leaves out
+//! interleavings that lead to the same states at rest:
+//! - A transition of one process that forms a *persistent set* of one is explored alone: no other process, and no process
+//!   that they wake or make, can do anything dependent on it before it happens. A kill of that process before the
+//!   transition is still tried. `exhaustive/por.rs` has the rule, the learned footprints behind it, and why it is sound.
+//! - Invisible effects of the process that moved last follow at once (`effect_faults::is_invisible`): they are independent
+//!   of every effect of the others.
 //!
-//! What is promised is looked at after every move that is made.
+//! The footprints are learned while the search runs, as in dynamic partial-order reduction (Flanagan and Godefroid 2005,
+//! "Dynamic partial-order reduction for model checking software"). Unlike there, a search that has learned something new
+//! adds no backtrack points: it is made again from the start, until one learns nothing. Random walks before the first one
+//! save most of these repetitions.
+//!
+//! The model itself leaves out:
+//! - time passes only when no process can move: there are no slow processes;
+//! - only the steps of a group overlap: no other step begins while a process can move;
+//! - power cuts: the disk remembers nothing that only a power cut could bring back;
+//! - crashes other than `exhaustive_crashes` kills of a task in one execution.
+//!
+//! The invariants are checked after every explored transition, and by the settle check at every end. The reduction keeps
+//! every state at rest, but not every state on the way: a violation that shows only in an intermediate state of an
+//! interleaving that is left out is not found here. The bounded and the random search do not reduce.
 
 mod por;
 
@@ -23,77 +36,78 @@ use crate::machine::footprint::{self, Footprint};
 use crate::machine::world::ProcessId;
 use crate::scenario::Step;
 
-/// A fork in the road that is still to be walked.
-struct Fork {
-    play: Execution,
+/// A branch that is still to be explored.
+struct Branch {
+    execution: Execution,
     schedule: Schedule,
     crashes_left: u8,
 }
 
-/// So many walks are made to learn.
+/// The number of random walks that learn footprints before the first search.
 const LEARNING_WALKS: u64 = 40;
 
-/// A search that has learned something goes on for so many states before it begins again.
+/// A search that has learned something goes on for this number of states before it begins again.
 const STALE_STATES: u64 = 2_000;
 
-/// One move as it was made: by whom, from where, what it touched, and what came of it.
+/// A transition that was taken: the local state that it left, its footprint, and the branch that it led to.
 struct TransitionOutcome {
     from: LocalStateId,
     footprint: Footprint,
-    successor: Option<Fork>,
+    successor: Option<Branch>,
 }
 
 impl Explorer {
-    /// Walks all.
+    /// Runs the search.
     pub fn exhaustive(mut self) -> SearchResult {
         self.initial.machine.world.disk.ignore_power_cuts();
-        let mut ahead = PartialOrderReduction::default();
+        let mut reduction = PartialOrderReduction::default();
         for walk in 0..LEARNING_WALKS {
-            self.learn_footprints(walk, &mut ahead);
+            self.learn_footprints(walk, &mut reduction);
         }
         loop {
             self.tally.states = 0;
             self.tally.transitions = 0;
-            ahead.clear_cache();
-            self.search_once(&mut ahead);
-            if ahead.learned_count() == 0 || !self.tally.is_complete {
+            reduction.clear_cache();
+            self.search_once(&mut reduction);
+            if reduction.learned_count() == 0 || !self.tally.is_complete {
                 return self.tally;
             }
         }
     }
 
-    /// One walk at random, to learn before all is searched. What it breaks the search will break.
-    fn learn_footprints(&mut self, walk: u64, ahead: &mut PartialOrderReduction) {
+    /// One random walk, to learn footprints before the search. The search will find the failures of the walk again.
+    fn learn_footprints(&mut self, walk: u64, reduction: &mut PartialOrderReduction) {
         let crashes_left = self.initial.scenario().search.exhaustive_crashes;
-        let (play, schedule) = (self.initial.clone(), Schedule::default());
-        let mut fork = Fork { play, schedule, crashes_left };
-        while !fork.play.is_finished() {
-            let moves = all_transitions(&fork.play);
-            if moves.is_empty() {
+        let (execution, schedule) = (self.initial.clone(), Schedule::default());
+        let mut branch = Branch { execution, schedule, crashes_left };
+        while !branch.execution.is_finished() {
+            let transitions = all_transitions(&branch.execution);
+            if transitions.is_empty() {
                 return;
             }
-            let any = hash::digest(&(walk, fork.play.transition_count)) % moves.len() as u128;
-            let next = &moves[usize::try_from(any).expect("less than their number")];
-            match self.step_and_learn(&fork, next, true, ahead).successor {
-                Some(after) => fork = after,
+            let choice = hash::digest(&(walk, branch.execution.transition_count))
+                % transitions.len() as u128;
+            let next = &transitions[usize::try_from(choice).expect("less than their number")];
+            match self.step_and_learn(&branch, next, true, reduction).successor {
+                Some(after) => branch = after,
                 None => return,
             }
         }
     }
 
-    /// Walks all that is left if nothing is ahead of anybody but what is known. Begun again by its caller if there was.
-    fn search_once(&mut self, ahead: &mut PartialOrderReduction) {
+    /// One search with the footprints that are known so far. The caller makes another one if this one learned something.
+    fn search_once(&mut self, reduction: &mut PartialOrderReduction) {
         let mut visited = BTreeSet::new();
         let crashes_left = self.initial.scenario().search.exhaustive_crashes;
         let schedule = Schedule::default();
-        let mut forks = vec![Fork { play: self.initial.clone(), schedule, crashes_left }];
+        let mut branches = vec![Branch { execution: self.initial.clone(), schedule, crashes_left }];
         let mut stale_at = u64::MAX;
-        while let Some(fork) = forks.pop() {
-            if !visited.insert((fork.play.state_hash(), fork.crashes_left)) {
+        while let Some(branch) = branches.pop() {
+            if !visited.insert((branch.execution.state_hash(), branch.crashes_left)) {
                 continue;
             }
             self.tally.states += 1;
-            if ahead.learned_count() > 0 {
+            if reduction.learned_count() > 0 {
                 stale_at = stale_at.min(2 * self.tally.states + STALE_STATES);
             }
             if self.tally.states >= stale_at {
@@ -103,154 +117,166 @@ impl Explorer {
                 self.tally.is_complete = false;
                 return;
             }
-            self.tally.effects = self.tally.effects.max(fork.play.effect_count);
-            self.expand(fork, &mut forks, ahead);
+            self.tally.effects = self.tally.effects.max(branch.execution.effect_count);
+            self.expand(branch, &mut branches, reduction);
         }
     }
 
-    /// All that can come next; on a way without forks, as far as the next one.
-    fn expand(&mut self, mut fork: Fork, forks: &mut Vec<Fork>, ahead: &mut PartialOrderReduction) {
+    /// Explores a branch up to the next state with several transitions, and adds the branches there.
+    fn expand(
+        &mut self,
+        mut branch: Branch,
+        branches: &mut Vec<Branch>,
+        reduction: &mut PartialOrderReduction,
+    ) {
         loop {
-            let moves = all_transitions(&fork.play);
-            if moves.is_empty() || fork.play.is_finished() {
-                self.settle_and_check(fork.play, &fork.schedule);
+            let transitions = all_transitions(&branch.execution);
+            if transitions.is_empty() || branch.execution.is_finished() {
+                self.settle_and_check(branch.execution, &branch.schedule);
                 return;
             }
-            match self.try_transitions(&fork, &moves, forks, ahead) {
-                Some(next) => fork = next,
+            match self.try_transitions(&branch, &transitions, branches, reduction) {
+                Some(next) => branch = next,
                 None => return,
             }
         }
     }
 
-    /// Tries every move. If one goes alone, that is where it leads.
+    /// Tries every enabled transition. If one of them is a persistent set of one, only that one counts; returns its branch.
     fn try_transitions(
         &mut self,
-        fork: &Fork,
-        moves: &[Transition],
-        forks: &mut Vec<Fork>,
-        ahead: &mut PartialOrderReduction,
-    ) -> Option<Fork> {
-        let first = forks.len();
-        // The calm move lies on top in the end.
-        for (place, next) in moves.iter().enumerate().rev() {
-            let made = self.step_and_learn(fork, next, place == 0, ahead);
+        branch: &Branch,
+        transitions: &[Transition],
+        branches: &mut Vec<Branch>,
+        reduction: &mut PartialOrderReduction,
+    ) -> Option<Branch> {
+        let first = branches.len();
+        // The branch of the baseline transition is on top of the stack in the end.
+        for (place, next) in transitions.iter().enumerate().rev() {
+            let outcome = self.step_and_learn(branch, next, place == 0, reduction);
             let Transition::Process(who) = next else {
-                forks.extend(made.successor);
+                branches.extend(outcome.successor);
                 continue;
             };
-            let others = moves.iter().filter(|other| *other != next);
+            let others = transitions.iter().filter(|other| *other != next);
             let mut others: Vec<LocalStateId> =
-                others.map(|other| local_state_of(ahead, fork, other)).collect();
+                others.map(|other| local_state_of(reduction, branch, other)).collect();
             others.sort_unstable();
-            let mover = ahead.owner(made.from);
-            let goes_alone = ahead.is_persistent_singleton(mover, &made.footprint, others);
-            if goes_alone {
-                forks.truncate(first);
+            let mover = reduction.owner(outcome.from);
+            let is_alone = reduction.is_persistent_singleton(mover, &outcome.footprint, others);
+            if is_alone {
+                branches.truncate(first);
             }
-            if fork.crashes_left > 0 && fork.play.task_address(*who).is_some() {
-                forks.extend(self.try_crash(fork, *who, made.from, ahead));
+            if branch.crashes_left > 0 && branch.execution.task_address(*who).is_some() {
+                branches.extend(self.try_crash(branch, *who, outcome.from, reduction));
             }
-            if goes_alone {
-                return made.successor;
+            if is_alone {
+                return outcome.successor;
             }
-            forks.extend(made.successor);
+            branches.extend(outcome.successor);
         }
         None
     }
 
-    /// The task that would move is killed before.
+    /// Kills the task before its transition.
     fn try_crash(
         &mut self,
-        fork: &Fork,
+        branch: &Branch,
         who: ProcessId,
         from: LocalStateId,
-        ahead: &mut PartialOrderReduction,
-    ) -> Option<Fork> {
-        let (crashed, touched) =
-            self.step_with_invisible(fork, &Transition::Inject(who, Fault::Kill), false);
-        ahead.record_footprint(from, &touched);
+        reduction: &mut PartialOrderReduction,
+    ) -> Option<Branch> {
+        let (crashed, footprint) =
+            self.step_with_invisible(branch, &Transition::Inject(who, Fault::Kill), false);
+        reduction.record_footprint(from, &footprint);
         let mut crashed = crashed?;
         crashed.crashes_left -= 1;
-        // Nobody is where he was: from here on there is a crash less ahead.
-        for other in crashed.play.machine.ready_processes() {
-            let was = ahead.process_state(&fork.play, other, fork.crashes_left, None);
-            let was = was.map(|was| (was, None));
-            let to = ahead.process_state(&crashed.play, other, crashed.crashes_left, was);
-            to.into_iter().for_each(|to| ahead.record_successor(from, to));
+        // One crash less is left: every process continues from another local state.
+        for other in crashed.execution.machine.ready_processes() {
+            let before =
+                reduction.process_state(&branch.execution, other, branch.crashes_left, None);
+            let before = before.map(|before| (before, None));
+            let to =
+                reduction.process_state(&crashed.execution, other, crashed.crashes_left, before);
+            to.into_iter().for_each(|to| reduction.record_successor(from, to));
         }
         Some(crashed)
     }
 
-    /// One move, and what is learned from it.
+    /// Takes one transition, and learns from it.
     fn step_and_learn(
         &mut self,
-        fork: &Fork,
+        branch: &Branch,
         next: &Transition,
-        is_calm: bool,
-        ahead: &mut PartialOrderReduction,
+        is_baseline: bool,
+        reduction: &mut PartialOrderReduction,
     ) -> TransitionOutcome {
-        let from = local_state_of(ahead, fork, next);
-        let (after, mut touched) = self.step_with_invisible(fork, next, is_calm);
+        let from = local_state_of(reduction, branch, next);
+        let (after, mut footprint) = self.step_with_invisible(branch, next, is_baseline);
         if let Transition::BeginStep(index) = next {
-            touched.is_everything |= !matches!(fork.play.current_step(*index), Some(Step::Run(_)));
+            footprint.is_everything |=
+                !matches!(branch.execution.current_step(*index), Some(Step::Run(_)));
         }
-        ahead.record_footprint(from, &touched);
+        reduction.record_footprint(from, &footprint);
         if let Some(after) = &after {
-            record_successors(ahead, fork, next, from, after);
+            record_successors(reduction, branch, next, from, after);
         }
-        TransitionOutcome { from, footprint: touched, successor: after }
+        TransitionOutcome { from, footprint, successor: after }
     }
 
-    /// One move, and whatever of the same task nobody could tell.
+    /// Takes one transition, and the invisible effects of the same process after it.
     fn step_with_invisible(
         &mut self,
-        fork: &Fork,
+        branch: &Branch,
         next: &Transition,
-        is_calm: bool,
-    ) -> (Option<Fork>, Footprint) {
+        is_baseline: bool,
+    ) -> (Option<Branch>, Footprint) {
         self.tally.transitions += 1;
-        let mut play = fork.play.clone();
-        let schedule = match is_calm {
-            true => fork.schedule.clone(),
-            false => fork.schedule.with_fault(play.transition_count, next.clone()),
+        let mut execution = branch.execution.clone();
+        let schedule = match is_baseline {
+            true => branch.schedule.clone(),
+            false => branch.schedule.with_fault(execution.transition_count, next.clone()),
         };
-        let (taken, touched) = footprint::collect(|| play.step(next));
-        match taken.and_then(|()| run_invisible(&mut play)) {
-            Ok(()) => (Some(Fork { play, schedule, crashes_left: fork.crashes_left }), touched),
+        let (taken, footprint) = footprint::collect(|| execution.step(next));
+        match taken.and_then(|()| run_invisible(&mut execution)) {
+            Ok(()) => {
+                (Some(Branch { execution, schedule, crashes_left: branch.crashes_left }), footprint)
+            }
             Err(failure) => {
                 self.record_failure(&schedule, failure, false);
-                (None, touched)
+                (None, footprint)
             }
         }
     }
 }
 
-/// Where whoever makes this move is.
+/// The local state of the owner of this transition.
 fn local_state_of(
-    ahead: &mut PartialOrderReduction,
-    fork: &Fork,
+    reduction: &mut PartialOrderReduction,
+    branch: &Branch,
     next: &Transition,
 ) -> LocalStateId {
     match next {
         Transition::Process(who)
         | Transition::Inject(who, _)
-        | Transition::InjectScripted(who, _) => ahead
-            .process_state(&fork.play, *who, fork.crashes_left, None)
-            .expect("whoever moves is alive"),
-        Transition::BeginStep(_) | Transition::AdvanceTime => ahead.steps_state(&fork.play),
+        | Transition::InjectScripted(who, _) => reduction
+            .process_state(&branch.execution, *who, branch.crashes_left, None)
+            .expect("a process that moves is alive"),
+        Transition::BeginStep(_) | Transition::AdvanceTime => {
+            reduction.steps_state(&branch.execution)
+        }
     }
 }
 
-/// Where a move led: its own process, all that it woke, and the story if that goes on.
+/// Records where a transition led: its own process, the processes that it woke, and the steps if those go on.
 fn record_successors(
-    ahead: &mut PartialOrderReduction,
-    fork: &Fork,
+    reduction: &mut PartialOrderReduction,
+    branch: &Branch,
     next: &Transition,
     from: LocalStateId,
-    after: &Fork,
+    after: &Branch,
 ) {
-    // Time passes only when nobody can move: it is ahead of nobody.
+    // Time passes only when no process can move: it is in the future of none.
     if *next == Transition::AdvanceTime {
         return;
     }
@@ -259,45 +285,48 @@ fn record_successors(
         _ => None,
     };
     if let Some(who) = mover {
-        let was = Some((from, fork.play.next_effect(who)));
-        let to = ahead.process_state(&after.play, who, after.crashes_left, was);
-        to.into_iter().for_each(|to| ahead.record_successor(from, to));
+        let before = Some((from, branch.execution.next_effect(who)));
+        let to = reduction.process_state(&after.execution, who, after.crashes_left, before);
+        to.into_iter().for_each(|to| reduction.record_successor(from, to));
     }
-    let before = fork.play.machine.ready_processes();
-    for who in after.play.machine.ready_processes() {
+    let before = branch.execution.machine.ready_processes();
+    for who in after.execution.machine.ready_processes() {
         if mover != Some(who) && !before.contains(&who) {
-            let to = ahead.process_state(&after.play, who, after.crashes_left, None);
-            to.into_iter().for_each(|to| ahead.record_successor(from, to));
+            let to = reduction.process_state(&after.execution, who, after.crashes_left, None);
+            to.into_iter().for_each(|to| reduction.record_successor(from, to));
         }
     }
-    // Outside of a group a step begins only when nobody can move, too.
-    if after.play.is_in_group() && after.play.step_index() != fork.play.step_index() {
-        let to = ahead.steps_state(&after.play);
-        ahead.record_successor(from, to);
+    // Outside of a group a step begins only when no process can move, too.
+    if after.execution.is_in_group()
+        && after.execution.step_index() != branch.execution.step_index()
+    {
+        let to = reduction.steps_state(&after.execution);
+        reduction.record_successor(from, to);
     }
 }
 
-/// Every move of anybody, the calm one first.
-fn all_transitions(play: &Execution) -> Vec<Transition> {
-    let mut moves = play.enabled_transitions();
-    if !play.is_in_group() {
-        // Steps one after the other: nobody types the next command while the last one is at work.
-        let is_quiet = matches!(moves.first(), None | Some(Transition::BeginStep(_)));
-        moves.retain(|next| is_quiet || !matches!(next, Transition::BeginStep(_)));
+/// Every enabled transition, the baseline one first.
+fn all_transitions(execution: &Execution) -> Vec<Transition> {
+    let mut transitions = execution.enabled_transitions();
+    if !execution.is_in_group() {
+        // Steps are sequential: the next command is not typed while the last one still runs.
+        let is_quiet = matches!(transitions.first(), None | Some(Transition::BeginStep(_)));
+        transitions.retain(|next| is_quiet || !matches!(next, Transition::BeginStep(_)));
     }
-    moves
+    transitions
 }
 
-/// Goes on with the task that moved last as long as nobody could tell.
-fn run_invisible(play: &mut Execution) -> Result<(), Failure> {
+/// Continues the process that moved last while its effects are invisible.
+fn run_invisible(execution: &mut Execution) -> Result<(), Failure> {
     loop {
-        let Some(next @ Transition::Process(who)) = play.baseline_transition() else {
+        let Some(next @ Transition::Process(who)) = execution.baseline_transition() else {
             return Ok(());
         };
-        let is_unseen = |effect| effect_faults::is_invisible(&play.machine.world, who, effect);
-        if !play.next_effect(who).is_some_and(is_unseen) {
+        let is_invisible =
+            |effect| effect_faults::is_invisible(&execution.machine.world, who, effect);
+        if !execution.next_effect(who).is_some_and(is_invisible) {
             return Ok(());
         }
-        play.step(&next)?;
+        execution.step(&next)?;
     }
 }

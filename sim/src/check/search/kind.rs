@@ -2,27 +2,27 @@
 
 use crate::scenario::{FoundBy, Scenario};
 
-/// A search.
+/// A kind of search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum SearchKind {
     /// No fault but the scenario's own.
     Baseline,
     /// Each crash and errno at each effect.
     CrashMatrix,
-    /// The same once more, inside the recovery.
+    /// A second crash, inside the recovery.
     Recovery,
-    /// Whole runs beside each other.
+    /// Whole executions compared.
     Relations,
     /// At most a few faults, anywhere.
     Bounded,
     /// Every interleaving.
     Exhaustive,
-    /// Seeded walks.
+    /// Random walks from a seed.
     Random,
 }
 
 impl SearchKind {
-    /// Its word.
+    /// Its name on the command line and in regressions.
     pub fn name(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
@@ -35,7 +35,7 @@ impl SearchKind {
         }
     }
 
-    /// Where it stands if those that usually take longest come first.
+    /// Its rank if the searches that usually take longest come first.
     pub fn rank(self) -> u8 {
         match self {
             Self::CrashMatrix => 0,
@@ -48,7 +48,7 @@ impl SearchKind {
         }
     }
 
-    /// What a regression says of it.
+    /// The search that a regression names for it.
     pub fn found_by(self) -> Option<FoundBy> {
         match self {
             Self::Baseline => None,

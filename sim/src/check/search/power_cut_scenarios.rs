@@ -1,5 +1,5 @@
-//! What power cuts leave on the volume, each as a story of its own: the tree as it lies there, one boot, and what the
-//! simulated machine made of it. Real machines play these; here nothing is judged.
+//! What power cuts leave on the volume, each as a scenario of its own: the files of the volume, one boot, and the state that
+//! the simulated machine reaches. Real machines execute these scenarios; nothing is checked here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,69 +15,72 @@ use crate::scenario::expect::{FileExpect, FileKindSpec};
 use crate::scenario::step::ExpectStep;
 use crate::scenario::values::{IntentSpec, Mode, User};
 use crate::scenario::world::{FileContent, FileSpec};
-use crate::scenario::{
-    Expect, MachineKind, ProfileName, Scenario, SearchSpec as Told, Step, WorldSpec,
-};
+use crate::scenario::{Expect, MachineKind, ProfileName, Scenario, SearchSpec, Step, WorldSpec};
 
 /// A tree below the home, by address.
 type VolumeFiles = BTreeMap<String, FileSpec>;
 
 impl Explorer {
-    /// As many as this, spread over all the different trees that a cut of power leaves at the effects of the story's
-    /// `search.crash`.
-    pub fn power_cut_scenarios(mut self, at_most: u64) -> Vec<Scenario> {
-        let is_cut = |deed: &Transition| matches!(deed, Transition::Inject(_, Fault::PowerCut(_)));
-        let cells: Vec<_> =
-            self.crash_points().into_iter().filter(|(_, deed)| is_cut(deed)).collect();
+    /// At most this number of scenarios, spread over all different volumes that a power cut leaves at the crash points of
+    /// the scenario's `search.crash_matrix`.
+    pub fn power_cut_scenarios(mut self, count_max: u64) -> Vec<Scenario> {
+        let is_power_cut =
+            |fault: &Transition| matches!(fault, Transition::Inject(_, Fault::PowerCut(_)));
+        let crash_points: Vec<_> =
+            self.crash_points().into_iter().filter(|(_, fault)| is_power_cut(fault)).collect();
         let mut known = BTreeSet::new();
-        let mut cut: Vec<(VolumeFiles, Execution)> = Vec::new();
-        self.visit_crash_points(&cells, u64::MAX, |_, play, (_, deed)| {
-            let mut fork = play.clone();
-            if inject_and_finish(&mut fork, deed, &mut |_, _| {}).is_err() {
+        let mut outcomes: Vec<(VolumeFiles, Execution)> = Vec::new();
+        self.visit_crash_points(&crash_points, u64::MAX, |_, execution, (_, fault)| {
+            let mut branch = execution.clone();
+            if inject_and_finish(&mut branch, fault, &mut |_, _| {}).is_err() {
                 return;
             }
-            let Some(tree) = volume_files(&fork.machine.world.disk) else { return };
+            let Some(tree) = volume_files(&branch.machine.world.disk) else { return };
             let text = serde_json::to_string(&tree).unwrap_or_default();
             if known.insert(text) {
-                cut.push((tree, fork));
+                outcomes.push((tree, branch));
             }
         });
-        let chosen: Vec<_> = self.evenly_spread(&cut, at_most, 0).cloned().collect();
+        let chosen: Vec<_> = self.evenly_spread(&outcomes, count_max, 0).cloned().collect();
         chosen
             .into_iter()
             .enumerate()
-            .filter_map(|(at, (tree, play))| scenario_of_cut(at, tree, play))
+            .filter_map(|(at, (tree, execution))| scenario_of_cut(at, tree, execution))
             .collect()
     }
 }
 
-/// The story of one: the tree is there, the machine boots, and this comes of it.
-fn scenario_of_cut(number: usize, tree: VolumeFiles, mut play: Execution) -> Option<Scenario> {
-    play.skip_remaining_steps();
-    settle_check::settle_without_faults(&mut play).ok()?;
-    let of = play.scenario().clone();
-    let expect = expectation_at_rest(&play.machine.world, &tree)?;
+/// The scenario of one outcome: the volume has these files, the machine boots, and this is the state at rest.
+fn scenario_of_cut(number: usize, tree: VolumeFiles, mut execution: Execution) -> Option<Scenario> {
+    execution.skip_remaining_steps();
+    settle_check::settle_without_faults(&mut execution).ok()?;
+    let original = execution.scenario().clone();
+    let expect = expectation_at_rest(&execution.machine.world, &tree)?;
     Some(Scenario {
-        name: format!("{}-cut-{}", of.name, number + 1),
-        summary: format!("What a power cut left in {}: a boot makes the same of it.", of.name),
+        name: format!("{}-cut-{}", original.name, number + 1),
+        summary: format!(
+            "What a power cut left in {}: a boot reaches the same state.",
+            original.name
+        ),
         runs_on: BTreeSet::from([MachineKind::Container]),
-        world: WorldSpec { profiles: BTreeMap::new(), files: tree, ..of.world.clone() },
+        world: WorldSpec { profiles: BTreeMap::new(), files: tree, ..original.world.clone() },
         steps: vec![Step::Expect(ExpectStep { expect: Box::new(expect) })],
         faults: Vec::new(),
-        search: Told { faults_max: 0, ..Told::default() },
-        ..of
+        search: SearchSpec { faults_max: 0, ..SearchSpec::default() },
+        ..original
     })
 }
 
-/// What is so at rest, as a story says it.
+/// The state at rest, as an expectation of a scenario.
 fn expectation_at_rest(world: &world::World, before: &VolumeFiles) -> Option<Expect> {
     let mut expect = Expect::default();
     let profiles = volume::profiles(world);
     for profile in &profiles {
         let name = ProfileName(profile.clone());
-        let is_it =
-            |(_, it, of): (_, &_, _)| of == *profile && process::is_working(world, it, profile);
-        match process::gateways(world).any(is_it) {
+        let is_its_gateway = |(_, gateway, of): (_, &_, _)| {
+            of == *profile && process::is_working(world, gateway, profile)
+        };
+        match process::gateways(world).any(is_its_gateway) {
             true => expect.up.push(name.clone()),
             false => expect.down.push(name.clone()),
         }
@@ -101,7 +104,7 @@ fn expectation_at_rest(world: &world::World, before: &VolumeFiles) -> Option<Exp
     Some(expect)
 }
 
-/// All below the home; `None` if there is what a scenario cannot say.
+/// All files below the home; `None` if there is one that a scenario cannot express.
 fn volume_files(disk: &Disk) -> Option<VolumeFiles> {
     let mut tree = VolumeFiles::new();
     collect_files(disk, HOME_NODE, "", &mut tree)?;

@@ -1,8 +1,9 @@
-//! Crashes inside the recovery: after a cell of the crash matrix the machine boots, or the command is repeated, and there
-//! the next crash or errno comes. Then the run is concluded. A command that is repeated in peace must reach its end.
+//! Crashes inside the recovery: after a crash point of the crash matrix the machine boots, or the command is repeated, and
+//! a second crash or errno comes there. Then the run is settled and checked. A command that is repeated without a fault must
+//! reach its end.
 //!
-//! Of the first crashes only those count that leave different states; what breaks without a second one is the matrix' to
-//! tell. Three crashes in one run are not here.
+//! First crashes that leave equal states are tried once. A failure without a second crash is left to the crash matrix.
+//! Three crashes in one run are not tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -15,58 +16,58 @@ use crate::invariants::{self, Fingerprint};
 use crate::machine::world::{ContainerId, ProcessId};
 use crate::scenario::{RunStep, Scenario, Step, TaskAddress};
 
-/// What the repeated command is called.
+/// The name of the repeated command.
 const REPEATED_NAME: &str = "Again";
 
-/// So many second crashes after each first one, if not all can be tried: half of them while the machine boots, half while
-/// the command is repeated.
+/// The number of second crashes after each first one, if not all can be tried: half of them while the machine boots, half
+/// while the command is repeated.
 const SECOND_CRASHES_MAX: u64 = 8;
 
-/// A place for a second crash.
+/// The execution before a second crash, and the crash.
 type SecondCrashPoint = (Rc<Execution>, Transition);
 
-/// What is known of the first crashes.
+/// The first crashes so far.
 #[derive(Debug, Default)]
 struct FirstCrashes {
-    /// What they left.
+    /// The states that they left.
     states: BTreeSet<u128>,
-    /// How the story goes without one, up to the end of this step.
+    /// The end of the scenario without a crash, up to this step.
     fault_free_ends: BTreeMap<usize, Fingerprint>,
-    /// So many second ones each, at a boot or a repetition.
+    /// The number of second crashes for each first one, at a boot and at a repetition.
     second_crashes_max: u64,
 }
 
 impl Explorer {
-    /// Tries as many pairs as the budget says.
+    /// Tries as many pairs as the budget has runs for.
     pub fn recovery(mut self) -> SearchResult {
-        let cells = self.crash_points();
-        let at_most = (self.budget.runs / SECOND_CRASHES_MAX).max(1);
-        let tried = at_most.min(cells.len() as u64).max(1);
-        let seconds = (self.budget.runs / tried / 2).max(1);
-        let mut firsts = FirstCrashes { second_crashes_max: seconds, ..FirstCrashes::default() };
-        self.visit_crash_points(&cells, at_most, |search, play, cell| {
-            search.after_first_crash(play, cell, &mut firsts)
+        let crash_points = self.crash_points();
+        let count_max = (self.budget.runs / SECOND_CRASHES_MAX).max(1);
+        let tried = count_max.min(crash_points.len() as u64).max(1);
+        let second_crashes_max = (self.budget.runs / tried / 2).max(1);
+        let mut firsts = FirstCrashes { second_crashes_max, ..FirstCrashes::default() };
+        self.visit_crash_points(&crash_points, count_max, |search, execution, crash_point| {
+            search.after_first_crash(execution, crash_point, &mut firsts)
         });
         self.tally
     }
 
     fn after_first_crash(
         &mut self,
-        play: &Execution,
-        (at, deed): &CrashPoint,
+        execution: &Execution,
+        (at, fault): &CrashPoint,
         firsts: &mut FirstCrashes,
     ) {
-        let schedule = Schedule::default().with_fault(*at, deed.clone());
-        let mut fork = play.clone();
-        if inject_and_finish(&mut fork, deed, &mut |_, _| {}).is_err() {
+        let schedule = Schedule::default().with_fault(*at, fault.clone());
+        let mut crashed = execution.clone();
+        if inject_and_finish(&mut crashed, fault, &mut |_, _| {}).is_err() {
             return;
         }
-        let mut cut = fork.clone();
-        cut.skip_remaining_steps();
-        if firsts.states.insert(cut.state_hash()) {
-            self.crash_during_boot(BootInProgress::after(play), cut, &schedule, firsts);
-            if let Some(story) = command(play, deed).map(|run| repeated(play, run)) {
-                self.crash_during_repetition(fork, &schedule, &Arc::new(story), firsts);
+        let mut skipped = crashed.clone();
+        skipped.skip_remaining_steps();
+        if firsts.states.insert(skipped.state_hash()) {
+            self.crash_during_boot(BootInProgress::after(execution), skipped, &schedule, firsts);
+            if let Some(scenario) = command(execution, fault).map(|run| repeated(execution, run)) {
+                self.crash_during_repetition(crashed, &schedule, &Arc::new(scenario), firsts);
             }
         }
     }
@@ -74,106 +75,115 @@ impl Explorer {
     fn crash_during_boot(
         &mut self,
         mut boot: BootInProgress,
-        mut play: Execution,
+        mut execution: Execution,
         schedule: &Schedule,
         firsts: &FirstCrashes,
     ) {
-        let kinds = play.scenario().search.crash_kinds.clone();
-        let mut stops = Vec::new();
-        let concluded = settle_check::settle_and_check_with(&mut play, &[], &mut |play, next| {
-            if let Some(who) = stepping(next).filter(|&who| boot.includes(play, who)) {
-                let here = Rc::new(play.clone());
-                let deeds = faults_at(play, who, &kinds).into_iter();
-                stops.extend(deeds.map(|deed| (Rc::clone(&here), Transition::Inject(who, deed))));
-            }
-        });
-        if concluded.is_ok() {
-            self.try_second_crashes(&stops, schedule, firsts);
+        let kinds = execution.scenario().search.crash_kinds.clone();
+        let mut second_crashes = Vec::new();
+        let checked =
+            settle_check::settle_and_check_with(&mut execution, &[], &mut |execution, next| {
+                if let Some(who) = stepping(next).filter(|&who| boot.includes(execution, who)) {
+                    let here = Rc::new(execution.clone());
+                    let faults = faults_at(execution, who, &kinds).into_iter();
+                    second_crashes.extend(
+                        faults.map(|fault| (Rc::clone(&here), Transition::Inject(who, fault))),
+                    );
+                }
+            });
+        if checked.is_ok() {
+            self.try_second_crashes(&second_crashes, schedule, firsts);
         }
     }
 
     fn crash_during_repetition(
         &mut self,
-        mut play: Execution,
+        mut execution: Execution,
         schedule: &Schedule,
-        story: &Arc<Scenario>,
+        scenario: &Arc<Scenario>,
         firsts: &mut FirstCrashes,
     ) {
-        // The story ends with the repetition, right after the step that was cut short.
-        let place = story.steps.len() - 2;
-        play.replace_scenario(story);
-        let found = self.tally.findings.len();
-        let kinds = story.search.crash_kinds.clone();
+        // The scenario ends with the repetition, right after the step that was cut short.
+        let step_index = scenario.steps.len() - 2;
+        execution.replace_scenario(scenario);
+        let findings_before = self.tally.findings.len();
+        let kinds = scenario.search.crash_kinds.clone();
         let again = TaskAddress::Run(REPEATED_NAME.to_owned());
-        let mut stops = Vec::new();
-        let walked = baseline::run_baseline(&mut play, &mut |play, next| {
+        let mut second_crashes = Vec::new();
+        let ran = baseline::run_baseline(&mut execution, &mut |execution, next| {
             let Some(who) = stepping(next) else { return };
-            if play.task_address(who).as_ref() == Some(&again) {
-                let here = Rc::new(play.clone());
-                let deeds = faults_at(play, who, &kinds).into_iter();
-                stops.extend(deeds.map(|deed| (Rc::clone(&here), Transition::Inject(who, deed))));
+            if execution.task_address(who).as_ref() == Some(&again) {
+                let here = Rc::new(execution.clone());
+                let faults = faults_at(execution, who, &kinds).into_iter();
+                second_crashes
+                    .extend(faults.map(|fault| (Rc::clone(&here), Transition::Inject(who, fault))));
             }
         });
         self.tally.runs += 1;
-        let ended = walked.and_then(|()| run_repeated_to_end(&mut play)).and_then(|()| {
-            let once =
-                firsts.fault_free_ends.entry(place).or_insert_with(|| self.fault_free_end(place));
+        let ended = ran.and_then(|()| run_repeated_to_end(&mut execution)).and_then(|()| {
+            let once = firsts
+                .fault_free_ends
+                .entry(step_index)
+                .or_insert_with(|| self.fault_free_end(step_index));
             Ok(invariants::check_repeat_converges(
                 once,
-                &invariants::fingerprint(&play.machine.world),
+                &invariants::fingerprint(&execution.machine.world),
             )?)
         });
-        self.tally.mix(play.digest);
+        self.tally.mix(execution.digest);
         match ended {
-            Ok(()) => self.try_second_crashes(&stops, schedule, firsts),
+            Ok(()) => self.try_second_crashes(&second_crashes, schedule, firsts),
             Err(failure) => self.record_failure(schedule, failure, false),
         }
-        for Finding { changed_scenario: repeated, .. } in &mut self.tally.findings[found..] {
-            *repeated = Some(Arc::clone(story));
+        for Finding { changed_scenario, .. } in &mut self.tally.findings[findings_before..] {
+            *changed_scenario = Some(Arc::clone(scenario));
         }
     }
 
-    /// What the story comes to up to the end of this step, if nothing befalls.
-    fn fault_free_end(&self, place: usize) -> Fingerprint {
-        let mut play = self.initial.clone();
-        // That the calm run holds was seen when its cells were counted.
-        while play.step_index() <= place {
-            let Some(next) = play.baseline_transition() else { break };
-            if play.step(&next).is_err() {
+    /// The end of the scenario up to this step, without a fault.
+    fn fault_free_end(&self, step_index: usize) -> Fingerprint {
+        let mut execution = self.initial.clone();
+        // The baseline does not fail: it ran when its crash points were counted.
+        while execution.step_index() <= step_index {
+            let Some(next) = execution.baseline_transition() else { break };
+            if execution.step(&next).is_err() {
                 break;
             }
         }
-        play.skip_remaining_steps();
-        // What breaks here breaks the matrix' conclusions, too.
-        let _ = settle_check::settle_without_faults(&mut play);
-        invariants::fingerprint(&play.machine.world)
+        execution.skip_remaining_steps();
+        // A failure here also fails in the crash matrix.
+        let _ = settle_check::settle_without_faults(&mut execution);
+        invariants::fingerprint(&execution.machine.world)
     }
 
     fn try_second_crashes(
         &mut self,
-        stops: &[SecondCrashPoint],
+        second_crashes: &[SecondCrashPoint],
         schedule: &Schedule,
         firsts: &FirstCrashes,
     ) {
         let shift = firsts.states.len() as u64;
-        for (play, deed) in self.evenly_spread(stops, firsts.second_crashes_max, shift) {
-            self.try_fault(play, schedule, deed);
+        for (execution, fault) in
+            self.evenly_spread(second_crashes, firsts.second_crashes_max, shift)
+        {
+            self.try_fault(execution, schedule, fault);
         }
     }
 }
 
-/// A repeated command that failed says so, and leaves the rest to the next boot.
-fn run_repeated_to_end(play: &mut Execution) -> Result<(), Failure> {
-    settle_check::settle_without_faults(play)?;
-    let has_failed = play.commands().any(|it| it.name == REPEATED_NAME && it.exit != Some(0));
+/// Settles after the repeated command. If it failed, it has reported that, and leaves the rest to the next boot.
+fn run_repeated_to_end(execution: &mut Execution) -> Result<(), Failure> {
+    settle_check::settle_without_faults(execution)?;
+    let has_failed =
+        execution.commands().any(|run| run.name == REPEATED_NAME && run.exit != Some(0));
     if has_failed {
-        play.restart_containers();
-        settle_check::settle_without_faults(play)?;
+        execution.restart_containers();
+        settle_check::settle_without_faults(execution)?;
     }
     Ok(())
 }
 
-/// Whose step it is.
+/// The process that moves.
 fn stepping(next: &Transition) -> Option<ProcessId> {
     match next {
         Transition::Process(who) => Some(*who),
@@ -181,46 +191,48 @@ fn stepping(next: &Transition) -> Option<ProcessId> {
     }
 }
 
-/// The command that somebody repeats: its own process was killed, or failed.
-fn command<'a>(play: &'a Execution, deed: &Transition) -> Option<&'a RunStep> {
+/// The command that is repeated: its own process was killed, or an effect of it failed.
+fn command<'a>(execution: &'a Execution, fault: &Transition) -> Option<&'a RunStep> {
     let Transition::Inject(who, Fault::Kill | Fault::FailEffect(_) | Fault::FailEffectForGood(_)) =
-        deed
+        fault
     else {
         return None;
     };
-    let Some(TaskAddress::Run(name)) = play.task_address(*who) else { return None };
-    play.scenario().run_steps().find(|run| run.name.as_ref() == Some(&name))
+    let Some(TaskAddress::Run(name)) = execution.task_address(*who) else { return None };
+    execution.scenario().run_steps().find(|run| run.name.as_ref() == Some(&name))
 }
 
-/// The story up to the present, and the command once more.
-fn repeated(play: &Execution, run: &RunStep) -> Scenario {
-    let mut story = play.scenario().clone();
-    story.steps.truncate(play.step_index() + 1);
+/// The scenario up to the current step, and the command once more.
+fn repeated(execution: &Execution, run: &RunStep) -> Scenario {
+    let mut scenario = execution.scenario().clone();
+    scenario.steps.truncate(execution.step_index() + 1);
     let name = Some(REPEATED_NAME.to_owned());
-    story.steps.push(Step::Run(RunStep { name, expect: Default::default(), ..run.clone() }));
-    story
+    scenario.steps.push(Step::Run(RunStep { name, expect: Default::default(), ..run.clone() }));
+    scenario
 }
 
-/// The boot that mends: of each container the first one that begins after the crash.
+/// The boot that recovers: in each container the first one that begins after the crash.
 #[derive(Debug)]
 struct BootInProgress {
-    /// Who lived before.
+    /// The serials of the processes before the crash.
     before: BTreeSet<u64>,
     namespaces: BTreeMap<ContainerId, u64>,
 }
 
 impl BootInProgress {
-    fn after(play: &Execution) -> Self {
-        let everybody = play.machine.world.processes();
-        let before = everybody.map(|(_, process)| process.serial).collect();
+    fn after(execution: &Execution) -> Self {
+        let processes = execution.machine.world.processes();
+        let before = processes.map(|(_, process)| process.serial).collect();
         Self { before, namespaces: BTreeMap::new() }
     }
 
-    /// Is this process of it?
-    fn includes(&mut self, play: &Execution, who: ProcessId) -> bool {
-        let world = &play.machine.world;
-        let is_boot =
-            matches!(play.task_address(who), Some(TaskAddress::Init(_) | TaskAddress::Tree(_)));
+    /// Does this process belong to it?
+    fn includes(&mut self, execution: &Execution, who: ProcessId) -> bool {
+        let world = &execution.machine.world;
+        let is_boot = matches!(
+            execution.task_address(who),
+            Some(TaskAddress::Init(_) | TaskAddress::Tree(_))
+        );
         let serial = world.process(who).map_or(0, |process| process.serial);
         if !is_boot || self.before.contains(&serial) {
             return false;

@@ -1,14 +1,15 @@
-//! Promises that one run alone cannot break: whole runs are laid beside each other, a run is looked at from start to
-//! start, and `status` is asked wherever nobody moves.
+//! Relations between executions: invariants that one execution alone cannot violate. Whole executions are compared, starts
+//! of gateways are compared with earlier ones, and the output of `status` with the world. (The method is metamorphic
+//! testing: Chen, Cheung and Yiu 1998.)
 //!
 //! ```text
-//!   without   S9    the story with and without one profile: the others do not notice
-//!   orders    S14   a group ends like one of its orders; two profiles commute; twice is the same as once
-//!   starts    L5    a gateway that keeps failing is started ever more slowly, and comes back when the cause is gone
-//!   status    L7    what `status` says is so, at each rest of the story
+//!   without_profile   S9    the scenario with and without one profile: the others do not notice
+//!   orders            S14   a group ends like one of its orders; two profiles commute; twice is the same as once
+//!   restart_backoff   L5    a gateway that keeps failing is started ever more slowly, and comes back without the cause
+//!   status            L7    `status` agrees with the world whenever nothing moves
 //! ```
 //!
-//! No faults here: stories with surprises of their own are only looked at, not told otherwise.
+//! Without faults: a scenario that scripts faults of its own is checked as it is, and not changed.
 
 mod orders;
 mod restart_backoff;
@@ -22,64 +23,62 @@ use crate::execution::{Execution, Failure};
 use crate::invariants::Violation;
 use crate::scenario::{Invariant, Scenario, Step};
 
-pub(super) use status::check_status_at_rest;
-
 impl Explorer {
-    /// Lays beside each other what the budget has runs for.
+    /// Compares as many executions as the budget has runs for.
     pub fn relations(mut self) -> SearchResult {
-        let story = Arc::new(without_expectations(self.initial.scenario()));
-        let promised = story.required_invariants();
-        let has = |promise| promised.contains(&promise);
-        if has(Invariant::L5) || has(Invariant::L7) {
+        let scenario = Arc::new(without_expectations(self.initial.scenario()));
+        let required = scenario.required_invariants();
+        let is_required = |invariant| required.contains(&invariant);
+        if is_required(Invariant::L5) || is_required(Invariant::L7) {
             self.check_status_between_steps();
         }
-        if story.faults.is_empty() {
-            if has(Invariant::S9) {
-                self.check_without_each_profile(&story);
+        if scenario.faults.is_empty() {
+            if is_required(Invariant::S9) {
+                self.check_without_each_profile(&scenario);
             }
-            if has(Invariant::S14) {
-                self.check_orders(&story);
+            if is_required(Invariant::S14) {
+                self.check_orders(&scenario);
             }
-            if has(Invariant::L5) {
-                self.check_recovery_without_cause(&story);
+            if is_required(Invariant::L5) {
+                self.check_recovery_without_cause(&scenario);
             }
         }
         self.tally
     }
 
-    /// One more comparison, and how it came out. A run that did not come to its end shows nothing.
+    /// Records one comparison and its result. A run that did not reach its end is not compared.
     fn record_comparison(
         &mut self,
-        promise: &'static str,
-        held: Result<(), Violation>,
+        invariant: Invariant,
+        result: Result<(), Violation>,
         schedule: &Schedule,
     ) {
-        *self.tally.relations_checked.entry(promise).or_default() += 1;
-        if let Err(breach) = held {
-            self.record_failure(schedule, Failure::from(breach), false);
+        *self.tally.relations_checked.entry(invariant).or_default() += 1;
+        if let Err(violation) = result {
+            self.record_failure(schedule, Failure::from(violation), false);
         }
     }
 
-    /// A story to its end, and until nobody moves. `None`: it does not come to an end by itself.
-    fn run_to_rest(&mut self, story: Scenario) -> Option<Execution> {
-        let mut play = Execution::new(&Arc::new(story)).ok()?;
-        let ended = baseline::run_baseline(&mut play, &mut |_, _| {});
-        let settled = ended.and_then(|()| settle_check::settle_without_faults(&mut play));
+    /// Executes a scenario to its end, and until nothing moves. `None`: it does not reach an end by itself.
+    fn run_to_rest(&mut self, scenario: Scenario) -> Option<Execution> {
+        let mut execution = Execution::new(&Arc::new(scenario)).ok()?;
+        let ended = baseline::run_baseline(&mut execution, &mut |_, _| {});
+        let settled = ended.and_then(|()| settle_check::settle_without_faults(&mut execution));
         self.tally.runs += 1;
-        self.tally.effects += play.effect_count;
-        self.tally.mix(play.digest);
-        settled.ok().filter(|()| play.is_finished()).map(|()| play)
+        self.tally.effects += execution.effect_count;
+        self.tally.mix(execution.digest);
+        settled.ok().filter(|()| execution.is_finished()).map(|()| execution)
     }
 }
 
-/// The story without what it expects: told otherwise, it may come out otherwise.
+/// The scenario without its expectations: a changed scenario may end in another way.
 fn without_expectations(scenario: &Scenario) -> Scenario {
-    let mut story = scenario.clone();
-    story.steps.retain(|step| !matches!(step, Step::Expect(_)));
-    for step in &mut story.steps {
+    let mut scenario = scenario.clone();
+    scenario.steps.retain(|step| !matches!(step, Step::Expect(_)));
+    for step in &mut scenario.steps {
         match step {
             Step::Run(run) => run.expect = Default::default(),
-            Step::Container(act) => act.within = None,
+            Step::Container(step) => step.within = None,
             Step::Together(group) => {
                 for inner in &mut group.steps {
                     if let Step::Run(run) = inner {
@@ -90,5 +89,5 @@ fn without_expectations(scenario: &Scenario) -> Scenario {
             _ => {}
         }
     }
-    story
+    scenario
 }

@@ -1,16 +1,17 @@
-//! The end of every run: it settles, boots, settles; what must hold at rest is looked at each time. Where something
-//! befalls meanwhile, it begins anew: a boot that was cut short is not the one that must have mended all.
+//! The settle check, at the end of every run: the machine settles, boots, settles; the invariants of a world at rest are
+//! checked each time. A fault during the settle check starts it anew: a boot that was cut short need not have repaired all.
 
 use std::time::Duration;
 
-use super::relations;
+use super::status_check;
 use crate::execution::{Execution, Failure, Transition};
 use crate::invariants::Monitor;
+use crate::scenario::Invariant;
 
-/// Whatever still goes on after a fault ends within this.
+/// Everything that still goes on after a fault ends within this time.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A run that makes more moves than this does not come to rest.
+/// A run that takes more transitions than this does not come to rest.
 const TRANSITIONS_MAX: u64 = 400_000;
 
 /// Faults to inject, keyed by the number of the transition.
@@ -19,90 +20,90 @@ type ScheduledFaults<'a> = &'a [(u64, Transition)];
 /// Called before each transition.
 type OnTransition<'a> = &'a mut dyn FnMut(&Execution, &Transition);
 
-/// What a part of it came to.
+/// How a part of the settle check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SettleOutcome {
-    /// Nobody moves any more.
+    /// Nothing moves any more.
     AtRest,
-    /// Something befell.
+    /// A fault was injected.
     FaultInjected,
 }
 
-/// Settles, looks, boots, settles, looks, boots once more: nothing may change then.
-pub(super) fn settle_and_check(play: &mut Execution) -> Result<(), Failure> {
-    settle_and_check_with(play, &[], &mut |_, _| {})
+/// Settles, checks, boots, settles, checks, boots once more: the second boot may change nothing.
+pub(super) fn settle_and_check(execution: &mut Execution) -> Result<(), Failure> {
+    settle_and_check_with(execution, &[], &mut |_, _| {})
 }
 
-/// The same, telling of each move before it is taken. Faults to inject, keyed by the number of the transition.
+/// The same, with faults to inject, keyed by the number of the transition. `observe` gets each transition before it is taken.
 pub(super) fn settle_and_check_with(
-    play: &mut Execution,
-    mut cells: ScheduledFaults<'_>,
-    see: OnTransition<'_>,
+    execution: &mut Execution,
+    mut faults: ScheduledFaults<'_>,
+    observe: OnTransition<'_>,
 ) -> Result<(), Failure> {
-    play.skip_remaining_steps();
-    while settle_and_check_once(play, &mut cells, see)? == SettleOutcome::FaultInjected {}
+    execution.skip_remaining_steps();
+    while settle_and_check_once(execution, &mut faults, observe)? == SettleOutcome::FaultInjected {}
     Ok(())
 }
 
 fn settle_and_check_once(
-    play: &mut Execution,
-    cells: &mut ScheduledFaults<'_>,
-    see: OnTransition<'_>,
+    execution: &mut Execution,
+    faults: &mut ScheduledFaults<'_>,
+    observe: OnTransition<'_>,
 ) -> Result<SettleOutcome, Failure> {
-    if settle(play, cells, see)? == SettleOutcome::FaultInjected {
+    if settle(execution, faults, observe)? == SettleOutcome::FaultInjected {
         return Ok(SettleOutcome::FaultInjected);
     }
-    play.monitor.check_at_rest(&play.machine.world)?;
-    relations::check_status_at_rest(play)?;
-    play.restart_containers();
-    if settle(play, cells, see)? == SettleOutcome::FaultInjected {
+    execution.monitor.check_at_rest(&execution.machine.world)?;
+    status_check::check_status_at_rest(execution)?;
+    execution.restart_containers();
+    if settle(execution, faults, observe)? == SettleOutcome::FaultInjected {
         return Ok(SettleOutcome::FaultInjected);
     }
-    play.monitor.check_after_boot(&play.machine.world)?;
-    relations::check_status_at_rest(play)?;
-    let once = Monitor::fingerprint(&play.machine.world);
-    play.restart_containers();
-    if settle(play, cells, see)? == SettleOutcome::FaultInjected {
+    execution.monitor.check_after_boot(&execution.machine.world)?;
+    status_check::check_status_at_rest(execution)?;
+    let once = Monitor::fingerprint(&execution.machine.world);
+    execution.restart_containers();
+    if settle(execution, faults, observe)? == SettleOutcome::FaultInjected {
         return Ok(SettleOutcome::FaultInjected);
     }
-    if Monitor::fingerprint(&play.machine.world) != once {
-        let what = "a second boot changed what the first had brought about".to_owned();
-        return Err(Failure::violation("L1", what));
+    if Monitor::fingerprint(&execution.machine.world) != once {
+        let detail = "a second boot changed the state that the first one had reached";
+        return Err(Failure::violation(Invariant::L1, detail));
     }
     Ok(SettleOutcome::AtRest)
 }
 
-/// Lets everybody move until nobody does.
-pub(super) fn settle_without_faults(play: &mut Execution) -> Result<(), Failure> {
-    settle(play, &mut &[][..], &mut |_, _| {}).map(|_| ())
+/// Takes baseline transitions until nothing moves.
+pub(super) fn settle_without_faults(execution: &mut Execution) -> Result<(), Failure> {
+    settle(execution, &mut &[][..], &mut |_, _| {}).map(|_| ())
 }
 
 fn settle(
-    play: &mut Execution,
-    cells: &mut ScheduledFaults<'_>,
-    see: OnTransition<'_>,
+    execution: &mut Execution,
+    faults: &mut ScheduledFaults<'_>,
+    observe: OnTransition<'_>,
 ) -> Result<SettleOutcome, Failure> {
-    let until = play.machine.world.clock.boot + SETTLE_TIMEOUT;
-    let moves_max = play.transition_count + TRANSITIONS_MAX;
+    let until = execution.machine.world.clock.boot + SETTLE_TIMEOUT;
+    let transitions_max = execution.transition_count + TRANSITIONS_MAX;
     loop {
-        if let Some(((_, deed), later)) =
-            cells.split_first().filter(|(it, _)| it.0 == play.transition_count)
+        if let Some(((_, fault), later)) =
+            faults.split_first().filter(|((at, _), _)| *at == execution.transition_count)
         {
-            *cells = later;
-            see(play, deed);
-            play.step(deed)?;
+            *faults = later;
+            observe(execution, fault);
+            execution.step(fault)?;
             return Ok(SettleOutcome::FaultInjected);
         }
-        let Some(next) = play.baseline_transition() else { return Ok(SettleOutcome::AtRest) };
-        if next == Transition::AdvanceTime && play.next_moment().is_some_and(|at| at > until) {
+        let Some(next) = execution.baseline_transition() else { return Ok(SettleOutcome::AtRest) };
+        if next == Transition::AdvanceTime && execution.next_moment().is_some_and(|at| at > until) {
             return Ok(SettleOutcome::AtRest);
         }
-        if play.transition_count > moves_max {
-            let what = "the machine does not come to rest".to_owned();
-            return Err(Failure::violation("L1", what));
+        if execution.transition_count > transitions_max {
+            let detail = "the machine does not come to rest";
+            return Err(Failure::violation(Invariant::L1, detail));
         }
-        see(play, &next);
-        play.step(&next)?;
+        observe(execution, &next);
+        execution.step(&next)?;
         if matches!(next, Transition::InjectScripted(..)) {
             return Ok(SettleOutcome::FaultInjected);
         }

@@ -1,17 +1,17 @@
-//! What a smaller scenario could be, the greatest gain first. Many of them make no sense; the reader says which.
+//! Candidates for a smaller scenario, the greatest gain first. Many of them make no sense; the scenario reader rejects those.
 
 use crate::scenario::{FaultKind, FaultSpec, Scenario, SearchSpec, Step};
 
-/// All scenarios that are one thing smaller.
+/// All scenarios that are smaller by one thing.
 pub(super) fn smaller(scenario: &Scenario) -> Vec<Scenario> {
     let mut all = Vec::new();
     without_faults(scenario, &mut all);
     without_steps(scenario, &mut all);
     smaller_worlds(scenario, &mut all);
     if scenario.search != (SearchSpec { faults_max: 0, ..SearchSpec::default() }) {
-        let mut calm = scenario.clone();
-        calm.search = SearchSpec { faults_max: 0, ..SearchSpec::default() };
-        all.push(calm);
+        let mut unsearched = scenario.clone();
+        unsearched.search = SearchSpec { faults_max: 0, ..SearchSpec::default() };
+        all.push(unsearched);
     }
     all
 }
@@ -22,8 +22,8 @@ fn without_faults(scenario: &Scenario, all: &mut Vec<Scenario>) {
         fewer.faults.remove(index);
         all.push(fewer);
     }
-    for (index, surprise) in scenario.faults.iter().enumerate() {
-        for weaker in weaker_faults(surprise) {
+    for (index, fault) in scenario.faults.iter().enumerate() {
+        for weaker in weaker_faults(fault) {
             let mut other = scenario.clone();
             other.faults[index] = weaker;
             all.push(other);
@@ -31,23 +31,23 @@ fn without_faults(scenario: &Scenario, all: &mut Vec<Scenario>) {
     }
 }
 
-/// For good → once; the power → the container → the process; the first of its kind instead of the fifth.
-fn weaker_faults(surprise: &FaultSpec) -> Vec<FaultSpec> {
+/// A persistent error → a single one; power → container → process; the first occurrence instead of a later one.
+fn weaker_faults(fault: &FaultSpec) -> Vec<FaultSpec> {
     let mut all = Vec::new();
     let mut change = |change: &dyn Fn(&mut FaultSpec)| {
-        let mut other = surprise.clone();
+        let mut other = fault.clone();
         change(&mut other);
-        if other != *surprise {
+        if other != *fault {
             all.push(other);
         }
     };
-    let with = |deed: FaultKind| {
+    let with = |kind: FaultKind| {
         move |other: &mut FaultSpec| {
-            other.kind = deed;
+            other.kind = kind;
             other.outcome = None;
         }
     };
-    match surprise.kind {
+    match fault.kind {
         FaultKind::PowerCut => {
             change(&with(FaultKind::Kill));
             change(&with(FaultKind::ContainerKill));
@@ -93,32 +93,32 @@ fn smaller_worlds(scenario: &Scenario, all: &mut Vec<Scenario>) {
     };
     let world = &scenario.world;
     for name in world.profiles.keys() {
-        change(&|it| drop(it.world.profiles.remove(name)));
+        change(&|other| drop(other.world.profiles.remove(name)));
     }
     for path in world.files.keys() {
-        change(&|it| drop(it.world.files.remove(path)));
+        change(&|other| drop(other.world.files.remove(path)));
     }
     for (name, profile) in &world.profiles {
         for path in profile.files.keys() {
-            change(&|it| {
-                it.world.profiles.entry(name.clone()).and_modify(|own| {
+            change(&|other| {
+                other.world.profiles.entry(name.clone()).and_modify(|own| {
                     own.files.remove(path);
                 });
             });
         }
-        change(&|it| {
-            it.world.profiles.entry(name.clone()).and_modify(|own| own.config = None);
+        change(&|other| {
+            other.world.profiles.entry(name.clone()).and_modify(|own| own.config = None);
         });
-        change(&|it| {
-            it.world.profiles.entry(name.clone()).and_modify(|own| own.state = None);
+        change(&|other| {
+            other.world.profiles.entry(name.clone()).and_modify(|own| own.state = None);
         });
     }
     for variable in world.environment.keys() {
-        change(&|it| drop(it.world.environment.remove(variable)));
+        change(&|other| drop(other.world.environment.remove(variable)));
     }
     for path in world.programs.keys() {
-        change(&|it| drop(it.world.programs.remove(path)));
+        change(&|other| drop(other.world.programs.remove(path)));
     }
-    change(&|it| it.world.command.clear());
-    change(&|it| it.world.containers = 1);
+    change(&|other| other.world.command.clear());
+    change(&|other| other.world.containers = 1);
 }

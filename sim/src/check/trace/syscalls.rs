@@ -1,4 +1,4 @@
-//! Effects and their outcomes in the words of system calls. Only for the trace.
+//! Effects and their outcomes in the words of system calls, for the trace.
 
 use hermes::host::effect::{Effect, Event, Handle, Interests, OpenMode, Place, Status};
 use hermes::host::{Answer, Outcome};
@@ -9,7 +9,7 @@ use crate::scenario::EffectKind;
 /// Longer texts are cut.
 const TEXT_MAX: usize = 72;
 
-/// What is asked for. `name` says what a handle was opened on.
+/// An effect. `name` gives the path that a handle was opened on.
 pub(super) fn effect(effect: &Effect, name: &dyn Fn(u32) -> Option<String>) -> String {
     let verb = format!("{:?}", EffectKind::of(effect)).to_lowercase();
     let rest = object(effect, &|handle| name(handle.0).unwrap_or(format!("#{}", handle.0)));
@@ -110,7 +110,7 @@ fn cut(text: &str) -> String {
     text.chars().take(TEXT_MAX).chain(['…']).collect()
 }
 
-/// How it ended.
+/// The outcome of an effect.
 pub(super) fn outcome(outcome: &Outcome) -> String {
     let answer = match outcome {
         Ok(answer) => answer,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use hermes::probe;
 use hermes_sim::check::planted::PlantedBug;
 use hermes_sim::check::search::{Budget, Finding};
+use hermes_sim::execution::FailureKind;
 use hermes_sim::scenario::Scenario;
 
 use super::PlantedArgs;
@@ -30,8 +31,6 @@ const EXHAUSTIVE_STATES_MAX: u64 = 4_000;
 
 /// A hunt ends after this many effects. Effects and not time: the result does not depend on the speed of the machine.
 const HUNT_EFFECTS_MAX: u64 = 2_500_000;
-/// The name of a scenario's own expectations among the invariants.
-const EXPECT: &str = "expect";
 
 /// The finding that counts for a planted bug.
 #[derive(Debug)]
@@ -80,7 +79,7 @@ pub fn hunt(
             if !is_expected_failure(planted, &result.unit, &finding, control) {
                 continue;
             }
-            let is_invariant = finding.failure.invariant != EXPECT;
+            let is_invariant = finding.failure.kind != FailureKind::Expectation;
             let hunted = HuntResult { unit: result.unit.clone(), finding, runs };
             if is_invariant {
                 return Some(hunted);
@@ -125,16 +124,14 @@ fn is_expected_failure(
     finding: &Finding,
     control: &ControlRuns,
 ) -> bool {
-    let invariant = finding.failure.invariant.as_str();
+    let kind = finding.failure.kind;
     // The expectations of a scenario are about its own hazard only.
-    let is_about = invariant != EXPECT || is_named_scenario(planted, unit);
-    planted.violates.contains(&invariant)
-        && is_about
-        && !control.is_violated(planted, unit, invariant)
+    let is_about = kind != FailureKind::Expectation || is_named_scenario(planted, unit);
+    planted.violates.contains(&kind) && is_about && !control.fails(planted, unit, kind)
 }
 
 fn violates_invariant(planted: &PlantedBug) -> bool {
-    planted.violates.iter().any(|invariant| *invariant != EXPECT)
+    planted.violates.iter().any(|kind| *kind != FailureKind::Expectation)
 }
 
 fn is_named_scenario(planted: &PlantedBug, unit: &SearchUnit) -> bool {
@@ -172,7 +169,7 @@ fn print_findings(planted: &PlantedBug, unit: &SearchUnit, findings: &[Finding])
         let (name, search) = (&unit.scenario.name, unit.kind.name());
         let failure = &finding.failure;
         let bug = planted.bug;
-        eprintln!("  {bug:?}: {name} {search}: {}: {}", failure.invariant, failure.detail);
+        eprintln!("  {bug:?}: {name} {search}: {}: {}", failure.kind, failure.detail);
     }
 }
 
@@ -186,29 +183,29 @@ pub struct ControlRuns {
 struct ControlResult {
     runs: u64,
     millis: u128,
-    invariants: Vec<String>,
-    /// Those of the invariants that a row would have counted.
-    counted: Vec<String>,
+    failures: Vec<FailureKind>,
+    /// Those of the failures that a row would have counted.
+    counted: Vec<FailureKind>,
 }
 
 impl ControlRuns {
-    /// Does this search find a violation of this invariant without a bug, too?
-    fn is_violated(&self, planted: &PlantedBug, unit: &SearchUnit, invariant: &str) -> bool {
+    /// Does this search find a failure of this kind without a bug, too?
+    fn fails(&self, planted: &PlantedBug, unit: &SearchUnit, kind: FailureKind) -> bool {
         let key = (unit.scenario.name.clone(), unit.kind.name());
         let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let checked = results.entry(key).or_insert_with(|| check(planted, unit));
-        let is_violated = checked.invariants.iter().any(|other| other == invariant);
-        if is_violated && !checked.counted.iter().any(|other| other == invariant) {
-            checked.counted.push(invariant.to_owned());
+        let fails = checked.failures.contains(&kind);
+        if fails && !checked.counted.contains(&kind) {
+            checked.counted.push(kind);
         }
-        is_violated
+        fails
     }
 
     /// Violations without a bug that a row would have counted.
     pub fn violations(&self) -> Vec<String> {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let violations = results.iter().flat_map(|((name, search), checked)| {
-            checked.counted.iter().map(move |invariant| format!("{invariant} in {name} {search}"))
+            checked.counted.iter().map(move |kind| format!("{kind} in {name} {search}"))
         });
         violations.collect()
     }
@@ -229,11 +226,11 @@ fn check(planted: &PlantedBug, unit: &SearchUnit) -> ControlResult {
     // The replay cache now holds reactions of the program without the bug.
     hermes_sim::replay::clear_replay_cache();
     let findings = result.tally.findings.into_iter();
-    let invariants = findings.map(|finding| finding.failure.invariant);
+    let failures = findings.map(|finding| finding.failure.kind);
     ControlResult {
         runs: result.tally.runs.max(result.tally.states).max(1),
         millis: start.elapsed().as_millis(),
-        invariants: invariants.collect(),
+        failures: failures.collect(),
         counted: Vec::new(),
     }
 }

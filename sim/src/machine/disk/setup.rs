@@ -106,7 +106,12 @@ impl Disk {
         Walk::new(self, &view).resolve((None, path), LinkPolicy::Refuse).ok()
     }
 
-    /// The contents of a file.
+    /// The node that a directory names so.
+    pub fn named(&self, dir: NodeId, name: &str) -> Option<NodeId> {
+        self.node(dir)?.body.as_directory()?.names.get(OsStr::new(name)).copied()
+    }
+
+    /// What a file holds.
     pub fn contents(&self, id: NodeId) -> Option<&[u8]> {
         match &self.node(id)?.body {
             NodeBody::File(data) => Some(data),

@@ -5,27 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::HostKind;
-
-/// The definition of one service.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Definition {
-    /// The program and its arguments.
-    pub command: Vec<OsString>,
-    /// The condition, if any.
-    pub condition: Option<Vec<OsString>>,
-    /// Variables that are added to the manager's own environment.
-    pub env: BTreeMap<OsString, OsString>,
-    /// The time between the polite signal and SIGKILL.
-    pub kill_after: Duration,
-    /// The pause between an end and the next start.
-    pub restart_delay: Duration,
-    /// How the pauses grow: the number of steps, and the maximum.
-    pub backoff: Option<(u32, Duration)>,
-    /// Exit codes after which the service is not restarted.
-    pub no_restart_codes: BTreeSet<u8>,
-    /// Exit codes that are no failure, beside 0.
-    pub success_codes: BTreeSet<u8>,
-}
+pub use crate::machine::state::manager::Definition;
 
 /// Parses a definition; the error names what is not understood.
 pub fn read(kind: HostKind, text: &str) -> Result<Definition, String> {

@@ -6,16 +6,14 @@ use std::path::Path;
 
 use hermes::host::effect::{Finished, Signal, Status};
 
+use super::finished::{failed, succeeded};
 use super::manager::{self, Unit, UnitOrder, UnitState};
-use super::tools::{failed, succeeded};
 use super::{HostKind, definition};
 use crate::machine::kernel::signals;
 use crate::machine::world::{ProcessId, World};
 
 pub(super) fn run(world: &mut World, who: ProcessId, words: &[&str]) -> Finished {
-    if manager::manager_of(world, who.container)
-        .is_none_or(|manager| manager.kind != HostKind::Launchd)
-    {
+    if world.manager(who.container).is_none_or(|manager| manager.kind != HostKind::Launchd) {
         return failed(1, "Could not connect to launchd");
     }
     let action = words.first().copied().unwrap_or_default();
@@ -42,12 +40,12 @@ pub(super) fn run(world: &mut World, who: ProcessId, words: &[&str]) -> Finished
 }
 
 fn unit<'a>(world: &'a mut World, who: ProcessId, label: &str) -> Option<&'a mut Unit> {
-    manager::manager_of_mut(world, who.container)?.units.get_mut(label)
+    world.manager_mut(who.container)?.units.get_mut(label)
 }
 
 fn list(world: &World, who: ProcessId) -> Finished {
     let mut text = "PID\tStatus\tLabel\n".to_owned();
-    let units = manager::manager_of(world, who.container).map(|manager| &manager.units);
+    let units = world.manager(who.container).map(|manager| &manager.units);
     for (label, unit) in units.into_iter().flatten() {
         let pid = unit.pid().map_or("-".to_owned(), |pid| pid.to_string());
         let status = match unit.last_status {
@@ -81,7 +79,7 @@ fn bootstrap(world: &mut World, who: ProcessId, path: &Path) -> Finished {
         (None, Some(definition)) => {
             let mut unit = Unit::new(definition);
             unit.order = Some(UnitOrder::Start);
-            if let Some(manager) = manager::manager_of_mut(world, who.container) {
+            if let Some(manager) = world.manager_mut(who.container) {
                 manager.units.insert(label, unit);
             }
             succeeded("")

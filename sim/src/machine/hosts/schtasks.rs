@@ -7,8 +7,8 @@ use std::time::Duration;
 use hermes::host::effect::Finished;
 
 use super::definition::{self, inside};
+use super::finished::{failed, succeeded};
 use super::manager::{self, Unit, UnitOrder, UnitState};
-use super::tools::{failed, succeeded};
 use super::{HostKind, HostRegistry};
 use crate::machine::world::{ProcessId, World};
 
@@ -16,9 +16,7 @@ const RUNNING: i64 = 0x41301;
 const HAS_NOT_RUN: i64 = 0x41303;
 
 pub(super) fn run(world: &mut World, who: ProcessId, words: &[&str]) -> Finished {
-    if manager::manager_of(world, who.container)
-        .is_none_or(|manager| manager.kind != HostKind::Windows)
-    {
+    if world.manager(who.container).is_none_or(|manager| manager.kind != HostKind::Windows) {
         return failed(1, "ERROR: The service is not running.");
     }
     let after = |word: &str| {
@@ -73,7 +71,7 @@ fn registry(world: &World, who: ProcessId) -> &HostRegistry {
 }
 
 fn unit<'a>(world: &'a mut World, who: ProcessId, name: &str) -> Option<&'a mut Unit> {
-    manager::manager_of_mut(world, who.container)?.units.get_mut(name)
+    world.manager_mut(who.container)?.units.get_mut(name)
 }
 
 /// Triggers have a word of the same name.
@@ -112,7 +110,7 @@ fn create(world: &mut World, who: ProcessId, name: &str, path: &Path) -> Finishe
     match unit(world, who, name) {
         Some(unit) => unit.definition = definition,
         None => {
-            if let Some(manager) = manager::manager_of_mut(world, who.container) {
+            if let Some(manager) = world.manager_mut(who.container) {
                 manager.units.insert(name.to_owned(), Unit::new(definition));
             }
         }

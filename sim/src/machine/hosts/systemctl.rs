@@ -7,19 +7,17 @@ use std::time::Duration;
 
 use hermes::host::effect::{Effect, Finished, Place, Status};
 
+use super::finished::{failed, succeeded};
 use super::manager::{self, Manager, Unit, UnitOrder, UnitState};
-use super::tools::{failed, succeeded};
 use super::{HostKind, definition, units_dir};
 use crate::machine::kernel::OwnedView;
-use crate::machine::s6::syscalls;
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, World};
 
 const WANTS: &str = "default.target.wants";
 
 pub(super) fn run(world: &mut World, who: ProcessId, words: &[&str]) -> Finished {
-    if manager::manager_of(world, who.container)
-        .is_none_or(|manager| manager.kind != HostKind::Systemd)
-    {
+    if world.manager(who.container).is_none_or(|manager| manager.kind != HostKind::Systemd) {
         let why = "System has not been booted with systemd as init system (PID 1). Can't operate.";
         return failed(1, why);
     }
@@ -41,7 +39,7 @@ pub(super) fn run(world: &mut World, who: ProcessId, words: &[&str]) -> Finished
 /// A unit that is down, did not fail and is not enabled is unloaded, and its last end is lost.
 fn unload_unused(world: &mut World, who: ProcessId) {
     let wants = units_dir(HostKind::Systemd).join(WANTS);
-    let units = manager::manager_of(world, who.container).map(|manager| manager.units.iter());
+    let units = world.manager(who.container).map(|manager| manager.units.iter());
     let is_unused = |unit: &Unit| unit.state == UnitState::Down && unit.order.is_none();
     let unused = units.into_iter().flatten().filter(|(_, unit)| is_unused(unit));
     let names: Vec<String> = unused.map(|(name, _)| name.clone()).collect();
@@ -49,7 +47,7 @@ fn unload_unused(world: &mut World, who: ProcessId) {
         if syscalls::exists(world, who, &wants.join(&name)) {
             continue;
         }
-        if let Some(manager) = manager::manager_of_mut(world, who.container) {
+        if let Some(manager) = world.manager_mut(who.container) {
             manager.units.remove(&name);
         }
     }
@@ -57,15 +55,15 @@ fn unload_unused(world: &mut World, who: ProcessId) {
 
 /// The manager with this unit loaded, if there is a unit file that can be read.
 fn load<'a>(world: &'a mut World, who: ProcessId, name: &str) -> Option<&'a mut Unit> {
-    let is_loaded = manager::manager_of(world, who.container)?.units.contains_key(name);
+    let is_loaded = world.manager(who.container)?.units.contains_key(name);
     if !is_loaded {
         let first = ProcessId { pid: 1, ..who };
         let text = manager::read_text(world, first, &units_dir(HostKind::Systemd).join(name))?;
         let definition = definition::read(HostKind::Systemd, &text).ok()?;
-        let units = &mut manager::manager_of_mut(world, who.container)?.units;
+        let units = &mut world.manager_mut(who.container)?.units;
         units.insert(name.to_owned(), Unit::new(definition));
     }
-    manager::manager_of_mut(world, who.container)?.units.get_mut(name)
+    world.manager_mut(who.container)?.units.get_mut(name)
 }
 
 fn order(world: &mut World, who: ProcessId, action: &str, name: &str) -> Finished {
@@ -86,11 +84,11 @@ fn order(world: &mut World, who: ProcessId, action: &str, name: &str) -> Finishe
 /// Reads the files again; a unit without a file that does not run is unloaded.
 fn reload(world: &mut World, who: ProcessId) -> Finished {
     let first = ProcessId { pid: 1, ..who };
-    let units = manager::manager_of(world, who.container).map(|manager| manager.units.clone());
+    let units = world.manager(who.container).map(|manager| manager.units.clone());
     for (name, unit) in units.unwrap_or_default() {
         let text = manager::read_text(world, first, &units_dir(HostKind::Systemd).join(&name));
         let read = text.and_then(|text| definition::read(HostKind::Systemd, &text).ok());
-        let Some(Manager { units, .. }) = manager::manager_of_mut(world, who.container) else {
+        let Some(Manager { units, .. }) = world.manager_mut(who.container) else {
             continue;
         };
         match read {
@@ -142,8 +140,7 @@ fn disable(world: &mut World, who: ProcessId, name: &str) -> Finished {
 }
 
 fn reset(world: &mut World, who: ProcessId, name: &str) -> Finished {
-    let unit =
-        manager::manager_of_mut(world, who.container).and_then(|own| own.units.get_mut(name));
+    let unit = world.manager_mut(who.container).and_then(|own| own.units.get_mut(name));
     match unit {
         None => failed(
             1,

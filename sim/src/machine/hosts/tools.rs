@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use hermes::host::effect::{Finished, Status};
 use hermes::name::Profile;
 
-use super::{HostKind, launchctl, manager, schtasks, systemctl};
+use super::finished::succeeded;
+use super::{HostKind, launchctl, schtasks, systemctl};
 use crate::machine::footprint;
 use crate::machine::world::{ContainerId, ProcessId, World};
 
@@ -26,7 +27,7 @@ pub fn run(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> 
 
 /// Ends a gateway and keeps it down with the host's own tool, as an operator would; returns whether the tool succeeded.
 pub fn stop_service(world: &mut World, id: ContainerId, profile: &Profile) -> bool {
-    let Some(kind) = manager::manager_of(world, id).map(|manager| manager.kind) else {
+    let Some(kind) = world.manager(id).map(|manager| manager.kind) else {
         return false;
     };
     let name = kind.service_name(profile);
@@ -44,16 +45,4 @@ pub fn stop_service(world: &mut World, id: ContainerId, profile: &Profile) -> bo
         let args: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         run(world, who, tool, &args).is_some_and(|ran| ran.status == Status::Exited(0))
     })
-}
-
-/// Success, with this output.
-pub(super) fn succeeded(text: impl Into<String>) -> Finished {
-    let stdout = text.into().into_bytes();
-    Finished { status: Status::Exited(0), stdout, stderr: Vec::new() }
-}
-
-/// Failure, with this error.
-pub(super) fn failed(code: u8, why: &str) -> Finished {
-    let stderr = format!("{why}\n").into_bytes();
-    Finished { status: Status::Exited(code), stdout: Vec::new(), stderr }
 }

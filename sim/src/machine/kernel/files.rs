@@ -8,7 +8,7 @@ use hermes::host::effect::{
 };
 use hermes::host::{Answer, Outcome};
 
-use super::{OwnedView, PERM, all_open_files, process, procfs};
+use super::{OwnedView, PERM, all_open_files, open_file, process, procfs};
 use crate::machine::disk::NodeId;
 use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenFile, OpenKind};
@@ -33,11 +33,6 @@ fn start_dir(world: &World, who: ProcessId, place: &Place) -> Result<Option<Node
             _ => Err(Errno::NOTDIR),
         },
     }
-}
-
-/// The open file of a process under this handle.
-pub(super) fn open_file(world: &World, who: ProcessId, handle: Handle) -> Result<&OpenFile, Errno> {
-    world.process(who).and_then(|process| process.open_files.get(&handle.0)).ok_or(Errno::BADF)
 }
 
 fn node_of(world: &World, who: ProcessId, handle: Handle) -> Result<NodeId, Errno> {
@@ -149,7 +144,7 @@ pub(super) fn write(world: &mut World, who: ProcessId, handle: Handle, bytes: &[
         OpenKind::Notify => {
             footprint::record_everything();
             if bytes.starts_with(b"READY=1") {
-                crate::machine::hosts::manager::notify_ready(world, who);
+                super::net::notify_ready(world, who);
             }
         }
         _ => return Err(Errno::INVAL),

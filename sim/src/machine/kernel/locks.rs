@@ -4,14 +4,14 @@ use hermes::error::Errno;
 use hermes::host::effect::Handle;
 use hermes::host::{Answer, Outcome};
 
-use super::{all_open_files, files, process};
+use super::{all_open_files, open_file, process};
 use crate::machine::disk::NodeId;
 use crate::machine::footprint::{self, Resource};
 use crate::machine::process::OpenKind;
 use crate::machine::world::{ProcessId, World};
 
 fn lockable_node(world: &World, who: ProcessId, handle: Handle) -> Result<NodeId, Errno> {
-    match files::open_file(world, who, handle)?.kind {
+    match open_file(world, who, handle)?.kind {
         OpenKind::Node(node) => Ok(node),
         _ => Err(Errno::BADF),
     }
@@ -20,7 +20,7 @@ fn lockable_node(world: &World, who: ProcessId, handle: Handle) -> Result<NodeId
 pub(super) fn lock(world: &mut World, who: ProcessId, handle: Handle) -> Outcome {
     let node = lockable_node(world, who, handle)?;
     footprint::record_write(Resource::Lock(node));
-    let own = files::open_file(world, who, handle)?;
+    let own = open_file(world, who, handle)?;
     if own.flock {
         return Ok(Answer::Done);
     }
@@ -34,7 +34,7 @@ pub(super) fn lock(world: &mut World, who: ProcessId, handle: Handle) -> Outcome
 pub(super) fn lock_record(world: &mut World, who: ProcessId, handle: Handle) -> Outcome {
     let node = lockable_node(world, who, handle)?;
     footprint::record_write(Resource::Lock(node));
-    if !files::open_file(world, who, handle)?.writes {
+    if !open_file(world, who, handle)?.writes {
         return Err(Errno::BADF);
     }
     if is_locked_by_other(world, who, node) {

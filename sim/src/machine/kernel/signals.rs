@@ -6,7 +6,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{Handle, Pid, Signal, Status};
 use hermes::host::{Answer, Outcome};
 
-use super::{CHILD, PERM, files, process};
+use super::{CHILD, PERM, files, open_file, process};
 use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenFile, OpenKind, ProcessBody};
 use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
@@ -23,7 +23,7 @@ pub(super) fn open(world: &mut World, who: ProcessId, pid: Pid) -> Outcome {
 }
 
 pub(super) fn send(world: &mut World, who: ProcessId, handle: Handle, signal: Signal) -> Outcome {
-    let OpenKind::Process(target, serial) = files::open_file(world, who, handle)?.kind else {
+    let OpenKind::Process(target, serial) = open_file(world, who, handle)?.kind else {
         return Err(Errno::BADF);
     };
     match world.process(target) {

@@ -6,13 +6,13 @@ use hermes::error::Errno;
 use hermes::host::Answer;
 use hermes::host::effect::{Effect, Event, Handle, Interests, Pid, Status};
 
-use super::{CHILD, Reply, all_open_files, files, process, programs};
+use super::{CHILD, Reply, all_open_files, open_file, process, processes};
 use crate::machine::footprint::{self, Resource};
 use crate::machine::process::OpenKind;
 use crate::machine::world::{ProcessId, World};
 
-/// The time at which this process began to wait.
-pub(super) fn waiting_since(world: &World, who: ProcessId) -> Duration {
+/// When this process began to wait.
+pub(in crate::machine) fn waiting_since(world: &World, who: ProcessId) -> Duration {
     world.process(who).and_then(|process| process.waiting_since).unwrap_or(world.clock.boot)
 }
 
@@ -44,7 +44,7 @@ pub(super) fn record_wait_footprint(world: &World, who: ProcessId, interests: &I
         footprint::record_read(Resource::Process(ProcessId { pid: child.raw(), ..who }));
     }
     for &handle in &interests.readable {
-        match files::open_file(world, who, handle).map(|open| &open.kind) {
+        match open_file(world, who, handle).map(|open| &open.kind) {
             Ok(OpenKind::Pipe(pipe)) => footprint::record_read(Resource::Pipe(*pipe)),
             Ok(OpenKind::Process(target, _)) => footprint::record_read(Resource::Process(*target)),
             Ok(OpenKind::Listener(_) | OpenKind::Connection(_) | OpenKind::Notify) => {
@@ -89,7 +89,7 @@ fn child_status(world: &World, who: ProcessId, pid: Pid) -> Result<Option<Status
 }
 
 fn is_readable(world: &World, who: ProcessId, handle: Handle) -> Result<bool, Errno> {
-    Ok(match &files::open_file(world, who, handle)?.kind {
+    Ok(match &open_file(world, who, handle)?.kind {
         OpenKind::Pipe(pipe) => {
             world.pipes.get(pipe).is_some_and(|inside| !inside.is_empty())
                 || !all_open_files(world)
@@ -115,7 +115,7 @@ pub fn is_ready(world: &World, who: ProcessId, effect: &Effect) -> bool {
         }
         Effect::Wait { interests } => !matches!(ready_event(world, who, interests), Ok(None)),
         Effect::Run { program, timeout } => {
-            !programs::never_ends(world, who, program)
+            !processes::never_ends(world, who, program)
                 || world.clock.boot >= waiting_since(world, who).saturating_add(*timeout)
         }
         _ => true,

@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use hermes::host::effect::{Signal, Status};
 
-use super::syscalls;
 use crate::machine::disk::NodeId;
 use crate::machine::footprint::{self, Resource};
 use crate::machine::kernel::signals;
 use crate::machine::process::OpenKind;
+pub use crate::machine::state::logger::Logger;
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, World};
-
-/// s6-log.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Logger;
 
 /// Is there something for it to do now?
 pub fn is_ready(world: &World, who: ProcessId) -> bool {

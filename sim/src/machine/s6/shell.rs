@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use hermes::error::Errno;
 use hermes::host::effect::{OpenMode, Program, Status};
 
-use super::{syscalls, tools};
-use crate::machine::kernel::programs;
+use super::tools;
+use crate::machine::kernel::processes;
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, World};
 
 /// What a script comes to.
@@ -29,7 +30,7 @@ pub enum Next {
     Exit(u8),
 }
 
-/// OpenMode `with-contenv` exits without its directory.
+/// How `with-contenv` exits without its directory.
 const UNPREPARED: u8 = 111;
 
 /// A shell's own codes.
@@ -146,7 +147,7 @@ fn exec_program(
     env: BTreeMap<OsString, OsString>,
 ) -> Next {
     let path = PathBuf::from(name);
-    let contents = match programs::executable(world, who, &path) {
+    let contents = match processes::executable(world, who, &path) {
         Ok(contents) => contents,
         Err(Errno::NOENT) => return Next::Exit(NOT_FOUND),
         Err(_) => return Next::Exit(NOT_EXECUTABLE),

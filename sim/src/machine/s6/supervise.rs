@@ -16,81 +16,20 @@ mod start;
 mod states;
 mod status;
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 use hermes::error::Errno;
 use hermes::host::effect::{FileKind, OpenMode, Status};
 
-use self::status::StatusRecord;
-use super::syscalls;
 use crate::machine::footprint::{self, Resource};
+use crate::machine::kernel::processes::Loader;
 use crate::machine::kernel::signals;
 use crate::machine::process::ProcessBody;
+pub use crate::machine::state::supervise::Supervise;
+use crate::machine::state::supervise::{StatusRecord, SuperviseStage, SuperviseState};
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
-
-/// s6-supervise.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Supervise {
-    name: OsString,
-    stage: SuperviseStage,
-    record: StatusRecord,
-    /// How many stamps it gave: each differs from the one before, even when time stands still.
-    stamps: u32,
-    /// When its wait ends, if it does.
-    deadline: Option<Duration>,
-    /// When this run of the service said that it is ready.
-    ready_at: Option<Duration>,
-    /// The service was told to go for good: SIGKILL at the deadline.
-    dying: bool,
-    /// The service's process group, also after its end.
-    group: i32,
-    /// Where commands come in.
-    control: u32,
-    /// Where the service says that it is ready.
-    notification: Option<u32>,
-}
-
-/// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum SuperviseStage {
-    Event,
-    Directory,
-    Lock,
-    Control,
-    Status,
-    Lives(SuperviseState),
-    Ends(u8),
-}
-
-/// A state of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum SuperviseState {
-    Down,
-    Up,
-    Finish,
-    LastUp,
-    LastFinish,
-}
-
-impl Supervise {
-    /// As `s6-supervise NAME`, started in the scan directory.
-    pub fn new(name: OsString) -> Self {
-        Self {
-            name,
-            stage: SuperviseStage::Event,
-            record: StatusRecord::default(),
-            stamps: 0,
-            deadline: None,
-            ready_at: None,
-            dying: false,
-            group: 0,
-            control: 0,
-            notification: None,
-        }
-    }
-}
 
 fn own(world: &World, who: ProcessId) -> Option<&Supervise> {
     match &world.process(who)?.body {
@@ -121,9 +60,9 @@ pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
 }
 
 /// One transition.
-pub fn step(world: &mut World, who: ProcessId) {
+pub fn step(world: &mut World, who: ProcessId, load: Loader) {
     let Some(own) = own(world, who).cloned() else { return };
-    let mut turn = SuperviseTurn { world, who, own };
+    let mut turn = SuperviseTurn { world, who, own, load };
     match turn.own.stage {
         SuperviseStage::Lives(state) => {
             footprint::record_read(Resource::Inbox(who));
@@ -155,6 +94,7 @@ struct SuperviseTurn<'world> {
     world: &'world mut World,
     who: ProcessId,
     own: Supervise,
+    load: Loader,
 }
 
 impl SuperviseTurn<'_> {

@@ -19,60 +19,14 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{OpenMode, Signal, Status};
 
-use self::scan::ScannedService;
-use super::syscalls;
 use crate::machine::footprint::{self, Resource};
+use crate::machine::kernel::processes::Loader;
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenKind, ProcessBody};
+pub use crate::machine::state::svscan::Svscan;
+use crate::machine::state::svscan::{Nuke, ServiceLimit, SvscanStage};
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
-
-/// s6-svscan.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Svscan {
-    scan_dir: PathBuf,
-    notification: Option<i32>,
-    limit: ServiceLimit,
-    stage: SvscanStage,
-    control: u32,
-    services: Vec<ScannedService>,
-    /// When it looks at the directory again by itself.
-    scan_at: Option<Duration>,
-    /// A scan was asked for and has not gone through (V23).
-    scan_pending: bool,
-    /// Supervisors that are not wanted any more are to be told, after that scan.
-    nuke: Option<Nuke>,
-}
-
-/// How many it may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum ServiceLimit {
-    Services(usize),
-    Processes(usize),
-}
-
-/// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum SvscanStage {
-    Directory,
-    Lock,
-    Control,
-    Ready,
-    Lives,
-    /// Waits for all supervisors.
-    Stops,
-    Ends(u8),
-    /// It is another program now.
-    Gone,
-}
-
-/// What loggers of what goes are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Nuke {
-    /// To read to the end: SIGHUP.
-    Orderly,
-    /// SIGTERM as well.
-    All,
-}
 
 impl Svscan {
     /// As it starts, with its arguments.
@@ -112,11 +66,6 @@ impl Svscan {
             nuke: None,
         }
     }
-
-    /// Is this child one of its own supervisors, whose end it must hear of?
-    pub fn started(&self, pid: i32) -> bool {
-        self.services.iter().any(|service| service.has(pid))
-    }
 }
 
 fn own(world: &World, who: ProcessId) -> Option<&Svscan> {
@@ -151,9 +100,9 @@ pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
 }
 
 /// One transition.
-pub fn step(world: &mut World, who: ProcessId) {
+pub fn step(world: &mut World, who: ProcessId, load: Loader) {
     let Some(own) = own(world, who).cloned() else { return };
-    let mut turn = SvscanTurn { world, who, own };
+    let mut turn = SvscanTurn { world, who, own, load };
     match turn.own.stage {
         SvscanStage::Lives => {
             footprint::record_read(Resource::Inbox(who));
@@ -179,6 +128,7 @@ struct SvscanTurn<'world> {
     world: &'world mut World,
     who: ProcessId,
     own: Svscan,
+    load: Loader,
 }
 
 impl SvscanTurn<'_> {

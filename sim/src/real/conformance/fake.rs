@@ -13,10 +13,12 @@ use super::view::{ActOutcome, ComparedNode, ComparedWorld, role};
 use crate::hash::LazilyHashed;
 use crate::machine::Machine;
 use crate::machine::disk::{self, Credentials, Disk, NodeBody, NodeId};
-use crate::machine::kernel::{self, Reply, programs};
+use crate::machine::kernel::processes::{NewProcess, make_process};
+use crate::machine::kernel::{self, Reply};
+use crate::machine::loader;
 use crate::machine::process::{Process, ProcessBody};
 use crate::machine::s6::tools;
-use crate::machine::user_program::{Behaviour, UserProgram};
+use crate::machine::state::user_program::{Behaviour, UserProgram};
 use crate::machine::world::{
     Clock, Container, ContainerId, ContainerPhase, ContainerSettings, Pid1, ProcessId, S6Version,
     World,
@@ -249,7 +251,7 @@ impl FakeS6 {
         let env = BTreeMap::from([("PATH".into(), "/usr/bin".into())]);
         let program = Program { path, args, env, ..Program::default() };
         let first = ProcessId { container: ID, pid: 1 };
-        programs::become_program(&mut self.machine.world, first, &program)
+        loader::become_program(&mut self.machine.world, first, &program)
             .expect("the image has s6-svscan");
     }
 
@@ -393,8 +395,7 @@ pub(super) fn drop_duplicates(fakes: &mut Vec<FakeS6>) {
 fn spawn_idle(world: &mut World, uid: u32, serial: u64) -> ProcessId {
     let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
     let inherited = BTreeMap::new();
-    let birth =
-        programs::NewProcess { parent: 0, serial, credentials, inherited, dies_with_parent: false };
+    let birth = NewProcess { parent: 0, serial, credentials, inherited, dies_with_parent: false };
     let idle = UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
-    programs::make_process(world, ID, birth, ProcessBody::User(idle))
+    make_process(world, ID, birth, ProcessBody::User(idle))
 }

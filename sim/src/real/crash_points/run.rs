@@ -1,7 +1,8 @@
 //! One crash point: the scenario up to the command, one fault in the command, and the recovery.
 
 use super::super::exec::ExecOutput;
-use super::super::{observe, steps};
+use super::super::machine::wait_for_svscan;
+use super::super::steps;
 use super::Testbed;
 use super::monitor::{Checkpoint, RealMonitor};
 use crate::invariants::{self, Fingerprint};
@@ -112,7 +113,7 @@ impl<'a> GatedRun<'a> {
         };
         let mut machine = testbed.create_machine(&scenario.world)?;
         machine.start(ContainerName(1))?;
-        observe::wait_for_svscan(&machine, ContainerName(1))?;
+        wait_for_svscan(&machine, ContainerName(1))?;
         let mut monitor = RealMonitor::new(machine, scenario)?;
         monitor.check_in_time(Checkpoint::Booted).map_err(|failure| {
             format!("before the scenario: {failure}\n{}", monitor.machine.dump())

@@ -18,7 +18,7 @@ use crate::hash::LazilyHashed;
 use crate::machine::disk::{Credentials, Disk, NodeId, ROOT};
 use crate::machine::image::{self, HOME, VOLUME, WorldConfig};
 use crate::machine::process::{Process, ProcessBody};
-use crate::machine::user_program::{Behaviour, UserProgram};
+use crate::machine::state::user_program::{Behaviour, UserProgram};
 use crate::machine::world::{ContainerId, ContainerPhase, World};
 use crate::scenario::{ContainerName, Scenario};
 

@@ -1,4 +1,4 @@
-//! The steps with little to say: s6's tools, files, the disk, the clocks, and what is expected.
+//! The steps with few keys: s6's tools, files, the disk, the clocks, and expectations.
 
 use super::*;
 
@@ -29,7 +29,7 @@ step! {
 }
 
 step! {
-    /// The host's own tool, as the user whose gateway it is.
+    /// The host's own tool, as the user who owns the gateway.
     HostStopStep {
         /// Whose gateway it ends and keeps down.
         #[serde(rename = "host-stop")]
@@ -90,17 +90,17 @@ step! {
 }
 
 step! {
-    /// A file changes hands.
+    /// A file gets another owner.
     ChownStep {
         /// Which.
         chown: String,
-        /// Whose it is now.
+        /// Its new owner.
         owner: User,
     }
 }
 
 step! {
-    /// The volume changes its mood.
+    /// The condition of the volume changes.
     DiskStep {
         /// To which.
         disk: DiskCondition,
@@ -114,14 +114,14 @@ pub enum DiskCondition {
     /// As it should.
     #[default]
     Healthy,
-    /// `ENOSPC` for whatever needs room.
+    /// `ENOSPC` for every effect that needs room.
     Full,
-    /// `EROFS` for whatever changes it.
+    /// `EROFS` for every effect that changes the volume.
     ReadOnly,
 }
 
 step! {
-    /// The wall clock is put forward or back; the monotonic one goes on as before.
+    /// The wall clock is set forward or back; the monotonic clock goes on as before.
     ClockStep {
         /// By how much.
         clock: ClockShift,
@@ -129,7 +129,7 @@ step! {
 }
 
 step! {
-    /// The machine sleeps so long by the wall clock.
+    /// The machine sleeps for this time by the wall clock.
     SuspendStep {
         /// How long.
         suspend: Span,
@@ -137,7 +137,7 @@ step! {
 }
 
 step! {
-    /// So much time passes, whatever moves in it.
+    /// A given time passes, whatever moves in it.
     PassStep {
         /// How much.
         pass: Span,
@@ -145,15 +145,15 @@ step! {
 }
 
 step! {
-    /// Time passes fairly until nothing moves; it is an error if something still does in the end.
+    /// Time passes fairly until nothing moves; it is an error if something still moves at the end.
     SettleStep {
-        /// At most so long.
+        /// For how long at most.
         settle: Span,
     }
 }
 
 step! {
-    /// What is so now, or becomes so in time.
+    /// A condition is true now, or becomes true in time.
     ExpectStep {
         /// What.
         expect: Box<Expect>,

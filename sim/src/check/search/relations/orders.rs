@@ -1,98 +1,102 @@
-//! S14: what commands come to, whatever the order in which they were given, and however often.
+//! S14: the effect of commands does not depend on their order, nor on how often each is given.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::random::Die;
+use super::super::random::RandomSource;
 use super::super::{Explorer, Schedule, settle_check};
 use crate::execution::{Execution, Failure};
 use crate::invariants::command::{ParsedCommand, Scope};
 use crate::invariants::{Fingerprint, check_commute, check_serializable, fingerprint};
 use crate::scenario::step::GroupStep;
-use crate::scenario::{RunStep, Scenario, Step};
+use crate::scenario::{Invariant, RunStep, Scenario, Step};
 
-/// Longer groups have too many orders.
+/// The longest group that is checked: longer ones have too many orders.
 const GROUP_MAX: usize = 3;
 
-/// One in so many moves of a group is not the calm one.
+/// One in this number of transitions of a group is not the baseline one.
 const DEVIATION_ODDS: u64 = 3;
 
 impl Explorer {
-    pub(super) fn check_orders(&mut self, story: &Arc<Scenario>) {
-        let few = (self.budget.runs / 16).max(2);
-        let groups: Vec<(usize, Vec<RunStep>)> = groups(story).collect();
+    pub(super) fn check_orders(&mut self, scenario: &Arc<Scenario>) {
+        let count_max = (self.budget.runs / 16).max(2);
+        let groups: Vec<(usize, Vec<RunStep>)> = groups(scenario).collect();
         for (at, runs) in &groups {
-            self.check_group_serializes(story, *at, runs);
+            self.check_group_serializes(scenario, *at, runs);
         }
-        let writers: Vec<usize> = (0..story.steps.len()).filter(|&at| writes(story, at)).collect();
+        let writers: Vec<usize> =
+            (0..scenario.steps.len()).filter(|&at| writes(scenario, at)).collect();
         let pairs: Vec<usize> =
-            writers.iter().copied().filter(|&at| are_on_different_profiles(story, at)).collect();
-        for &at in self.evenly_spread(&pairs, few, 0) {
-            let mut swapped = up_to(story, at + 1);
+            writers.iter().copied().filter(|&at| are_on_different_profiles(scenario, at)).collect();
+        for &at in self.evenly_spread(&pairs, count_max, 0) {
+            let mut swapped = up_to(scenario, at + 1);
             swapped.steps.swap(at, at + 1);
-            self.check_same_end(up_to(story, at + 1), swapped);
+            self.check_same_end(up_to(scenario, at + 1), swapped);
         }
-        for &at in self.evenly_spread(&writers, few, 0) {
-            let mut twice = up_to(story, at);
-            twice.steps.push(unnamed(&story.steps[at]));
-            self.check_same_end(up_to(story, at), twice);
+        for &at in self.evenly_spread(&writers, count_max, 0) {
+            let mut twice = up_to(scenario, at);
+            twice.steps.push(unnamed(&scenario.steps[at]));
+            self.check_same_end(up_to(scenario, at), twice);
         }
     }
 
-    /// These two must end the same.
+    /// These two scenarios must end the same.
     fn check_same_end(&mut self, one: Scenario, other: Scenario) {
         if let (Some(one), Some(other)) = (self.run_to_rest(one), self.run_to_rest(other)) {
-            let held = check_commute(&one.machine.world, &other.machine.world);
-            self.record_comparison("S14", held, &Schedule::default());
+            let result = check_commute(&one.machine.world, &other.machine.world);
+            self.record_comparison(Invariant::S14, result, &Schedule::default());
         }
     }
 
-    /// Whatever the commands of a group do between each other, it ends as if they had come one after the other.
-    fn check_group_serializes(&mut self, story: &Arc<Scenario>, at: usize, runs: &[RunStep]) {
+    /// Every interleaving of a group must end like one of its serial orders.
+    fn check_group_serializes(&mut self, scenario: &Arc<Scenario>, at: usize, runs: &[RunStep]) {
         let mut ends = BTreeMap::new();
         for order in orders(runs.len()) {
-            let mut told = up_to(story, at);
-            told.steps.pop();
-            told.steps.extend(order.iter().map(|&which| Step::Run(runs[which].clone())));
-            if let Some(play) = self.run_to_rest(told) {
-                ends.insert(order, fingerprint(&play.machine.world));
+            let mut prefix = up_to(scenario, at);
+            prefix.steps.pop();
+            prefix.steps.extend(order.iter().map(|&command| Step::Run(runs[command].clone())));
+            if let Some(execution) = self.run_to_rest(prefix) {
+                ends.insert(order, fingerprint(&execution.machine.world));
             }
         }
-        let told = Arc::new(up_to(story, at));
+        let prefix = Arc::new(up_to(scenario, at));
         for number in 0..(self.budget.runs / 2).max(1) {
-            let die = Die::new(self.budget.seed, number);
-            let Some((play, schedule)) = self.random_interleaving(&told, die) else { continue };
-            let failed = failed(&play, runs);
-            let may: Vec<&Fingerprint> = ends
+            let random = RandomSource::new(self.budget.seed, number);
+            let Some((execution, schedule)) = self.random_interleaving(&prefix, random) else {
+                continue;
+            };
+            let failed = failed(&execution, runs);
+            let serial_ends: Vec<&Fingerprint> = ends
                 .iter()
                 .filter(|(order, _)| {
-                    // One that failed may have changed nothing.
+                    // A command that failed may have changed nothing.
                     order.len() == runs.len()
-                        || (0..runs.len()).all(|which| order.contains(&which) || failed[which])
+                        || (0..runs.len())
+                            .all(|command| order.contains(&command) || failed[command])
                 })
                 .map(|(_, end)| end)
                 .collect();
-            let held = check_serializable(&fingerprint(&play.machine.world), &may);
-            self.record_comparison("S14", held, &schedule);
+            let result = check_serializable(&fingerprint(&execution.machine.world), &serial_ends);
+            self.record_comparison(Invariant::S14, result, &schedule);
         }
     }
 
-    /// The story with the steps of its last group mixed up by a die.
+    /// The scenario with a random interleaving of the steps of its last group.
     fn random_interleaving(
         &mut self,
-        story: &Arc<Scenario>,
-        mut die: Die,
+        scenario: &Arc<Scenario>,
+        mut random: RandomSource,
     ) -> Option<(Execution, Schedule)> {
-        let mut play = Execution::new(story).ok()?;
+        let mut execution = Execution::new(scenario).ok()?;
         let mut schedule = Schedule::default();
-        let walked = random_walk(&mut play, &mut die, &mut schedule);
-        let ended = walked.and_then(|()| settle_check::settle_without_faults(&mut play));
+        let walked = random_walk(&mut execution, &mut random, &mut schedule);
+        let ended = walked.and_then(|()| settle_check::settle_without_faults(&mut execution));
         self.tally.runs += 1;
-        self.tally.effects += play.effect_count;
-        self.tally.transitions += play.transition_count;
-        self.tally.mix(play.digest);
+        self.tally.effects += execution.effect_count;
+        self.tally.transitions += execution.transition_count;
+        self.tally.mix(execution.digest);
         match ended {
-            Ok(()) => Some((play, schedule)),
+            Ok(()) => Some((execution, schedule)),
             Err(failure) => {
                 self.record_failure(&schedule, failure, false);
                 None
@@ -102,38 +106,38 @@ impl Explorer {
 }
 
 fn random_walk(
-    play: &mut Execution,
-    die: &mut Die,
+    execution: &mut Execution,
+    random: &mut RandomSource,
     schedule: &mut Schedule,
 ) -> Result<(), Failure> {
-    while !play.is_finished() {
-        let moves = play.enabled_transitions();
-        let Some(calm) = moves.first() else { break };
-        let mut next = calm;
-        if play.is_in_group() && die.below(DEVIATION_ODDS) == 0 {
-            let index = usize::try_from(die.below(moves.len() as u64)).unwrap_or_default();
-            next = &moves[index];
+    while !execution.is_finished() {
+        let transitions = execution.enabled_transitions();
+        let Some(baseline) = transitions.first() else { break };
+        let mut next = baseline;
+        if execution.is_in_group() && random.below(DEVIATION_ODDS) == 0 {
+            let index = usize::try_from(random.below(transitions.len() as u64)).unwrap_or_default();
+            next = &transitions[index];
         }
-        if next != calm {
-            schedule.0.push((play.transition_count, next.clone()));
+        if next != baseline {
+            schedule.0.push((execution.transition_count, next.clone()));
         }
-        play.step(next)?;
+        execution.step(next)?;
     }
     Ok(())
 }
 
-/// Which of these commands did not exit 0.
-fn failed(play: &Execution, runs: &[RunStep]) -> Vec<bool> {
+/// For each of these commands: did it not exit 0?
+fn failed(execution: &Execution, runs: &[RunStep]) -> Vec<bool> {
     let failed = runs.iter().map(|run| {
         let name = run.name.as_ref().unwrap_or(&run.run);
-        play.commands().any(|it| it.name == *name && it.exit != Some(0))
+        execution.commands().any(|run| run.name == *name && run.exit != Some(0))
     });
     failed.collect()
 }
 
-/// Groups of nothing but commands.
-fn groups(story: &Scenario) -> impl Iterator<Item = (usize, Vec<RunStep>)> {
-    let all = story.steps.iter().enumerate();
+/// Groups that consist only of commands.
+fn groups(scenario: &Scenario) -> impl Iterator<Item = (usize, Vec<RunStep>)> {
+    let all = scenario.steps.iter().enumerate();
     all.filter_map(|(at, step)| {
         let Step::Together(GroupStep { steps: together }) = step else { return None };
         let runs = together.iter().map(|step| match step {
@@ -145,29 +149,29 @@ fn groups(story: &Scenario) -> impl Iterator<Item = (usize, Vec<RunStep>)> {
     })
 }
 
-/// Every order of so many, and of some of them.
+/// Every order of this number of commands, and of every subset of them.
 fn orders(count: usize) -> Vec<Vec<usize>> {
     let mut orders = vec![Vec::new()];
-    let mut from = 0;
-    while from < orders.len() {
-        let order = orders[from].clone();
-        let more = (0..count).filter(|which| !order.contains(which));
+    let mut next = 0;
+    while next < orders.len() {
+        let order = orders[next].clone();
+        let others = (0..count).filter(|command| !order.contains(command));
         let longer: Vec<Vec<usize>> =
-            more.map(|which| order.iter().copied().chain([which]).collect()).collect();
+            others.map(|command| order.iter().copied().chain([command]).collect()).collect();
         orders.extend(longer);
-        from += 1;
+        next += 1;
     }
     orders
 }
 
-/// The story up to this step, and with it.
-fn up_to(story: &Scenario, at: usize) -> Scenario {
-    let mut told = story.clone();
-    told.steps.truncate(at + 1);
-    told
+/// The scenario up to and including this step.
+fn up_to(scenario: &Scenario, at: usize) -> Scenario {
+    let mut prefix = scenario.clone();
+    prefix.steps.truncate(at + 1);
+    prefix
 }
 
-/// The step again: two commands cannot have one name.
+/// The step without its name: two commands cannot have one name.
 fn unnamed(step: &Step) -> Step {
     match step {
         Step::Run(run) => Step::Run(RunStep { name: None, ..run.clone() }),
@@ -175,22 +179,22 @@ fn unnamed(step: &Step) -> Step {
     }
 }
 
-fn command_at(story: &Scenario, at: usize) -> Option<ParsedCommand> {
-    match story.steps.get(at)? {
+fn command_at(scenario: &Scenario, at: usize) -> Option<ParsedCommand> {
+    match scenario.steps.get(at)? {
         Step::Run(run) => Some(ParsedCommand::parse(&run.words())),
         _ => None,
     }
 }
 
-fn writes(story: &Scenario, at: usize) -> bool {
-    command_at(story, at).is_some_and(|asked| {
-        !matches!(asked, ParsedCommand::ReadOnly | ParsedCommand::Other | ParsedCommand::Run(_))
+fn writes(scenario: &Scenario, at: usize) -> bool {
+    command_at(scenario, at).is_some_and(|command| {
+        !matches!(command, ParsedCommand::ReadOnly | ParsedCommand::Other | ParsedCommand::Run(_))
     })
 }
 
 /// Is it followed by a command on another profile?
-fn are_on_different_profiles(story: &Scenario, at: usize) -> bool {
-    let one = |at| match command_at(story, at)? {
+fn are_on_different_profiles(scenario: &Scenario, at: usize) -> bool {
+    let one = |at| match command_at(scenario, at)? {
         ParsedCommand::SetIntent(_, Scope::One(of))
         | ParsedCommand::Create(of)
         | ParsedCommand::Delete(of) => Some(of),

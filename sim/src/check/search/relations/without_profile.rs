@@ -1,4 +1,4 @@
-//! S9: the story as it is, and without one profile, told beside each other.
+//! S9: the end of the scenario is compared with its end without one profile.
 
 use std::sync::Arc;
 
@@ -8,59 +8,61 @@ use super::super::{Explorer, Schedule};
 use crate::invariants::check_isolation;
 use crate::invariants::command::{ParsedCommand, Scope};
 use crate::scenario::step::ProcessAddress;
-use crate::scenario::{ProfileName, Scenario, Step};
+use crate::scenario::{Invariant, ProfileName, Scenario, Step};
 
 impl Explorer {
-    /// Each profile of the story is left out once.
-    pub(super) fn check_without_each_profile(&mut self, story: &Arc<Scenario>) {
-        let told: Vec<(Profile, Scenario)> = profiles(story)
+    /// Leaves out each profile of the scenario once.
+    pub(super) fn check_without_each_profile(&mut self, scenario: &Arc<Scenario>) {
+        let reduced: Vec<(Profile, Scenario)> = profiles(scenario)
             .into_iter()
-            .filter_map(|of| Some((of.clone(), without_profile(story, &of)?)))
+            .filter_map(|of| Some((of.clone(), without_profile(scenario, &of)?)))
             .collect();
-        let Some(with) = self.run_to_rest(Scenario::clone(story)).filter(|_| !told.is_empty())
+        let Some(with) =
+            self.run_to_rest(Scenario::clone(scenario)).filter(|_| !reduced.is_empty())
         else {
             return;
         };
-        for (profile, story) in told {
-            let Some(without) = self.run_to_rest(story) else { continue };
-            let held = check_isolation(&with.machine.world, &without.machine.world, &profile);
-            self.record_comparison("S9", held, &Schedule::default());
+        for (profile, scenario) in reduced {
+            let Some(without) = self.run_to_rest(scenario) else { continue };
+            let result = check_isolation(&with.machine.world, &without.machine.world, &profile);
+            self.record_comparison(Invariant::S9, result, &Schedule::default());
         }
     }
 }
 
-/// Those that can be left out: the world's own, and those that the story makes.
-fn profiles(story: &Scenario) -> Vec<Profile> {
-    let own = story.world.profiles.keys().map(|name| name.0.clone());
-    let made = story.run_steps().filter_map(|run| match ParsedCommand::parse(&run.words()) {
+/// The profiles that can be left out: those of the world, and those that the scenario creates.
+fn profiles(scenario: &Scenario) -> Vec<Profile> {
+    let existing = scenario.world.profiles.keys().map(|name| name.0.clone());
+    let created = scenario.run_steps().filter_map(|run| match ParsedCommand::parse(&run.words()) {
         ParsedCommand::Create(profile) => Some(profile),
         _ => None,
     });
-    let mut all: Vec<Profile> = own.chain(made).filter(|it| !it.is_default()).collect();
+    let mut all: Vec<Profile> =
+        existing.chain(created).filter(|profile| !profile.is_default()).collect();
     all.sort();
     all.dedup();
     all
 }
 
-/// The story without this profile; `None` if what is left would be another story.
-fn without_profile(story: &Scenario, profile: &Profile) -> Option<Scenario> {
-    let mut told = story.clone();
-    told.world.profiles.remove(&ProfileName(profile.clone()));
-    told.world.files.retain(|address, _| !is_below(address, profile));
-    told.steps = Vec::new();
-    for step in &story.steps {
+/// The scenario without this profile; `None` if a step concerns another profile, too, and cannot be left out.
+fn without_profile(scenario: &Scenario, profile: &Profile) -> Option<Scenario> {
+    let mut reduced = scenario.clone();
+    reduced.world.profiles.remove(&ProfileName(profile.clone()));
+    reduced.world.files.retain(|address, _| !is_below(address, profile));
+    reduced.steps = Vec::new();
+    for step in &scenario.steps {
         match step {
             Step::Together(group) => {
                 let mut group = group.clone();
                 group.steps = remaining_steps(&group.steps, profile)?;
                 if !group.steps.is_empty() {
-                    told.steps.push(Step::Together(group));
+                    reduced.steps.push(Step::Together(group));
                 }
             }
-            step => told.steps.extend(remaining_steps(std::slice::from_ref(step), profile)?),
+            step => reduced.steps.extend(remaining_steps(std::slice::from_ref(step), profile)?),
         }
     }
-    Some(told)
+    Some(reduced)
 }
 
 fn remaining_steps(steps: &[Step], profile: &Profile) -> Option<Vec<Step>> {
@@ -73,7 +75,7 @@ fn remaining_steps(steps: &[Step], profile: &Profile) -> Option<Vec<Step>> {
     Some(kept)
 }
 
-/// Is the step about this profile alone? `None`: about another one, too.
+/// Does the step concern this profile alone? `None`: another one, too.
 fn concerns_only(step: &Step, profile: &Profile) -> Option<bool> {
     let below = |address: &str| is_below(address, profile);
     Some(match step {
@@ -87,27 +89,27 @@ fn concerns_only(step: &Step, profile: &Profile) -> Option<bool> {
                 ParsedCommand::ReadOnly | ParsedCommand::Other => {
                     words.iter().any(|word| word == profile.as_str())
                 }
-                asked => asked.concerns(profile),
+                command => command.concerns(profile),
             }
         }
-        Step::Signal(it) => match &it.to {
+        Step::Signal(step) => match &step.to {
             ProcessAddress::Gateway(name) | ProcessAddress::Child(name) => name.0 == *profile,
             ProcessAddress::Supervisor(name) | ProcessAddress::Logger(name) => name.0 == *profile,
             ProcessAddress::Svscan | ProcessAddress::Main | ProcessAddress::Init => false,
         },
-        Step::S6Svc(it) => it.profile.0 == *profile,
-        Step::HostStop(it) => it.profile.0 == *profile,
-        Step::Write(it) => below(&it.write),
-        Step::Remove(it) => below(&it.remove),
-        Step::Chmod(it) => below(&it.chmod),
-        Step::Chown(it) => below(&it.chown),
-        Step::Move(it) if below(&it.from) || below(&it.to) => return None,
-        Step::Copy(it) if below(&it.copy) || below(&it.to) => return None,
+        Step::S6Svc(step) => step.profile.0 == *profile,
+        Step::HostStop(step) => step.profile.0 == *profile,
+        Step::Write(step) => below(&step.write),
+        Step::Remove(step) => below(&step.remove),
+        Step::Chmod(step) => below(&step.chmod),
+        Step::Chown(step) => below(&step.chown),
+        Step::Move(step) if below(&step.from) || below(&step.to) => return None,
+        Step::Copy(step) if below(&step.copy) || below(&step.to) => return None,
         _ => false,
     })
 }
 
-/// Is it a file of this profile's, or of its slot or logs?
+/// Is it a file of this profile, of its slot or of its logs?
 fn is_below(address: &str, profile: &Profile) -> bool {
     let parts: Vec<&str> = address.split('/').collect();
     let slot = format!("gateway-{profile}");

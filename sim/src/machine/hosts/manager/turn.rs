@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use hermes::host::effect::{OpenMode, Program, Signal, Status};
 
-use super::{
-    Manager, ManagerStage, NOTIFY_SOCKET, Unit, UnitOrder, UnitState, child_status, own, read_text,
-};
+use super::{child_status, own, read_text};
 use crate::machine::hosts::definition::{self, Definition};
 use crate::machine::hosts::{HostKind, is_enabled, units_dir};
-use crate::machine::kernel::programs::{NewProcess, become_program, make_process};
-use crate::machine::kernel::signals;
+use crate::machine::kernel::processes::{Loader, NewProcess, make_process};
+use crate::machine::kernel::{NOTIFY_SOCKET, signals};
 use crate::machine::process::{Process, ProcessBody};
-use crate::machine::s6::syscalls;
-use crate::machine::user_program::{Behaviour, UserProgram};
+use crate::machine::state::manager::{Manager, ManagerStage, Unit, UnitOrder, UnitState};
+use crate::machine::state::user_program::{Behaviour, UserProgram};
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, World};
 
 /// The exit code of a unit whose program cannot be executed (systemd.exec(5)).
@@ -26,9 +25,9 @@ const NO_EXEC: u8 = 203;
 const TERMINATED: i64 = 0x41306;
 
 /// One transition.
-pub fn step(world: &mut World, who: ProcessId) {
+pub fn step(world: &mut World, who: ProcessId, load: Loader) {
     let Some(own) = own(world, who).cloned() else { return };
-    let mut turn = ManagerTurn { world, who, own };
+    let mut turn = ManagerTurn { world, who, own, load };
     let ends = turn.step();
     let ManagerTurn { own, .. } = turn;
     match ends {
@@ -41,6 +40,7 @@ struct ManagerTurn<'world> {
     world: &'world mut World,
     who: ProcessId,
     own: Manager,
+    load: Loader,
 }
 
 impl ManagerTurn<'_> {
@@ -300,7 +300,7 @@ impl ManagerTurn<'_> {
         let child = make_process(self.world, self.who.container, birth, ProcessBody::User(nobody));
         syscalls::process(self.world, child).service = Some(name.into());
         let program = Program { path: path.into(), args: args.to_vec(), env, ..Program::default() };
-        if become_program(self.world, child, &program).is_err() {
+        if (self.load)(self.world, child, &program).is_err() {
             self.world.container_mut(self.who.container).processes.remove(&child.pid);
             return None;
         }

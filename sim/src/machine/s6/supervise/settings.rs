@@ -6,7 +6,7 @@ use std::time::Duration;
 use hermes::host::effect::Signal;
 
 use super::SuperviseTurn;
-use crate::machine::s6::syscalls;
+use crate::machine::syscalls;
 
 const DEATHS_MAX_DEFAULT: u32 = 100;
 const DEATHS_MAX: u32 = 4096;

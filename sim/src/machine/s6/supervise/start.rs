@@ -8,11 +8,13 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{Program, Status};
 
-use super::{SuperviseStage, SuperviseState, SuperviseTurn};
+use super::SuperviseTurn;
 use crate::machine::footprint::{self, Resource};
-use crate::machine::kernel::{files, programs, signals};
+use crate::machine::kernel::processes::{NewProcess, make_process};
+use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenFile, ProcessBody};
-use crate::machine::s6::syscalls;
+use crate::machine::state::supervise::{SuperviseStage, SuperviseState};
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version};
 
 /// The exit of a child that could not become its program.
@@ -99,7 +101,7 @@ impl SuperviseTurn<'_> {
         inherited: BTreeMap<i32, OpenFile>,
     ) -> Result<ProcessId, (ProcessId, Errno)> {
         let own = syscalls::process(self.world, self.who);
-        let birth = programs::NewProcess {
+        let birth = NewProcess {
             parent: self.who.pid,
             serial: own.next_unique_number(),
             credentials: own.credentials.clone(),
@@ -108,14 +110,14 @@ impl SuperviseTurn<'_> {
         };
         let (cwd, env) = (own.cwd, BTreeMap::clone(&own.env));
         let body = ProcessBody::Supervise(self.own.clone());
-        let child = programs::make_process(self.world, self.who.container, birth, body);
+        let child = make_process(self.world, self.who.container, birth, body);
         syscalls::process(self.world, child).cwd = cwd;
         let path = match self.version() {
             S6Version::V2_11 => PathBuf::from(file),
             _ => PathBuf::from(format!("./{file}")),
         };
         let program = Program { path, args, env, ..Program::default() };
-        match programs::become_program(self.world, child, &program) {
+        match (self.load)(self.world, child, &program) {
             Ok(()) => Ok(child),
             Err(errno) => Err((child, errno)),
         }

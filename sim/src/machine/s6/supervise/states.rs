@@ -9,7 +9,7 @@ use super::{
     SuperviseStage, SuperviseState, SuperviseTurn, child_end, is_over_or_has_bytes, status,
 };
 use crate::machine::kernel::signals;
-use crate::machine::s6::syscalls;
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version};
 
 /// How long a SIGKILL may take before it is sent again.

@@ -5,20 +5,14 @@ use std::path::Path;
 use hermes::host::effect::Status;
 
 use super::SuperviseTurn;
-use crate::machine::s6::syscalls;
+use crate::machine::state::supervise::{Stamp, StatusRecord};
+use crate::machine::syscalls;
 use crate::machine::world::S6Version;
 
 /// TAI64 labels count from 2^62 at 1970-01-01 TAI, which is ahead of UTC by the leap seconds and ten.
 const TAI_EPOCH: u64 = (1 << 62) + 37;
 
 const NANOSECONDS: u32 = 1_000_000_000;
-
-/// A TAI64N label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub(super) struct Stamp {
-    seconds: u64,
-    nanoseconds: u32,
-}
 
 impl Stamp {
     pub(super) fn bytes(self) -> [u8; 12] {
@@ -27,21 +21,6 @@ impl Stamp {
         bytes[8..].copy_from_slice(&self.nanoseconds.to_be_bytes());
         bytes
     }
-}
-
-/// What `supervise/status` says.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub(super) struct StatusRecord {
-    pub(super) stamp: Stamp,
-    pub(super) ready_stamp: Stamp,
-    /// The service, or its finish script; 0 for none.
-    pub(super) pid: i32,
-    /// How the last run ended, as `waitpid` tells it.
-    pub(super) wait_status: u16,
-    pub(super) paused: bool,
-    pub(super) finishing: bool,
-    pub(super) want_up: bool,
-    pub(super) ready: bool,
 }
 
 impl StatusRecord {

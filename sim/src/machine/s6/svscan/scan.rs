@@ -8,65 +8,18 @@ use std::time::Duration;
 
 use hermes::host::effect::{Effect, FileKind, Meta, Place};
 
-use super::{ServiceLimit, Svscan, SvscanTurn};
-use crate::machine::kernel::programs;
+use super::SvscanTurn;
+use crate::machine::kernel::processes::{NewProcess, make_process};
 use crate::machine::process::{OpenFile, ProcessBody};
-use crate::machine::s6::supervise::Supervise;
-use crate::machine::s6::syscalls;
+use crate::machine::state::supervise::Supervise;
+use crate::machine::state::svscan::{
+    ScannedService, ServiceLimit, ServicePart, SupervisorProcess, Svscan,
+};
+use crate::machine::syscalls;
 use crate::machine::world::S6Version;
 
 /// The least time between two starts of one supervisor.
 const THROTTLE: Duration = Duration::from_secs(1);
-
-/// One directory of the scan directory: itself, not its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct ScannedService {
-    pub(super) identity: (u64, u64),
-    pub(super) name: OsString,
-    /// The last scan found it.
-    pub(super) active: bool,
-    pub(super) main: SupervisorProcess,
-    pub(super) logger: Option<SupervisorProcess>,
-    /// From the service to its logger, held for both: read end, write end.
-    pub(super) pipe: Option<(u32, u32)>,
-}
-
-/// The supervisor of one directory.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub(super) struct SupervisorProcess {
-    /// Its process, while it lives.
-    pub(super) pid: Option<i32>,
-    /// Not before this moment.
-    pub(super) start_at: Duration,
-}
-
-/// Which of the two.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ServicePart {
-    Main,
-    Logger,
-}
-
-impl ScannedService {
-    pub(super) fn has(&self, pid: i32) -> bool {
-        self.main.pid == Some(pid) || self.logger_pid() == Some(pid)
-    }
-
-    pub(super) fn logger_pid(&self) -> Option<i32> {
-        self.logger.as_ref().and_then(|logger| logger.pid)
-    }
-
-    pub(super) fn is_dead(&self) -> bool {
-        self.main.pid.is_none() && self.logger_pid().is_none()
-    }
-
-    pub(super) fn part(&mut self, part: ServicePart) -> Option<&mut SupervisorProcess> {
-        match part {
-            ServicePart::Main => Some(&mut self.main),
-            ServicePart::Logger => self.logger.as_mut(),
-        }
-    }
-}
 
 impl Svscan {
     /// When something is due by itself.
@@ -246,7 +199,7 @@ impl SvscanTurn<'_> {
             inherited.insert(descriptor, OpenFile::clone(open));
         }
         let (cwd, env, group) = (own.cwd, own.env.clone(), own.group);
-        let birth = programs::NewProcess {
+        let birth = NewProcess {
             parent: self.who.pid,
             serial: own.next_unique_number(),
             credentials: own.credentials.clone(),
@@ -254,7 +207,7 @@ impl SvscanTurn<'_> {
             dies_with_parent: false,
         };
         let body = ProcessBody::Supervise(Supervise::new(name.clone()));
-        let child = programs::make_process(self.world, self.who.container, birth, body);
+        let child = make_process(self.world, self.who.container, birth, body);
         let supervisor = syscalls::process(self.world, child);
         (supervisor.cwd, supervisor.env, supervisor.group) = (cwd, env, group);
         "s6-supervise".clone_into(&mut supervisor.comm);

@@ -6,12 +6,13 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{Program, Signal, Status};
 
-use super::scan::ServicePart;
-use super::{Nuke, Svscan, SvscanStage, SvscanTurn};
+use super::SvscanTurn;
 use crate::machine::footprint::{self, Resource};
-use crate::machine::kernel::{programs, signals};
+use crate::machine::kernel::processes::{NewProcess, executable, make_process};
+use crate::machine::kernel::signals;
 use crate::machine::process::ProcessBody;
-use crate::machine::s6::syscalls;
+use crate::machine::state::svscan::{Nuke, ScannedService, ServicePart, Svscan, SvscanStage};
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// 2.11 waits so long after a death.
@@ -32,7 +33,7 @@ pub(super) fn ended_child(world: &World, who: ProcessId, own: &Svscan) -> Option
 impl Svscan {
     /// Nobody is left to wait for.
     pub(super) fn is_empty(&self) -> bool {
-        self.services.iter().all(super::ScannedService::is_dead)
+        self.services.iter().all(ScannedService::is_dead)
     }
 }
 
@@ -141,13 +142,13 @@ impl SvscanTurn<'_> {
     /// Starts `.s6-svscan/SIGxxx`; one that is not there, or cannot be executed, leaves the signal to s6-svscan (V32).
     pub(super) fn runs_script(&mut self, name: &str) -> bool {
         let path = Path::new(".s6-svscan").join(name);
-        if programs::executable(self.world, self.who, &path).is_err() {
+        if executable(self.world, self.who, &path).is_err() {
             return false;
         }
         let own = syscalls::process(self.world, self.who);
         let mut inherited = own.inherited.clone();
         inherited.retain(|descriptor, _| (0..=2).contains(descriptor));
-        let birth = programs::NewProcess {
+        let birth = NewProcess {
             parent: self.who.pid,
             serial: own.next_unique_number(),
             credentials: own.credentials.clone(),
@@ -156,10 +157,10 @@ impl SvscanTurn<'_> {
         };
         let (cwd, env) = (own.cwd, (*own.env).clone());
         let body = ProcessBody::Svscan(self.own.clone());
-        let child = programs::make_process(self.world, self.who.container, birth, body);
+        let child = make_process(self.world, self.who.container, birth, body);
         syscalls::process(self.world, child).cwd = cwd;
         let program = Program { path, env, ..Program::default() };
-        if programs::become_program(self.world, child, &program).is_err() {
+        if (self.load)(self.world, child, &program).is_err() {
             signals::end_process(self.world, child, Status::Exited(NO_EXEC));
         }
         true
@@ -168,6 +169,6 @@ impl SvscanTurn<'_> {
     fn become_script(&mut self, path: &str) -> Result<(), Errno> {
         let env = self.world.process(self.who).map(|own| (*own.env).clone()).unwrap_or_default();
         let program = Program { path: PathBuf::from(path), env, ..Program::default() };
-        programs::become_program(self.world, self.who, &program)
+        (self.load)(self.world, self.who, &program)
     }
 }

@@ -7,7 +7,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{Finished, OpenMode};
 
 use super::finished;
-use crate::machine::s6::syscalls;
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
 
 /// More letters than this are refused: `s6-svc` and `s6-svscanctl`.

@@ -7,7 +7,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{Finished, OpenMode};
 
 use super::finished;
-use crate::machine::s6::syscalls;
+use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
 
 const TAI_EPOCH: u64 = (1 << 62) + 37;
