@@ -35,11 +35,11 @@ windows *words:
     tests/windows/wine.sh {{ words }}
 
 # Every scenario in containers of the real image, on Debian bookworm, trixie and sid; `--base trixie` for one, `--ci` for a few;
-# first word `cells` or `surprises`: what these recipes do, in containers
+# first word `cells` or `surprises`: the same recipes, in containers
 docker-e2e *words:
     tests/docker/e2e.sh {{ words }}
 
-# Join what `sim`, `native` and `docker-e2e` left into docs/scenarios.md
+# Join the outcomes of `sim`, `native` and `docker-e2e` into docs/scenarios.md
 table:
     cargo run --profile sim --quiet --locked -p hermes-sim -- table
 
@@ -57,15 +57,15 @@ docker-clean:
 bench:
     cargo bench --locked
 
-# Every scenario on the simulated machine, each search made twice: calm, crash matrix, few surprises, every interleaving
+# Every scenario on the simulated machine, each search twice: baseline, crash matrix, bounded faults, every interleaving
 sim *words:
     cargo run --profile sim --quiet --locked -p hermes-sim -- run --twice {{ words }}
 
-# The same for a night: far more runs, two surprises in one
+# The same for a night: far more runs, two faults in one run
 sim-long *words:
     cargo run --profile sim --quiet --locked -p hermes-sim -- run --size long {{ words }}
 
-# The closed stories to their end, every interleaving: states and transitions. About an hour
+# The exhaustive searches to their end, every interleaving: states and transitions. About an hour
 sim-closed *words:
     cargo run --profile sim --quiet --locked -p hermes-sim -- run --size long --search exhaustive {{ words }} fixtures/scenarios/exhaustive-*.json
 
@@ -80,15 +80,15 @@ s6 := env("HERMES_S6", "2.11 2.13 2.15")
 native *words: _real
     cargo run --profile sim --quiet --locked -p hermes-sim -- native {{ prepend("--s6=", s6) }} {{ words }}
 
-# Commands cut short at their effects on real s6, each in a tree of its own: `--every 40` for a part, `--all` for a night
+# The crash matrix of commands on real s6, each crash point in a tree of its own: `--every 40` for a part, `--all` for a night
 cells *words: _gated
     cargo run --profile sim --quiet --locked -p hermes-sim -- cells {{ prepend("--s6=", s6) }} {{ words }}
 
-# What simulation found, on real s6: kills, refusals and interleavings, each at its address
+# The faults that simulation found, on real s6: kills, failing system calls and interleavings, each at its address
 surprises *words: _gated
     cargo run --profile sim --quiet --locked -p hermes-sim -- surprises {{ prepend("--s6=", s6) }} {{ words }}
 
-# The fake s6 against the real ones in lockstep: told sequences, and some made from seeds
+# The fake s6 against the real ones in lockstep: sequences from files, and random ones
 conformance *words: _real
     cargo run --profile sim --quiet --locked -p hermes-sim -- conformance {{ prepend("--s6=", s6) }} {{ words }}
 

@@ -1,11 +1,11 @@
-//! How fast the simulated machine is, on one core: effects, whole runs and states a second, and how big the worlds are.
-//! `just bench-sim` prints one table. Nothing here asserts: a machine that is busy would fail a build that is right.
+//! The speed of the simulated machine on one core: effects, whole runs and states per second, and the size of the worlds.
+//! `just bench-sim` prints one table. Nothing here asserts: a busy machine would fail a correct build.
 
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::print_stdout,
-    reason = "a bench reads scenarios, measures with real clocks, and prints what it finds"
+    reason = "a bench reads scenarios, measures with real clocks, and prints the results"
 )]
 
 use std::path::Path;
@@ -18,15 +18,15 @@ use hermes_sim::scenario::{Scenario, load};
 
 const SCENARIOS: [&str; 3] = ["r1-container-restart", "verb-stop", "exhaustive-start-stop-crash"];
 
-/// Each number is measured for so long.
+/// Each number is measured for this long.
 const MEASURED: Duration = Duration::from_secs(3);
 
-/// States of one closed search.
+/// States of one exhaustive search.
 const STATES: u64 = 50_000;
 
 fn main() {
-    // `cargo test --benches` and the like ask for a list: there is none.
-    if std::env::args().any(|word| word == "--list" || word == "--test") {
+    // `cargo test --benches` and similar commands ask for a list of tests: there is none.
+    if std::env::args().any(|arg| arg == "--list" || arg == "--test") {
         return;
     }
     println!(
@@ -47,21 +47,21 @@ fn read(name: &str) -> Arc<Scenario> {
 
 fn bench(scenario: &Arc<Scenario>) {
     let (nodes, processes) = match Execution::new(scenario) {
-        Ok(play) => {
-            let world = &play.machine.world;
+        Ok(execution) => {
+            let world = &execution.machine.world;
             (world.disk.node_count().to_string(), world.processes().count().to_string())
         }
         Err(failure) => (format!("({})", failure.kind), "-".to_owned()),
     };
     let budget = Budget { runs: 1, states: STATES, faults_max: 1, seed: 0 };
-    let calm = rates(scenario, budget, Explorer::baseline);
+    let baseline = rates(scenario, budget, Explorer::baseline);
     let states = match scenario.search.exhaustive {
         true => format!("{:.0}", rates(scenario, budget, Explorer::exhaustive).states),
         false => "-".to_owned(),
     };
     println!(
         "{:<26} {nodes:>6} {processes:>9} {:>14.0} {:>10.0} {states:>10}",
-        scenario.name, calm.effects, calm.runs
+        scenario.name, baseline.effects, baseline.runs
     );
 }
 
@@ -71,15 +71,15 @@ struct Rates {
     states: f64,
 }
 
-/// Whole searches, boot and all, one after the other.
+/// Runs whole searches, each with its boot, one after the other.
 fn rates(scenario: &Arc<Scenario>, budget: Budget, search: fn(Explorer) -> SearchResult) -> Rates {
     let start = Instant::now();
     let (mut effects, mut runs, mut states) = (0, 0, 0);
     while start.elapsed() < MEASURED {
-        let Ok(tally) = Explorer::new(scenario, budget).map(search) else { break };
-        effects += tally.effects;
-        runs += tally.runs;
-        states += tally.states;
+        let Ok(result) = Explorer::new(scenario, budget).map(search) else { break };
+        effects += result.effects;
+        runs += result.runs;
+        states += result.states;
     }
     let seconds = start.elapsed().as_secs_f64();
     let rate = |count: u64| u32::try_from(count).map_or(f64::INFINITY, f64::from) / seconds;

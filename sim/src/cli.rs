@@ -1,6 +1,7 @@
-//! The command: its words, and what each prints. Files, clocks and threads are here and nowhere else in the simulator.
+//! The command line of `hermes-sim`: its verbs, their options, and what each prints. Only this room of the simulator
+//! (and `real`) uses files, clocks and threads.
 //!
-//! Exit codes: 0 everything held, 1 something was broken, 2 the words or a scenario make no sense.
+//! Exit codes: 0 everything held, 1 something was violated, 2 the arguments or a scenario are invalid.
 
 #![expect(
     clippy::disallowed_methods,
@@ -36,7 +37,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Plays stories on a simulated machine, on which hermes runs unmodified, and searches all that can befall it.
+/// Runs scenarios on a simulated machine, with the production code of hermes unmodified, and searches crash points, faults
+/// and interleavings for violated invariants.
 #[derive(Debug, Parser)]
 #[command(
     name = "hermes-sim",
@@ -44,12 +46,12 @@ use clap::{Parser, Subcommand};
 Examples:
   hermes-sim run                                        every scenario, at the size of a commit
   hermes-sim run --size long --jobs 2                   the same, for hours
-  hermes-sim explore fixtures/scenarios/verb-stop.json --search matrix
+  hermes-sim explore fixtures/scenarios/verb-stop.json --search crash-matrix
   hermes-sim replay fixtures/scenarios/r1-container-restart.json --full
-  hermes-sim explain S1                                 what is promised, and why
-  hermes-sim explain H22                                which stories tell of a hazard
+  hermes-sim explain S1                                 an invariant, and the reason for it
+  hermes-sim explain H22                                the scenarios that cover a hazard
 
-Exit codes: 0 everything held, 1 something was broken, 2 the words or a scenario make no sense."
+Exit codes: 0 everything held, 1 something was violated, 2 the arguments or a scenario are invalid."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -73,14 +75,14 @@ enum CliCommand {
     Conformance(conformance::ConformanceArgs),
 }
 
-/// What a command ends with.
+/// What a verb ends with: exit code 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Held,
     Broken,
 }
 
-/// What makes a command end with 2.
+/// An error of the caller: exit code 2.
 #[derive(Debug)]
 struct UsageError(String);
 
@@ -90,11 +92,11 @@ impl From<String> for UsageError {
     }
 }
 
-/// Reads the words, acts, and says how it ended.
+/// Parses the arguments, runs the verb, and returns the exit code.
 pub fn main() -> ExitCode {
-    // A panic of the program that is simulated is an answer, not an accident: it is told in the report.
+    // A panic of the simulated program is a result: it is printed in the report, not by the hook.
     std::panic::set_hook(Box::new(|_| {}));
-    let acted = match Cli::parse().command {
+    let result = match Cli::parse().command {
         CliCommand::Run(args) => run::run(&args),
         CliCommand::Explore(args) => explore::run(&args),
         CliCommand::Replay(args) => replay::run(&args),
@@ -109,7 +111,7 @@ pub fn main() -> ExitCode {
         CliCommand::Surprises(args) => fault_replay::run(&args),
         CliCommand::Conformance(args) => conformance::run(&args),
     };
-    match acted {
+    match result {
         Ok(Verdict::Held) => ExitCode::SUCCESS,
         Ok(Verdict::Broken) => ExitCode::from(1),
         Err(UsageError(text)) => {

@@ -41,7 +41,7 @@ impl<T> Hash for Hashed<T> {
     }
 }
 
-/// A value and its hash, computed when it is first asked for and forgotten when the value is changed.
+/// A value and its hash. The hash is computed at its first use and dropped when the value changes.
 #[derive(Clone, Debug, Default)]
 pub struct LazilyHashed<T> {
     value: T,
@@ -49,7 +49,7 @@ pub struct LazilyHashed<T> {
 }
 
 impl<T> LazilyHashed<T> {
-    /// Not hashed yet.
+    /// Wraps a value; the hash is not computed yet.
     pub fn new(value: T) -> Self {
         Self { value, hash: OnceLock::new() }
     }
@@ -97,11 +97,11 @@ mod tests {
 
     #[test]
     fn a_changed_value_has_another_hash() {
-        let mut kept = LazilyHashed::new(7);
-        let before = digest(&kept);
-        *kept = 8;
-        assert_ne!(digest(&kept), before);
-        *kept = 7;
-        assert_eq!(digest(&kept), before);
+        let mut value = LazilyHashed::new(7);
+        let before = digest(&value);
+        *value = 8;
+        assert_ne!(digest(&value), before);
+        *value = 7;
+        assert_eq!(digest(&value), before);
     }
 }

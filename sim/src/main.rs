@@ -1,4 +1,4 @@
-//! `hermes-sim`: collects the arguments, lets [`cli`] act, and ends with its code.
+//! The program `hermes-sim`: runs [`cli`] and exits with its code.
 
 mod cli;
 

@@ -1,22 +1,23 @@
-//! Stories on real machines: real s6 in containers made of namespaces, without an engine, each on the root directory of a
-//! Debian; and an engine's containers of the real image.
+//! Scenarios on real machines: real s6 in containers made of namespaces, without an engine, each on the root file system of
+//! a Debian release; and an engine's containers of the real image.
 //!
 //! ```text
-//!   skip      what a real machine cannot play, and why
-//!   story     step by step ──► machine   containers, one volume
-//!   expect    is it so? ◄────── look     slots, records, intents, read off the real world
-//!   machine ──► vessel ─┬─ namespaces ──► life (from mounts to the end of all) ──► inside (a program in it) · processes
-//!                       └─ engine       through its socket alone
+//!   skip      which scenarios a real machine cannot run, and why
+//!   steps     the scenario, step by step ──► machine   containers, one volume
+//!   expect    checks of expectations ◄────── observe   slots, records, intents, read from the real world
+//!   machine ──► container ─┬─ namespaces ──► namespace_set (from the first mount to the last process) ──► exec · processes
+//!                          └─ engine         through its socket alone
 //! ```
 //!
-//! The roots are `tests/roots.sh`'s; the program is a static build of the one that is shipped. PID 1 is
-//! `hermes boot init`, as in the image. Nothing here signals a process but through a handle on one whose PID namespace is
-//! the story's own, or from inside it. What a story adds to its container is gone afterwards.
+//! `tests/roots.sh` builds the root file systems; the program is a static build of the one that is shipped. PID 1 is
+//! `hermes boot init`, as in the image. A process is signalled only through a handle, after a check that its PID namespace
+//! belongs to the scenario, or from inside that namespace. Everything that a scenario adds to its container is removed
+//! afterwards.
 
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "this is the real machine: files, processes and clocks are what it is about"
+    reason = "this room drives real machines: files, processes and clocks are its subject"
 )]
 
 pub mod conformance;
@@ -48,25 +49,25 @@ use machine::RealMachine;
 
 pub use skip::skip_reason;
 
-/// Where the parts of a machine lie outside.
+/// The files of a machine, on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachinePaths {
-    /// The directories that `tests/roots.sh` makes, one a version.
+    /// The root file systems that `tests/roots.sh` builds, one a version.
     pub roots: PathBuf,
     /// `hermes`, linked statically.
     pub program: PathBuf,
-    /// Where machines keep what they add; emptied by whoever owns it.
+    /// The directory for everything that machines add; its owner empties it.
     pub scratch: PathBuf,
 }
 
 impl MachinePaths {
-    /// The root directory of a version.
+    /// The root file system of a version.
     pub fn root(&self, version: S6Spec) -> PathBuf {
         self.roots.join(version_name(version))
     }
 }
 
-/// A version as its root directory is called.
+/// The name of a version, which is also the name of its root directory.
 pub fn version_name(version: S6Spec) -> &'static str {
     match version {
         S6Spec::V2_11 => "2.11",
@@ -75,12 +76,13 @@ pub fn version_name(version: S6Spec) -> &'static str {
     }
 }
 
-/// Plays a story on real s6. `Err` says what did not hold, and what there was.
+/// Runs a scenario on real s6. `Err` says what did not hold, and shows the state of the machine.
 pub fn run_scenario(
     parts: &MachinePaths,
     version: S6Spec,
     scenario: &Scenario,
 ) -> Result<(), String> {
     let mut machine = RealMachine::new(parts, version, &scenario.world)?;
-    steps::run_steps(&mut machine, scenario).map_err(|what| format!("{what}\n{}", machine.dump()))
+    steps::run_steps(&mut machine, scenario)
+        .map_err(|failure| format!("{failure}\n{}", machine.dump()))
 }

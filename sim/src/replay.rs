@@ -1,12 +1,13 @@
-//! One run of the production program. A future cannot be cloned or compared, but it depends on its answers alone: the
-//! task is the list of them, and the future is rebuilt by giving them again.
+//! One run of the production program, as a value. A future cannot be cloned or compared, but it depends on its answers
+//! alone: a task is the list of the answers, and the future is rebuilt by replaying them.
 //!
 //! ```text
-//!   Task { invocation, from, answers, wants } ──replay──► Live (the future, waiting for one more answer)
+//!   Task { invocation, resumed_from, answers, request } ──replay──► LiveFuture (waiting for one more answer)
 //! ```
 //!
-//! A gateway is cut between its turns: its list starts anew from the [`Running`] of the turn. What waits is where it was
-//! before, however often it has looked (`rounds`).
+//! A gateway is cut between its turns: its list of answers starts empty from the [`GatewayRun`] of the turn. A task that
+//! polls in a wait loop returns to the same state at each loop head with the same carried values, however often it has
+//! polled (`loop_heads`).
 
 mod loop_heads;
 mod replay_cache;
@@ -28,29 +29,30 @@ use hermes::probe::{self, LoopEvent};
 use crate::hash;
 
 use loop_heads::WaitStack;
+use replay_cache::CachedReaction;
 pub use replay_cache::clear_replay_cache;
 
-/// What a task wants next.
+/// What a task asks for next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
-    /// An answer to this.
+    /// The outcome of this effect.
     Effect(Effect),
-    /// Nothing more: it exits with this code.
+    /// Nothing more: the program exits with this code.
     Exit(u8),
-    /// It panicked, saying this.
+    /// Nothing more: the program panicked with this message.
     Panic(String),
 }
 
-/// One run of the production program, up to now.
+/// One run of the production program, up to its current request.
 #[derive(Clone, Debug)]
 pub struct Task {
     invocation: Arc<Invocation>,
     resumed_from: Option<Arc<GatewayRun>>,
     answers: Answers,
     request: Arc<Request>,
-    /// The waits that it is in.
+    /// The wait loops that it is in.
     waits: WaitStack,
-    /// Of all that decides what it does next.
+    /// The hash of everything that decides what it does next.
     digest: u128,
 }
 
@@ -65,7 +67,7 @@ struct AnswerNode {
 }
 
 impl Drop for Answers {
-    /// A long list must not be dropped by recursion.
+    /// Drops the list in a loop: the default drop of a long list would recurse once a node.
     fn drop(&mut self) {
         let mut next = self.0.take();
         while let Some(node) = next {
@@ -91,26 +93,26 @@ impl std::hash::Hash for Task {
     }
 }
 
-/// The future of a task, at the point where it wants its next answer.
+/// The future of a task, at its current request.
 pub struct LiveFuture {
-    door: Rc<ReplayHost>,
+    host: Rc<ReplayHost>,
     future: Pin<Box<dyn Future<Output = Progress>>>,
 }
 
 impl std::fmt::Debug for LiveFuture {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Live")
+        formatter.write_str("LiveFuture")
     }
 }
 
 thread_local! {
-    /// Is it noted where effects are asked for? Decides nothing.
+    /// Is a backtrace captured at each request? Only for reports: it changes no behaviour.
     static CAPTURES_BACKTRACE: Cell<bool> = const { Cell::new(false) };
-    /// Where the last one was.
+    /// The backtrace of the last request.
     static REQUEST_BACKTRACE: Cell<Option<Backtrace>> = const { Cell::new(None) };
 }
 
-/// The door of one task: keeps what was asked until it is answered.
+/// The [`Host`] of one task: keeps the request until it is answered.
 #[derive(Debug, Default)]
 struct ReplayHost {
     request: RefCell<Option<Effect>>,
@@ -131,28 +133,28 @@ impl Host for ReplayHost {
     }
 }
 
-/// What polling led to.
+/// The result of polling a future.
 enum Polled {
     Request(Request),
-    /// A turn is over.
+    /// A turn of a gateway has ended.
     TurnEnded(Box<GatewayRun>),
 }
 
 impl LiveFuture {
     fn start(invocation: &Arc<Invocation>, from: Option<&Arc<GatewayRun>>) -> Self {
-        let door = Rc::new(ReplayHost::default());
-        let (host, invocation) = (Rc::clone(&door), Arc::clone(invocation));
-        let from = from.map(|running| GatewayRun::clone(running));
+        let host = Rc::new(ReplayHost::default());
+        let (task_host, invocation) = (Rc::clone(&host), Arc::clone(invocation));
+        let from = from.map(|run| GatewayRun::clone(run));
         let future = Box::pin(async move {
             match from {
-                None => cli::begin(&*host, &invocation).await,
-                Some(running) => cli::next_turn(&*host, running).await,
+                None => cli::begin(&*task_host, &invocation).await,
+                Some(run) => cli::next_turn(&*task_host, run).await,
             }
         });
-        Self { door, future }
+        Self { host, future }
     }
 
-    /// Goes on to the next effect, and says what rounds began on the way.
+    /// Runs to the next request; also returns the loop events on the way.
     fn poll(&mut self) -> (Polled, Vec<LoopEvent>) {
         drop(probe::take_loop_events());
         let polled = self.poll_future();
@@ -164,19 +166,17 @@ impl LiveFuture {
         let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(&mut context)));
         match polled {
             Ok(Poll::Pending) => {
-                let asked = self.door.request.borrow_mut().take();
-                Polled::Request(Request::Effect(
-                    asked.expect("a pending task has asked for something"),
-                ))
+                let request = self.host.request.borrow_mut().take();
+                Polled::Request(Request::Effect(request.expect("a pending task has a request")))
             }
             Ok(Poll::Ready(Progress::Exit(code))) => Polled::Request(Request::Exit(code)),
-            Ok(Poll::Ready(Progress::Gateway(running))) => Polled::TurnEnded(running),
+            Ok(Poll::Ready(Progress::Gateway(run))) => Polled::TurnEnded(run),
             Err(panic) => Polled::Request(Request::Panic(message(panic.as_ref()))),
         }
     }
 
     fn answer(&mut self, outcome: Outcome) -> (Polled, Vec<LoopEvent>) {
-        *self.door.answer.borrow_mut() = Some(outcome);
+        *self.host.answer.borrow_mut() = Some(outcome);
         self.poll()
     }
 }
@@ -187,138 +187,129 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl Task {
-    /// The program at its first effect.
+    /// The program at its first request.
     pub fn new(invocation: Invocation) -> Self {
         let invocation = Arc::new(invocation);
         let digest =
             hash::digest(&(&invocation.argv, &invocation.env, invocation.pid, invocation.uid));
         let Invocation { program, gid, stdin_is_terminal, .. } = &*invocation;
         let key = hash::digest(&("begun", digest, program, gid, stdin_is_terminal));
-        let wants = Arc::new(Request::Exit(0));
-        let answers = Answers::default();
-        let waits = WaitStack::default();
         let mut task = Self {
             invocation: Arc::clone(&invocation),
             resumed_from: None,
-            answers,
-            request: wants,
-            waits,
+            answers: Answers::default(),
+            request: Arc::new(Request::Exit(0)), // replaced below
+            waits: WaitStack::default(),
             digest,
         };
-        if let Some(known) = replay_cache::lookup(key) {
-            task.request = known.request;
-            task.apply_rounds(&known.rounds);
+        if let Some(cached) = replay_cache::lookup(key) {
+            task.request = cached.request;
+            task.apply_loop_events(&cached.loop_events);
             return task;
         }
-        let (_, said) = task.poll_fresh(LiveFuture::start(&invocation, None));
+        let (_, loop_events) = task.poll_fresh(LiveFuture::start(&invocation, None));
         if task.resumed_from.is_none() {
-            let wants = Arc::clone(&task.request);
-            replay_cache::store(
-                key,
-                replay_cache::CachedReaction {
-                    request: wants,
-                    turn_start: None,
-                    rounds: said.into(),
-                },
-            );
+            let reaction = CachedReaction {
+                request: Arc::clone(&task.request),
+                turn_start: None,
+                loop_events: loop_events.into(),
+            };
+            replay_cache::store(key, reaction);
         }
         task
     }
 
-    /// What it wants next.
+    /// What it asks for next.
     pub fn request(&self) -> &Arc<Request> {
         &self.request
     }
 
-    /// Of all that decides what it does next.
+    /// The hash of everything that decides what it does next.
     pub fn digest(&self) -> u128 {
         self.digest
     }
 
-    /// What it was started with.
+    /// How the program was started.
     pub fn invocation(&self) -> &Invocation {
         &self.invocation
     }
 
-    /// Gives it the answer to what it wants. `live` is its future, if somebody kept it. What it did the last time that
-    /// it had the same answers it does again: then no future is asked, and none is left.
+    /// Answers the current request. `live` is the future, if the caller has kept it. If the replay cache knows the reaction
+    /// to the same answers, no future is polled, and none is returned.
     pub fn answer(&mut self, live: Option<LiveFuture>, outcome: Outcome) -> Option<LiveFuture> {
         let key = hash::digest(&(self.digest, &outcome));
-        if let Some(known) = replay_cache::lookup(key) {
-            self.request = Arc::clone(&known.request);
-            match &known.turn_start {
+        if let Some(cached) = replay_cache::lookup(key) {
+            self.request = Arc::clone(&cached.request);
+            match &cached.turn_start {
                 None => self.push_answer(key, outcome),
-                Some(running) => self.restart_from(Arc::clone(running)),
+                Some(run) => self.restart_from(Arc::clone(run)),
             }
-            self.apply_rounds(&known.rounds);
+            self.apply_loop_events(&cached.loop_events);
             return None;
         }
         let mut live = live.unwrap_or_else(|| self.rebuild());
         self.push_answer(key, outcome.clone());
-        let (polled, said) = live.answer(outcome);
-        let (live, cut, said) = match polled {
-            Polled::Request(wants) => {
-                self.request = Arc::new(wants);
-                self.apply_rounds(&said);
-                (live, None, said)
+        let (polled, loop_events) = live.answer(outcome);
+        let (live, turn_start, loop_events) = match polled {
+            Polled::Request(request) => {
+                self.request = Arc::new(request);
+                self.apply_loop_events(&loop_events);
+                (live, None, loop_events)
             }
-            Polled::TurnEnded(running) => {
-                let (live, said) = self.begin_turn(*running);
-                (live, self.resumed_from.clone(), said)
+            Polled::TurnEnded(run) => {
+                let (live, loop_events) = self.begin_turn(*run);
+                (live, self.resumed_from.clone(), loop_events)
             }
         };
-        let wants = Arc::clone(&self.request);
-        replay_cache::store(
-            key,
-            replay_cache::CachedReaction { request: wants, turn_start: cut, rounds: said.into() },
-        );
+        let (request, loop_events) = (Arc::clone(&self.request), loop_events.into());
+        replay_cache::store(key, CachedReaction { request, turn_start, loop_events });
         Some(live)
     }
 
     fn push_answer(&mut self, digest: u128, outcome: Outcome) {
         self.digest = digest;
-        let before = std::mem::take(&mut self.answers);
-        self.answers = Answers(Some(Arc::new(AnswerNode { outcome, earlier: before })));
+        let earlier = std::mem::take(&mut self.answers);
+        self.answers = Answers(Some(Arc::new(AnswerNode { outcome, earlier })));
     }
 
-    /// What it said on its way to what it wants now.
-    fn apply_rounds(&mut self, said: &[LoopEvent]) {
-        for round in said {
-            self.waits.apply(*round, &mut self.digest, &mut self.answers);
+    /// Applies the loop events on the way to the current request.
+    fn apply_loop_events(&mut self, loop_events: &[LoopEvent]) {
+        for event in loop_events {
+            self.waits.apply(*event, &mut self.digest, &mut self.answers);
         }
         if let Request::Exit(code) = *self.request {
-            // Whatever led here, nothing else of it is left.
+            // After the exit only the code matters, not the answers that led to it.
             self.digest = hash::digest(&("exit", code));
         }
     }
 
-    /// The list starts anew: what the gateway is between two turns says it all.
-    fn restart_from(&mut self, running: Arc<GatewayRun>) {
-        self.digest = hash::digest(&(&self.invocation.argv, self.invocation.pid, &*running));
-        self.resumed_from = Some(running);
+    /// Empties the list of answers: between two turns the state of the gateway decides everything.
+    fn restart_from(&mut self, run: Arc<GatewayRun>) {
+        self.digest = hash::digest(&(&self.invocation.argv, self.invocation.pid, &*run));
+        self.resumed_from = Some(run);
         self.answers = Answers::default();
         self.waits = WaitStack::default();
     }
 
-    fn begin_turn(&mut self, running: GatewayRun) -> (LiveFuture, Vec<LoopEvent>) {
-        self.restart_from(Arc::new(running));
+    fn begin_turn(&mut self, run: GatewayRun) -> (LiveFuture, Vec<LoopEvent>) {
+        self.restart_from(Arc::new(run));
         let live = LiveFuture::start(&self.invocation, self.resumed_from.as_ref());
         self.poll_fresh(live)
     }
 
-    /// Polls a future that has had no answer yet.
+    /// Polls a future that has no answer yet.
     fn poll_fresh(&mut self, mut live: LiveFuture) -> (LiveFuture, Vec<LoopEvent>) {
         match live.poll() {
-            (Polled::Request(wants), said) => {
-                self.request = Arc::new(wants);
-                self.apply_rounds(&said);
-                (live, said)
+            (Polled::Request(request), loop_events) => {
+                self.request = Arc::new(request);
+                self.apply_loop_events(&loop_events);
+                (live, loop_events)
             }
-            (Polled::TurnEnded(running), _) => self.begin_turn(*running),
+            (Polled::TurnEnded(run), _) => self.begin_turn(*run),
         }
     }
 
-    /// Where in the program it asks for what it wants: the future is rebuilt, watched. Slow; for reports.
+    /// The backtrace of the current request: the future is rebuilt with backtraces captured. Slow; for reports.
     pub fn request_backtrace(&self) -> Backtrace {
         CAPTURES_BACKTRACE.set(true);
         drop(self.rebuild());
@@ -326,17 +317,17 @@ impl Task {
         REQUEST_BACKTRACE.take().unwrap_or_else(Backtrace::disabled)
     }
 
-    /// The future again, from the answers.
+    /// Rebuilds the future from the answers.
     ///
     /// # Panics
     ///
-    /// If it asks for another effect than it did the first time: it depends on something that is no answer.
+    /// If the future asks for another effect than the first time: then it depends on something besides its answers.
     fn rebuild(&self) -> LiveFuture {
         let mut outcomes = Vec::new();
         let mut next = self.answers.0.as_ref();
-        while let Some(answered) = next {
-            outcomes.push(answered.outcome.clone());
-            next = answered.earlier.0.as_ref();
+        while let Some(node) = next {
+            outcomes.push(node.outcome.clone());
+            next = node.earlier.0.as_ref();
         }
         let mut live = LiveFuture::start(&self.invocation, self.resumed_from.as_ref());
         let (mut polled, _) = live.poll();
@@ -344,7 +335,7 @@ impl Task {
             (polled, _) = live.answer(outcome);
         }
         match polled {
-            Polled::Request(wants) if wants == *self.request => live,
+            Polled::Request(request) if request == *self.request => live,
             _ => panic!("{:?} is not deterministic", self.invocation.argv),
         }
     }

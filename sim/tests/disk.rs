@@ -1,15 +1,8 @@
-//! The simulated disk answers what the real machine answers: the same effects on both, step by step.
+//! The simulated disk answers like the real machine: the same effects on both, step by step.
 //!
-//! Nothing here is about time, locks or power cuts.
+//! Time, locks and power cuts are not tested here.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "trees are planted and looked at behind both machines' backs"
-)]
-
-#[path = "disk/acts.rs"]
 mod acts;
-#[path = "disk/trees.rs"]
 mod trees;
 
 use std::collections::BTreeMap;
@@ -33,7 +26,7 @@ const SEQUENCES: u32 = 512;
 const OTHER_USER: u32 = 1000;
 const UMASK: u32 = 0o027;
 
-/// A handle of both machines.
+/// A handle on both machines.
 struct PairedHandle {
     real: Handle,
     node: NodeId,
@@ -67,7 +60,7 @@ fn same_meta(mut meta: Meta) -> ComparableAnswer {
     ComparableAnswer::Meta(meta)
 }
 
-fn said(outcome: Outcome) -> Result<ComparableAnswer, Errno> {
+fn comparable(outcome: Outcome) -> Result<ComparableAnswer, Errno> {
     Ok(match outcome? {
         Answer::Meta(meta) => same_meta(meta),
         Answer::Bytes(bytes) => ComparableAnswer::Bytes(bytes),
@@ -116,26 +109,26 @@ impl PairedDisks {
             DiskAct::Open { .. } | DiskAct::Close { .. } => self.handles(act),
             DiskAct::Write { .. } | DiskAct::Read { .. } => self.data(act),
             DiskAct::Sync { handle } => {
-                // Syncing for real is slow, and shows nothing while the power stays.
+                // A real sync is slow, and has no visible effect without a power cut.
                 let node = self.pick(*handle).node;
                 let _ = self.disk.sync(node); // a FIFO cannot be synced
                 None
             }
             DiskAct::HandleMeta { handle } => {
                 let open = self.pick(*handle);
-                let real = said(self.perform(Effect::HandleMeta { handle: open.real }));
+                let real = comparable(self.perform(Effect::HandleMeta { handle: open.real }));
                 Some((real, Ok(same_meta(self.disk.meta(open.node)))))
             }
             DiskAct::List { handle } => {
                 let index = handle % self.open.len();
-                self.open[index].offset = 0; // a listing starts anew, even of what cannot be listed
+                self.open[index].offset = 0; // a listing starts from the beginning, even if it fails
                 let open = self.pick(*handle);
-                let real = said(self.perform(Effect::List { handle: open.real }));
+                let real = comparable(self.perform(Effect::List { handle: open.real }));
                 Some((real, self.disk.list(open.node).map(names)))
             }
             DiskAct::SetMode { handle, mode } => {
                 let (real, node) = (self.pick(*handle).real, self.pick(*handle).node);
-                let real = said(self.perform(Effect::SetMode { handle: real, mode: *mode }));
+                let real = comparable(self.perform(Effect::SetMode { handle: real, mode: *mode }));
                 let simulated = self.disk.set_mode(&self.credentials, node, *mode);
                 Some((real, simulated.map(|()| ComparableAnswer::Done)))
             }
@@ -155,16 +148,16 @@ impl PairedDisks {
                 let view = view(self.root, &mounts, &self.credentials);
                 let node = self.disk.open(&view, Some(dir), path.as_ref(), *how, *links);
                 if let (Err(Errno::NXIO), Ok(_)) = (&real, &node) {
-                    return None; // whether a FIFO has readers is not the disk's to know
+                    return None; // the disk does not know whether a FIFO has readers
                 }
                 if let (Ok(Answer::Handle(real)), Ok(node)) = (&real, &node) {
                     self.open.push(PairedHandle { real: *real, node: *node, how: *how, offset: 0 });
                 }
-                Some((said(real), node.map(|_| ComparableAnswer::Done)))
+                Some((comparable(real), node.map(|_| ComparableAnswer::Done)))
             }
             DiskAct::Close { handle } if handle % self.open.len() > 0 => {
                 let open = self.open.remove(handle % self.open.len());
-                let real = said(self.perform(Effect::Close { handle: open.real }));
+                let real = comparable(self.perform(Effect::Close { handle: open.real }));
                 self.forget(open.node);
                 Some((real, Ok(ComparableAnswer::Done)))
             }
@@ -188,14 +181,14 @@ impl PairedDisks {
                     return None; // would clear these bits
                 }
                 let effect = Effect::Write { handle: real, bytes: bytes.clone() };
-                let real = said(self.perform(effect));
+                let real = comparable(self.perform(effect));
                 let at = if matches!(how, OpenMode::Append { .. }) { None } else { Some(offset) };
                 let after = self.disk.write(node, at, bytes);
                 self.open[index].offset = after.unwrap_or(offset);
                 Some((real, after.map(|_| ComparableAnswer::Done)))
             }
             DiskAct::Read { .. } if matches!(how, OpenMode::Read | OpenMode::Lock { .. }) => {
-                let real = said(self.perform(Effect::Read { handle: real, max: 3 }));
+                let real = comparable(self.perform(Effect::Read { handle: real, max: 3 }));
                 let bytes = self.disk.read(node, offset, 3);
                 self.open[index].offset += bytes.len() as u64;
                 Some((real, Ok(ComparableAnswer::Bytes(bytes))))
@@ -208,7 +201,7 @@ impl PairedDisks {
         &mut self,
         act: &DiskAct,
     ) -> (Result<ComparableAnswer, Errno>, Result<ComparableAnswer, Errno>) {
-        let real = said(self.perform(self.effect(act)));
+        let real = comparable(self.perform(self.effect(act)));
         let mounts = BTreeMap::new();
         let credentials = self.credentials.clone();
         let view = view(self.root, &mounts, &credentials);
@@ -289,10 +282,10 @@ impl PairedDisks {
     }
 }
 
-/// Takes the same steps on both machines, and compares what they leave.
+/// Takes the same steps on both machines, and compares the resulting trees.
 fn run(top: &Path, uid: u32, acts: &[DiskAct]) -> Result<(), TestCaseError> {
     plant_real(top);
-    // Who has become another user can never be root again, but only this thread does.
+    // A thread that has become another user cannot become root again: a new thread for each run.
     let steps = || {
         std::thread::scope(|scope| scope.spawn(|| take_steps(top, uid, acts)).join())
             .expect("the thread ends")
@@ -305,7 +298,7 @@ fn run(top: &Path, uid: u32, acts: &[DiskAct]) -> Result<(), TestCaseError> {
     disk.power_cut(1, 1);
     let kept = hash::digest(&disk);
     disk.power_cut(1, 0);
-    prop_assert_eq!(hash::digest(&disk), kept, "what a cut leaves is synced");
+    prop_assert_eq!(hash::digest(&disk), kept, "a power cut leaves synced data only");
     Ok(())
 }
 
@@ -332,7 +325,8 @@ fn take_steps(top: &Path, uid: u32, acts: &[DiskAct]) -> Result<(Disk, NodeId), 
     Ok((both.disk, root))
 }
 
-/// Credentials are a thread's own on the real machine.
+/// Changes the credentials, which belong to this thread, and the umask, which belongs to the whole process: all tests of this
+/// binary, and the programs that they start, run with [`UMASK`] from then on. None of them depends on the umask.
 fn become_user(real: &OsHost, uid: u32) {
     for effect in [
         Effect::SetGroups { gids: vec![] },
@@ -344,7 +338,7 @@ fn become_user(real: &OsHost, uid: u32) {
     }
 }
 
-/// What becoming somebody else, and back again, needs.
+/// Why this process cannot change its user; `None` if it can.
 fn cannot_run_here() -> Option<&'static str> {
     let own = fs::metadata("/proc/self").expect("a process has a directory").uid();
     let plain = ["symlinks", "regular", "fifos"].iter().all(|name| {
@@ -360,7 +354,7 @@ fn cannot_run_here() -> Option<&'static str> {
 
 fn agrees_as(uid: u32) {
     if let Some(reason) = cannot_run_here() {
-        #[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
+        #[expect(clippy::print_stderr, reason = "a test that cannot run must print why")]
         {
             eprintln!("SKIPPED: the disk was not compared with the real one: {reason}");
         }
@@ -388,11 +382,11 @@ fn in_a_new_tree(dir: &tempfile::TempDir, uid: u32, acts: &[DiskAct]) -> Result<
 }
 
 #[test]
-fn root_is_answered_as_on_the_real_machine() {
+fn root_gets_the_answers_of_the_real_machine() {
     agrees_as(0);
 }
 
 #[test]
-fn a_user_is_answered_as_on_the_real_machine() {
+fn a_user_gets_the_answers_of_the_real_machine() {
     agrees_as(OTHER_USER);
 }

@@ -1,7 +1,5 @@
-//! The simulated systemd answers as the real one does: `fixtures/hosts/systemctl.json`, step for step. The real one is asked
-//! the same by `systemd::lockstep` of the root package.
-
-#![expect(clippy::disallowed_methods, reason = "tests read the fixtures directly")]
+//! The simulated systemd answers like the real one: `fixtures/hosts/systemctl.json`, step by step. `systemd::lockstep` of the
+//! root package runs the same steps on a real systemd.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -27,15 +25,15 @@ const UNIT: &str = "hermes-gateway-bot.service";
 fn host() -> Execution {
     let text = r#"{"name": "x", "summary": "x.", "runs_on": ["simulated"], "world": {"tree": "systemd"}, "steps": [{"settle": "1s"}], "invariants": []}"#;
     let scenario = load("x.json", text).expect("a scenario");
-    let mut play = Execution::new(&Arc::new(scenario)).expect("it boots");
-    play.skip_remaining_steps();
-    play
+    let mut execution = Execution::new(&Arc::new(scenario)).expect("it boots");
+    execution.skip_remaining_steps();
+    execution
 }
 
-fn systemctl(play: &mut Execution, words: &[&str]) -> Finished {
+fn systemctl(execution: &mut Execution, words: &[&str]) -> Finished {
     let args: Vec<OsString> = words.iter().map(OsString::from).collect();
     let first = ProcessId { container: ID, pid: 1 };
-    tools::run(&mut play.machine.world, first, "systemctl", &args).expect("it has a systemctl")
+    tools::run(&mut execution.machine.world, first, "systemctl", &args).expect("it has a systemctl")
 }
 
 fn code(status: Status) -> u64 {
@@ -45,30 +43,30 @@ fn code(status: Status) -> u64 {
     }
 }
 
-/// Its exit code, once it has ended and nobody moves.
-fn hermes(play: &mut Execution, line: &str, number: u64) -> u64 {
+/// Runs a command of hermes and returns its exit code, once everything is at rest.
+fn hermes(execution: &mut Execution, line: &str, number: u64) -> u64 {
     let words = line.split(' ').map(OsString::from).collect();
     let command = ExecCommand { uid: HERMES_UID, args: words, env: BTreeMap::new(), number };
-    let who = runtime::exec(&mut play.machine.world, ID, command).expect("it runs");
-    let own = play.machine.world.process(who).expect("just made").serial;
-    play.recorded = Some(Vec::new());
-    settle(play);
-    let heard = play.recorded.take().unwrap_or_default();
-    let exit = heard.iter().find_map(|moved| match moved {
+    let who = runtime::exec(&mut execution.machine.world, ID, command).expect("it runs");
+    let own = execution.machine.world.process(who).expect("just made").serial;
+    execution.recorded = Some(Vec::new());
+    settle(execution);
+    let recorded = execution.recorded.take().unwrap_or_default();
+    let exit = recorded.iter().find_map(|outcome| match outcome {
         StepOutcome::Exited { serial, code, .. } if *serial == own => Some(*code),
         _ => None,
     });
     exit.expect("it ended").into()
 }
 
-fn settle(play: &mut Execution) {
-    play.settle(Duration::from_secs(60)).expect("nothing breaks");
+fn settle(execution: &mut Execution) {
+    execution.settle(Duration::from_secs(60)).expect("no invariant is violated");
 }
 
-/// Load, state, unit file, how its main process ended, and whether there is one: as the fixture has it.
-fn shown(play: &mut Execution) -> String {
-    let said = systemctl(play, &["--user", "show", "--property=All", UNIT]);
-    let text = String::from_utf8(said.stdout).expect("UTF-8");
+/// Load state, active state, unit file state, end of the main process, and whether there is one: as the fixture writes it.
+fn shown(execution: &mut Execution) -> String {
+    let output = systemctl(execution, &["--user", "show", "--property=All", UNIT]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
     let find = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         line.filter(|value| !value.is_empty()).unwrap_or("-").to_owned()
@@ -79,24 +77,24 @@ fn shown(play: &mut Execution) -> String {
     names.map(find).join(" ") + " " + pid
 }
 
-fn main_pid(play: &mut Execution) -> i32 {
-    let said = systemctl(play, &["--user", "show", "--property=MainPID", UNIT]);
-    let text = String::from_utf8(said.stdout).expect("UTF-8");
-    let line = text.lines().find_map(|line| line.strip_prefix("MainPID=")).expect("it tells");
+fn main_pid(execution: &mut Execution) -> i32 {
+    let output = systemctl(execution, &["--user", "show", "--property=MainPID", UNIT]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let line = text.lines().find_map(|line| line.strip_prefix("MainPID=")).expect("a MainPID");
     line.parse().expect("a number")
 }
 
-fn take(play: &mut Execution, step: &Value, number: u64) {
+fn perform_step(execution: &mut Execution, step: &Value, number: u64) {
     let expected = step["exit"].as_u64().unwrap_or(0);
     if let Some(line) = step["hermes"].as_str() {
-        assert_eq!(hermes(play, line, number), expected, "{step}");
+        assert_eq!(hermes(execution, line, number), expected, "{step}");
     } else if let Some(action) = step["systemctl"].as_str() {
-        let finished = systemctl(play, &["--user", action, UNIT]);
+        let finished = systemctl(execution, &["--user", action, UNIT]);
         assert_eq!(code(finished.status), expected, "{step}");
     } else if let Some(text) = step["toml"].as_str() {
         let volume = NodeId { device: VOLUME, number: ROOT };
         let path = Path::new("profiles/bot/gateway.toml");
-        play.machine.world.disk.put_file(
+        execution.machine.world.disk.put_file(
             volume,
             path,
             text.as_bytes(),
@@ -106,24 +104,24 @@ fn take(play: &mut Execution, step: &Value, number: u64) {
         );
     } else {
         let signal = i32::try_from(step["signal"].as_i64().expect("a step")).expect("a signal");
-        let pid = main_pid(play);
+        let pid = main_pid(execution);
         assert!(pid > 1, "{step}");
-        play.machine.send_signal(ProcessId { container: ID, pid }, Signal(signal));
+        execution.machine.send_signal(ProcessId { container: ID, pid }, Signal(signal));
     }
-    settle(play);
+    settle(execution);
 }
 
 #[test]
-fn the_simulated_systemd_answers_as_the_real_one_does() {
+fn the_simulated_systemd_answers_like_the_real_one() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/hosts/systemctl.json");
     let text = std::fs::read_to_string(path).expect("the fixture");
     let fixture: Value = serde_json::from_str(&text).expect("JSON");
     let steps = fixture["steps"].as_array().expect("steps");
-    let mut play = host();
+    let mut execution = host();
     for (number, step) in (0..).zip(steps) {
-        take(&mut play, step, number);
+        perform_step(&mut execution, step, number);
         if let Some(then) = step["then"].as_str() {
-            assert_eq!(shown(&mut play), then, "after {step}");
+            assert_eq!(shown(&mut execution), then, "after {step}");
         }
     }
     assert!(steps.len() > 20);

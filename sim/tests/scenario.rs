@@ -1,7 +1,5 @@
-//! The format of scenarios: every fixture loads, agrees with the schema, and survives being written and read again;
-//! what is wrong is refused, with its line.
-
-#![expect(clippy::disallowed_methods, reason = "tests read the fixtures directly")]
+//! The format of scenarios: every fixture loads, agrees with the schema, and is the same after being written and read again;
+//! every error is reported with its line.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +7,7 @@ use hermes_sim::scenario::{Scenario, load};
 use rstest::rstest;
 use serde_json::Value;
 
-fn read(path: &Path) -> (Scenario, String) {
-    let text = std::fs::read_to_string(path).expect("a readable fixture");
-    let scenario =
-        load(&path.display().to_string(), &text).unwrap_or_else(|error| panic!("{error}"));
-    (scenario, text)
-}
+use crate::support::fixture::read;
 
 fn schema() -> jsonschema::Validator {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenario.schema.json");
@@ -25,7 +18,7 @@ fn schema() -> jsonschema::Validator {
 }
 
 #[rstest]
-fn a_fixture_loads_and_is_what_the_schema_says(
+fn a_fixture_loads_and_agrees_with_the_schema(
     #[files("../fixtures/scenarios/*.json")] path: PathBuf,
 ) {
     check_fixture(&path);
@@ -45,22 +38,22 @@ fn a_regression_says_which_search_found_it() {
 fn check_fixture(path: &Path) -> Scenario {
     let (scenario, text) = read(path);
     let stem = path.file_stem().expect("a file").to_string_lossy();
-    assert_eq!(scenario.name, stem, "a scenario is called like its file");
+    assert_eq!(scenario.name, stem, "a scenario has the name of its file");
     if let Some(hazard) = &scenario.hazard {
         let id = format!("{}-", hazard.to_lowercase());
-        assert!(stem.starts_with(&id), "{stem} tells of {hazard}");
+        assert!(stem.starts_with(&id), "{stem} covers {hazard}");
     }
     let value: Value = serde_json::from_str(&text).expect("it loaded");
-    let faults: Vec<String> = schema()
+    let errors: Vec<String> = schema()
         .iter_errors(&value)
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();
-    assert_eq!(faults, Vec::<String>::new());
+    assert_eq!(errors, Vec::<String>::new());
     scenario
 }
 
 #[rstest]
-fn a_fixture_survives_being_written_and_read_again(
+fn a_fixture_is_the_same_after_being_written_and_read_again(
     #[files("../fixtures/scenarios/*.json")] path: PathBuf,
 ) {
     let (scenario, _) = read(&path);
@@ -84,7 +77,7 @@ fn a_fixtures_commands_are_commands_of_hermes(
     }
 }
 
-/// A whole scenario, each part on a line of its own.
+/// A complete scenario, each part on a line of its own, with one line replaced.
 fn with(line: usize, text: &str) -> String {
     let mut lines = vec![
         "{",
@@ -101,7 +94,7 @@ fn with(line: usize, text: &str) -> String {
     lines.join("\n")
 }
 
-/// Can the schema see it, too?
+/// Does the schema refuse the error, too?
 #[derive(PartialEq)]
 enum Schema {
     Refuses,
@@ -186,7 +179,7 @@ use Schema::{Accepts, Refuses};
     Refuses
 )]
 #[case::relative_program(5, r#""world": {"programs": {"a": []}},"#, "absolute path", Refuses)]
-#[case::no_story(6, r#""steps": [],"#, "no steps", Refuses)]
+#[case::no_steps(6, r#""steps": [],"#, "no steps", Refuses)]
 #[case::step(
     6,
     r#""steps": [{"dance": 1}],"#,
@@ -261,7 +254,7 @@ use Schema::{Accepts, Refuses};
     "unknown variant `replace`",
     Refuses
 )]
-#[case::deed(
+#[case::fault(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "EWHAT"}],"#,
     "no such fault \"EWHAT\": one of kill",
@@ -279,13 +272,13 @@ use Schema::{Accepts, Refuses};
     "only an errno",
     Accepts
 )]
-#[case::lasts(
+#[case::duration(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "suspend"}],"#,
     "`duration` goes with `suspend`",
     Accepts
 )]
-#[case::to(
+#[case::next(
     7,
     r#""faults": [{"at": {"task": "A", "effect": "open"}, "inject": "kill", "next": "A"}],"#,
     "`next` goes with `preempt`",
@@ -299,8 +292,8 @@ use Schema::{Accepts, Refuses};
     Refuses
 )]
 #[case::crashes(8, r#""search": {"exhaustive_crashes": 1}"#, "goes with `exhaustive`", Accepts)]
-#[case::promise(8, r#""invariants": ["S99"]"#, "unknown variant `S99`", Refuses)]
-fn what_is_wrong_is_refused_with_its_line(
+#[case::invariant(8, r#""invariants": ["S99"]"#, "unknown variant `S99`", Refuses)]
+fn an_error_is_reported_with_its_line(
     #[case] line: usize,
     #[case] text: &str,
     #[case] expected: &str,
@@ -311,19 +304,23 @@ fn what_is_wrong_is_refused_with_its_line(
     assert!(error.message.contains(expected), "{error}");
     assert_eq!(error.line, line, "{error}");
     let value: Value = serde_json::from_str(&whole).expect("JSON all the same");
-    assert_eq!(schema().is_valid(&value), by_schema == Accepts, "what the schema says of {text}");
+    assert_eq!(
+        schema().is_valid(&value),
+        by_schema == Accepts,
+        "the verdict of the schema on {text}"
+    );
 }
 
 #[test]
-fn what_is_no_json_is_refused_with_its_line() {
+fn invalid_json_is_reported_with_its_line() {
     let error = load("bad.json", &with(3, "\"summary\" \"f\",")).expect_err("no JSON");
     assert_eq!(error.to_string(), "bad.json:3:11: expected `:`");
 }
 
 #[test]
-fn the_least_scenario_is_read_with_its_defaults() {
+fn a_minimal_scenario_is_read_with_its_defaults() {
     let text = with(7, "\"faults\": [],");
-    let scenario = load("least.json", &text).unwrap_or_else(|error| panic!("{error}"));
+    let scenario = load("minimal.json", &text).unwrap_or_else(|error| panic!("{error}"));
     let tasks: Vec<String> = scenario.named_tasks().iter().map(ToString::to_string).collect();
     assert_eq!(tasks, ["init", "tree", "A"]);
     assert_eq!(scenario.required_invariants().len(), 21);

@@ -1,9 +1,9 @@
-//! The searches: what each must find that the others cannot.
+//! The searches: each must find something that the others cannot find.
 
 use std::sync::Arc;
 
 use hermes::host::effect::Effect;
-use hermes::probe::{self, Bug};
+use hermes::probe::Bug;
 use hermes_sim::check::report::replayable;
 use hermes_sim::check::retrace;
 use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule, SearchResult, effect_faults};
@@ -11,47 +11,46 @@ use hermes_sim::execution::{Execution, Failure, Fault, Transition};
 use hermes_sim::scenario::{FoundBy, Invariant, Scenario, TaskAddress, load};
 use rstest::rstest;
 
-/// One law of a fixture, with a bug planted or without.
-fn laws(name: &str, promise: Invariant, bug: Option<Bug>) -> SearchResult {
-    let path = format!("{}/../fixtures/scenarios/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    #[expect(clippy::disallowed_methods, reason = "reads a fixture")]
-    let text = std::fs::read_to_string(&path).expect("a fixture");
-    let scenario = load(name, &text).expect("a scenario");
-    let scenario = Arc::new(Scenario { invariants: Some([promise].into()), ..scenario });
-    probe::plant(bug);
+use crate::support::planted::with_bug;
+use crate::support::{fixture, replayed};
+
+/// Checks one relation between runs of a fixture, with a bug planted or without.
+fn relations(name: &str, invariant: Invariant, bug: Option<Bug>) -> SearchResult {
+    let scenario = Scenario::clone(&fixture::scenario(name));
+    let scenario = Arc::new(Scenario { invariants: Some([invariant].into()), ..scenario });
     let budget = Budget { runs: 32, states: 0, faults_max: 0, seed: 0 };
-    let tally = Explorer::new(&scenario, budget).expect("it boots").relations();
-    probe::plant(None);
-    tally
+    with_bug(bug, || Explorer::new(&scenario, budget).expect("it boots").relations())
 }
 
-/// Each of these promises needs several runs, or several looks, and there it is looked at and broken.
+/// Each of these invariants needs several runs, or several observations; only this search checks it.
 #[rstest]
 #[case("r9-corrupt-state", Bug::WarningAborts, Invariant::S9)]
 #[case("h7-start-races-stop", Bug::ProfileLockNotTaken, Invariant::S14)]
 #[case("h42-backs-off", Bug::TallyForgotten, Invariant::L5)]
-fn a_law_holds_and_is_broken_by_its_bug(
+fn a_relation_holds_and_is_violated_by_its_bug(
     #[case] name: &str,
     #[case] bug: Bug,
-    #[case] promise: Invariant,
+    #[case] invariant: Invariant,
 ) {
-    let law = promise.to_string();
-    let held = laws(name, promise, None);
+    let held = relations(name, invariant, None);
     assert_eq!(held.findings, []);
     assert!(
-        held.relations_checked.get(&promise).is_some_and(|times| *times > 0),
+        held.relations_checked.get(&invariant).is_some_and(|times| *times > 0),
         "{:?}",
         held.relations_checked
     );
-    let broken = laws(name, promise, Some(bug));
-    let is_found = broken.findings.iter().any(|it| it.failure.kind.to_string() == law);
+    let broken = relations(name, invariant, Some(bug));
+    let is_found = broken
+        .findings
+        .iter()
+        .any(|finding| finding.failure.kind.to_string() == invariant.to_string());
     assert!(is_found, "{:?} {:?}", broken.findings, broken.relations_checked);
 }
 
-/// A gateway that was stopped behind our back is a drift at rest, and status is asked there.
+/// A gateway that was stopped without hermes is a drift at rest; the search checks status there.
 #[test]
-fn status_is_asked_wherever_nobody_moves() {
-    let held = laws("h17-stopped-behind-our-back", Invariant::L7, None);
+fn status_is_checked_wherever_the_machine_is_at_rest() {
+    let held = relations("h17-stopped-behind-our-back", Invariant::L7, None);
     assert_eq!(held.findings, []);
     assert!(
         held.relations_checked.get(&Invariant::L7).is_some_and(|times| *times > 2),
@@ -71,25 +70,26 @@ fn deletes() -> Arc<Scenario> {
     Arc::new(load("deletes", DELETES).expect("a scenario"))
 }
 
-/// The calm run of the command: at so many moves, who, what.
+/// The effects of the command in the baseline: the number of transitions before, the kill there, and the effect.
 fn effects(scenario: &Arc<Scenario>) -> Vec<(u64, Transition, Effect)> {
-    let mut play = Execution::new(scenario).expect("it boots");
+    let mut execution = Execution::new(scenario).expect("it boots");
     let mut effects = Vec::new();
-    while let Some(next) = play.baseline_transition().filter(|_| !play.is_finished()) {
+    while let Some(next) = execution.baseline_transition().filter(|_| !execution.is_finished()) {
         if let Transition::Process(who) = next {
-            let effect = play
+            let effect = execution
                 .next_effect(who)
                 .filter(|effect| !effect_faults::is_invisible_to_crash(effect));
-            if let Some(effect) = effect.filter(|_| play.task_address(who).is_some_and(is_command))
+            if let Some(effect) =
+                effect.filter(|_| execution.task_address(who).is_some_and(is_command))
             {
                 effects.push((
-                    play.transition_count,
+                    execution.transition_count,
                     Transition::Inject(who, Fault::Kill),
                     effect.clone(),
                 ));
             }
         }
-        play.step(&next).expect("nothing breaks");
+        execution.step(&next).expect("no invariant is violated");
     }
     effects
 }
@@ -98,13 +98,13 @@ fn is_command(task: TaskAddress) -> bool {
     task == TaskAddress::Run("A".to_owned())
 }
 
-/// Where the profile is hidden, and no disk knows yet.
+/// The index after the rename that hides the profile, which is not synced there.
 fn hidden(effects: &[(u64, Transition, Effect)]) -> usize {
     let is_hiding = |(_, _, effect): &(u64, Transition, Effect)| matches!(effect, Effect::Rename { from, .. } if from.path.ends_with("coder"));
     effects.iter().position(is_hiding).expect("one rename decides") + 1
 }
 
-/// One first crash, the one with this number.
+/// The recovery search for the first crash with this number.
 fn recovery(number: usize) -> SearchResult {
     let seed = number as u64;
     let budget = Budget { runs: 8, states: 0, faults_max: 0, seed };
@@ -112,75 +112,64 @@ fn recovery(number: usize) -> SearchResult {
 }
 
 #[test]
-fn a_repeated_command_is_held_to_what_it_says() {
+fn a_repeated_command_must_keep_its_exit_code_true() {
     let number = hidden(&effects(&deletes()));
     let held = recovery(number);
     assert_eq!(held.findings, []);
     assert!(held.runs > 4, "{}", held.runs);
     assert!(!held.is_complete, "eight runs are not all");
-    probe::plant(Some(Bug::DeleteAgainNotSynced));
-    let broken = recovery(number);
-    probe::plant(None);
-    let [found] = &broken.findings[..] else { panic!("{:?}", broken.findings) };
-    assert_eq!(found.failure.kind.to_string(), "S1");
-    let story = found.changed_scenario.as_ref().expect("the command was repeated");
-    assert_eq!(story.steps.len(), 2);
+    let broken = with_bug(Some(Bug::DeleteAgainNotSynced), || recovery(number));
+    let [finding] = &broken.findings[..] else { panic!("{:?}", broken.findings) };
+    assert_eq!(finding.failure.kind.to_string(), "S1");
+    let scenario = finding.changed_scenario.as_ref().expect("the command was repeated");
+    assert_eq!(scenario.steps.len(), 2);
 }
 
 #[test]
-fn a_second_crash_inside_the_boot_comes_up_again_by_its_address() {
+fn a_second_crash_inside_the_boot_is_replayed_by_its_address() {
     let scenario = deletes();
     let effects = effects(&scenario);
     let (at, kill, _) = effects[hidden(&effects)].clone();
     let failure = Failure::violation(Invariant::S1, "");
     let schedule = Schedule(vec![(at, kill)]);
-    let mut found = Finding { schedule, failure, is_during_settle: true, changed_scenario: None };
+    let mut finding = Finding { schedule, failure, is_during_settle: true, changed_scenario: None };
     let mut boots = Vec::new();
     let by = Some(FoundBy::CrashMatrix);
-    let ended = retrace::retrace_finding(&scenario, &found, by, &mut |play, next| {
+    let outcome = retrace::retrace_finding(&scenario, &finding, by, &mut |execution, next| {
         if let Transition::Process(who) = next {
-            let is_tree = matches!(play.task_address(*who), Some(TaskAddress::Tree(_)));
+            let is_tree = matches!(execution.task_address(*who), Some(TaskAddress::Tree(_)));
             if is_tree
-                && play
+                && execution
                     .next_effect(*who)
                     .is_some_and(|effect| !effect_faults::is_invisible_to_crash(effect))
             {
-                boots.push((play.transition_count, Transition::Inject(*who, Fault::Kill)));
+                boots.push((execution.transition_count, Transition::Inject(*who, Fault::Kill)));
             }
         }
     });
-    ended.expect("one crash breaks nothing");
+    outcome.expect("one crash violates no invariant");
     let second = boots.get(20).expect("the boot does more").clone();
-    found.schedule.0.push(second);
-    let told = replayable::to_scenario(&scenario, &found, by).expect("it has addresses");
-    assert_eq!(told.faults.len(), 2, "{}", told.to_json());
-    let mut met = Vec::new();
-    let ended = retrace::retrace_scenario(
-        &Arc::new(told),
-        &mut |play, next| {
-            if matches!(next, Transition::InjectScripted(..)) {
-                met.push(play.transition_count);
-            }
-        },
-        &mut |_| {},
-    );
-    assert_eq!(ended, retrace::ReplayOutcome::Held);
-    assert_eq!(met, found.schedule.0.iter().map(|(at, _)| *at).collect::<Vec<_>>());
+    finding.schedule.0.push(second);
+    let written = replayable::to_scenario(&scenario, &finding, by).expect("it has addresses");
+    assert_eq!(written.faults.len(), 2, "{}", written.to_json());
+    let (injections, outcome) = replayed::injections(written);
+    assert_eq!(outcome, retrace::ReplayOutcome::Held);
+    assert_eq!(injections, finding.schedule.0.iter().map(|(at, _)| *at).collect::<Vec<_>>());
 }
 
-/// The trees that power cuts leave are stories like any other: read back as they were, and true on the machine they
-/// were taken from.
+/// The volumes that power cuts leave are scenarios like any other: the same after being written and read again, and they hold
+/// on the simulated machine that they were taken from.
 #[test]
-fn a_power_cut_leaves_stories_that_hold() {
+fn a_power_cut_leaves_scenarios_that_hold() {
     let scenario = load("cut", &DELETES.replace("\"kill\"", "\"power\"")).expect("a scenario");
     let budget = Budget { runs: 8, states: 0, faults_max: 0, seed: 0 };
-    let search = Explorer::new(&Arc::new(scenario), budget).expect("it boots");
-    let stories = search.power_cut_scenarios(4);
-    assert!((2..=4).contains(&stories.len()), "{}", stories.len());
-    for story in stories {
-        let name = story.name.clone();
-        assert_eq!(load(&name, &story.to_json()).expect("a scenario"), story);
-        let tally = Explorer::new(&Arc::new(story), budget).expect("it boots").baseline();
-        assert_eq!(tally.findings, [], "{name}");
+    let explorer = Explorer::new(&Arc::new(scenario), budget).expect("it boots");
+    let scenarios = explorer.power_cut_scenarios(4);
+    assert!((2..=4).contains(&scenarios.len()), "{}", scenarios.len());
+    for scenario in scenarios {
+        let name = scenario.name.clone();
+        assert_eq!(load(&name, &scenario.to_json()).expect("a scenario"), scenario);
+        let result = Explorer::new(&Arc::new(scenario), budget).expect("it boots").baseline();
+        assert_eq!(result.findings, [], "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! The Debians that the image is built on.
+//! The Debian releases that the image is built on.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use hermes_sim::scenario::world::S6Spec;
 
 use super::UsageError;
 
-/// A Debian that the image is built on.
+/// A Debian release that the image is built on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DebianBase {
     /// s6 2.11
@@ -37,15 +37,15 @@ impl DebianBase {
     }
 }
 
-/// What each image is now, by the base's word: a build meanwhile changes nothing for whoever uses that.
+/// Image ids by the name of the base. A run uses ids, so a build of the image meanwhile does not change it.
 pub type Images = BTreeMap<&'static str, String>;
 
-/// The image of each.
+/// Finds the image of each base.
 pub fn images(engine: &Engine, bases: &[DebianBase]) -> Result<Images, UsageError> {
     let find = |base: &DebianBase| {
         let name = format!("hermes-test:{}", base.name());
-        let lacking = || UsageError(format!("no image `{name}`: `./x docker-e2e` makes it"));
-        engine.image(&name).map(|id| (base.name(), id)).ok_or_else(lacking)
+        let missing = || UsageError(format!("no image `{name}`: `./x docker-e2e` makes it"));
+        engine.image(&name).map(|id| (base.name(), id)).ok_or_else(missing)
     };
     bases.iter().map(find).collect()
 }

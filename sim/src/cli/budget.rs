@@ -1,16 +1,16 @@
-//! How much each search may try. All numbers are here.
+//! How much each search may try. All these numbers are here.
 
 use hermes_sim::check::search::Budget;
 use hermes_sim::scenario::Scenario;
 
 use hermes_sim::check::search::SearchKind;
 
-/// How long one is willing to wait.
+/// How long the whole run may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Size {
-    /// A commit: minutes.
+    /// Minutes: for a commit
     Ci,
-    /// A night: hours.
+    /// Hours: for a night
     Long,
 }
 
@@ -44,30 +44,30 @@ const LONG: SizeLimits = SizeLimits {
     random_runs: 20_000,
 };
 
-/// Runs to make one failure small.
+/// Runs to shrink one failure.
 pub const SHRINK_RUNS: u64 = 400;
-/// Lines of a trace, unless all are asked for.
+/// Lines of a trace, unless `--full` is given.
 pub const TRACE_LINES: usize = 60;
-/// Failures that are made small and told in full; the others get a line.
+/// Failures that are shrunk and reported in full; the others get one line.
 pub const REPORTS: usize = 5;
 
 impl Size {
     /// What one search of one scenario may try.
     pub fn budget(self, kind: SearchKind, scenario: &Scenario, seed: u64) -> Budget {
-        let sizes = match self {
+        let limits = match self {
             Self::Ci => CI,
             Self::Long => LONG,
         };
         let runs = match kind {
             SearchKind::Baseline => 1,
-            SearchKind::CrashMatrix => sizes.crash_points_max,
-            SearchKind::Recovery => sizes.crash_pairs_max,
-            SearchKind::Relations => sizes.relation_runs,
-            SearchKind::Bounded => sizes.bounded_runs,
+            SearchKind::CrashMatrix => limits.crash_points_max,
+            SearchKind::Recovery => limits.crash_pairs_max,
+            SearchKind::Relations => limits.relation_runs,
+            SearchKind::Bounded => limits.bounded_runs,
             SearchKind::Exhaustive => u64::MAX,
-            SearchKind::Random => sizes.random_runs,
+            SearchKind::Random => limits.random_runs,
         };
-        let surprises = scenario.search.faults_max.min(sizes.faults_max);
-        Budget { runs, states: sizes.exhaustive_states_max, faults_max: surprises, seed }
+        let faults_max = scenario.search.faults_max.min(limits.faults_max);
+        Budget { runs, states: limits.exhaustive_states_max, faults_max, seed }
     }
 }

@@ -1,4 +1,4 @@
-//! `containers`: the same stories in containers of the real image, on each base, and the counts.
+//! `containers`: runs the scenarios in containers of the real image, on each base, and prints the counts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,31 +16,33 @@ use super::base::{self, DebianBase, Images};
 use super::parallel::run_parallel;
 use super::{UsageError, Verdict, files, hazard_coverage, outcome};
 
-/// Plays the scenarios in containers of the real image, on each Debian that it is built on.
+/// Runs the scenarios in containers of the real image, on each Debian release that it is built on.
 ///
-/// Needs a container engine, 20.10 or newer, behind the usual socket, and the images hermes-test:BASE; `./x docker-e2e`
-/// sees to both. What a container cannot do is skipped by name and counted. Of a story that does not hold there are
-/// logs, slots and processes in target/docker-e2e/BASE-STORY. SIGINT and SIGTERM end the run, and nothing of it is left.
+/// Needs a container engine, 20.10 or newer, at the usual socket, and the images hermes-test:BASE; `./x docker-e2e`
+/// provides both. Scenarios that a container cannot run are skipped by name and counted. Logs, slots and processes of a
+/// scenario that fails are stored in target/docker-e2e/BASE-SCENARIO. SIGINT and SIGTERM end the run; its containers and
+/// volumes are removed.
 #[derive(Debug, clap::Args)]
 pub struct ContainersArgs {
-    /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
+    /// Scenario files; all of fixtures/scenarios and fixtures/regressions if none is given
     pub files: Vec<PathBuf>,
-    /// Only on this Debian; may be given several times
+    /// Run only on this Debian release; may be given several times
     #[arg(long = "base", value_name = "BASE")]
     pub bases: Vec<DebianBase>,
-    /// Only the few stories that a commit has to wait for
+    /// Run only the few scenarios that every commit waits for
     #[arg(long, conflicts_with = "files")]
     pub ci: bool,
-    /// Of each story with a crash matrix, so many of the trees that a power cut leaves, instead of the story
+    /// For each scenario with a crash matrix, boot on N of the volumes that a simulated power cut leaves, instead of running
+    /// the scenario
     #[arg(long, value_name = "N", conflicts_with = "ci")]
     pub power_cuts: Option<u64>,
-    /// How many stories are played at a time
+    /// Number of scenarios that run in parallel
     #[arg(long, default_value_t = 4)]
     pub jobs: usize,
 }
 
-/// What only a container shows, and the verbs: restarts, stops, signals from outside, two on one home, other people's
-/// files.
+/// What only a container shows, and the verbs: restarts, stops, signals from outside, two containers on one home, files of
+/// other users.
 const CI: [&str; 17] = [
     "exhaustive-two-containers",
     "h16-gateway-ignores-term",
@@ -61,7 +63,7 @@ const CI: [&str; 17] = [
     "verb-restart",
 ];
 
-/// What came of one story on one base.
+/// The result of one scenario on one base.
 struct ContainerRun {
     name: String,
     base: DebianBase,
@@ -70,8 +72,8 @@ struct ContainerRun {
 
 /// Runs it.
 pub fn run(args: &ContainersArgs) -> Result<Verdict, UsageError> {
-    let began = Instant::now();
-    let scenarios = chosen(args)?;
+    let start = Instant::now();
+    let scenarios = select_scenarios(args)?;
     let bases = if args.bases.is_empty() { DebianBase::value_variants() } else { &args.bases };
     let engine = Engine::connect(&std::process::id().to_string())?;
     let images = base::images(&engine, bases)?;
@@ -81,134 +83,137 @@ pub fn run(args: &ContainersArgs) -> Result<Verdict, UsageError> {
     for base in bases {
         for scenario in &scenarios {
             match skip_reason(scenario, MachineKind::Container) {
-                Some(why) => drop(skipped.insert(scenario.name.clone(), why)),
-                None if is_about(scenario, *base) => units.push((*base, scenario)),
+                Some(reason) => drop(skipped.insert(scenario.name.clone(), reason)),
+                None if runs_on_base(scenario, *base) => units.push((*base, scenario)),
                 None => {}
             }
         }
     }
-    let played = run_parallel(&units, args.jobs, |(base, scenario)| {
-        let played = (!wait::is_interrupted()).then(|| play(&engine, &images, *base, scenario));
-        // What an interruption broke was not played to its end.
-        played.filter(|it| it.held.is_ok() || !wait::is_interrupted())
+    let runs = run_parallel(&units, args.jobs, |(base, scenario)| {
+        let run = (!wait::is_interrupted()).then(|| run_one(&engine, &images, *base, scenario));
+        // A run that failed after an interruption says nothing: it was not finished.
+        run.filter(|run| run.held.is_ok() || !wait::is_interrupted())
     });
     engine.remove_run()?;
     if units.is_empty() {
-        return Err(UsageError("none of these scenarios can be played here".to_owned()));
+        return Err(UsageError("none of these scenarios can run here".to_owned()));
     }
-    print_failures(&played, &skipped);
+    print_failures(&runs, &skipped);
     if args.power_cuts.is_none() && !wait::is_interrupted() {
         for base in bases {
-            let mine = played.iter().filter(|it| it.base == *base);
-            let mine = mine.map(|it| (it.name.as_str(), it.held.is_ok())).collect();
-            outcome::store_all(base.name(), &scenarios, &mine, &skipped)?;
+            let of_base = runs.iter().filter(|run| run.base == *base);
+            let held = of_base.map(|run| (run.name.as_str(), run.held.is_ok())).collect();
+            outcome::store_all(base.name(), &scenarios, &held, &skipped)?;
         }
     }
     if args.files.is_empty() && !args.ci && args.power_cuts.is_none() && !wait::is_interrupted() {
-        let told = units.iter().filter_map(|(_, scenario)| scenario.hazard.as_deref());
-        print!("\n{}", hazard_coverage::render_coverage(&told.collect()));
+        let covered = units.iter().filter_map(|(_, scenario)| scenario.hazard.as_deref());
+        print!("\n{}", hazard_coverage::render_coverage(&covered.collect()));
     }
-    let broken = played.iter().filter(|it| it.held.is_err()).count();
-    let words: Vec<&str> = bases.iter().map(|it| it.name()).collect();
+    let broken = runs.iter().filter(|run| run.held.is_err()).count();
+    let names: Vec<&str> = bases.iter().map(|base| base.name()).collect();
     println!(
         "\ncontainers: {} scenarios on {}: {} runs held, {broken} broken; {} scenarios skipped; {:.0} s",
         scenarios.len() - skipped.len(),
-        words.join(", "),
-        played.len() - broken,
+        names.join(", "),
+        runs.len() - broken,
         skipped.len(),
-        began.elapsed().as_secs_f64()
+        start.elapsed().as_secs_f64()
     );
     if wait::is_interrupted() {
-        println!("interrupted: {} of {} runs were played", played.len(), units.len());
+        println!("interrupted: {} of {} runs were finished", runs.len(), units.len());
         return Ok(Verdict::Broken);
     }
     Ok(if broken == 0 { Verdict::Held } else { Verdict::Broken })
 }
 
-/// A story that names an s6 other than the usual is about that one.
-fn is_about(scenario: &Scenario, base: DebianBase) -> bool {
+/// A scenario that names another s6 version than the default runs on that version only.
+fn runs_on_base(scenario: &Scenario, base: DebianBase) -> bool {
     scenario.world.s6 == S6Spec::default() || scenario.world.s6 == base.s6()
 }
 
-fn chosen(args: &ContainersArgs) -> Result<Vec<Scenario>, UsageError> {
+fn select_scenarios(args: &ContainersArgs) -> Result<Vec<Scenario>, UsageError> {
     let mut all = files::read_all(&args.files)?;
     if args.ci {
         all.retain(|scenario| CI.contains(&scenario.name.as_str()));
         if all.len() != CI.len() {
             return Err(UsageError(
-                "a story of the CI's list is not among the fixtures".to_owned(),
+                "a scenario of the list for commits is not among the fixtures".to_owned(),
             ));
         }
     }
     match args.power_cuts {
         None => Ok(all),
-        Some(at_most) => Ok(all.into_iter().flat_map(|it| power_cuts(it, at_most)).collect()),
+        Some(count_max) => {
+            Ok(all.into_iter().flat_map(|scenario| power_cuts(scenario, count_max)).collect())
+        }
     }
 }
 
-/// What power cuts leave on the simulated machine's volume, as stories: this image boots on it, and comes to the same.
-fn power_cuts(scenario: Scenario, at_most: u64) -> Vec<Scenario> {
-    let is_asked = scenario.search.crash_kinds.contains(&CrashKind::Power);
-    if scenario.search.crash_matrix.is_empty() || !is_asked || scenario.world.containers > 1 {
+/// The volumes that power cuts leave on the simulated machine, as scenarios: the real image boots on each of them and must
+/// reach the same state.
+fn power_cuts(scenario: Scenario, count_max: u64) -> Vec<Scenario> {
+    let is_requested = scenario.search.crash_kinds.contains(&CrashKind::Power);
+    if scenario.search.crash_matrix.is_empty() || !is_requested || scenario.world.containers > 1 {
         return Vec::new();
     }
-    let budget = Budget { runs: at_most, states: 0, faults_max: 0, seed: 0 };
+    let budget = Budget { runs: count_max, states: 0, faults_max: 0, seed: 0 };
     match Explorer::new(&Arc::new(scenario), budget) {
-        Ok(search) => search.power_cut_scenarios(at_most),
-        // The simulator's own run tells of this.
+        Ok(explorer) => explorer.power_cut_scenarios(count_max),
+        // `hermes-sim run` reports this failure.
         Err(_) => Vec::new(),
     }
 }
 
-fn print_failures(played: &[ContainerRun], skipped: &BTreeMap<String, String>) {
-    for ContainerRun { name, base, held } in played {
-        if let Err(broken) = held {
-            println!("\n{name} on {}: {}", base.name(), broken.what);
+fn print_failures(runs: &[ContainerRun], skipped: &BTreeMap<String, String>) {
+    for ContainerRun { name, base, held } in runs {
+        if let Err(failure) = held {
+            println!("\n{name} on {}: {}", base.name(), failure.detail);
             println!("  more in {}", failure_dir(*base, name).display());
         }
     }
     if !skipped.is_empty() {
         println!("\nSkipped:");
     }
-    for (name, why) in skipped {
-        println!("  {name}: {why}");
+    for (name, reason) in skipped {
+        println!("  {name}: {reason}");
     }
 }
 
-fn play(
+fn run_one(
     engine: &Arc<Engine>,
     images: &Images,
     base: DebianBase,
     scenario: &Scenario,
 ) -> ContainerRun {
     let name = scenario.name.clone();
-    let place = failure_dir(base, &name);
-    let _ = std::fs::remove_dir_all(&place); // of another run; there may be none
-    let began = Instant::now();
+    let dir = failure_dir(base, &name);
+    let _ = std::fs::remove_dir_all(&dir); // of another run; there may be none
+    let start = Instant::now();
     let held = engine::run_scenario(engine, &images[base.name()], base.name(), scenario);
-    let took = began.elapsed();
-    if let Err(broken) = &held {
-        if let Err(error) = write_evidence(&place, scenario, broken) {
-            eprintln!("hermes-sim: failed to write `{}`: {error}", place.display());
+    let elapsed = start.elapsed();
+    if let Err(failure) = &held {
+        if let Err(error) = write_evidence(&dir, scenario, failure) {
+            eprintln!("hermes-sim: failed to write `{}`: {error}", dir.display());
         }
     }
     let verdict = if held.is_ok() { "held" } else { "BROKEN" };
-    eprintln!("{} {name}: {verdict}, {:.1} s", base.name(), took.as_secs_f64());
+    eprintln!("{} {name}: {verdict}, {:.1} s", base.name(), elapsed.as_secs_f64());
     ContainerRun { name, base, held }
 }
 
-/// Where it is told why a story did not hold.
+/// The directory for the evidence of a failed scenario.
 fn failure_dir(base: DebianBase, name: &str) -> PathBuf {
     Path::new("target/docker-e2e").join(format!("{}-{name}", base.name()))
 }
 
 fn write_evidence(
-    place: &Path,
+    dir: &Path,
     scenario: &Scenario,
-    broken: &ScenarioFailure,
+    failure: &ScenarioFailure,
 ) -> std::io::Result<()> {
-    std::fs::create_dir_all(place)?;
-    std::fs::write(place.join("what"), format!("{}\n", broken.what))?;
-    std::fs::write(place.join("story.json"), scenario.to_json())?;
-    broken.evidence.iter().try_for_each(|(name, text)| std::fs::write(place.join(name), text))
+    std::fs::create_dir_all(dir)?;
+    std::fs::write(dir.join("failure"), format!("{}\n", failure.detail))?;
+    std::fs::write(dir.join("scenario.json"), scenario.to_json())?;
+    failure.evidence.iter().try_for_each(|(name, text)| std::fs::write(dir.join(name), text))
 }

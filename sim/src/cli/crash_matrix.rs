@@ -1,4 +1,4 @@
-//! `cells`: the crash matrix of commands on real machines, by way of the gate, and the counts.
+//! `cells`: runs the crash matrix of commands on real machines, through the gate, and prints the counts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,41 +18,41 @@ use super::parallel::run_parallel;
 use super::testbeds::{self, Testbeds};
 use super::{UsageError, Verdict, files};
 
-/// Has a command crash, or be refused something, before each of its effects on real s6, or in real containers, and looks
-/// whether every promise holds afterwards.
+/// Kills a command, or lets a system call of it fail, before each of its effects on real s6 or in real containers, and
+/// checks every invariant afterwards.
 ///
-/// Each cell is played in a tree of its own: the command is asked for once more, or the machine boots twice. The program
-/// is built with the feature `gate`. Needs root, and what tests/roots.sh makes; `./x cells` sees to both. Containers need
-/// an engine of this machine's and its images; `./x docker-e2e cells` sees to those. A cell that does not hold is told in
-/// full in target/cells-broken.
+/// Each crash point runs in a tree of its own: afterwards the command is repeated, or the machine boots twice. The program
+/// is built with the feature `gate`. Needs root, and the root file systems that tests/roots.sh builds; `./x cells` provides
+/// both. Containers need a local engine and its images; `./x docker-e2e cells` provides those. A crash point that fails is
+/// reported in full in target/cells-broken.
 #[derive(Debug, clap::Args)]
 pub struct CrashMatrixArgs {
-    /// Only this one; may be given several times
+    /// Run only this command; may be given several times
     #[arg(long = "verb", value_name = "VERB")]
     verbs: Vec<CrashedCommand>,
     #[command(flatten)]
-    grounds: testbeds::TestbedArgs,
-    /// One cell in so many, chosen by the seed
+    testbed_args: testbeds::TestbedArgs,
+    /// Run one crash point in N, chosen by the seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     every: u64,
-    /// Which cells and which errnos are chosen
+    /// Seed for the choice of crash points and errnos
     #[arg(long, default_value_t = 1)]
     seed: u32,
-    /// Every errno that an effect may have, and both what may come after; else each effect is killed and refused once
+    /// Run every errno of an effect, and both recoveries; without it, each effect is killed once and fails once
     #[arg(long)]
     all: bool,
-    /// Only cells that are told with this text: their place in the words of a scenario, and what comes after
+    /// Run only crash points whose description contains TEXT: the fault as JSON, and the recovery
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// Tell of each cell
+    /// Print every crash point, not only those that fail
     #[arg(long)]
     full: bool,
 }
 
-/// Where it is told why a cell did not hold.
+/// Directory for the reports of failed crash points.
 const BROKEN: &str = "target/cells-broken";
 
-/// What is cut short.
+/// The command that is crashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum CrashedCommand {
     Start,
@@ -65,15 +65,15 @@ enum CrashedCommand {
 }
 
 impl CrashedCommand {
-    fn word(self) -> String {
+    fn name(self) -> String {
         format!("{self:?}").to_lowercase()
     }
 
-    /// The story that tells of it.
-    fn story(self) -> PathBuf {
+    /// The scenario that runs it.
+    fn scenario_path(self) -> PathBuf {
         let name = match self {
             Self::Init | Self::Tree => "boot".to_owned(),
-            other => other.word(),
+            other => other.name(),
         };
         Path::new("fixtures/scenarios").join(format!("verb-{name}.json"))
     }
@@ -86,8 +86,8 @@ impl CrashedCommand {
         }
     }
 
-    /// Nobody repeats a boot but by booting.
-    fn afters(self) -> &'static [RecoveryAction] {
+    /// A boot can be repeated only by booting again.
+    fn recovery_actions(self) -> &'static [RecoveryAction] {
         match self {
             Self::Init | Self::Tree => &[RecoveryAction::Boot],
             _ => &[RecoveryAction::Boot, RecoveryAction::Repeat],
@@ -95,11 +95,11 @@ impl CrashedCommand {
     }
 }
 
-/// One cell, and what came of it.
+/// One crash point, and its outcome.
 struct CrashPointRun {
-    surprise: FaultSpec,
-    after: RecoveryAction,
-    ended: CrashPointOutcome,
+    fault: FaultSpec,
+    recovery: RecoveryAction,
+    outcome: CrashPointOutcome,
 }
 
 /// One line of the table.
@@ -108,215 +108,222 @@ struct CrashMatrixRow {
     verb: CrashedCommand,
     effects: usize,
     planned: usize,
-    /// Left out: a wait that looks more or less often leads past them.
+    /// Crash points that only one of two baseline runs has, because a wait polled more or less often. They are left out.
     unstable: usize,
-    played: Vec<CrashPointRun>,
+    runs: Vec<CrashPointRun>,
     seconds: f64,
 }
 
 impl CrashMatrixRow {
-    fn count(&self, is: impl Fn(&CrashPointOutcome) -> bool) -> usize {
-        self.played.iter().filter(|it| is(&it.ended)).count()
+    fn count(&self, matches: impl Fn(&CrashPointOutcome) -> bool) -> usize {
+        self.runs.iter().filter(|run| matches(&run.outcome)).count()
     }
 }
 
 /// Runs it.
 pub fn run(args: &CrashMatrixArgs) -> Result<Verdict, UsageError> {
-    let grounds = Testbeds::prepare(&args.grounds, "cells")?;
+    let testbeds = Testbeds::prepare(&args.testbed_args, "cells")?;
     let _ = std::fs::remove_dir_all(BROKEN); // of another run; there may be none
     let verbs = if args.verbs.is_empty() { CrashedCommand::value_variants() } else { &args.verbs };
-    let mut lines = Vec::new();
-    for ground in &grounds.all {
-        self_test_observer(ground)?;
+    let mut rows = Vec::new();
+    for testbed in &testbeds.all {
+        self_test_observer(testbed)?;
         for &verb in verbs {
-            let line = one_verb(args, ground, verb)?;
-            println!("{}", row(&line));
-            lines.push(line);
+            let row = run_verb(args, testbed, verb)?;
+            println!("{}", format_row(&row));
+            rows.push(row);
         }
     }
-    grounds.finish(table(&lines))
+    testbeds.finish(print_table(&rows))
 }
 
-/// What is found broken counts for nothing if nothing could be found.
-fn self_test_observer(ground: &Testbed) -> Result<(), UsageError> {
-    let mut scenario = files::read_scenario(&CrashedCommand::Start.story())?;
-    scenario.world.s6 = ground.s6();
-    let own = ground.with_scratch(&format!("{ground}-eyes"));
-    let seen = crash_points::self_test_observer(&own, &scenario, &CrashedCommand::Start.task());
-    testbeds::remove_leftovers(&own);
-    let seen = seen.map_err(|what| UsageError(format!("the observer is blind: {what}")))?;
-    println!("{ground}: of {seen} kinds of damage done on purpose the observer saw all");
+/// A run that finds nothing counts only if the observer would have found something.
+fn self_test_observer(testbed: &Testbed) -> Result<(), UsageError> {
+    let mut scenario = files::read_scenario(&CrashedCommand::Start.scenario_path())?;
+    scenario.world.s6 = testbed.s6();
+    let own_testbed = testbed.with_scratch(&format!("{testbed}-self-test"));
+    let kinds =
+        crash_points::self_test_observer(&own_testbed, &scenario, &CrashedCommand::Start.task());
+    testbeds::remove_leftovers(&own_testbed);
+    let kinds =
+        kinds.map_err(|failure| UsageError(format!("observer self-test failed: {failure}")))?;
+    println!("{testbed}: the observer noticed all {kinds} kinds of damage done on purpose");
     Ok(())
 }
 
-fn one_verb(
+fn run_verb(
     args: &CrashMatrixArgs,
-    ground: &Testbed,
+    testbed: &Testbed,
     verb: CrashedCommand,
 ) -> Result<CrashMatrixRow, UsageError> {
-    let began = Instant::now();
-    let mut scenario = files::read_scenario(&verb.story())?;
-    scenario.world.s6 = ground.s6();
+    let start = Instant::now();
+    let mut scenario = files::read_scenario(&verb.scenario_path())?;
+    scenario.world.s6 = testbed.s6();
     let task = verb.task();
     let scenario = Arc::new(crash_points::with_container_gate(&scenario, &task));
-    let name = format!("{ground}-{}", verb.word());
-    let calm = run_baseline(ground, &name, &scenario, &task)?;
-    compare_with_simulation(&name, &scenario, &task, &calm)?;
-    let other = self::run_baseline(ground, &name, &scenario, &task)?;
+    let name = format!("{testbed}-{}", verb.name());
+    let baseline = run_baseline(testbed, &name, &scenario, &task)?;
+    compare_with_simulation(&name, &scenario, &task, &baseline)?;
+    let second = run_baseline(testbed, &name, &scenario, &task)?;
     let pairs = plan_crash_points(
         args,
         verb,
-        crash_matrix::crash_points(&calm.asked, &task, calm.scenario_start),
+        crash_matrix::crash_points(&baseline.requests, &task, baseline.scenario_start),
     );
-    let (pairs, unsure): (Vec<_>, Vec<_>) =
-        pairs.into_iter().partition(|(it, _)| crash_matrix::recurs(&it.at, &other.asked));
-    let chosen =
+    let (pairs, unstable): (Vec<_>, Vec<_>) =
+        pairs.into_iter().partition(|(fault, _)| crash_matrix::recurs(&fault.at, &second.requests));
+    let is_chosen =
         |index: &usize| hash::digest(&(args.seed, *index)) % u128::from(args.every.max(1)) == 0;
-    let units: Vec<_> = pairs.iter().enumerate().filter(|(index, _)| chosen(index)).collect();
-    let play = |(index, (surprise, after)): &(usize, &(FaultSpec, RecoveryAction))| {
-        let own = ground.with_scratch(&format!("{name}-{index}"));
-        let ended = crash_points::run_crash_point(&own, &scenario, surprise, *after, &calm);
-        testbeds::remove_leftovers(&own);
-        let cell = CrashPointRun { surprise: FaultSpec::clone(surprise), after: *after, ended };
-        report_crash_point(args.full, &format!("{name}-{index}"), &cell);
-        cell
+    let units: Vec<_> = pairs.iter().enumerate().filter(|(index, _)| is_chosen(index)).collect();
+    let run_one = |(index, (fault, recovery)): &(usize, &(FaultSpec, RecoveryAction))| {
+        let own_testbed = testbed.with_scratch(&format!("{name}-{index}"));
+        let outcome =
+            crash_points::run_crash_point(&own_testbed, &scenario, fault, *recovery, &baseline);
+        testbeds::remove_leftovers(&own_testbed);
+        let run = CrashPointRun { fault: FaultSpec::clone(fault), recovery: *recovery, outcome };
+        report_crash_point(args.full, &format!("{name}-{index}"), &run);
+        run
     };
-    let played = run_parallel(&units, args.grounds.jobs, |unit| {
-        (!wait::is_interrupted()).then(|| play(unit))
+    let runs = run_parallel(&units, args.testbed_args.jobs, |unit| {
+        (!wait::is_interrupted()).then(|| run_one(unit))
     });
-    let effects = calm.asked[calm.scenario_start..].iter().filter(|it| it.task == task).count();
-    let seconds = began.elapsed().as_secs_f64();
-    let (planned, unsure) = (pairs.len(), unsure.len());
-    let ground = ground.to_string();
+    let of_scenario = &baseline.requests[baseline.scenario_start..];
     Ok(CrashMatrixRow {
-        testbed: ground,
+        testbed: testbed.to_string(),
         verb,
-        effects,
-        planned,
-        unstable: unsure,
-        played,
-        seconds,
+        effects: of_scenario.iter().filter(|request| request.task == task).count(),
+        planned: pairs.len(),
+        unstable: unstable.len(),
+        runs,
+        seconds: start.elapsed().as_secs_f64(),
     })
 }
 
 fn run_baseline(
-    ground: &Testbed,
+    testbed: &Testbed,
     name: &str,
     scenario: &Scenario,
     task: &TaskAddress,
 ) -> Result<BaselineRun, UsageError> {
-    let own = ground.with_scratch(&format!("{name}-calm"));
-    let calm = crash_points::run_baseline(&own, scenario, task);
-    testbeds::remove_leftovers(&own);
-    calm.map_err(|what| UsageError(format!("{name}: the calm run does not hold: {what}")))
+    let own_testbed = testbed.with_scratch(&format!("{name}-baseline"));
+    let baseline = crash_points::run_baseline(&own_testbed, scenario, task);
+    testbeds::remove_leftovers(&own_testbed);
+    baseline.map_err(|failure| UsageError(format!("{name}: the baseline run failed: {failure}")))
 }
 
-/// What is tried, each with what comes after it.
+/// Each fault with the recovery that follows it.
 fn plan_crash_points(
     args: &CrashMatrixArgs,
     verb: CrashedCommand,
-    cells: Vec<Vec<FaultSpec>>,
+    crash_points: Vec<Vec<FaultSpec>>,
 ) -> Vec<(FaultSpec, RecoveryAction)> {
     let seed = usize::try_from(args.seed).unwrap_or_default();
-    let cells = if args.all { cells } else { crash_matrix::one_errno_each(cells, seed) };
+    let crash_points = match args.all {
+        true => crash_points,
+        false => crash_matrix::one_errno_each(crash_points, seed),
+    };
     let mut pairs = Vec::new();
-    for (index, here) in cells.into_iter().enumerate() {
-        for (number, surprise) in here.into_iter().enumerate() {
-            let afters = verb.afters();
-            let turn = (index + number + seed) % afters.len();
-            let afters = if args.all { afters } else { &afters[turn..=turn] };
-            pairs.extend(afters.iter().map(|after| (surprise.clone(), *after)));
+    for (index, faults) in crash_points.into_iter().enumerate() {
+        for (number, fault) in faults.into_iter().enumerate() {
+            let recoveries = verb.recovery_actions();
+            let turn = (index + number + seed) % recoveries.len();
+            let recoveries = if args.all { recoveries } else { &recoveries[turn..=turn] };
+            pairs.extend(recoveries.iter().map(|recovery| (fault.clone(), *recovery)));
         }
     }
-    pairs.retain(|(it, after)| describe_crash_point(it, *after).contains(&args.only));
+    pairs.retain(|(fault, recovery)| describe_crash_point(fault, *recovery).contains(&args.only));
     pairs
 }
 
-/// The real command beside the simulated one.
+/// Prints where the real command asks for other effects than the simulated one.
 fn compare_with_simulation(
     name: &str,
     scenario: &Arc<Scenario>,
     task: &TaskAddress,
-    calm: &BaselineRun,
+    baseline: &BaselineRun,
 ) -> Result<(), UsageError> {
     let simulated = effect_diff::simulated_effects(scenario, task)
         .map_err(|failure| UsageError(format!("{name}, simulated: {}", failure.detail)))?;
-    let story = &calm.asked[calm.scenario_start..];
-    let real: Vec<_> =
-        story.iter().filter(|it| it.task == *task).map(|it| it.effect.clone()).collect();
+    let of_scenario = &baseline.requests[baseline.scenario_start..];
+    let of_task = of_scenario.iter().filter(|request| request.task == *task);
+    let real: Vec<_> = of_task.map(|request| request.effect.clone()).collect();
     let differences = effect_diff::differences(&real, &simulated);
-    let (here, there) = (real.len(), simulated.len());
-    println!("{name}: {here} effects, {there} simulated; {} differences", differences.len());
+    println!(
+        "{name}: {} effects, {} simulated; {} differences",
+        real.len(),
+        simulated.len(),
+        differences.len()
+    );
     for difference in &differences {
         println!("  {difference}");
     }
     Ok(())
 }
 
-/// Where it befell, in the words of a scenario.
-fn describe_crash_point(surprise: &FaultSpec, after: RecoveryAction) -> String {
-    let text = serde_json::to_string(surprise).unwrap_or_default();
-    format!("{text}, then {}", format!("{after:?}").to_lowercase())
+/// The fault as a scenario writes it, and the recovery.
+fn describe_crash_point(fault: &FaultSpec, recovery: RecoveryAction) -> String {
+    let text = serde_json::to_string(fault).unwrap_or_default();
+    format!("{text}, then {}", format!("{recovery:?}").to_lowercase())
 }
 
-fn report_crash_point(full: bool, name: &str, cell: &CrashPointRun) {
-    let place = describe_crash_point(&cell.surprise, cell.after);
-    match &cell.ended {
-        CrashPointOutcome::Broken(what) => {
-            println!("\n{name} {place}: BROKEN: {what}\n");
-            let kept = Path::new(BROKEN).join(name);
-            let told = std::fs::create_dir_all(BROKEN)
-                .and_then(|()| std::fs::write(&kept, format!("{place}\n{what}\n")));
-            if let Err(error) = told {
-                eprintln!("hermes-sim: failed to write `{}`: {error}", kept.display());
+fn report_crash_point(full: bool, name: &str, run: &CrashPointRun) {
+    let description = describe_crash_point(&run.fault, run.recovery);
+    match &run.outcome {
+        CrashPointOutcome::Broken(failure) => {
+            println!("\n{name} {description}: BROKEN: {failure}\n");
+            let path = Path::new(BROKEN).join(name);
+            let written = std::fs::create_dir_all(BROKEN)
+                .and_then(|()| std::fs::write(&path, format!("{description}\n{failure}\n")));
+            if let Err(error) = written {
+                eprintln!("hermes-sim: failed to write `{}`: {error}", path.display());
             }
         }
-        other if full => println!("{name} {place}: {other:?}"),
+        other if full => println!("{name} {description}: {other:?}"),
         _ => {}
     }
 }
 
-fn table(lines: &[CrashMatrixRow]) -> Verdict {
-    println!("\n on        verb       effects  cells  played   held  broken  skipped  seconds");
-    lines.iter().for_each(|line| println!("{}", row(line)));
-    let unsure: usize = lines.iter().map(|it| it.unstable).sum();
+fn print_table(rows: &[CrashMatrixRow]) -> Verdict {
+    println!("\n on        verb       effects  points    runs   held  broken  skipped  seconds");
+    rows.iter().for_each(|row| println!("{}", format_row(row)));
+    let unstable: usize = rows.iter().map(|row| row.unstable).sum();
     println!(
-        "\nSkipped: {unsure} that come up in one calm run and not in the other, and these, which did not in theirs:"
+        "\nSkipped: {unstable} that only one of two baseline runs has, and these, which their run did not reach:"
     );
-    list(lines, |it| *it == CrashPointOutcome::NotReached);
-    if !lines.iter().any(|line| line.count(is_broken) > 0) {
+    list_runs(rows, |outcome| *outcome == CrashPointOutcome::NotReached);
+    if !rows.iter().any(|row| row.count(is_broken) > 0) {
         return Verdict::Held;
     }
-    println!("\nBroken, each told in full in {BROKEN}:");
-    list(lines, is_broken);
+    println!("\nBroken, each reported in full in {BROKEN}:");
+    list_runs(rows, is_broken);
     Verdict::Broken
 }
 
-/// Those that ended so.
-fn list(lines: &[CrashMatrixRow], is: impl Fn(&CrashPointOutcome) -> bool) {
-    for line in lines {
-        for cell in line.played.iter().filter(|it| is(&it.ended)) {
-            let place = describe_crash_point(&cell.surprise, cell.after);
-            println!("  {} {}: {place}", line.testbed, line.verb.word());
+/// Prints the crash points whose outcome matches.
+fn list_runs(rows: &[CrashMatrixRow], matches: impl Fn(&CrashPointOutcome) -> bool) {
+    for row in rows {
+        for run in row.runs.iter().filter(|run| matches(&run.outcome)) {
+            let description = describe_crash_point(&run.fault, run.recovery);
+            println!("  {} {}: {description}", row.testbed, row.verb.name());
         }
     }
 }
 
-fn is_broken(ended: &CrashPointOutcome) -> bool {
-    matches!(ended, CrashPointOutcome::Broken(_))
+fn is_broken(outcome: &CrashPointOutcome) -> bool {
+    matches!(outcome, CrashPointOutcome::Broken(_))
 }
 
-fn row(line: &CrashMatrixRow) -> String {
+fn format_row(row: &CrashMatrixRow) -> String {
     format!(
-        " {:<9} {:<10} {:>7} {:>6} {:>7} {:>6} {:>7} {:>8} {:>8.0}",
-        line.testbed,
-        line.verb.word(),
-        line.effects,
-        line.planned + line.unstable,
-        line.played.len(),
-        line.count(|it| *it == CrashPointOutcome::Held),
-        line.count(is_broken),
-        line.unstable + line.count(|it| *it == CrashPointOutcome::NotReached),
-        line.seconds
+        " {:<9} {:<10} {:>7} {:>7} {:>7} {:>6} {:>7} {:>8} {:>8.0}",
+        row.testbed,
+        row.verb.name(),
+        row.effects,
+        row.planned + row.unstable,
+        row.runs.len(),
+        row.count(|outcome| *outcome == CrashPointOutcome::Held),
+        row.count(is_broken),
+        row.unstable + row.count(|outcome| *outcome == CrashPointOutcome::NotReached),
+        row.seconds
     )
 }

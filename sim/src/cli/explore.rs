@@ -1,4 +1,5 @@
-//! `explore`: one search of one scenario, with budgets of one's own. `shrink`: the same, and only the smallest scenario.
+//! `explore`: searches one scenario, with budgets from the command line. `shrink`: the same, and prints only the smallest
+//! scenario that fails.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,17 +12,17 @@ use super::search_unit::{SearchUnit, UnitResult};
 use super::{UsageError, Verdict, files, run, search_table};
 use hermes_sim::check::search::SearchKind;
 
-/// Makes one search of one scenario, or all that it asks for.
+/// Runs one search of one scenario, or all searches that it requests.
 #[derive(Debug, clap::Args)]
 pub struct ExploreArgs {
     #[command(flatten)]
     pub search_args: SearchArgs,
-    /// Prints whole traces
+    /// Print whole traces
     #[arg(long)]
     pub full: bool,
 }
 
-/// Finds a failure of a scenario, makes it small, and prints the scenario that shows it as JSON.
+/// Finds a failure of a scenario, shrinks it, and prints the smallest scenario that shows it, as JSON.
 ///
 /// Example: hermes-sim shrink fixtures/scenarios/verb-stop.json > fixtures/regressions/NAME.json
 #[derive(Debug, clap::Args)]
@@ -30,24 +31,24 @@ pub struct ShrinkArgs {
     pub search_args: SearchArgs,
 }
 
-/// What is searched, and how far.
+/// Which search, and its budget.
 #[derive(Debug, clap::Args)]
 pub struct SearchArgs {
-    /// The scenario
+    /// The scenario file
     pub file: PathBuf,
-    /// Which search; left out, all that the scenario asks for
+    /// The search to run; by default all that the scenario requests
     #[arg(long, value_enum)]
     pub search: Option<SearchKind>,
-    /// At most so many runs
+    /// Maximum number of runs
     #[arg(long)]
     pub runs: Option<u64>,
-    /// At most so many states in a closed search
+    /// Maximum number of states of an exhaustive search
     #[arg(long)]
     pub states: Option<u64>,
-    /// At most so many surprises in one run
+    /// Maximum number of faults in one run
     #[arg(long)]
     pub faults: Option<u8>,
-    /// Which of many equal choices are taken where not all can be
+    /// Seed for sampling when the budget does not cover every case
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }
@@ -58,11 +59,11 @@ impl SearchArgs {
         let kinds =
             self.search.map_or_else(|| SearchKind::requested_by(&scenario), |kind| vec![kind]);
         let units = kinds.into_iter().map(|kind| {
-            let usual = Size::Ci.budget(kind, &scenario, self.seed);
+            let default = Size::Ci.budget(kind, &scenario, self.seed);
             let budget = Budget {
-                runs: self.runs.unwrap_or(usual.runs),
-                states: self.states.unwrap_or(usual.states),
-                faults_max: self.faults.unwrap_or(usual.faults_max.max(1)),
+                runs: self.runs.unwrap_or(default.runs),
+                states: self.states.unwrap_or(default.states),
+                faults_max: self.faults.unwrap_or(default.faults_max.max(1)),
                 seed: self.seed,
             };
             SearchUnit { scenario: Arc::clone(&scenario), kind, budget, runs_twice: false }
@@ -73,52 +74,51 @@ impl SearchArgs {
 
 /// Runs `explore`.
 pub fn run(args: &ExploreArgs) -> Result<Verdict, UsageError> {
-    let made = args.search_args.run_searches()?;
-    print!("{}", search_table::render(&made, 0));
+    let results = args.search_args.run_searches()?;
+    print!("{}", search_table::render(&results, 0));
     let lines = (!args.full).then_some(TRACE_LINES);
     let date = files::today();
-    for made in &made {
-        for found in &made.tally.findings {
-            let (scenario, by) = (&*made.unit.scenario, made.unit.kind.found_by());
-            let case = ReportInput {
+    for result in &results {
+        for finding in &result.tally.findings {
+            let scenario = &*result.unit.scenario;
+            let input = ReportInput {
                 scenario,
-                found_by: by,
+                found_by: result.unit.kind.found_by(),
                 seed: args.search_args.seed,
                 date: &date,
-                finding: found,
+                finding,
             };
             let report =
-                report::report(&case, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: lines });
-            println!("\n─── {} {}", scenario.name, made.unit.kind.name());
+                report::report(&input, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: lines });
+            println!("\n─── {} {}", scenario.name, result.unit.kind.name());
             print!("{}", report.text());
         }
     }
-    Ok(if made.iter().all(UnitResult::holds) { Verdict::Held } else { Verdict::Broken })
+    Ok(if results.iter().all(UnitResult::holds) { Verdict::Held } else { Verdict::Broken })
 }
 
 /// Runs `shrink`.
 pub fn shrink(args: &ShrinkArgs) -> Result<Verdict, UsageError> {
-    let made = args.search_args.run_searches()?;
+    let results = args.search_args.run_searches()?;
     let date = files::today();
-    let first = made.iter().find_map(|made| Some((made, made.tally.findings.first()?)));
-    let Some((made, found)) = first else {
+    let first = results.iter().find_map(|result| Some((result, result.tally.findings.first()?)));
+    let Some((result, finding)) = first else {
         eprintln!("hermes-sim: everything held");
         return Ok(Verdict::Held);
     };
-    let (scenario, by) = (&*made.unit.scenario, made.unit.kind.found_by());
-    let case = ReportInput {
-        scenario,
-        found_by: by,
+    let input = ReportInput {
+        scenario: &result.unit.scenario,
+        found_by: result.unit.kind.found_by(),
         seed: args.search_args.seed,
         date: &date,
-        finding: found,
+        finding,
     };
     let report =
-        report::report(&case, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: Some(0) });
+        report::report(&input, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: Some(0) });
     eprintln!("{}: {}", report.failure.kind, report.failure.detail);
     match report.minimal {
         Ok(minimal) => print!("{}", minimal.to_json()),
-        Err(why) => eprintln!("hermes-sim: no scenario of its own: {why}"),
+        Err(reason) => eprintln!("hermes-sim: no scenario can show this failure: {reason}"),
     }
     Ok(Verdict::Broken)
 }

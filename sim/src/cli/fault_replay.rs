@@ -1,4 +1,4 @@
-//! `surprises`: what befalls at addresses, replayed on real machines by way of the gate, and the counts.
+//! `surprises`: replays faults at their addresses on real machines, through the gate, and prints the counts.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -10,58 +10,58 @@ use super::parallel::run_parallel;
 use super::testbeds::{self, Testbeds};
 use super::{UsageError, Verdict, files};
 
-/// Replays stories with surprises on real s6, or in real containers: kills, refusals and interleavings, each at its
-/// address.
+/// Replays scenarios with faults on real s6, or in real containers: kills, failing system calls and interleavings, each at
+/// its address.
 ///
-/// The program is built with the feature `gate`. What cannot be replayed is skipped by name and counted.
+/// The program is built with the feature `gate`. Scenarios that cannot be replayed are skipped by name and counted.
 #[derive(Debug, clap::Args)]
 pub struct FaultReplayArgs {
-    /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
+    /// Scenario files; all of fixtures/scenarios and fixtures/regressions if none is given
     files: Vec<PathBuf>,
     #[command(flatten)]
-    grounds: testbeds::TestbedArgs,
+    testbed_args: testbeds::TestbedArgs,
 }
 
 /// Runs it.
 pub fn run(args: &FaultReplayArgs) -> Result<Verdict, UsageError> {
-    let began = Instant::now();
+    let start = Instant::now();
     let scenarios = files::read_all(&args.files)?;
-    let with = scenarios.iter().filter(|it| !it.faults.is_empty());
-    let grounds = Testbeds::prepare(&args.grounds, "surprises")?;
-    let machine = if grounds.are_containers() { MachineKind::Container } else { MachineKind::S6 };
+    let with_faults = scenarios.iter().filter(|scenario| !scenario.faults.is_empty());
+    let testbeds = Testbeds::prepare(&args.testbed_args, "surprises")?;
+    let machine = if testbeds.are_containers() { MachineKind::Container } else { MachineKind::S6 };
     let (mut units, mut skipped) = (Vec::new(), 0);
-    for scenario in with {
+    for scenario in with_faults {
         match crash_points::skip_reason(scenario, machine) {
-            None => units.extend(grounds.all.iter().map(|ground| (ground, scenario))),
-            Some(why) => {
+            None => units.extend(testbeds.all.iter().map(|testbed| (testbed, scenario))),
+            Some(reason) => {
                 skipped += 1;
-                println!("skipped {}: {why}", scenario.name);
+                println!("skipped {}: {reason}", scenario.name);
             }
         }
     }
-    let broken = run_parallel(&units, args.grounds.jobs, |(ground, scenario)| {
+    let broken = run_parallel(&units, args.testbed_args.jobs, |(testbed, scenario)| {
         if wait::is_interrupted() {
             return None;
         }
-        let name = format!("{ground} {}", scenario.name);
-        let own = ground.with_scratch(&name.replace(' ', "-"));
-        let held = crash_points::replay_faults(&own, scenario);
-        testbeds::remove_leftovers(&own);
+        let name = format!("{testbed} {}", scenario.name);
+        let own_testbed = testbed.with_scratch(&name.replace(' ', "-"));
+        let held = crash_points::replay_faults(&own_testbed, scenario);
+        testbeds::remove_leftovers(&own_testbed);
         match held {
             Ok(()) => println!("{name}: held"),
-            Err(ref what) => println!("\n{name}: BROKEN: {what}\n"),
+            Err(ref failure) => println!("\n{name}: BROKEN: {failure}\n"),
         }
         Some(held.is_err())
     });
-    let broken = broken.into_iter().filter(|it| *it).count();
+    let broken = broken.into_iter().filter(|is_broken| *is_broken).count();
     println!(
-        "\nsurprises: {} replayed, {} held, {broken} broken; {skipped} stories skipped; {:.0} s",
+        "\nsurprises: {} replayed, {} held, {broken} broken; {skipped} scenarios skipped; {:.0} s",
         units.len(),
         units.len() - broken,
-        began.elapsed().as_secs_f64()
+        start.elapsed().as_secs_f64()
     );
     if units.is_empty() {
-        return Err(UsageError("none of these stories can be replayed here".to_owned()));
+        return Err(UsageError("none of these scenarios can be replayed here".to_owned()));
     }
-    grounds.finish(if broken == 0 { Verdict::Held } else { Verdict::Broken })
+    testbeds.finish(if broken == 0 { Verdict::Held } else { Verdict::Broken })
 }

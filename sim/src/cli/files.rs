@@ -1,4 +1,4 @@
-//! Finds and reads scenarios, and knows the day.
+//! Finds and reads scenario files, and knows today's date.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use super::UsageError;
 
 const FOLDERS: [&str; 2] = ["fixtures/scenarios", "fixtures/regressions"];
 
-/// Reads these files; if there are none, every scenario and regression. Those for other machines are left out, and counted.
+/// Reads these files, or every scenario and regression if none is given. Scenarios for other machines are left out; their
+/// number is returned.
 pub fn read_simulated(paths: &[PathBuf]) -> Result<(Vec<Arc<Scenario>>, usize), UsageError> {
     let (ours, others): (Vec<Scenario>, Vec<Scenario>) = read_all(paths)?
         .into_iter()
@@ -18,13 +19,13 @@ pub fn read_simulated(paths: &[PathBuf]) -> Result<(Vec<Arc<Scenario>>, usize), 
     Ok((ours.into_iter().map(Arc::new).collect(), others.len()))
 }
 
-/// The same, whatever machines they are for.
+/// The same, for every machine.
 pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, UsageError> {
     let paths = if paths.is_empty() { fixture_paths()? } else { paths.to_vec() };
     paths.iter().map(|path| read_scenario(path)).collect()
 }
 
-/// Reads one.
+/// Reads one scenario file.
 pub fn read_scenario(path: &Path) -> Result<Scenario, UsageError> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
@@ -32,7 +33,7 @@ pub fn read_scenario(path: &Path) -> Result<Scenario, UsageError> {
     load(&shown.to_string(), &text).map_err(|error| UsageError(error.to_string()))
 }
 
-/// Every fixture, by name: below the current directory, else where the simulator was built.
+/// Every fixture, sorted by name: below the current directory, or else in the source tree of this build.
 fn fixture_paths() -> Result<Vec<PathBuf>, UsageError> {
     let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let here = Path::new("");
@@ -53,13 +54,13 @@ fn fixture_paths() -> Result<Vec<PathBuf>, UsageError> {
     Ok(paths)
 }
 
-/// The day, as a regression says it.
+/// Today's date, as a regression's `found_by` writes it.
 pub fn today() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     date(since.as_secs() / 86_400)
 }
 
-/// The day so long after 1970 began.
+/// The date that is this number of days after 1970-01-01.
 fn date(days: u64) -> String {
     let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let (mut year, mut left) = (1970, days);

@@ -1,4 +1,4 @@
-//! `list` and `explain`: what is told, and what is promised. Plays nothing.
+//! `list` and `explain`: prints scenarios, invariants and hazards. Runs nothing.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,17 @@ use hermes_sim::scenario::{Invariant, Scenario};
 use super::{UsageError, Verdict, files, search_table};
 use hermes_sim::check::search::SearchKind;
 
-/// Lists the scenarios of the simulated machine: name, hazard, searches, and the first sentence of the fact.
+/// Lists the scenarios of the simulated machine: name, hazard, searches, and the first sentence of the summary.
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
-    /// Scenarios; every one if none is named
+    /// Scenario files; all of them if none is given
     pub files: Vec<PathBuf>,
 }
 
-/// Explains a promise (S1 to S18, L1 to L7) or a hazard (R1 to R15, H1 to H107).
+/// Explains an invariant (S1 to S18, L1 to L7) or a hazard (R1 to R15, H1 to H111).
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// A promise or a hazard
+    /// An invariant or a hazard
     pub name: String,
 }
 
@@ -31,7 +31,7 @@ pub fn list(args: &ListArgs) -> Result<Verdict, UsageError> {
             vec![format!("{:<46}", scenario.name), format!("{hazard:<4} {}", one_line(scenario))]
         })
         .collect();
-    print!("{}", search_table::align(&["scenario", "hazard, searches, fact"], &rows));
+    print!("{}", search_table::align(&["scenario", "hazard, searches, summary"], &rows));
     println!("\n{} scenarios; {others} for other machines only", scenarios.len());
     Ok(Verdict::Held)
 }
@@ -45,23 +45,25 @@ fn one_line(scenario: &Scenario) -> String {
 
 /// Runs `explain`.
 pub fn explain(args: &ExplainArgs) -> Result<Verdict, UsageError> {
-    let asked = args.name.to_uppercase();
-    if let Some(promise) = Invariant::ALL.into_iter().find(|promise| promise.to_string() == asked) {
-        let (text, reason) = (promise.statement(), promise.reason());
-        println!("{promise}: {text}\n   because {reason}");
+    let name = args.name.to_uppercase();
+    if let Some(invariant) =
+        Invariant::ALL.into_iter().find(|invariant| invariant.to_string() == name)
+    {
+        let (statement, reason) = (invariant.statement(), invariant.reason());
+        println!("{invariant}: {statement}\n   because {reason}");
         return Ok(Verdict::Held);
     }
     let (scenarios, _) = files::read_simulated(&[])?;
-    let told = scenarios.iter().filter(|scenario| scenario.hazard.as_deref() == Some(&*asked));
+    let covering = scenarios.iter().filter(|scenario| scenario.hazard.as_deref() == Some(&*name));
     let mut is_known = false;
-    for scenario in told {
+    for scenario in covering {
         is_known = true;
         println!("{}: {}", scenario.name, scenario.summary);
     }
     match is_known {
         true => Ok(Verdict::Held),
         false => Err(UsageError(format!(
-            "`{}` is no promise (S1 to S18, L1 to L7), and no scenario tells of such a hazard",
+            "`{}` is not an invariant (S1 to S18, L1 to L7), and no scenario covers such a hazard",
             args.name
         ))),
     }

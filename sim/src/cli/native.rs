@@ -1,4 +1,4 @@
-//! `native`: the same stories on real s6, one version after the other, and the counts.
+//! `native`: runs the scenarios on real s6, on each version, and prints the counts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,22 +11,22 @@ use hermes_sim::scenario::{MachineKind, Scenario};
 use super::parallel::run_parallel;
 use super::{UsageError, Verdict, files, outcome, real_s6};
 
-/// Plays the scenarios on real s6, each in namespaces of its own, on the Debian of each version.
+/// Runs the scenarios on real s6, each in namespaces of its own_paths, on the Debian release of each version.
 ///
-/// Needs root, and what tests/roots.sh makes; `./x native` sees to both. What this machine cannot play is skipped by
-/// name and counted.
+/// Needs root, and the root file systems that tests/roots.sh builds; `./x native` provides both. Scenarios that this machine
+/// cannot run are skipped by name and counted.
 #[derive(Debug, clap::Args)]
 pub struct NativeArgs {
-    /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
+    /// Scenario files; all of fixtures/scenarios and fixtures/regressions if none is given
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub real: real_s6::RealS6Args,
-    /// How many stories are played at a time
+    /// Number of scenarios that run in parallel
     #[arg(long, default_value_t = 4)]
     pub jobs: usize,
 }
 
-/// What came of one story on one version.
+/// The result of one scenario on one version.
 struct NativeRun {
     name: String,
     version: S6Spec,
@@ -35,72 +35,77 @@ struct NativeRun {
 
 /// Runs it.
 pub fn run(args: &NativeArgs) -> Result<Verdict, UsageError> {
-    let began = Instant::now();
+    let start = Instant::now();
     let scenarios = files::read_all(&args.files)?;
-    let seat = real_s6::prepare_shipped(&args.real, "native")?;
+    let lease = real_s6::prepare_shipped(&args.real, "native")?;
     let mut skipped = BTreeMap::new();
     let mut units = Vec::new();
     for scenario in &scenarios {
         match real::skip_reason(scenario, MachineKind::S6) {
-            Some(why) => drop(skipped.insert(scenario.name.clone(), why)),
-            None => units.extend(versions(&seat.versions, scenario).map(|it| (it, scenario))),
+            Some(reason) => drop(skipped.insert(scenario.name.clone(), reason)),
+            None => {
+                units.extend(versions(&lease.versions, scenario).map(|version| (version, scenario)))
+            }
         }
     }
-    let played = run_parallel(&units, args.jobs, |(version, scenario)| {
-        Some(play(&seat.parts, *version, scenario))
+    let runs = run_parallel(&units, args.jobs, |(version, scenario)| {
+        Some(run_one(&lease.parts, *version, scenario))
     });
-    for played in &played {
-        if let Err(what) = &played.held {
-            println!("\n{} on s6 {}: {what}", played.name, real::version_name(played.version));
+    for run in &runs {
+        if let Err(failure) = &run.held {
+            println!("\n{} on s6 {}: {failure}", run.name, real::version_name(run.version));
         }
     }
     if !skipped.is_empty() {
         println!("\nSkipped:");
     }
-    for (name, why) in &skipped {
-        println!("  {name}: {why}");
+    for (name, reason) in &skipped {
+        println!("  {name}: {reason}");
     }
-    for version in &seat.versions {
-        let mine = played.iter().filter(|it| it.version == *version);
-        let mine = mine.map(|it| (it.name.as_str(), it.held.is_ok())).collect();
+    for version in &lease.versions {
+        let of_version = runs.iter().filter(|run| run.version == *version);
+        let held = of_version.map(|run| (run.name.as_str(), run.held.is_ok())).collect();
         let machine = format!("s6 {}", real::version_name(*version));
-        outcome::store_all(&machine, &scenarios, &mine, &skipped)?;
+        outcome::store_all(&machine, &scenarios, &held, &skipped)?;
     }
-    let broken = played.iter().filter(|it| it.held.is_err()).count();
+    let broken = runs.iter().filter(|run| run.held.is_err()).count();
     println!(
         "\nnative: {} scenarios on s6 {}: {} runs held, {broken} broken; {} scenarios skipped; {:.0} s",
         scenarios.len() - skipped.len(),
-        seat.words(),
-        played.len() - broken,
+        lease.version_names(),
+        runs.len() - broken,
         skipped.len(),
-        began.elapsed().as_secs_f64()
+        start.elapsed().as_secs_f64()
     );
-    if played.is_empty() {
-        return Err(UsageError("none of these scenarios can be played here".to_owned()));
+    if runs.is_empty() {
+        return Err(UsageError("none of these scenarios can run here".to_owned()));
     }
     Ok(if broken == 0 { Verdict::Held } else { Verdict::Broken })
 }
 
-/// All that are asked for; a story that names one other than the usual is about that one.
-fn versions<'a>(asked: &'a [S6Spec], scenario: &'a Scenario) -> impl Iterator<Item = S6Spec> + 'a {
+/// All requested versions; a scenario that names another version than the default runs on that version only.
+fn versions<'a>(
+    requested: &'a [S6Spec],
+    scenario: &'a Scenario,
+) -> impl Iterator<Item = S6Spec> + 'a {
     let named = (scenario.world.s6 != S6Spec::default()).then_some(scenario.world.s6);
-    asked.iter().copied().filter(move |it| named.is_none_or(|named| named == *it))
+    requested.iter().copied().filter(move |version| named.is_none_or(|named| named == *version))
 }
 
-fn play(parts: &MachinePaths, version: S6Spec, scenario: &Scenario) -> NativeRun {
+fn run_one(parts: &MachinePaths, version: S6Spec, scenario: &Scenario) -> NativeRun {
     let name = scenario.name.clone();
     let scratch = parts.scratch.join(format!("{}-{name}", real::version_name(version)));
-    let own = MachinePaths { scratch: scratch.clone(), ..parts.clone() };
-    let began = Instant::now();
-    let held = real::run_scenario(&own, version, scenario);
-    let took = began.elapsed();
+    let own_paths = MachinePaths { scratch: scratch.clone(), ..parts.clone() };
+    let start = Instant::now();
+    let held = real::run_scenario(&own_paths, version, scenario);
+    let elapsed = start.elapsed();
     remove(&scratch);
     let verdict = if held.is_ok() { "held" } else { "BROKEN" };
-    eprintln!("{} {name}: {verdict}, {:.1} s", real::version_name(version), took.as_secs_f64());
+    eprintln!("{} {name}: {verdict}, {:.1} s", real::version_name(version), elapsed.as_secs_f64());
     NativeRun { name, version, held }
 }
 
-/// What a machine left outside; its mounts went with it.
+/// Removes the scratch directory of a machine. Its mounts ended with the machine.
 fn remove(scratch: &Path) {
     if let Err(error) = std::fs::remove_dir_all(scratch) {
         eprintln!("hermes-sim: failed to remove `{}`: {error}", scratch.display());

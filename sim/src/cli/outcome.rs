@@ -1,4 +1,4 @@
-//! What came of each story on each machine, kept in target/outcomes for the page that joins them: one file a machine.
+//! The outcome of each scenario on each machine, stored in target/outcomes for the verb `table`: one file a machine.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,44 +11,45 @@ use super::UsageError;
 
 const FOLDER: &str = "target/outcomes";
 
-/// What came of a story on one machine.
+/// The outcome of a scenario on one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScenarioOutcome {
-    /// All of it held.
+    /// Everything held.
     Held,
-    /// Something did not.
+    /// An expectation or an invariant was violated.
     Broken,
-    /// It was not played, for this reason.
+    /// It did not run, for this reason.
     Skipped(String),
 }
 
 impl ScenarioOutcome {
-    /// Of a story that was played.
+    /// The outcome of a scenario that ran.
     pub fn from_held(held: bool) -> Self {
         if held { Self::Held } else { Self::Broken }
     }
 }
 
-/// Of one machine, by the stories' names.
+/// The outcomes on one machine, by scenario name.
 pub type ScenarioOutcomes = BTreeMap<String, ScenarioOutcome>;
 
 fn outcome_file(machine: &str) -> PathBuf {
     Path::new(FOLDER).join(format!("{}.json", machine.replace(' ', "-")))
 }
 
-/// What is kept of a machine; nothing if nobody has played on it.
+/// The stored outcomes of a machine; empty if nothing has run on it.
 pub fn read_outcomes(machine: &str) -> Result<ScenarioOutcomes, UsageError> {
     let path = outcome_file(machine);
-    let said = |error: &dyn std::fmt::Display| UsageError(format!("`{}`: {error}", path.display()));
+    let usage_error =
+        |error: &dyn std::fmt::Display| UsageError(format!("`{}`: {error}", path.display()));
     match std::fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| said(&error)),
+        Ok(text) => serde_json::from_str(&text).map_err(|error| usage_error(&error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(ScenarioOutcomes::new()),
-        Err(error) => Err(said(&error)),
+        Err(error) => Err(usage_error(&error)),
     }
 }
 
-/// Keeps these; what is known of other stories stays.
+/// Stores these outcomes; those of other scenarios stay.
 pub fn store_outcomes(machine: &str, new: ScenarioOutcomes) -> Result<(), UsageError> {
     let mut all = read_outcomes(machine)?;
     all.extend(new);
@@ -59,18 +60,18 @@ pub fn store_outcomes(machine: &str, new: ScenarioOutcomes) -> Result<(), UsageE
         .map_err(|error| UsageError(format!("failed to write `{}`: {error}", path.display())))
 }
 
-/// Keeps what came of all these: of those that were played whether they held, of the others why they were not.
+/// Stores an outcome for every scenario: whether it held if it ran, or else why it did not run.
 pub fn store_all(
     machine: &str,
     scenarios: &[Scenario],
-    played: &BTreeMap<&str, bool>,
+    held: &BTreeMap<&str, bool>,
     skipped: &BTreeMap<String, String>,
 ) -> Result<(), UsageError> {
-    let of = |scenario: &Scenario| {
+    let outcome_of = |scenario: &Scenario| {
         let name = &scenario.name;
-        let outcome = match (played.get(name.as_str()), skipped.get(name)) {
+        let outcome = match (held.get(name.as_str()), skipped.get(name)) {
             (Some(held), _) => ScenarioOutcome::from_held(*held),
-            (None, Some(why)) => ScenarioOutcome::Skipped(why.clone()),
+            (None, Some(reason)) => ScenarioOutcome::Skipped(reason.clone()),
             (None, None) => {
                 let version = real::version_name(scenario.world.s6);
                 ScenarioOutcome::Skipped(format!("it is about s6 {version} alone"))
@@ -78,5 +79,5 @@ pub fn store_all(
         };
         (name.clone(), outcome)
     };
-    store_outcomes(machine, scenarios.iter().map(of).collect())
+    store_outcomes(machine, scenarios.iter().map(outcome_of).collect())
 }

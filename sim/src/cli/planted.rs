@@ -1,5 +1,5 @@
-//! `planted`: is every planted bug found? One row a bug: by which search, after how many runs and how long, shrunk to how
-//! many surprises, which promise it broke. The last row is the control: the same searches, and no bug.
+//! `planted`: checks that every planted bug is found. One row a bug: the search that found it, its runs and time, the number
+//! of faults after shrinking, and the violated invariant. The last row is the control: the same searches without a bug.
 
 mod hunt;
 
@@ -18,26 +18,26 @@ use super::search_unit::SearchUnit;
 use super::{UsageError, Verdict, files, search_table};
 
 const HEAD: [&str; 8] =
-    ["bug", "scenario", "search", "runs", "ms", "surprises", "promise", "takes out"];
+    ["bug", "scenario", "search", "runs", "ms", "faults", "invariant", "removed protection"];
 
-/// Runs to make one find small.
+/// Runs to shrink one finding.
 const SHRINK_RUNS: u64 = 10;
 
-/// Plants each known bug in turn and searches until a promise breaks that it must break.
+/// Plants each known bug in turn and searches until an invariant is violated that the bug must violate.
 ///
-/// What the same search breaks without a bug does not count, and the last row says whether it breaks anything that a row
-/// counts.
+/// A violation that the same search finds without the bug does not count. The last row shows whether there was any that a
+/// row would have counted.
 #[derive(Debug, clap::Args)]
 pub struct PlantedArgs {
-    /// Only bugs whose name or hazard holds this text
+    /// Plant only bugs whose name contains this text, or whose hazard it is
     pub only: Option<String>,
-    /// Which of many equal choices are taken where not all can be
+    /// Seed for sampling when the budget does not cover every case
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// How many bugs are hunted at a time; as many as there are cores if left out
+    /// Number of bugs that are hunted in parallel; by default the number of cores
     #[arg(long)]
     pub jobs: Option<usize>,
-    /// Tells on stderr what else broke
+    /// Print every violation to stderr, not only the one that counts
     #[arg(long)]
     pub verbose: bool,
 }
@@ -48,23 +48,23 @@ pub fn run(args: &PlantedArgs) -> Result<Verdict, UsageError> {
     if args.jobs == Some(0) {
         return Err(UsageError("--jobs must be at least 1".to_owned()));
     }
-    let asked: Vec<&PlantedBug> =
+    let selected: Vec<&PlantedBug> =
         PLANTED_BUGS.iter().filter(|planted| is_selected(args, planted)).collect();
     let start = Instant::now();
     let control = ControlRuns::default();
-    let rows = hunt_all(&asked, &scenarios, args, &control);
+    let rows = hunt_all(&selected, &scenarios, args, &control);
     let found = rows.iter().flatten().count();
-    let mut lines: Vec<Vec<String>> = asked
+    let mut lines: Vec<Vec<String>> = selected
         .iter()
         .zip(&rows)
         .map(|(planted, row)| row.clone().unwrap_or_else(|| not_found(planted)))
         .collect();
-    let broke = control.broke();
-    lines.push(control_row(&control, &broke));
+    let violations = control.violations();
+    lines.push(control_row(&control, &violations));
     print!("{}", search_table::align(&HEAD, &lines));
-    println!("\n{found} of {} found, {:.0} s", asked.len(), start.elapsed().as_secs_f64());
-    let is_blind = found < asked.len();
-    Ok(if is_blind || !broke.is_empty() { Verdict::Broken } else { Verdict::Held })
+    println!("\n{found} of {} found, {:.0} s", selected.len(), start.elapsed().as_secs_f64());
+    let misses_bugs = found < selected.len();
+    Ok(if misses_bugs || !violations.is_empty() { Verdict::Broken } else { Verdict::Held })
 }
 
 fn is_selected(args: &PlantedArgs, planted: &PlantedBug) -> bool {
@@ -73,29 +73,29 @@ fn is_selected(args: &PlantedArgs, planted: &PlantedBug) -> bool {
     })
 }
 
-/// Hunts on so many threads: a bug is planted for one of them at a time.
+/// Hunts in parallel: a bug is planted for its own thread only.
 fn hunt_all(
-    asked: &[&PlantedBug],
+    selected: &[&PlantedBug],
     scenarios: &[Arc<Scenario>],
     args: &PlantedArgs,
     control: &ControlRuns,
 ) -> Vec<Option<Vec<String>>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    run_parallel(asked, args.jobs.unwrap_or(cores), |planted| {
+    run_parallel(selected, args.jobs.unwrap_or(cores), |planted| {
         let start = Instant::now();
         probe::plant(Some(planted.bug));
         let hunted = hunt::hunt(planted, scenarios, args, control);
         let millis = start.elapsed().as_millis();
         let row = hunted.map(|hunted| row(planted, &hunted, millis, args.seed));
         probe::plant(None);
-        let told = row.clone().unwrap_or_else(|| not_found(planted));
-        eprintln!("{} ({millis} ms)", told[..7].join(" "));
+        let cells = row.clone().unwrap_or_else(|| not_found(planted));
+        eprintln!("{} ({millis} ms)", cells[..7].join(" "));
         Some(row)
     })
 }
 
 fn not_found(planted: &PlantedBug) -> Vec<String> {
-    let words = [
+    let cells = [
         &format!("{:?}", planted.bug),
         planted.scenario,
         "NOT FOUND",
@@ -105,15 +105,15 @@ fn not_found(planted: &PlantedBug) -> Vec<String> {
         "-",
         planted.removed_protection,
     ];
-    words.map(str::to_owned).to_vec()
+    cells.map(str::to_owned).to_vec()
 }
 
 fn row(planted: &PlantedBug, hunted: &HuntResult, millis: u128, seed: u64) -> Vec<String> {
-    let HuntResult { unit, finding: found, runs } = hunted;
-    let surprises = match found.schedule.0.is_empty() && unit.scenario.faults.is_empty() {
-        // The story shows it by itself: there is nothing to shrink.
+    let HuntResult { unit, finding, runs } = hunted;
+    let faults = match finding.schedule.0.is_empty() && unit.scenario.faults.is_empty() {
+        // The scenario shows the bug without a fault: there is nothing to shrink.
         true => "0".to_owned(),
-        false => shrunk(unit, found, seed),
+        false => shrunk(unit, finding, seed),
     };
     vec![
         format!("{:?}", planted.bug),
@@ -121,33 +121,35 @@ fn row(planted: &PlantedBug, hunted: &HuntResult, millis: u128, seed: u64) -> Ve
         unit.kind.name().to_owned(),
         runs.to_string(),
         millis.to_string(),
-        surprises,
-        found.failure.kind.to_string(),
+        faults,
+        finding.failure.kind.to_string(),
         planted.removed_protection.to_owned(),
     ]
 }
 
-/// How many surprises are left when it was made small; in parentheses, if it has no scenario of its own.
-fn shrunk(unit: &SearchUnit, found: &Finding, seed: u64) -> String {
-    let case = ReportInput {
+/// The number of faults after shrinking; in parentheses if no scenario can show the finding.
+fn shrunk(unit: &SearchUnit, finding: &Finding, seed: u64) -> String {
+    let input = ReportInput {
         scenario: &unit.scenario,
         found_by: unit.kind.found_by(),
         seed,
         date: &files::today(),
-        finding: found,
+        finding,
     };
     let report =
-        report::report(&case, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: Some(0) });
+        report::report(&input, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: Some(0) });
     match &report.minimal {
         Ok(minimal) => minimal.faults.len().to_string(),
-        Err(_) => format!("({})", found.schedule.0.len()),
+        Err(_) => format!("({})", finding.schedule.0.len()),
     }
 }
 
-fn control_row(control: &ControlRuns, broke: &[String]) -> Vec<String> {
+fn control_row(control: &ControlRuns, violations: &[String]) -> Vec<String> {
     let (searches, runs, millis) = control.effort();
-    let verdict = if broke.is_empty() { "NOT FOUND" } else { "FOUND" };
-    let broken = if broke.is_empty() { "-".to_owned() } else { broke.join(", ") };
+    let (verdict, invariants) = match violations {
+        [] => ("NOT FOUND", "-".to_owned()),
+        _ => ("FOUND", violations.join(", ")),
+    };
     vec![
         "none".to_owned(),
         format!("the same {searches} searches"),
@@ -155,7 +157,7 @@ fn control_row(control: &ControlRuns, broke: &[String]) -> Vec<String> {
         runs.to_string(),
         millis.to_string(),
         "-".to_owned(),
-        broken,
+        invariants,
         "nothing".to_owned(),
     ]
 }

@@ -1,4 +1,4 @@
-//! What `native` and `conformance` need of this machine, looked at before anything is begun.
+//! Checks that this machine has what `native`, `conformance`, `cells` and `surprises` need, before anything starts.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,16 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::UsageError;
 
-/// Which real s6, and where its parts are.
+/// Which versions of real s6, and where their files are.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RealS6Args {
-    /// Only this version of s6; may be given several times
+    /// Run only on this version of s6; may be given several times
     #[arg(long = "s6", value_name = "VERSION", value_parser = version)]
     pub versions: Vec<S6Spec>,
-    /// What tests/roots.sh made
+    /// Directory of the root file systems that tests/roots.sh builds
     #[arg(long, default_value = "target/roots")]
     pub roots: PathBuf,
-    /// The program, linked statically; what the recipes of the justfile build if left out
+    /// The hermes program, linked statically; by default the one that the recipe of the justfile builds
     #[arg(long)]
     pub program: Option<PathBuf>,
 }
@@ -31,21 +31,21 @@ fn version(text: &str) -> Result<S6Spec, String> {
 
 const ALL: [S6Spec; 3] = [S6Spec::V2_11, S6Spec::V2_13, S6Spec::V2_15];
 
-/// Programs that make and enter namespaces.
+/// Programs that create and enter namespaces.
 const PROGRAMS: [&str; 5] = ["setpriv", "unshare", "nsenter", "mount", "perl"];
 
-/// What a program built with the feature `planted` prints at every start.
+/// A program built with the feature `planted` prints this text at every start.
 const PLANTED: &[u8] = b"built with planted bugs";
 
-/// What a program built with the feature `gate` has in it.
+/// A program built with the feature `gate` contains this text.
 const GATE: &[u8] = b"hermes: built with a gate";
 
 /// Which build of the program is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramBuild {
-    /// The one that is shipped.
+    /// The build that is shipped.
     Shipped,
-    /// The same, with a gate.
+    /// The same, with the feature `gate`.
     Gated,
 }
 
@@ -58,27 +58,27 @@ fn default_program(build: ProgramBuild) -> PathBuf {
     PathBuf::from(format!("target/{folder}/{arch}-unknown-linux-gnu/debug/hermes"))
 }
 
-/// Everything is there, and nobody else is at it.
+/// The files of real machines, checked and locked for this run.
 pub struct RealMachineLease {
     pub parts: MachinePaths,
     pub versions: Vec<S6Spec>,
-    /// Held to the end: two runs would empty each other's scratch.
+    /// Held to the end: two runs at once would empty each other's scratch directory.
     _lock: File,
 }
 
 impl RealMachineLease {
-    /// The versions, for people.
-    pub fn words(&self) -> String {
+    /// The versions, for messages.
+    pub fn version_names(&self) -> String {
         self.versions.iter().map(|it| version_name(*it)).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Takes the place below `target` of this name, empty, for the program that is shipped.
+/// Locks and empties the directory of this name below `target`, for the shipped build of the program.
 pub fn prepare_shipped(args: &RealS6Args, name: &str) -> Result<RealMachineLease, UsageError> {
     prepare(ProgramBuild::Shipped, args, name)
 }
 
-/// The same for a program of this build.
+/// The same, for this build of the program.
 pub fn prepare(
     build: ProgramBuild,
     args: &RealS6Args,
@@ -92,25 +92,27 @@ pub fn prepare(
             )));
         }
     }
-    let seat = prepare_without_roots(build, args, name)?;
-    let mut roots = seat.versions.iter().map(|it| seat.parts.root(*it));
+    let lease = prepare_without_roots(build, args, name)?;
+    let mut roots = lease.versions.iter().map(|it| lease.parts.root(*it));
     match roots.find(|it| !it.is_dir()) {
         Some(missing) => {
             let missing = missing.display();
-            Err(UsageError(format!("no `{missing}`: tests/roots.sh makes it (./x {name})")))
+            Err(UsageError(format!("no `{missing}`: tests/roots.sh builds it (./x {name})")))
         }
-        None => Ok(seat),
+        None => Ok(lease),
     }
 }
 
-/// The same where no root of a version is needed.
+/// The same, where no root file system is needed.
 pub fn prepare_without_roots(
     build: ProgramBuild,
     args: &RealS6Args,
     name: &str,
 ) -> Result<RealMachineLease, UsageError> {
     if !rustix::process::geteuid().is_root() {
-        return Err(UsageError("needs root, to make namespaces and to look into them".to_owned()));
+        return Err(UsageError(
+            "needs root, to create namespaces and to read their processes".to_owned(),
+        ));
     }
     let versions = if args.versions.is_empty() { ALL.to_vec() } else { args.versions.clone() };
     let absolute = |path: &PathBuf| {
@@ -131,17 +133,17 @@ pub fn prepare_without_roots(
     Ok(RealMachineLease { parts, versions, _lock: lock })
 }
 
-/// A program of another build is not what is asked about.
+/// Refuses a program of another build.
 fn check_build(program: &Path, build: ProgramBuild) -> Result<(), UsageError> {
     let text = std::fs::read(program).map_err(|error| UsageError(error.to_string()))?;
     let holds = |witness: &[u8]| text.windows(witness.len()).any(|it| it == witness);
-    let why = match (holds(PLANTED), holds(GATE), build) {
+    let reason = match (holds(PLANTED), holds(GATE), build) {
         (true, ..) => "was built with planted bugs: it is not the shipped one",
         (_, true, ProgramBuild::Shipped) => "was built with a gate: it is not the shipped one",
-        (_, false, ProgramBuild::Gated) => "was built without a gate: nobody can be asked",
+        (_, false, ProgramBuild::Gated) => "was built without a gate: it asks no controller",
         _ => return Ok(()),
     };
-    Err(UsageError(format!("the program {why}")))
+    Err(UsageError(format!("the program {reason}")))
 }
 
 /// Empties the scratch directory, under a lock that is held as long as the file is open.
@@ -151,7 +153,7 @@ fn empty(parts: &MachinePaths) -> Result<File, UsageError> {
     std::fs::create_dir_all(scratch).map_err(usage)?;
     let lock = File::create(scratch.with_extension("lock")).map_err(usage)?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| UsageError(format!("another run is at work in `{}`", scratch.display())))?;
+        .map_err(|_| UsageError(format!("another run uses `{}`", scratch.display())))?;
     std::fs::remove_dir_all(scratch).map_err(usage)?;
     std::fs::create_dir_all(scratch).map_err(usage)?;
     Ok(lock)

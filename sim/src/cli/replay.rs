@@ -1,4 +1,4 @@
-//! `replay`: one scenario, calmly, with its own surprises, event by event.
+//! `replay`: runs one scenario with its own faults, and prints every event.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use hermes_sim::scenario::MachineKind;
 
 use super::{UsageError, Verdict, files};
 
-/// Plays a scenario or a regression with its own surprises, and prints what happens, one line an event.
+/// Runs a scenario or a regression with its own faults, and prints one line per event.
 ///
-/// A `!` marks what befalls. The same scenario gives the same lines, byte for byte.
+/// A `!` marks an injected fault. The same scenario gives the same lines, byte for byte.
 #[derive(Debug, clap::Args)]
 pub struct ReplayArgs {
-    /// The scenario
+    /// The scenario file
     pub file: PathBuf,
-    /// Prints only the last so many lines
-    #[arg(long)]
+    /// Print only the last N lines
+    #[arg(long, value_name = "N")]
     pub last: Option<usize>,
-    /// Prints every line, as without --last
+    /// Print every line, as without --last
     #[arg(long, conflicts_with = "last")]
     pub full: bool,
 }
@@ -32,9 +32,9 @@ pub fn run(args: &ReplayArgs) -> Result<Verdict, UsageError> {
         return Err(UsageError(format!("`{}` is not for the simulated machine", scenario.name)));
     }
     let mut trace = Trace::new(args.last);
-    let (ended, source) = retrace_with_source(&scenario, &mut trace);
+    let (outcome, source) = retrace_with_source(&scenario, &mut trace);
     print!("{}", trace.text());
-    match ended {
+    match outcome {
         ReplayOutcome::Held => {
             println!("\n{}: everything held", scenario.name);
             Ok(Verdict::Held)

@@ -1,4 +1,4 @@
-//! `run`: every search that the scenarios ask for, on so many threads, and a table of what came of it.
+//! `run`: runs every search that the scenarios request, on several threads, and prints a table of the results.
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -17,37 +17,37 @@ use super::search_unit::{SearchUnit, UnitResult};
 use super::{UsageError, Verdict, files, search_table};
 use hermes_sim::check::search::SearchKind;
 
-/// Makes every search that the scenarios ask for: calm and laws always; crash matrix and recovery, surprises and closed as
-/// `search` says.
+/// Runs every search that the scenarios request: baseline and relations always; crash matrix, recovery, bounded and
+/// exhaustive as the key `search` of a scenario says.
 ///
 /// Prints a table, the totals, and each failure with the smallest scenario that shows it. The results and their order do not
 /// depend on --jobs.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Scenarios; every one in fixtures/scenarios and fixtures/regressions if none is named
+    /// Scenario files; all of fixtures/scenarios and fixtures/regressions if none is given
     pub files: Vec<PathBuf>,
-    /// Which search of those that the scenarios ask for; left out, all
+    /// Run only this search, in the scenarios that request it; by default all searches
     #[arg(long, value_enum)]
     pub search: Option<SearchKind>,
-    /// How much is tried
+    /// Budget of each search
     #[arg(long, value_enum, default_value_t = Size::Ci)]
     pub size: Size,
-    /// How many searches are made at a time; as many as there are cores if left out
+    /// Number of searches that run in parallel; by default the number of cores
     #[arg(long)]
     pub jobs: Option<usize>,
-    /// Which of many equal choices are taken where not all can be
+    /// Seed for sampling when the budget does not cover every case
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Makes each search twice: a difference is a failure
+    /// Run each search twice; a difference between the two is a failure
     #[arg(long)]
     pub twice: bool,
-    /// Prints one JSON object instead of the table
+    /// Print one JSON object instead of the table
     #[arg(long)]
     pub json: bool,
-    /// Prints whole traces
+    /// Print whole traces
     #[arg(long)]
     pub full: bool,
-    /// So many failures are made small and told in full
+    /// Maximum number of failures that are shrunk and reported in full
     #[arg(long, default_value_t = REPORTS)]
     pub reports: usize,
 }
@@ -60,47 +60,49 @@ pub fn run(args: &RunArgs) -> Result<Verdict, UsageError> {
     }
     let units = units(args, &scenarios);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let made = run_units(units, args.jobs.unwrap_or(cores));
+    let results = run_units(units, args.jobs.unwrap_or(cores));
     let lines = (!args.full).then_some(TRACE_LINES);
-    // One search of many does not say what came of a story.
+    // One search alone does not decide whether a scenario holds.
     if args.search.is_none() {
-        store_outcomes(&scenarios, &made)?;
+        store_outcomes(&scenarios, &results)?;
     }
-    let reports = reports(&made, args.reports, args.seed, lines);
+    let reports = reports(&results, args.reports, args.seed, lines);
     match args.json {
-        true => println!("{}", search_table::json(&made, &reports, others)),
+        true => println!("{}", search_table::json(&results, &reports, others)),
         false => {
-            print!("{}", search_table::render(&made, others));
-            print!("{}", search_table::failures(&made, &reports));
+            print!("{}", search_table::render(&results, others));
+            print!("{}", search_table::failures(&results, &reports));
         }
     }
-    let is_all_reached = report_marks(args, &made);
-    let is_green = made.iter().all(UnitResult::holds) && is_all_reached;
-    Ok(if is_green { Verdict::Held } else { Verdict::Broken })
+    let is_all_reached = report_marks(args, &results);
+    let holds = results.iter().all(UnitResult::holds) && is_all_reached;
+    Ok(if holds { Verdict::Held } else { Verdict::Broken })
 }
 
-/// A story held if all of its searches did.
-fn store_outcomes(scenarios: &[Arc<Scenario>], made: &[UnitResult]) -> Result<(), UsageError> {
-    let of = |scenario: &Arc<Scenario>| {
-        let mut searches = made.iter().filter(|it| it.unit.scenario.name == scenario.name);
+/// A scenario held if all of its searches did.
+fn store_outcomes(scenarios: &[Arc<Scenario>], results: &[UnitResult]) -> Result<(), UsageError> {
+    let outcome_of = |scenario: &Arc<Scenario>| {
+        let mut searches =
+            results.iter().filter(|result| result.unit.scenario.name == scenario.name);
         (scenario.name.clone(), ScenarioOutcome::from_held(searches.all(UnitResult::holds)))
     };
-    outcome::store_outcomes("simulated", scenarios.iter().map(of).collect())
+    outcome::store_outcomes("simulated", scenarios.iter().map(outcome_of).collect())
 }
 
-/// Says which protections no search reached; where every scenario was searched, there must be none.
-fn report_marks(args: &RunArgs, made: &[UnitResult]) -> bool {
-    let reached: BTreeSet<&str> = made.iter().flat_map(|made| made.marks.iter().copied()).collect();
+/// Prints which protections no search reached. After a run of every search of every scenario there must be none.
+fn report_marks(args: &RunArgs, results: &[UnitResult]) -> bool {
+    let reached: BTreeSet<&str> =
+        results.iter().flat_map(|result| result.marks.iter().copied()).collect();
     let never: Vec<&str> =
         probe::MARKS.into_iter().filter(|mark| !reached.contains(mark)).collect();
     if !args.json {
         println!("{}", search_table::marks(probe::MARKS.len(), &never));
     }
-    let is_judged = args.files.is_empty() && args.search.is_none();
-    if is_judged && !never.is_empty() {
+    let is_full_run = args.files.is_empty() && args.search.is_none();
+    if is_full_run && !never.is_empty() {
         eprintln!("hermes-sim: no search reached the protection against {}", never.join(" "));
     }
-    never.is_empty() || !is_judged
+    never.is_empty() || !is_full_run
 }
 
 fn units(args: &RunArgs, scenarios: &[Arc<Scenario>]) -> Vec<SearchUnit> {
@@ -117,8 +119,8 @@ fn units(args: &RunArgs, scenarios: &[Arc<Scenario>]) -> Vec<SearchUnit> {
     units
 }
 
-/// Makes them on so many threads, the long ones first, so that none of those is left for the end; what came of them stands in
-/// the order of the units.
+/// Runs the units on this many threads. Long searches start first, so that none of them is left for the end. The results
+/// are in the order of the units.
 pub fn run_units(units: Vec<SearchUnit>, jobs: usize) -> Vec<UnitResult> {
     let progress = progress(units.len());
     let slots: Vec<Mutex<Option<UnitResult>>> = units.iter().map(|_| Mutex::new(None)).collect();
@@ -130,9 +132,9 @@ pub fn run_units(units: Vec<SearchUnit>, jobs: usize) -> Vec<UnitResult> {
             scope.spawn(|| {
                 while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let (unit, slot) = (&units[index], &slots[index]);
-                    let made = unit.clone().run();
-                    report_progress(progress.as_ref(), &made);
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+                    let result = unit.clone().run();
+                    report_progress(progress.as_ref(), &result);
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 }
             });
         }
@@ -140,9 +142,9 @@ pub fn run_units(units: Vec<SearchUnit>, jobs: usize) -> Vec<UnitResult> {
     if let Some(progress) = progress {
         progress.finish_and_clear();
     }
-    let taken =
+    let results =
         slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    taken.map(|made| made.expect("every unit was made")).collect()
+    results.map(|result| result.expect("every unit has run")).collect()
 }
 
 fn progress(units: usize) -> Option<ProgressBar> {
@@ -157,35 +159,35 @@ fn progress(units: usize) -> Option<ProgressBar> {
     Some(bar)
 }
 
-fn report_progress(progress: Option<&ProgressBar>, made: &UnitResult) {
-    let (name, search) = (&made.unit.scenario.name, made.unit.kind.name());
+fn report_progress(progress: Option<&ProgressBar>, result: &UnitResult) {
+    let (name, search) = (&result.unit.scenario.name, result.unit.kind.name());
     match progress {
         Some(bar) => {
             bar.set_message(format!("{name} {search}"));
             bar.inc(1);
         }
         None => {
-            let verdict = if made.holds() { "held" } else { "BROKEN" };
-            eprintln!("{name} {search}: {verdict}, {:.2} s", made.elapsed.as_secs_f64());
+            let verdict = if result.holds() { "held" } else { "BROKEN" };
+            eprintln!("{name} {search}: {verdict}, {:.2} s", result.elapsed.as_secs_f64());
         }
     }
 }
 
-/// The first failures made small and told, each with the number of its unit.
+/// Reports of the first failures, shrunk, each with the index of its unit.
 fn reports(
-    made: &[UnitResult],
-    at_most: usize,
+    results: &[UnitResult],
+    count_max: usize,
     seed: u64,
     lines: Option<usize>,
 ) -> Vec<(usize, Report)> {
     let date = files::today();
-    let all = made.iter().enumerate().flat_map(|(index, made)| {
-        made.tally.findings.iter().map(move |found| (index, made, found))
+    let all = results.iter().enumerate().flat_map(|(index, result)| {
+        result.tally.findings.iter().map(move |finding| (index, result, finding))
     });
-    let cases = all.take(at_most).map(|(index, made, found)| {
-        let (scenario, by) = (&*made.unit.scenario, made.unit.kind.found_by());
-        let case = ReportInput { scenario, found_by: by, seed, date: &date, finding: found };
-        (index, report::report(&case, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: lines }))
+    let reports = all.take(count_max).map(|(index, result, finding)| {
+        let (scenario, found_by) = (&*result.unit.scenario, result.unit.kind.found_by());
+        let input = ReportInput { scenario, found_by, seed, date: &date, finding };
+        (index, report::report(&input, ReportLimits { runs: SHRINK_RUNS, trace_lines_max: lines }))
     });
-    cases.collect()
+    reports.collect()
 }

@@ -1,4 +1,4 @@
-//! One search of one scenario. What it does depends on scenario, budget and seed alone.
+//! One search of one scenario. It depends on scenario, budget and seed alone.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,23 +10,23 @@ use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule, SearchKind,
 use hermes_sim::execution::{Failure, FailureKind};
 use hermes_sim::scenario::Scenario;
 
-/// One search of one scenario, to be made.
+/// One search of one scenario, to be run.
 #[derive(Clone, Debug)]
 pub struct SearchUnit {
     pub scenario: Arc<Scenario>,
     pub kind: SearchKind,
     pub budget: Budget,
-    /// Made twice, and compared.
+    /// Run the search twice and compare.
     pub runs_twice: bool,
 }
 
-/// The same, made.
+/// The result of a search unit.
 #[derive(Clone, Debug)]
 pub struct UnitResult {
     pub unit: SearchUnit,
     pub tally: SearchResult,
     pub elapsed: Duration,
-    /// The protections that it reached.
+    /// The coverage marks of the protections that the search reached.
     pub marks: BTreeSet<&'static str>,
 }
 
@@ -38,36 +38,36 @@ impl UnitResult {
 }
 
 impl SearchUnit {
-    /// Makes it.
+    /// Runs the search.
     pub fn run(self) -> UnitResult {
         let start = Instant::now();
-        // Marks are kept by thread, and a unit is made on one.
+        // Marks are kept per thread, and a unit runs on one thread.
         probe::clear_marks();
         let mut tally = self.run_once();
-        let took = start.elapsed();
+        let elapsed = start.elapsed();
         if self.runs_twice {
             let again = self.run_once();
             if again != tally {
-                let what = format!(
+                let detail = format!(
                     "two runs differ: digests {:032x} and {:032x}, {} and {} effects",
                     tally.digest, again.digest, tally.effects, again.effects
                 );
-                tally.findings.push(failure_without_schedule(FailureKind::Determinism, what));
+                tally.findings.push(failure_without_schedule(FailureKind::Determinism, detail));
             }
         }
-        UnitResult { unit: self, tally, elapsed: took, marks: probe::reached_marks() }
+        UnitResult { unit: self, tally, elapsed, marks: probe::reached_marks() }
     }
 
     fn run_once(&self) -> SearchResult {
         let search = || match Explorer::new(&self.scenario, self.budget) {
-            Ok(search) => match self.kind {
-                SearchKind::Baseline => search.baseline(),
-                SearchKind::CrashMatrix => search.crash_matrix(),
-                SearchKind::Recovery => search.recovery(),
-                SearchKind::Relations => search.relations(),
-                SearchKind::Bounded => search.bounded(),
-                SearchKind::Exhaustive => search.exhaustive(),
-                SearchKind::Random => search.random(),
+            Ok(explorer) => match self.kind {
+                SearchKind::Baseline => explorer.baseline(),
+                SearchKind::CrashMatrix => explorer.crash_matrix(),
+                SearchKind::Recovery => explorer.recovery(),
+                SearchKind::Relations => explorer.relations(),
+                SearchKind::Bounded => explorer.bounded(),
+                SearchKind::Exhaustive => explorer.exhaustive(),
+                SearchKind::Random => explorer.random(),
             },
             Err(failure) => SearchResult {
                 findings: vec![failure_without_schedule(
@@ -91,7 +91,7 @@ impl SearchUnit {
     }
 }
 
-/// A failure that no schedule leads to.
+/// A failure that has no schedule.
 fn failure_without_schedule(kind: FailureKind, detail: String) -> Finding {
     let (schedule, failure) = (Schedule::default(), Failure::new(kind, detail));
     Finding { schedule, failure, is_during_settle: false, changed_scenario: None }

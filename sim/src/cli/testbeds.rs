@@ -1,4 +1,5 @@
-//! Where `cells` and `surprises` play: on roots of real s6, or in containers of the image, with the program of a test build.
+//! The testbeds of `cells` and `surprises`: namespaces with real s6, or containers of the image, with a gated build of the
+//! program.
 
 use std::sync::Arc;
 
@@ -10,62 +11,62 @@ use super::base::{self, DebianBase};
 use super::real_s6::{self, ProgramBuild, RealMachineLease};
 use super::{UsageError, Verdict};
 
-/// Which.
+/// Which testbeds.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TestbedArgs {
     #[command(flatten)]
     real: real_s6::RealS6Args,
-    /// In containers of the image on this Debian instead; may be given several times
+    /// Run in containers of the image on this Debian release instead; may be given several times
     #[arg(long = "base", value_name = "BASE", conflicts_with = "versions")]
     bases: Vec<DebianBase>,
-    /// How many are played at a time
+    /// Number of runs in parallel
     #[arg(long, default_value_t = 4)]
     pub jobs: usize,
 }
 
-/// Everything is there, and nobody else is at it.
+/// The requested testbeds, checked and locked for this run.
 pub struct Testbeds {
     pub all: Vec<Testbed>,
     engine: Option<Arc<Engine>>,
-    _seat: RealMachineLease,
+    _lease: RealMachineLease,
 }
 
 impl Testbeds {
-    /// Takes the place below `target` of this name.
+    /// Locks and empties the directory of this name below `target`.
     pub fn prepare(args: &TestbedArgs, name: &str) -> Result<Self, UsageError> {
         if args.bases.is_empty() {
-            let seat = real_s6::prepare(ProgramBuild::Gated, &args.real, name)?;
-            let of =
-                seat.versions.iter().map(|version| TestbedKind::Namespaces(*version)).collect();
-            return Ok(Self::new(seat, None, of));
+            let lease = real_s6::prepare(ProgramBuild::Gated, &args.real, name)?;
+            let kinds =
+                lease.versions.iter().map(|version| TestbedKind::Namespaces(*version)).collect();
+            return Ok(Self::new(lease, None, kinds));
         }
-        let seat = real_s6::prepare_without_roots(ProgramBuild::Gated, &args.real, name)?;
+        let lease = real_s6::prepare_without_roots(ProgramBuild::Gated, &args.real, name)?;
         let engine = Engine::connect(&std::process::id().to_string())?;
         let images = base::images(&engine, &args.bases)?;
         engine.interrupt_on_signals()?;
-        let image = |base: &DebianBase| {
+        let kind = |base: &DebianBase| {
             let id = images[base.name()].clone();
             TestbedKind::Containers(
                 engine.clone(),
                 ImageId { id, base: base.name(), s6: base.s6() },
             )
         };
-        let of = args.bases.iter().map(image).collect();
-        Ok(Self::new(seat, Some(engine), of))
+        let kinds = args.bases.iter().map(kind).collect();
+        Ok(Self::new(lease, Some(engine), kinds))
     }
 
-    fn new(seat: RealMachineLease, engine: Option<Arc<Engine>>, of: Vec<TestbedKind>) -> Self {
-        let all =
-            of.into_iter().map(|of| Testbed { parts: seat.parts.clone(), kind: of }).collect();
-        Self { all, engine, _seat: seat }
+    fn new(lease: RealMachineLease, engine: Option<Arc<Engine>>, kinds: Vec<TestbedKind>) -> Self {
+        let testbed = |kind| Testbed { parts: lease.parts.clone(), kind };
+        let all = kinds.into_iter().map(testbed).collect();
+        Self { all, engine, _lease: lease }
     }
 
-    /// Are they an engine's?
+    /// Are the testbeds containers?
     pub fn are_containers(&self) -> bool {
         self.engine.is_some()
     }
 
-    /// Takes away what is left; a run that was interrupted has shown nothing.
+    /// Removes what is left; an interrupted run has no verdict.
     pub fn finish(&self, verdict: Verdict) -> Result<Verdict, UsageError> {
         if let Some(engine) = &self.engine {
             engine.remove_run()?;
@@ -77,9 +78,9 @@ impl Testbeds {
     }
 }
 
-/// Takes away what a machine left.
-pub fn remove_leftovers(ground: &Testbed) {
-    if let Err(what) = ground.remove_leftovers() {
-        eprintln!("hermes-sim: {what}");
+/// Removes what a testbed left behind.
+pub fn remove_leftovers(testbed: &Testbed) {
+    if let Err(error) = testbed.remove_leftovers() {
+        eprintln!("hermes-sim: {error}");
     }
 }

@@ -1,16 +1,16 @@
 //! The simulated disks: file systems with owners as plain data, cloned cheaply and compared by hash.
 //!
 //! ```text
-//!   effects    walk ► permit ► open · names · rename · attributes · data      one call, one act of the kernel
+//!   effects    walk ► permit ► open · names · rename · attributes · data      one call, one system call
 //!   observers  setup                                                         no permissions, all durable at once
 //!   crashes    power                                                         what a power cut may leave
 //!              node                                                          what all of these change
 //! ```
 //!
-//! Answers what Linux answers, errno for errno, with root as the only capability. It knows no handles, processes, readers
-//! of FIFOs, locks or clocks: the kernel above keeps these, and says by [`Disk::forget`] when nobody has a node open.
+//! Answers like Linux, errno for errno, with root as the only capability. It has no handles, processes, readers of FIFOs,
+//! locks or clocks: the kernel above has these, and calls [`Disk::release_node`] when no process has a node open any more.
 //!
-//! Not here: the making of hard links (`setup` can), bind mounts of a part of a device, time stamps, quotas, the
+//! Not modelled: creation of hard links (`setup` can), bind mounts of a part of a device, time stamps, quotas, the
 //! `fs.protected_*` switches, and the loss of setuid bits by a write.
 
 mod attributes;
@@ -41,7 +41,7 @@ pub use self::power::CUTS_MAX;
 use crate::machine::footprint::{self, Resource};
 pub use crate::machine::ids::NodeId;
 
-/// Whom an effect acts as. A user of 0 may everything.
+/// The credentials of an effect. User 0 may do everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Credentials {
     /// Effective user.
@@ -50,31 +50,31 @@ pub struct Credentials {
     pub gid: u32,
     /// Supplementary groups.
     pub groups: Vec<u32>,
-    /// Bits cleared in the mode of what is made.
+    /// Bits that are cleared in the mode of new files.
     pub umask: u32,
 }
 
-/// Where a process stands: which trees it sees, and as whom.
+/// The view of a process: its trees, its working directory and its credentials.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// What `/` means.
+    /// The directory that `/` means.
     pub root: NodeId,
-    /// Where relative paths start.
+    /// The directory where relative paths start.
     pub cwd: NodeId,
-    /// What is mounted: a covered directory → the root that covers it. A root is mounted once.
+    /// The mounts: a covered directory → the root that covers it. A root is mounted once.
     pub mounts: &'a BTreeMap<NodeId, NodeId>,
-    /// Whose permissions count.
+    /// The credentials for permissions.
     pub credentials: &'a Credentials,
 }
 
-/// A path and the open directory that it is relative to, if it is.
+/// A path and the open directory that it is relative to, if any.
 pub type RelativePath<'a> = (Option<NodeId>, &'a Path);
 
 /// All devices of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Disk {
     devices: BTreeMap<u16, Device>,
-    /// The power stays on: nothing is remembered for a cut.
+    /// No power cut will come: no unsynced state is kept.
     ignores_power_cuts: bool,
 }
 
@@ -89,7 +89,7 @@ struct Device {
 /// The number of every device's root directory.
 pub const ROOT: u64 = 1;
 
-/// What effects make gets numbers from here on; below it, [`Disk::put_file`] and its like count upward.
+/// New nodes of effects get numbers from here on; below it, [`Disk::put_file`] and its siblings count upward.
 const EFFECT_NUMBER_MIN: u64 = 1 << 32;
 
 impl Disk {
@@ -98,7 +98,7 @@ impl Disk {
         Self::default()
     }
 
-    /// Adds an empty device, in place of any other of that number; gives its root, 0755 root:root.
+    /// Adds an empty device, in place of any other of that number; returns its root, 0755 root:root.
     pub fn add_device(&mut self, device: u16) -> NodeId {
         let root = NodeId { device, number: ROOT };
         let node = Node::new(NodeBody::directory(root), NodeStatus { mode: 0o755, uid: 0, gid: 0 });
@@ -108,7 +108,7 @@ impl Disk {
         root
     }
 
-    /// Takes a device away with all it holds.
+    /// Removes a device with everything on it.
     pub fn remove_device(&mut self, device: u16) {
         self.devices.remove(&device);
     }
@@ -120,27 +120,27 @@ impl Disk {
         }
     }
 
-    /// From now on whatever needs room answers `ENOSPC`: data that grows, new names. Or no longer does.
+    /// From now on everything that needs room answers `ENOSPC` (data that grows, new names), or no longer does.
     pub fn set_full(&mut self, device: u16, full: bool) {
         if let Some(device) = self.devices.get_mut(&device) {
             device.full = full;
         }
     }
 
-    /// Empties a device that lives in memory, as the end of its container does.
+    /// Empties a device in memory, at the end of its container.
     pub fn wipe_device(&mut self, device: u16) {
         if self.devices.contains_key(&device) {
             self.add_device(device);
         }
     }
 
-    /// The node, if it still is there.
+    /// The node, if it still exists.
     pub fn node(&self, id: NodeId) -> Option<&Node> {
         let node = self.devices.get(&id.device)?.nodes.get(&id.number)?;
         Some(node)
     }
 
-    /// Which node a path leads to.
+    /// Resolves a path to its node.
     pub fn resolve(
         &self,
         view: &View<'_>,
@@ -151,7 +151,7 @@ impl Disk {
         walk::Walk::new(self, view).resolve((dir, path), links)
     }
 
-    /// Says that nobody has the node open: without a name it goes, as far as no power cut can bring it back.
+    /// No process has the node open any more: a node without a name is removed, unless a power cut can bring its name back.
     pub fn release_node(&mut self, id: NodeId) {
         if self.node(id).is_none_or(|node| node.links > 0) {
             return;
@@ -163,7 +163,7 @@ impl Disk {
         }
     }
 
-    /// Whether some directory's unsynced past still names it.
+    /// Does the unsynced past of a directory still name it?
     fn is_remembered(&self, id: NodeId) -> bool {
         let Some(device) = self.devices.get(&id.device).filter(|_| !self.ignores_power_cuts) else {
             return false;
@@ -180,13 +180,13 @@ impl Disk {
         self.drop_forgotten(&remembered);
     }
 
-    /// Those of which a node's past alone knows.
+    /// The nodes that only the past of this node names.
     fn remembered_by(&self, id: NodeId) -> Vec<NodeId> {
         let named = self.node(id).into_iter().flat_map(Node::nodes_named_in_past);
         named.filter(|&id| self.node(id).is_some_and(|node| node.is_released)).collect()
     }
 
-    /// Drops those that only the past just dropped could have brought back.
+    /// Removes the nodes that only the past just dropped could have brought back.
     fn drop_forgotten(&mut self, candidates: &[NodeId]) {
         candidates.iter().for_each(|&id| self.release_node(id));
     }
@@ -200,7 +200,7 @@ impl Disk {
         self.existing_node(id)?.body.as_directory().ok_or(errno::NOTDIR)
     }
 
-    /// The name's node, without looking through links or mounts.
+    /// The node of a name, without following links or mounts.
     fn entry(&self, dir: NodeId, name: &OsStr) -> Option<NodeId> {
         footprint::record_read(Resource::Name(dir, name));
         self.directory(dir).ok()?.names.get(name).copied()
@@ -229,7 +229,7 @@ impl Disk {
         assert!(before.is_none(), "node number {} was given out twice", id.number);
     }
 
-    /// One step of a directory: these names now mean these nodes, or nothing.
+    /// Takes one step of a directory: these names now mean these nodes, or nothing.
     fn rename_entries(&mut self, dir: NodeId, changes: Vec<(OsString, Option<NodeId>)>) {
         footprint::record_write(Resource::Names(dir));
         for (name, _) in &changes {
@@ -247,7 +247,7 @@ impl Disk {
     }
 }
 
-/// What Linux answers, by its own names.
+/// The errnos of Linux, by their names.
 mod errno {
     use hermes::error::Errno;
 

@@ -9,37 +9,37 @@ use std::ffi::OsStr;
 use crate::hash;
 use crate::machine::ids::{ContainerId, NodeId, ProcessId};
 
-/// One thing that a move can look at or change.
+/// A resource that a transition can read or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Resource<'a> {
-    /// What a name in a directory means.
+    /// The node of a name in a directory.
     Name(NodeId, &'a OsStr),
-    /// Which names a directory has.
+    /// The set of names in a directory.
     Names(NodeId),
     /// Owner, mode and number of names.
     Status(NodeId),
     /// A file's contents.
     Data(NodeId),
-    /// Whether there is such a node.
+    /// The existence of a node.
     Existence(NodeId),
-    /// Who holds its lock.
+    /// The holder of its lock.
     Lock(NodeId),
-    /// What is in a pipe or FIFO, and who has it open.
+    /// The bytes in a pipe or FIFO, and its open ends.
     Pipe(NodeId),
-    /// A process as others see it: is it there, does it live.
+    /// A process as other processes observe it: whether it exists, whether it is alive.
     Process(ProcessId),
-    /// What a process is told: signals, and ends of its children.
+    /// The events of a process: signals, and ends of its children.
     Inbox(ProcessId),
-    /// Which processes a container has.
+    /// The set of processes of a container.
     Processes(ContainerId),
 }
 
-/// What one move touched.
+/// The footprint of one transition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Each thing, by its hash, and whether it was changed.
+    /// Each resource, by its hash, and whether it was changed.
     pub accesses: Vec<(u128, bool)>,
-    /// It may have touched anything.
+    /// Any resource may have been used.
     pub is_everything: bool,
 }
 
@@ -49,7 +49,7 @@ thread_local! {
     static FOOTPRINT: RefCell<Footprint> = RefCell::default();
 }
 
-/// What the moves in `act` touch, beside its result.
+/// Collects the footprint of the transitions in `act`, beside its result.
 pub fn collect<T>(act: impl FnOnce() -> T) -> (T, Footprint) {
     IS_REQUESTED.set(true);
     FOOTPRINT.take();
@@ -58,7 +58,7 @@ pub fn collect<T>(act: impl FnOnce() -> T) -> (T, Footprint) {
     (result, FOOTPRINT.take())
 }
 
-/// A move: only what is touched in it counts, not what an observer looks at.
+/// Runs a transition: only accesses inside it count, not those of an observer.
 pub(crate) fn during_step<T>(act: impl FnOnce() -> T) -> T {
     IS_RECORDING.set(IS_REQUESTED.get());
     let result = act();
@@ -66,12 +66,12 @@ pub(crate) fn during_step<T>(act: impl FnOnce() -> T) -> T {
     result
 }
 
-/// It was looked at.
+/// Records a read.
 pub(crate) fn record_read(thing: Resource<'_>) {
     record_access(thing, false);
 }
 
-/// It was changed.
+/// Records a change.
 pub(crate) fn record_write(thing: Resource<'_>) {
     record_access(thing, true);
 }
@@ -83,7 +83,7 @@ fn record_access(thing: Resource<'_>, is_change: bool) {
     }
 }
 
-/// Anything may have been touched.
+/// Records that any resource may have been used.
 pub(crate) fn record_everything() {
     if IS_RECORDING.get() {
         FOOTPRINT.with_borrow_mut(|touched| touched.is_everything = true);

@@ -2,13 +2,13 @@
 //! hook hands over to hermes what it must control.
 //!
 //! ```text
-//!   s6-svscan listens ─► `hermes boot hand-over`: its FIFO and directory are hermes' to use, and the slots are made
+//!   s6-svscan listens ─► `hermes boot hand-over`: hermes may use its FIFO and directory, and the slots are created
 //! ```
 //!
-//! A hook that is killed is not begun again before the next boot, as there: until then its slots may be missing.
+//! A killed hook does not start again before the next boot, as in the real image: until then slots may be missing.
 //!
-//! Source: `docker/hand-over` and `tests/docker/foreign`. What root's tree runs comes from a directory of hermes's: S10
-//! cannot hold here.
+//! Source: `docker/hand-over` and `tests/docker/foreign`. Root's tree runs files in a directory that belongs to hermes:
+//! S10 cannot hold here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ use crate::machine::process::ProcessBody;
 use crate::machine::syscalls;
 use crate::machine::world::{ContainerId, ProcessId, World};
 
-/// Has the first process of a container become root's s6-svscan, and begins the hook beside it.
+/// Makes the first process of a container root's s6-svscan, and starts the hook beside it.
 pub fn boot_foreign(world: &mut World, first: ProcessId, program: &Program) -> Result<(), Errno> {
     let id = first.container;
     prepare_run_dir(world, id, program);
@@ -53,7 +53,7 @@ pub fn boot_foreign(world: &mut World, first: ProcessId, program: &Program) -> R
     Ok(())
 }
 
-/// `/run/s6` and the scan directory are made anew, the environment kept, and the scan directory root's.
+/// Recreates `/run/s6` and the scan directory; the environment is stored, and the scan directory belongs to root.
 fn prepare_run_dir(world: &mut World, id: ContainerId, program: &Program) {
     let container = world.container(id);
     let (root, mounts) = (container.root, Arc::clone(&container.mounts));
@@ -77,7 +77,7 @@ fn prepare_run_dir(world: &mut World, id: ContainerId, program: &Program) {
     world.disk.put_dir(run, &scan_path, 0o755, 0, 0);
 }
 
-/// Can the hook begin?
+/// Can the hook start?
 pub fn is_ready(world: &World, who: ProcessId) -> bool {
     let scan_dir = world.scan_dir(who.container);
     let own = scan_dir.and_then(|dir| world.disk.named(dir, ".s6-svscan"));
@@ -85,7 +85,7 @@ pub fn is_ready(world: &World, who: ProcessId) -> bool {
     control.is_some_and(|control| files::has_reader(world, control))
 }
 
-/// The hook ends as `docker/hand-over` does.
+/// Ends the hook with the result of `docker/hand-over`.
 pub fn step(world: &mut World, who: ProcessId) {
     footprint::record_everything();
     let program = Program {

@@ -1,5 +1,5 @@
-//! The supervisors of hosts as small automata: a user's systemd, launchd, Windows' Task Scheduler. Only what the backends
-//! use of them.
+//! The supervisors of hosts as small automata: a user's systemd, launchd, Windows' Task Scheduler. Only the parts that the
+//! backends use.
 //!
 //! ```text
 //!   tools       systemctl, launchctl, schtasks: one step each; they leave orders
@@ -7,8 +7,8 @@
 //!   definition  a unit, an agent or a task, as its manager reads it
 //! ```
 //!
-//! On these machines PID 1 is the user's own supervisor, and the one user is `hermes`. systemd is one of 254 or later.
-//! launchd and Task Scheduler are as their vendors' documentation has them: none was at hand to be compared with.
+//! On these machines PID 1 is the user's own supervisor, and the only user is `hermes`. systemd is 254 or later.
+//! launchd and Task Scheduler follow their vendors' documentation: no real one was available for a comparison.
 
 pub mod definition;
 mod finished;
@@ -28,7 +28,7 @@ pub(crate) fn is_enabled(task: &str) -> bool {
     schtasks::is_enabled(task)
 }
 
-/// Where units or agents lie.
+/// The directory of units or agents.
 pub(crate) fn units_dir(kind: HostKind) -> std::path::PathBuf {
     Path::new(HOME).join(match kind {
         HostKind::Systemd => ".config/systemd/user",

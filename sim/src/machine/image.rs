@@ -1,4 +1,4 @@
-//! The image as it is built by the `Dockerfile`, on a simulated disk; the volume; what `docker run` gives.
+//! The image as the `Dockerfile` builds it, on a simulated disk; the volume; the options of `docker run`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,10 +23,10 @@ pub const HOME: &str = "/opt/data";
 /// The user of the image.
 pub const HERMES_UID: u32 = 10_000;
 
-/// Where the production program lies.
+/// The path of the production program.
 pub const HERMES_PROGRAM: &str = "/usr/local/bin/hermes";
 
-/// Everything executable, and what it stands for.
+/// Every executable of the image, and the program that it stands for.
 const PROGRAMS: [(&str, &str); 9] = [
     (HERMES_PROGRAM, "sim:hermes"),
     ("/usr/bin/s6-svscan", "sim:s6-svscan"),
@@ -45,26 +45,26 @@ const GROUP: &str = "root:x:0:\nhermes:x:10000:\n";
 /// When the simulated machine first boots: 2026-01-01T00:00:00Z.
 const FIRST_BOOT: Duration = Duration::from_secs(1_767_225_600);
 
-/// What a world is made of.
+/// The configuration of a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorldConfig {
-    /// Which s6.
+    /// The version of s6.
     pub s6: S6Version,
-    /// How many containers mount the volume.
+    /// The number of containers that mount the volume.
     pub containers: u8,
-    /// What `docker run -e` adds.
+    /// The variables of `docker run -e`.
     pub env: BTreeMap<OsString, OsString>,
-    /// The umask that PID 1 is started with.
+    /// The umask with which PID 1 starts.
     pub umask: u32,
-    /// The containers' command.
+    /// The command of the containers.
     pub command: Vec<OsString>,
-    /// Whom PID 1 runs as: 0 unless `--user` says otherwise.
+    /// The user of PID 1: 0 unless `--user` names another.
     pub uid: u32,
     /// `/run` is a tmpfs, gone with the container's end; as an engine mounts it, nothing on it can be executed.
     pub run_is_tmpfs: bool,
-    /// What users' programs do.
+    /// The behaviour of users' programs.
     pub programs: Programs,
-    /// No container at all, but a machine with a supervisor of its own.
+    /// No container at all, but a host with its own supervisor.
     pub host: Option<HostKind>,
 }
 
@@ -84,7 +84,7 @@ impl Default for WorldConfig {
     }
 }
 
-/// A machine with its containers made and none started, and an empty volume.
+/// A machine with its containers created and none started, and an empty volume.
 pub fn build_world(facts: &WorldConfig) -> World {
     let mut disk = Disk::new();
     let volume = disk.add_device(VOLUME);
@@ -134,7 +134,7 @@ fn settings(facts: &WorldConfig) -> ContainerSettings {
         env.extend(kind.env().iter().map(|(name, value)| (name.into(), value.into())));
     }
     env.extend(facts.env.clone());
-    // The supervisor of a host is its user's own.
+    // The supervisor of a host belongs to its user.
     let uid = if facts.host.is_some() { HERMES_UID } else { facts.uid };
     ContainerSettings {
         env: Arc::new(env),
@@ -151,12 +151,12 @@ fn layer_device(id: ContainerId) -> u16 {
     u16::from(id.0)
 }
 
-/// The device of its `/run`, where that is a tmpfs.
+/// The device of its `/run`, if that is a tmpfs.
 pub fn tmpfs_device(id: ContainerId) -> u16 {
     200 + u16::from(id.0)
 }
 
-/// What only a host has, and nothing by which it would pass for a container.
+/// Files that only a host has, and no file that marks a container.
 fn install_host_files(disk: &mut Disk, root: NodeId, kind: HostKind) {
     for (path, contents) in kind.files() {
         disk.put_file(root, Path::new(path), contents.as_bytes(), 0o755, 0, 0);
@@ -237,7 +237,7 @@ pub fn is_noexec(device: u16) -> bool {
     device > tmpfs_device(ContainerId(0))
 }
 
-/// Makes a container anew from the image, on the same volume.
+/// Recreates a container from the image, on the same volume.
 pub fn recreate(world: &mut World, id: ContainerId) {
     let run_is_tmpfs = world.container(id).mounts.len() > 1;
     let programs = Arc::clone(&world.programs);

@@ -29,14 +29,14 @@ pub use net::NOTIFY_SOCKET;
 pub(in crate::machine) use waiting::waiting_since;
 pub use waiting::{is_ready, wakes_at};
 
-/// How far an effect got.
+/// The answer to an effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It ended so.
+    /// The effect has ended with this outcome.
     Done(Outcome),
-    /// It waits for something that has not come.
+    /// The effect waits for something.
     Blocked,
-    /// The process is another program now, or none.
+    /// The process runs another program now, or has ended.
     Replaced,
 }
 
@@ -50,7 +50,7 @@ impl From<Outcome> for Reply {
 ///
 /// # Panics
 ///
-/// If there is no such process: whoever calls has just looked.
+/// If there is no such process: the caller has just checked it.
 pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
     use Effect as E;
     record_process_footprint(world, who, effect);
@@ -74,7 +74,7 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
         E::Lock { handle } => locks::lock(world, who, *handle),
         E::LockRecord { handle } => locks::lock_record(world, who, *handle),
         E::IsLocked { handle } => locks::is_locked(world, who, *handle),
-        // What is in a pipe is not kept (a reader takes it at once), so there always is.
+        // The contents of a pipe are not kept (a reader takes them at once), so there always is room.
         E::HasRoom { .. } => Ok(Answer::Flag(true)),
         E::Pipe => files::pipe(world, who),
         E::Inherited { descriptor } => files::inherited(world, who, *descriptor),
@@ -99,7 +99,7 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
         E::Now { clock: Clock::Boot } => Ok(Answer::Time(world.clock.boot)),
         E::Sleep { duration } => return waiting::sleep(world, who, *duration),
         E::Random => Ok(Answer::Number(process(world, who).next_unique_number())),
-        // Whoever runs the machine keeps what was printed.
+        // The caller of the machine keeps the printed text.
         E::Print { bytes, .. } => Ok(Answer::Count(bytes.len())),
         E::Trap { signals } => {
             process(world, who).trapped.extend(signals);
@@ -114,7 +114,7 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
     outcome.into()
 }
 
-/// What an effect that is about processes, its own or others, touches beside what it does itself.
+/// Adds the footprint of effects on processes, its own or others, beside what they access themselves.
 fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
     let named = |pid: i32| Resource::Process(ProcessId { pid, ..who });
     match effect {
@@ -200,7 +200,7 @@ impl OwnedView {
     }
 }
 
-/// Everything open anywhere.
+/// All nodes that are open in any process.
 pub(crate) fn all_open_files(world: &World) -> impl Iterator<Item = &OpenFile> {
     world
         .processes()

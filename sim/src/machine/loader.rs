@@ -30,7 +30,7 @@ use crate::replay::Task;
 
 const NOEXEC: Errno = Errno(8);
 
-/// A script that becomes a script that becomes …
+/// The limit for a script that becomes a script that becomes …
 const INTERPRETERS_MAX: usize = 8;
 
 /// Performs one effect of a process: those that start programs here, all others in the kernel.
@@ -46,7 +46,7 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
     }
 }
 
-/// Has a process become a program, as `execve` does. What it had open is closed; record locks stay.
+/// Makes a process run a program, like `execve`. Its open files are closed; record locks stay.
 pub fn become_program(world: &mut World, who: ProcessId, program: &Program) -> Result<(), Errno> {
     footprint::record_write(Resource::Process(who));
     let mut program = program.clone();
@@ -177,7 +177,7 @@ fn run_script(world: &mut World, who: ProcessId, program: &Program, contents: Ve
             stdout: Vec::new(),
             stderr: Vec::new(),
         })),
-        // What it would become is a process of its own; nobody asks for more than whether the script can be run.
+        // The program of the script would be a process of its own; callers only need to know whether the script can be run.
         Next::Exec(_) => Err(NOEXEC),
     }
 }

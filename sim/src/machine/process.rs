@@ -19,59 +19,59 @@ use crate::machine::state::{
 };
 use crate::replay::Task;
 
-/// What programs other than ours and s6's do, by path.
+/// The behaviour of users' programs, by path.
 pub type Programs = BTreeMap<PathBuf, Behaviour>;
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
-    /// A number of its own in the whole run: its maker's and how many that one had made. Never reused.
+    /// A serial number that is unique in the whole run: from the creator's serial and its count of creations. Never reused.
     pub serial: u64,
-    /// Its parent's number; 0 for one that came from outside (`docker exec`).
+    /// The pid of its parent; 0 for a process from outside (`docker exec`).
     pub parent: i32,
     /// Its process group.
     pub group: i32,
-    /// When it started.
+    /// The time of its start.
     pub started_at: Duration,
-    /// Whom it runs as.
+    /// The user and groups.
     pub credentials: Credentials,
-    /// Where relative paths start.
+    /// The working directory.
     pub cwd: NodeId,
-    /// What `/proc/N/comm` says.
+    /// The contents of `/proc/N/comm`.
     pub comm: String,
-    /// What `/proc/N/cmdline` says.
+    /// The contents of `/proc/N/cmdline`.
     pub argv: Arc<Vec<OsString>>,
     /// Its environment.
     pub env: Arc<BTreeMap<OsString, OsString>>,
-    /// What it has open, by handle.
+    /// The open files, by handle.
     pub open_files: BTreeMap<u32, OpenFile>,
-    /// What it was started with, by descriptor.
+    /// The open files that it was started with, by descriptor.
     pub inherited: BTreeMap<i32, OpenFile>,
     /// Files on which it holds a POSIX record lock.
     pub record_locks: BTreeSet<NodeId>,
-    /// Signals that are events.
+    /// Signals that the process receives as events.
     pub trapped: BTreeSet<Signal>,
-    /// Signals that came and were not looked at.
+    /// Signals that arrived and were not handled yet.
     pub pending: BTreeSet<Signal>,
-    /// SIGSTOP came, and no SIGCONT.
+    /// SIGSTOP arrived, and no SIGCONT since.
     pub stopped: bool,
     /// It gets SIGKILL when its parent ends.
     pub dies_with_parent: bool,
     /// Children that it reaped, by number: a group whose leader is reaped cannot be signalled.
     pub spawned: BTreeSet<i32>,
-    /// How many things it has made: each gets a number of its own.
+    /// The number of things it has created: each gets a serial number from it.
     pub made_count: u64,
-    /// When it began to wait, for effects that take a time.
+    /// The time at which it began to wait, for effects that take time.
     pub waiting_since: Option<Duration>,
-    /// Its end, until it is reaped.
+    /// The end status, until it is reaped.
     pub end_status: Option<Status>,
-    /// The service of a host that it belongs to, as its parent does.
+    /// The service of a host to which it belongs, as its parent does.
     pub service: Option<Arc<str>>,
-    /// What it does.
+    /// The program that it runs, with its state.
     pub body: ProcessBody,
 }
 
-/// What a process does.
+/// The program that a process runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ProcessBody {
     /// The production program.
@@ -84,71 +84,71 @@ pub enum ProcessBody {
     Logger(Logger),
     /// A user's program.
     User(UserProgram),
-    /// The boot hook of somebody else's image.
+    /// The boot hook of a foreign image.
     BootHook,
-    /// A host's supervisor.
+    /// The supervisor of a host.
     Manager(Box<Manager>),
 }
 
 /// One open file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OpenFile {
-    /// What it is.
+    /// The object.
     pub kind: OpenKind,
-    /// May be read.
+    /// Can be read.
     pub reads: bool,
-    /// May be written.
+    /// Can be written.
     pub writes: bool,
-    /// Writes go to the end.
+    /// Writes append to the end.
     pub appends: bool,
-    /// Where the next read or write begins.
+    /// The offset of the next read or write.
     pub offset: u64,
-    /// An `flock` is held through it.
+    /// The lock that is held through it is an `flock`.
     pub flock: bool,
 }
 
-/// What an open file is.
+/// The object of an open file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OpenKind {
     /// A file or directory of the disk.
     Node(NodeId),
     /// One end of a pipe, or a FIFO.
     Pipe(NodeId),
-    /// A process: by its serial, so that it cannot mean another.
+    /// A process, by its serial number, so that it cannot mean another process.
     Process(ProcessId, u64),
     /// A listening port.
     Listener(u16),
-    /// A connection: what is still to be read.
+    /// A connection: the bytes that are still to be read.
     Connection(VecDeque<u8>),
-    /// Text made up when it was opened.
+    /// Text that was generated at the open.
     Text(Arc<[u8]>),
     /// `/proc` itself.
     Proc,
-    /// The socket on which systemd hears that a service is ready.
+    /// The socket on which systemd receives the readiness of services.
     Notify,
 }
 
 impl OpenFile {
-    /// A fresh one.
+    /// A new open file.
     pub fn new(kind: OpenKind, reads: bool, writes: bool) -> Self {
         Self { kind, reads, writes, appends: false, offset: 0, flock: false }
     }
 }
 
 impl Process {
-    /// Alive: not a zombie.
+    /// Is it alive, and not a zombie?
     pub fn is_alive(&self) -> bool {
         self.end_status.is_none()
     }
 
-    /// A number that nobody else of the whole run gets, whatever the order in which processes move.
+    /// A serial number that is unique in the whole run, whatever the order of transitions.
     pub fn next_unique_number(&mut self) -> u64 {
         self.made_count += 1;
         let mixed = crate::hash::digest(&(self.serial, self.made_count));
         u64::try_from(mixed & 0x0000_ffff_ffff_ffff).expect("48 bits") | 1 << 48
     }
 
-    /// Gives an open file a handle: the lowest that is free.
+    /// Gives an open file the lowest free handle.
     pub fn insert_open_file(&mut self, open: OpenFile) -> u32 {
         let mut handle = 0;
         while self.open_files.contains_key(&handle) {

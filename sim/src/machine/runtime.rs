@@ -1,4 +1,4 @@
-//! The container runtime: start, stop with its grace, kill, pause, `docker exec`; and the power cord.
+//! The container runtime: start, stop with its grace, kill, pause, `docker exec`; and power cuts.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -80,7 +80,7 @@ pub fn start(world: &mut World, id: ContainerId) {
     }
 }
 
-/// What a process is before it is any program.
+/// The body of a process before it runs a program.
 fn placeholder_body() -> ProcessBody {
     ProcessBody::User(UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO))
 }
@@ -93,7 +93,7 @@ fn derive_serial<T: std::hash::Hash>(of: &T) -> u64 {
     u64::try_from(hash::digest(of) & u128::from(u64::MAX)).expect("64 bits")
 }
 
-/// SIGTERM now, SIGKILL after the grace.
+/// Sends SIGTERM now, and SIGKILL after the grace.
 pub fn stop(world: &mut World, id: ContainerId, grace: Duration) {
     let kill_at = world.clock.boot + grace;
     let container = world.container_mut(id);
@@ -106,14 +106,14 @@ pub fn stop(world: &mut World, id: ContainerId, grace: Duration) {
     signals::deliver(world, ProcessId { container: id, pid: 1 }, Signal::TERM);
 }
 
-/// SIGKILL, which PID 1 cannot escape when it comes from outside.
+/// Sends SIGKILL, which PID 1 cannot ignore when it comes from outside.
 pub fn kill(world: &mut World, id: ContainerId) {
     if !matches!(world.container(id).phase, ContainerPhase::Exited(_)) {
         signals::end_container(world, id, Status::Signalled(Signal::KILL));
     }
 }
 
-/// Nobody in it moves until it is unpaused.
+/// Freezes the container: its processes take no step until it is unpaused.
 pub fn pause(world: &mut World, id: ContainerId, paused: bool) {
     let container = world.container_mut(id);
     match (container.phase, paused) {
@@ -126,17 +126,17 @@ pub fn pause(world: &mut World, id: ContainerId, paused: bool) {
 /// One `docker exec`.
 #[derive(Clone, Debug)]
 pub struct ExecCommand {
-    /// Whom it runs as.
+    /// The user.
     pub uid: u32,
-    /// Its words after `hermes`.
+    /// The arguments after `hermes`.
     pub args: Vec<OsString>,
-    /// Added to the container's environment.
+    /// Variables that are added to the container's environment.
     pub env: BTreeMap<OsString, OsString>,
-    /// Which of the run's commands it is, counted from 0.
+    /// The index of this command in the run, from 0.
     pub number: u64,
 }
 
-/// `docker exec`: a command that is nobody's child.
+/// `docker exec`: a command without a parent in the container.
 pub fn exec(world: &mut World, id: ContainerId, command: ExecCommand) -> Result<ProcessId, Errno> {
     let container = world.container(id);
     if container.phase != ContainerPhase::Running {
@@ -168,7 +168,7 @@ pub fn exec(world: &mut World, id: ContainerId, command: ExecCommand) -> Result<
     become_program(world, who, &program).map(|()| who)
 }
 
-/// The power fails: every process goes, and of what was not synced the disk keeps what `choice` says.
+/// Cuts the power: every process ends, and `choice` selects which unsynced changes the disk keeps.
 pub fn cut_power(world: &mut World, choice: u64) {
     let ids: Vec<ContainerId> = world.containers.keys().copied().collect();
     for &id in &ids {

@@ -1,4 +1,4 @@
-//! A user's program as a small automaton: what it does after its start, and at a signal.
+//! A user's program as a small automaton: its actions after its start, and at signals.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -18,11 +18,11 @@ pub fn is_ready(world: &World, who: ProcessId, running: &UserProgram) -> bool {
     signalled || running.wakes_at().is_some_and(|at| at <= world.clock.boot)
 }
 
-/// One step: a signal first, else what is due. Gives what it printed.
+/// One step: a signal first, or else the next due action. Returns the printed text.
 ///
 /// # Panics
 ///
-/// If the process is no user's program.
+/// If the process is not a user's program.
 pub fn step(world: &mut World, who: ProcessId) -> Option<String> {
     let now = world.clock.boot;
     let programs = std::sync::Arc::clone(&world.programs);
@@ -50,7 +50,7 @@ pub fn step(world: &mut World, who: ProcessId) -> Option<String> {
         ProgramAction::Ready => {
             let descriptor = process.inherited.get(&3).map(|open| open.kind.clone());
             if let Some(OpenKind::Pipe(pipe)) = descriptor {
-                // A reader that is gone hears nothing.
+                // A write without a reader has no effect.
                 let _ = files::write_pipe(world, pipe, b"\n");
             }
         }
@@ -58,7 +58,7 @@ pub fn step(world: &mut World, who: ProcessId) -> Option<String> {
     None
 }
 
-/// A child that nothing but SIGKILL ends.
+/// A child that only SIGKILL ends.
 fn fork(world: &mut World, who: ProcessId) {
     let deaf = Behaviour {
         rules: vec![Rule {

@@ -13,10 +13,10 @@ use crate::machine::process::{Process, ProcessBody, Programs};
 use crate::machine::registry::{HostKind, HostRegistry};
 use crate::machine::state::manager::Manager;
 
-/// Time. Both clocks stand still until the machine moves them.
+/// The clocks. Both stand still until the machine advances them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Clock {
-    /// Since the machine started, suspension included.
+    /// Time since the machine started, including suspension.
     pub boot: Duration,
     /// Since 1970.
     pub wall: Duration,
@@ -25,20 +25,20 @@ pub struct Clock {
 /// What a container is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContainerPhase {
-    /// Made, or ended with this code: no process lives.
+    /// Created, or ended with this code: it has no live process.
     Exited(u8),
-    /// PID 1 lives.
+    /// PID 1 is alive.
     Running,
-    /// Nobody in it moves.
+    /// Frozen: its processes take no step.
     Paused,
 }
 
-/// What PID 1 of a container is.
+/// The program of PID 1 of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pid1 {
     /// Our image: `hermes boot init`.
     Hermes,
-    /// Somebody else's image: root's s6-svscan on the gateways' scan directory, and a boot hook.
+    /// A foreign image: root's s6-svscan on the gateways' scan directory, and a boot hook.
     Foreign,
     /// A program that only waits.
     Sleeper,
@@ -46,43 +46,43 @@ pub enum Pid1 {
     Host(HostKind),
 }
 
-/// What a container is started with, each time.
+/// The settings with which a container starts, each time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContainerSettings {
     /// Its environment.
     pub env: Arc<BTreeMap<OsString, OsString>>,
-    /// The umask that PID 1 is started with.
+    /// The umask with which PID 1 starts.
     pub umask: u32,
     /// Its command, after `hermes boot init --`.
     pub command: Vec<OsString>,
-    /// Whom PID 1 runs as.
+    /// The user of PID 1.
     pub uid: u32,
     /// Its group.
     pub gid: u32,
-    /// What PID 1 is.
+    /// The program of PID 1.
     pub init: Pid1,
 }
 
 /// One container: a PID namespace and a view of the disk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Container {
-    /// What it is started with.
+    /// The settings for each start.
     pub settings: LazilyHashed<ContainerSettings>,
-    /// What it is doing.
+    /// The current phase.
     pub phase: ContainerPhase,
-    /// Its root directory: the image's files and what was written beside mounts. Survives a restart.
+    /// Its root directory: the image's files and other files outside the mounts. Survives a restart.
     pub root: NodeId,
-    /// What lies over a directory: the volume, tmpfs.
+    /// The mounts over directories: the volume, tmpfs.
     pub mounts: Arc<LazilyHashed<BTreeMap<NodeId, NodeId>>>,
-    /// Its PID namespace: another at each start.
+    /// Its PID namespace: another one at each start.
     pub namespace: u64,
-    /// Everybody, zombies included.
+    /// All its processes, including zombies.
     pub processes: BTreeMap<i32, Arc<LazilyHashed<Process>>>,
-    /// The highest number given out.
+    /// The highest pid that was assigned.
     pub last_pid: i32,
-    /// When SIGKILL ends a stop.
+    /// The time at which SIGKILL ends a stop.
     pub kill_at: Option<Duration>,
-    /// What the supervisor of a host keeps beside files.
+    /// The state of a host's supervisor that is not in files.
     pub registry: HostRegistry,
 }
 
@@ -97,31 +97,31 @@ impl Container {
 /// Everything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
-    /// Which s6 is installed.
+    /// The version of s6 that is installed.
     pub s6_version: S6Version,
-    /// Time.
+    /// The clocks.
     pub clock: Clock,
-    /// How often the machine itself has booted: what `boot_id` tells.
+    /// The number of boots of the machine itself: it determines `boot_id`.
     pub boot_count: u64,
-    /// How many PID namespaces there were.
+    /// The number of PID namespaces so far.
     pub namespace_count: u64,
     /// All files.
     pub disk: Disk,
-    /// What is in pipes and FIFOs that somebody has open.
+    /// The contents of pipes and FIFOs that are open.
     pub pipes: BTreeMap<NodeId, Vec<u8>>,
     /// All containers.
     pub containers: BTreeMap<ContainerId, Container>,
-    /// What programs other than ours and s6's do.
+    /// The behaviour of users' programs.
     pub programs: Arc<LazilyHashed<Programs>>,
 }
 
 impl World {
-    /// A process that exists, alive or not.
+    /// A process that exists, alive or zombie.
     pub fn process(&self, who: ProcessId) -> Option<&Process> {
         Some(self.containers.get(&who.container)?.processes.get(&who.pid)?)
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub fn process_mut(&mut self, who: ProcessId) -> Option<&mut Process> {
         let process = self.containers.get_mut(&who.container)?.processes.get_mut(&who.pid)?;
         Some(&mut *Arc::make_mut(process))
@@ -131,12 +131,12 @@ impl World {
     ///
     /// # Panics
     ///
-    /// If there is none: a [`Who`] is only made of containers that exist.
+    /// If it does not exist: a [`ProcessId`] is only created for containers that exist.
     pub fn container(&self, id: ContainerId) -> &Container {
         self.containers.get(&id).expect("a container of this world")
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     ///
     /// # Panics
     ///

@@ -1,6 +1,6 @@
-//! The seam between stories and what a container is made of: namespaces, or an engine's container.
+//! The seam between scenarios and the two kinds of containers: namespaces, or a container of an engine.
 //!
-//! Above it nobody knows which. What it shows is a picture: looking changes nothing.
+//! Code above this trait does not know which kind it uses. Observing a container changes nothing.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,22 +12,22 @@ use crate::scenario::expect::FileKindSpec;
 use crate::scenario::values::{Mode, SignalName, User};
 use crate::scenario::world::SupervisionTree;
 
-/// What a container is started with.
+/// How a container is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StartOptions {
-    /// Whose tree PID 1 becomes.
+    /// Which supervision tree PID 1 becomes.
     pub(crate) tree: SupervisionTree,
     /// Its whole environment.
     pub(crate) env: BTreeMap<String, String>,
     /// Its command, if it has one.
     pub(crate) command: Vec<String>,
-    /// The umask of PID 1, if it is not the usual one.
+    /// The umask of PID 1, if it is not the default.
     pub(crate) umask: Option<Mode>,
     /// `/run` is a tmpfs that executes nothing.
     pub(crate) noexec_run: bool,
 }
 
-/// Somebody else's image: root's s6-svscan is PID 1, and its boot hook runs `hermes boot reconcile`.
+/// A foreign image: root's s6-svscan is PID 1, and its boot hook runs `hermes boot reconcile`.
 const FOREIGN: &str = "rm -rf /run/s6 /run/service
 mkdir -p /run/s6/basedir /run/s6/container_environment /run/service
 cd /run/s6/container_environment
@@ -35,7 +35,7 @@ for name in $(env | sed -n 's/^\\([A-Z_0-9]*\\)=.*/\\1/p'); do printenv \"$name\
 exec s6-svscan /run/service";
 
 impl StartOptions {
-    /// The words of PID 1; none if the image's own will do.
+    /// The command line of PID 1; `None` for the image's own entrypoint.
     pub(crate) fn entrypoint(&self) -> Option<Vec<String>> {
         let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect());
         match (self.tree, self.umask) {
@@ -56,14 +56,14 @@ impl StartOptions {
     }
 }
 
-/// A file as it is found.
+/// A file, as it was observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ObservedFile {
-    /// What it is; a FIFO is taken for a file without contents.
+    /// Its kind; a FIFO counts as a file without contents.
     pub(crate) kind: FileKindSpec,
-    /// Whose it is.
+    /// The owner.
     pub(crate) uid: u32,
-    /// Its inode's number.
+    /// The inode number.
     pub(crate) inode: u64,
     /// A file's contents.
     pub(crate) bytes: Vec<u8>,
@@ -72,48 +72,48 @@ pub(crate) struct ObservedFile {
 }
 
 impl ObservedFile {
-    /// The contents, for people.
+    /// The contents as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }
 
-/// A program that was begun: waits for its end.
+/// Waits for the end of a program that was started.
 pub(crate) type AwaitExit = Box<dyn FnOnce() -> Result<ExecOutput, String>>;
 
-/// One container, over all its lives.
+/// One container, from one start to the next and so on.
 pub(crate) trait ContainerHandle: std::fmt::Debug {
-    /// Starts it.
+    /// Starts the container.
     fn start(&mut self, start: &StartOptions) -> Result<(), String>;
 
-    /// SIGTERM, and SIGKILL after the grace.
+    /// Sends SIGTERM to PID 1, and SIGKILL after the grace.
     fn stop(&mut self, grace: Duration) -> Result<(), String>;
 
-    /// Stops it, and starts it again.
+    /// Stops the container and starts it again.
     fn restart(&mut self, grace: Duration, start: &StartOptions) -> Result<(), String> {
         self.stop(grace)?;
         self.start(start)
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL to PID 1.
     fn kill(&mut self) -> Result<(), String>;
 
-    /// Freezes it.
+    /// Freezes all processes of the container.
     fn pause(&mut self) -> Result<(), String>;
 
-    /// Lets it go on.
+    /// Thaws the container.
     fn unpause(&mut self) -> Result<(), String>;
 
-    /// Another one on the same volume in its place, as the image is, not started.
+    /// Replaces the container by a new one of the image on the same volume, not started.
     fn recreate(&mut self) -> Result<(), String>;
 
-    /// It may have ended by itself: what can be looked at then is so again.
+    /// Makes the files of a container observable again after it has ended by itself.
     fn refresh(&mut self) -> Result<(), String>;
 
-    /// Does it run?
+    /// Is PID 1 running?
     fn is_running(&mut self) -> bool;
 
-    /// Begins a program in it as somebody, who reads `stdin` and no more.
+    /// Starts a program in the container as this user; its standard input is `stdin`, then the end of file.
     fn begin_exec(
         &self,
         user: User,
@@ -122,41 +122,42 @@ pub(crate) trait ContainerHandle: std::fmt::Debug {
         stdin: &[u8],
     ) -> Result<AwaitExit, String>;
 
-    /// A shell's words on files as root, whether it runs or not. The first word is the path that is changed.
+    /// Runs a shell script on files as root, whether the container runs or not. The first of `words` is the path that is
+    /// changed.
     fn run_script(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<ExecOutput, String>;
 
-    /// What a name in it is, links not followed at its end.
+    /// Observes a file of the container; a link at the end of the path is not followed.
     fn observe_file(&self, path: &str) -> Option<ObservedFile>;
 
-    /// Where a name in it lies outside, for looking only.
+    /// The path of a file of the container on the host, only for observing.
     fn procfs_path(&self, path: &str) -> Result<PathBuf, String> {
-        Err(format!("`{path}` can be seen from inside alone"))
+        Err(format!("`{path}` can be observed from inside only"))
     }
 
-    /// Does somebody read from this FIFO?
+    /// `Ok` if a process has this FIFO open for reading.
     fn check_fifo_reader(&self, fifo: &str) -> Result<(), String>;
 
-    /// What lives in it.
+    /// The live processes of the container.
     fn processes(&self) -> Vec<HostProcess>;
 
-    /// A signal for one of those.
+    /// Sends a signal to one of them.
     fn signal(&self, to: &HostProcess, signal: SignalName) -> Result<(), String>;
 
-    /// Who holds a record lock on a file, as [`Process::outer`] counts.
+    /// The holders of record locks on a file, as [`HostProcess::host_pid`].
     fn lock_holders(&self, inode: u64) -> Vec<u32>;
 
-    /// What it printed, in all its lives.
+    /// Everything that the container has printed since it was created.
     fn console(&self) -> String;
 }
 
 /// The holders of record locks on a file, in the text of `/proc/locks`.
 pub(crate) fn lock_holders_in(locks: &str, inode: u64) -> Vec<u32> {
     let end = format!(":{inode}");
-    let of = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        // `1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`; one that waits has an arrow before its kind.
-        let is_held = words.get(5).is_some_and(|file| file.ends_with(&end));
-        is_held.then(|| words.get(4)?.parse().ok()).flatten()
+    let holder = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        // `1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`; a waiting lock has an arrow before its kind.
+        let is_held = fields.get(5).is_some_and(|file| file.ends_with(&end));
+        is_held.then(|| fields.get(4)?.parse().ok()).flatten()
     };
-    locks.lines().filter_map(of).collect()
+    locks.lines().filter_map(holder).collect()
 }

@@ -1,15 +1,16 @@
-//! The crash matrix of one command on real s6: each cell in a tree of its own, and the simulator's promises afterwards.
+//! The crash matrix of one command on real s6: each crash point in a supervision tree of its own, and a check of the
+//! simulator's invariants afterwards.
 //!
 //! ```text
-//!   ground   what a cell's machine is made of: namespaces, or containers of the image
-//!   calm     the story once, through the gate: what the command asks for, and what it comes to
-//!   cell     the story up to the command, one thing befalls it, then the machine boots, or the command is repeated
-//!   replay   a story with surprises at addresses: what simulation found, on the real thing
-//!   eyes     damage done on purpose: is it seen?
-//!   held     what is so, read into the simulator's world (view), and its watch
+//!   testbed             what the machine of a crash point consists of: namespaces, or containers of the image
+//!   run                 the baseline: the scenario once, through the gate, with the requested effects and the end state;
+//!                       a crash point: the scenario up to the command, one fault in it, then boots or a repetition
+//!   replay              a scenario with faults at addresses: a finding of the simulation, on the real machine
+//!   observer_self_test  damage done on purpose, which the observer must notice
+//!   monitor             the simulator's monitor, on the real machine as world_reader reads it
 //! ```
 //!
-//! A command is named in the story's `search.crash`; `init` and `tree` are the image's own boot.
+//! A command is named in the scenario's `search.crash_matrix`; `init` and `tree` are the image's own boot.
 
 mod monitor;
 mod observer_self_test;

@@ -1,14 +1,15 @@
-//! Stories in containers of the real image: the engine is spoken to through its socket. Only cells need an engine of this
-//! machine's own: their gate is on this side.
+//! Scenarios in containers of the real image, through the socket of a container engine. Only crash points and replayed
+//! faults need an engine on this machine: the sockets of their gate are files of this machine.
 //!
 //! ```text
-//!   docker (a container, over all its lives) ─┬─► exec     a program in it, as `docker exec` runs it
-//!                                             ├─► watcher  the one that looks, beside its processes
-//!                                             ├─► near     the same from outside, where the engine is this machine's
-//!                                             └─► keeper   a container for the volume, whoever runs
+//!   engine_container (one container) ─┬─► exec           a program in it, as `docker exec` runs it
+//!                                     ├─► exec_observer  a program in it that observes its files and processes
+//!                                     ├─► host_pid       the same from outside, if the engine is on this machine
+//!                                     └─► volume_holder  a container that keeps the volume reachable all the time
 //! ```
 //!
-//! What is made carries the label `hermes.test`, and those of the run and of the story: by them it is found and removed.
+//! Everything that is created has the label `hermes.test` and the labels of the run and of the scenario; these labels
+//! select what is removed.
 
 mod engine_container;
 mod exec;
@@ -38,12 +39,12 @@ use volume_holder::VolumeHolder;
 /// How long the engine may take for anything that it does by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// On everything that a test makes.
+/// The label of everything that a test creates.
 const LABEL: &str = "hermes.test";
-/// On everything of one run.
+/// The label of everything of one run.
 const RUN_LABEL: &str = "hermes.test.run";
-/// On everything of one story.
-const SCENARIO_LABEL: &str = "hermes.test.story";
+/// The label of everything of one scenario.
+const SCENARIO_LABEL: &str = "hermes.test.scenario";
 
 /// A container engine, for one run.
 #[derive(Debug)]
@@ -53,18 +54,18 @@ pub struct Engine {
     run: String,
 }
 
-/// What a story did not hold for, and what there was then.
+/// The failure of a scenario, with evidence.
 #[derive(Debug)]
 pub struct ScenarioFailure {
     /// What did not hold.
-    pub what: String,
-    /// Each with a name: logs, slots, processes.
+    pub detail: String,
+    /// Logs, slots and processes, each with a name.
     pub evidence: Vec<(String, String)>,
 }
 
 impl From<String> for ScenarioFailure {
-    fn from(what: String) -> Self {
-        Self { what, evidence: Vec::new() }
+    fn from(detail: String) -> Self {
+        Self { detail, evidence: Vec::new() }
     }
 }
 
@@ -73,7 +74,7 @@ fn engine_error(error: &bollard::errors::Error) -> String {
 }
 
 impl Engine {
-    /// The engine behind the socket of this machine; the run's name is on all that it makes.
+    /// Connects to the engine at the usual socket; everything that it creates is labelled with the name of the run.
     pub fn connect(run: &str) -> Result<Arc<Self>, String> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
@@ -83,45 +84,45 @@ impl Engine {
         Ok(Arc::new(Self { docker, runtime, run: run.to_owned() }))
     }
 
-    /// What an image of this name is now: a build meanwhile changes nothing for whoever uses that.
+    /// The id of the image of this name: a run uses the id, so a build of the image meanwhile does not change it.
     pub fn image(&self, name: &str) -> Option<String> {
         self.block_on(self.docker.inspect_image(name)).ok()?.id
     }
 
-    /// Waits for an answer of the engine.
+    /// Sends a request to the engine and waits for the answer.
     fn block_on<T>(
         &self,
-        ask: impl Future<Output = Result<T, bollard::errors::Error>>,
+        request: impl Future<Output = Result<T, bollard::errors::Error>>,
     ) -> Result<T, String> {
-        let answer = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, ask).await });
+        let answer = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, request).await });
         let answer = answer.map_err(|_| format!("the engine did not answer in {PATIENCE:?}"))?;
         answer.map_err(|error| engine_error(&error))
     }
 
-    fn labels(&self, story: &str) -> BTreeMap<String, String> {
-        [(LABEL, "1"), (RUN_LABEL, &self.run), (SCENARIO_LABEL, story)]
+    fn labels(&self, scenario: &str) -> BTreeMap<String, String> {
+        [(LABEL, "1"), (RUN_LABEL, &self.run), (SCENARIO_LABEL, scenario)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into()
     }
 
-    fn make_volume(&self, name: &str, story: &str) -> Result<(), String> {
-        let labels = Some(self.labels(story).into_iter().collect());
+    fn make_volume(&self, name: &str, scenario: &str) -> Result<(), String> {
+        let labels = Some(self.labels(scenario).into_iter().collect());
         let name = Some(name.to_owned());
-        let made = VolumeCreateRequest { name, labels, ..Default::default() };
-        self.block_on(self.docker.create_volume(made)).map(drop)
+        let request = VolumeCreateRequest { name, labels, ..Default::default() };
+        self.block_on(self.docker.create_volume(request)).map(drop)
     }
 
-    /// Removes what this run has made so far and not removed.
+    /// Removes everything of this run that still exists.
     pub fn remove_run(&self) -> Result<(), String> {
         self.remove(&format!("{RUN_LABEL}={}", self.run))
     }
 
-    /// What a story of this run is called.
-    pub(super) fn name_of(&self, story: &str) -> String {
-        format!("hermes-e2e-{}-{story}", self.run)
+    /// The name of a scenario of this run.
+    pub(super) fn name_of(&self, scenario: &str) -> String {
+        format!("hermes-e2e-{}-{scenario}", self.run)
     }
 
-    /// Removes what was made for the story of this name.
+    /// Removes everything that was created for the scenario of this name.
     pub(super) fn remove_scenario(&self, name: &str) -> Result<(), String> {
         self.remove(&format!("{SCENARIO_LABEL}={name}"))
     }
@@ -131,25 +132,26 @@ impl Engine {
         let all = ListContainersOptions { all: true, filters: filters(), ..Default::default() };
         for container in self.block_on(self.docker.list_containers(Some(all)))? {
             let Some(id) = container.id else { continue };
-            let how = RemoveContainerOptions { force: true, v: true, ..Default::default() };
-            // Two may come to remove the same; what is left after this is named by the volume that is in use.
-            let _ = self.block_on(self.docker.remove_container(&id, Some(how)));
+            let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
+            // Another run may remove the same container. If it still exists, the removal of its volume fails and names it.
+            let _ = self.block_on(self.docker.remove_container(&id, Some(options)));
         }
         let volumes = ListVolumesOptions { filters: filters() };
         let found = self.block_on(self.docker.list_volumes(Some(volumes)))?;
         for volume in found.volumes.unwrap_or_default() {
-            let how = RemoveVolumeOptions { force: true };
-            self.block_on(self.docker.remove_volume(&volume.name, Some(how)))?;
+            let options = RemoveVolumeOptions { force: true };
+            self.block_on(self.docker.remove_volume(&volume.name, Some(options)))?;
         }
         Ok(())
     }
 
-    /// Waits, in the background, for somebody who wants the run to end: then nothing is waited for any more.
+    /// Listens in the background for SIGINT and SIGTERM, which end all waits of the run.
     pub fn interrupt_on_signals(self: &Arc<Self>) -> Result<(), String> {
         use tokio::signal::unix::{SignalKind, signal};
         let _inside = self.runtime.enter();
-        let heed = |kind| signal(kind).map_err(|error| format!("no handler: {error}"));
-        let (mut int, mut term) = (heed(SignalKind::interrupt())?, heed(SignalKind::terminate())?);
+        let listen = |kind| signal(kind).map_err(|error| format!("no handler: {error}"));
+        let (mut int, mut term) =
+            (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
         self.runtime.spawn(async move {
             let either = (std::pin::pin!(int.recv()), std::pin::pin!(term.recv()));
             futures_util::future::select(either.0, either.1).await;
@@ -159,7 +161,7 @@ impl Engine {
     }
 }
 
-/// Plays a story in containers of this image, which stands on `base`. All that it makes is gone afterwards.
+/// Runs a scenario in containers of this image, which is built on `base`. Everything that it creates is removed afterwards.
 pub fn run_scenario(
     engine: &Arc<Engine>,
     image: &str,
@@ -167,28 +169,28 @@ pub fn run_scenario(
     scenario: &Scenario,
 ) -> Result<(), ScenarioFailure> {
     let name = engine.name_of(&format!("{base}-{}", scenario.name));
-    let played = create_machine(engine, image, &name, Vec::new(), &scenario.world)
+    let result = create_machine(engine, image, &name, Vec::new(), &scenario.world)
         .map_err(ScenarioFailure::from)
         .and_then(|mut machine| {
             steps::run_steps(&mut machine, scenario)
-                .map_err(|what| ScenarioFailure { what, evidence: machine.evidence() })
+                .map_err(|detail| ScenarioFailure { detail, evidence: machine.evidence() })
         });
-    played.and(engine.remove_scenario(&name).map_err(ScenarioFailure::from))
+    result.and(engine.remove_scenario(&name).map_err(ScenarioFailure::from))
 }
 
-/// Containers of this image for the story of this name. `shown` are places of this machine, each as `OUTSIDE:INSIDE`;
-/// where there are any, the containers can be looked at from outside.
+/// Containers of this image for the scenario of this name. `binds` are directories and files of this machine that every
+/// container gets, each as `OUTSIDE:INSIDE`; if there are any, the containers can be observed from outside.
 pub(super) fn create_machine(
     engine: &Arc<Engine>,
     image: &str,
     name: &str,
-    shown: Vec<String>,
+    binds: Vec<String>,
     world: &WorldSpec,
 ) -> Result<RealMachine, String> {
     engine.make_volume(name, name)?;
-    let keeper = std::rc::Rc::new(VolumeHolder::new(engine.clone(), image, name, shown));
-    let vessel = |number: u8| -> Box<dyn ContainerHandle> {
-        Box::new(EngineContainer::new(keeper.clone(), number))
+    let holder = std::rc::Rc::new(VolumeHolder::new(engine.clone(), image, name, binds));
+    let container = |number: u8| -> Box<dyn ContainerHandle> {
+        Box::new(EngineContainer::new(holder.clone(), number))
     };
-    RealMachine::with_containers((1..=world.containers).map(vessel).collect(), world)
+    RealMachine::with_containers((1..=world.containers).map(container).collect(), world)
 }

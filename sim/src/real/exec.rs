@@ -1,4 +1,4 @@
-//! A program in a container, as `docker exec` runs it, and what came of it.
+//! Runs a program in a namespace container, as `docker exec` does, and collects its output.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Output, Stdio};
@@ -10,7 +10,7 @@ use crate::scenario::values::User;
 /// A command that takes longer than this hangs, and is killed.
 const COMMAND_SECONDS: &str = "120";
 
-/// The number of a user.
+/// The uid of a user.
 pub(crate) fn uid(user: User) -> u32 {
     match user {
         User::Hermes => crate::machine::image::HERMES_UID,
@@ -22,43 +22,43 @@ pub(crate) fn uid(user: User) -> u32 {
 /// What a program printed, and its exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExecOutput {
-    /// `None`: a signal ended it.
+    /// `None`: a signal ended the program.
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
-    pub(crate) took: Duration,
+    pub(crate) elapsed: Duration,
 }
 
-/// A program that was begun.
+/// A program that was started.
 #[derive(Debug)]
 pub(crate) struct RunningExec {
     child: Child,
-    since: Instant,
+    start: Instant,
 }
 
-/// Runs a program that sees the container's files and is none of its processes: it outlives their end.
+/// Runs a program on the container's files, outside its PID namespace: the program outlives the container's processes.
 pub(crate) fn beside(
-    life: &NamespaceSet,
+    namespace_set: &NamespaceSet,
     user: User,
     env: &BTreeMap<String, String>,
     argv: &[&str],
 ) -> Result<ExecOutput, String> {
-    spawn(life, &["--mount", "--net", "--ipc"], user, env, argv, Stdio::null())?.end()
+    spawn(namespace_set, &["--mount", "--net", "--ipc"], user, env, argv, Stdio::null())?.end()
 }
 
-/// Begins a program in a started container, or one that is only mounted, its environment what is given alone.
+/// Starts a program in a container that is started or only mounted, with exactly this environment.
 pub(crate) fn begin(
-    life: &NamespaceSet,
+    namespace_set: &NamespaceSet,
     user: User,
     env: &BTreeMap<String, String>,
     argv: &[&str],
     stdin: Stdio,
 ) -> Result<RunningExec, String> {
-    spawn(life, &["--pid", "--mount", "--net", "--ipc"], user, env, argv, stdin)
+    spawn(namespace_set, &["--pid", "--mount", "--net", "--ipc"], user, env, argv, stdin)
 }
 
 fn spawn(
-    life: &NamespaceSet,
+    namespace_set: &NamespaceSet,
     namespaces: &[&str],
     user: User,
     env: &BTreeMap<String, String>,
@@ -67,11 +67,13 @@ fn spawn(
 ) -> Result<RunningExec, String> {
     let uid = uid(user).to_string();
     let mut command = Command::new("nsenter");
-    command.args(["--target", &life.init().to_string()]).args(namespaces);
-    if life.is_started() {
+    command.args(["--target", &namespace_set.init().to_string()]).args(namespaces);
+    if namespace_set.is_started() {
         command.args(["--root", "--wd", "-S", &uid, "-G", &uid, "--"]);
     } else {
-        command.arg(format!("--root={}", life.path("").display())).args(["-S", &uid, "-G", &uid]);
+        command
+            .arg(format!("--root={}", namespace_set.path("").display()))
+            .args(["-S", &uid, "-G", &uid]);
         command.arg("--");
     }
     let child = command
@@ -85,11 +87,11 @@ fn spawn(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("failed to start nsenter: {error}"))?;
-    Ok(RunningExec { child, since: Instant::now() })
+    Ok(RunningExec { child, start: Instant::now() })
 }
 
 impl RunningExec {
-    /// Gives it this to read, and no more.
+    /// Writes the program's standard input and closes it.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), String> {
         use std::io::Write;
         let fed = self.child.stdin.take().map(|mut stdin| stdin.write_all(bytes));
@@ -101,13 +103,13 @@ impl RunningExec {
 
     /// Waits for its end.
     pub(crate) fn end(self) -> Result<ExecOutput, String> {
-        let ended = self.child.wait_with_output();
+        let output = self.child.wait_with_output();
         let Output { status, stdout, stderr } =
-            ended.map_err(|error| format!("failed to wait for nsenter: {error}"))?;
+            output.map_err(|error| format!("failed to wait for nsenter: {error}"))?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let (out, err, took) = (text(stdout), text(stderr), self.since.elapsed());
-        // `timeout` ends itself by the signal that it sent; a shell would say 137.
+        let (out, err, elapsed) = (text(stdout), text(stderr), self.start.elapsed());
+        // `timeout` ends itself by the signal that it sent; a shell reports this as 137.
         let code = status.code().filter(|code| *code != 137);
-        Ok(ExecOutput { code, out, err, took })
+        Ok(ExecOutput { code, out, err, elapsed })
     }
 }

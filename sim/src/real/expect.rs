@@ -1,4 +1,5 @@
-//! Is what the story expects so? Read off the real world; only `status` is asked of the program itself.
+//! Checks the expectations of a scenario on a real machine. Everything is read from files and processes; only `status` runs
+//! the program itself.
 
 use hermes::name::Profile;
 
@@ -14,34 +15,37 @@ use crate::scenario::{ContainerName, Expect, RunStep};
 
 type CheckResult = Result<(), String>;
 
-fn must(holds: bool, what: impl FnOnce() -> String) -> CheckResult {
-    if holds { Ok(()) } else { Err(what()) }
+fn must(holds: bool, failure: impl FnOnce() -> String) -> CheckResult {
+    if holds { Ok(()) } else { Err(failure()) }
 }
 
 /// Did a command end as expected?
-pub(super) fn command(run: &RunStep, ended: &ExecOutput) -> CheckResult {
-    let ExecOutput { code, out, err, took } = ended;
+pub(super) fn command(run: &RunStep, output: &ExecOutput) -> CheckResult {
+    let ExecOutput { code, out, err, elapsed } = output;
     let expect = &run.expect;
-    let is_asked = *expect != Default::default();
+    let has_expectation = *expect != Default::default();
     let Some(code) = code else {
-        return must(!is_asked, || format!("`{}` was cut short; stderr: {err:?}", run.run));
+        return must(!has_expectation, || format!("`{}` was killed; stderr: {err:?}", run.run));
     };
     let is_one_of =
-        expect.exit.is_empty() || expect.exit.0.iter().any(|it| i32::from(*it) == *code);
+        expect.exit.is_empty() || expect.exit.0.iter().any(|exit| i32::from(*exit) == *code);
     must(is_one_of, || {
         format!("exited {code}, not {:?}; stdout: {out:?}; stderr: {err:?}", expect.exit.0)
     })?;
-    for (stream, said, wanted) in [("stdout", out, &expect.stdout), ("stderr", err, &expect.stderr)]
+    for (stream, printed, wanted) in
+        [("stdout", out, &expect.stdout), ("stderr", err, &expect.stderr)]
     {
         for text in &wanted.0 {
-            must(said.contains(text.as_str()), || format!("{stream} lacks {text:?}: {said:?}"))?;
+            must(printed.contains(text.as_str()), || {
+                format!("{stream} lacks {text:?}: {printed:?}")
+            })?;
         }
     }
-    let is_in_time = expect.within.is_none_or(|within| *took <= within.0);
-    must(is_in_time, || format!("took {} s", took.as_secs_f32()))
+    let is_in_time = expect.within.is_none_or(|within| *elapsed <= within.0);
+    must(is_in_time, || format!("took {} s", elapsed.as_secs_f32()))
 }
 
-/// Does all of it hold now?
+/// Does every expectation hold now?
 pub(super) fn holds(machine: &mut RealMachine, expect: &Expect) -> CheckResult {
     containers(machine, expect)?;
     expect.up.iter().try_for_each(|name| is_up(machine, &name.0))?;
@@ -58,15 +62,16 @@ pub(super) fn holds(machine: &mut RealMachine, expect: &Expect) -> CheckResult {
     counts(machine, expect)?;
     printed(machine, expect)?;
     expect.file.iter().try_for_each(|(address, file)| is_file(machine, address, file))?;
-    expect.status.iter().try_for_each(|(name, status)| says(machine, &name.0, status))
+    expect.status.iter().try_for_each(|(name, status)| has_status(machine, &name.0, status))
 }
 
 fn is_up(machine: &RealMachine, profile: &Profile) -> CheckResult {
     let found = observe::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
-    must(found.is_supervised, || format!("nobody looks after the slot of {profile}"))?;
+    must(found.is_supervised, || format!("the slot of {profile} is not supervised"))?;
     let live = observe::count_live_gateways(machine, profile);
     must(live == 1, || format!("{live} gateways of {profile} live, not 1"))?;
-    let is_ready = found.record.is_some_and(|it| it.pid > 0 && it.is_ready && it.wants_up);
+    let is_ready =
+        found.record.is_some_and(|record| record.pid > 0 && record.is_ready && record.wants_up);
     must(is_ready, || format!("{profile} is not up, ready and wanted up: {:?}", found.record))
 }
 
@@ -74,14 +79,15 @@ fn is_down(machine: &RealMachine, profile: &Profile) -> CheckResult {
     let found = observe::slot(machine, profile).ok_or_else(|| format!("{profile} has no slot"))?;
     let live = observe::count_live_gateways(machine, profile);
     must(live == 0, || format!("a gateway of {profile} lives"))?;
-    let is_down = found.is_supervised && found.record.is_some_and(|it| it.pid == 0 && !it.wants_up);
+    let is_down = found.is_supervised
+        && found.record.is_some_and(|record| record.pid == 0 && !record.wants_up);
     must(is_down, || format!("{profile} is not down and wanted down: {:?}", found.record))
 }
 
 fn slots(machine: &RealMachine, expect: &Expect) -> CheckResult {
     let names = observe::slot_names(machine, &observe::supervised_containers(machine));
     if let Some(wanted) = &expect.slots {
-        let mut wanted: Vec<String> = wanted.iter().map(|it| format!("gateway-{it}")).collect();
+        let mut wanted: Vec<String> = wanted.iter().map(|name| format!("gateway-{name}")).collect();
         wanted.sort();
         must(names == wanted, || format!("slots are {names:?}, not {wanted:?}"))?;
     }
@@ -100,19 +106,19 @@ fn counts(machine: &RealMachine, expect: &Expect) -> CheckResult {
         let found = observe::count_starts(machine, &name.0);
         must(found == usize::from(*wanted), || format!("{name} was started {found} times"))?;
     }
-    for (name, most) in &expect.starts_at_most {
+    for (name, count_max) in &expect.starts_at_most {
         let found = observe::count_starts(machine, &name.0);
-        must(found <= usize::from(*most), || format!("{name} was started {found} times"))?;
+        must(found <= usize::from(*count_max), || format!("{name} was started {found} times"))?;
     }
     for (name, wanted) in &expect.supervisors {
         let slot = format!("gateway-{name}");
-        let found = observe::count(machine, |it| observe::supervises(it, &slot));
+        let found = observe::count(machine, |process| observe::supervises(process, &slot));
         must(found == usize::from(*wanted), || format!("{found} supervisors of {name} live"))?;
     }
     for (name, wanted) in &expect.loggers {
         let dir = format!("/logs/gateways/{name}");
-        let found = observe::count(machine, |it| {
-            it.program() == "s6-log" && it.argv.iter().any(|word| word.ends_with(&dir))
+        let found = observe::count(machine, |process| {
+            process.program() == "s6-log" && process.argv.iter().any(|arg| arg.ends_with(&dir))
         });
         must(found == usize::from(*wanted), || format!("{found} loggers of {name} live"))?;
     }
@@ -121,10 +127,10 @@ fn counts(machine: &RealMachine, expect: &Expect) -> CheckResult {
 
 fn printed(machine: &RealMachine, expect: &Expect) -> CheckResult {
     for (name, texts) in &expect.log_has {
-        let said = observe::log(machine, &name.0);
+        let log = observe::log(machine, &name.0);
         for text in &texts.0 {
-            must(said.contains(text.as_str()), || {
-                format!("the log of {name} lacks {text:?}: {said}")
+            must(log.contains(text.as_str()), || {
+                format!("the log of {name} lacks {text:?}: {log}")
             })?;
         }
     }
@@ -133,9 +139,11 @@ fn printed(machine: &RealMachine, expect: &Expect) -> CheckResult {
         must(boot_log.contains(text.as_str()), || format!("container-boot.log lacks {text:?}"))?;
     }
     for (container, texts) in &expect.console_has {
-        let said = machine.console(*container);
+        let console = machine.console(*container);
         for text in &texts.0 {
-            must(said.contains(text.as_str()), || format!("{container} never said {text:?}"))?;
+            must(console.contains(text.as_str()), || {
+                format!("{container} never printed {text:?}")
+            })?;
         }
     }
     Ok(())
@@ -152,35 +160,36 @@ fn containers(machine: &mut RealMachine, expect: &Expect) -> CheckResult {
 }
 
 fn is_file(machine: &RealMachine, address: &str, wanted: &FileExpect) -> CheckResult {
-    let seen = machine.observe_file(ContainerName(1), &absolute_path(address));
-    let kind = seen.as_ref().map_or(FileKindSpec::Absent, |it| it.kind);
+    let found = machine.observe_file(ContainerName(1), &absolute_path(address));
+    let kind = found.as_ref().map_or(FileKindSpec::Absent, |file| file.kind);
     must(kind == wanted.is, || format!("`{address}` is {kind:?}, not {:?}", wanted.is))?;
-    let text = seen.as_ref().map(ObservedFile::text).unwrap_or_default();
+    let text = found.as_ref().map(ObservedFile::text).unwrap_or_default();
     for wanted in &wanted.has.0 {
         must(text.contains(wanted.as_str()), || format!("`{address}` lacks {wanted:?}: {text}"))?;
     }
     for wanted in &wanted.lacks.0 {
         must(!text.contains(wanted.as_str()), || format!("`{address}` has {wanted:?}: {text}"))?;
     }
-    if let (Some(owner), Some(seen)) = (wanted.owner, seen) {
-        must(seen.uid == uid(owner), || format!("`{address}` belongs to user {}", seen.uid))?;
+    if let (Some(owner), Some(file)) = (wanted.owner, found) {
+        must(file.uid == uid(owner), || format!("`{address}` belongs to user {}", file.uid))?;
     }
     Ok(())
 }
 
-/// What `gateway status --json` says.
-fn says(machine: &RealMachine, profile: &Profile, wanted: &StatusExpect) -> CheckResult {
+/// Does `gateway status --json` report this?
+fn has_status(machine: &RealMachine, profile: &Profile, wanted: &StatusExpect) -> CheckResult {
     let argv = ["hermes", "-p", profile.as_str(), "gateway", "status", "--json"];
-    let ended = machine.run(ContainerName(1), User::Hermes, &machine.env(), &argv)?;
-    let document: serde_json::Value = serde_json::from_str(&ended.out)
-        .map_err(|error| format!("status is no JSON, {error}: {:?} {:?}", ended.out, ended.err))?;
+    let output = machine.run(ContainerName(1), User::Hermes, &machine.env(), &argv)?;
+    let document: serde_json::Value = serde_json::from_str(&output.out).map_err(|error| {
+        format!("status is no JSON, {error}: {:?} {:?}", output.out, output.err)
+    })?;
     let gateway = &document["gateways"][0];
     let verdict = serde_json::to_value(wanted.verdict).unwrap_or_default();
     must(gateway["verdict"] == verdict, || format!("status of {profile}: {document}"))?;
     for drift in &wanted.drifts {
-        let word = serde_json::to_value(drift).unwrap_or_default();
-        let named = gateway["drifts"].as_array().is_some_and(|all| all.contains(&word));
-        must(named, || format!("status of {profile} names no drift {word}: {document}"))?;
+        let name = serde_json::to_value(drift).unwrap_or_default();
+        let is_named = gateway["drifts"].as_array().is_some_and(|all| all.contains(&name));
+        must(is_named, || format!("status of {profile} names no drift {name}: {document}"))?;
     }
     Ok(())
 }

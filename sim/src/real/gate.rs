@@ -1,14 +1,14 @@
-//! The other side of the gate: real processes of a test build ask here before each effect, and wait for the answer.
+//! The simulator's side of the gate: real processes of a gated build ask here before each effect, and wait for the answer.
 //!
 //! ```text
-//!   hermes (feature `gate`) ──► controller   one socket a command, one a container; counts addresses, answers, holds
-//!                                  │ what was asked
+//!   hermes (feature `gate`) ──► controller    one socket a command, one a container; counts addresses, answers, holds
+//!                                  │ requested effects
 //!                                  ▼
-//!                               trace        the same story here and on the simulated machine, held beside each other
-//!                               plan         the cells of a crash matrix, from what a calm run asked
+//!                               effect_diff   compares the effects of a command here and on the simulated machine
+//!                               crash_matrix  the crash points of a command, from the requests of a baseline run
 //! ```
 //!
-//! Addresses are the scenarios': task, kind of effect, what it touches, ordinal. Knows no machine.
+//! Addresses are those of scenarios: task, effect kind, object and occurrence number. This module knows no machine.
 
 pub mod controller;
 pub mod crash_matrix;

@@ -1,5 +1,5 @@
-//! Containers on one volume, as a runtime keeps them: started, stopped, killed, made anew. What each of them is made of
-//! is a [`Vessel`]'s affair.
+//! Containers on one volume, as a container runtime manages them: started, stopped, killed, recreated. What a container
+//! consists of is hidden behind [`ContainerHandle`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::scenario::world::{S6Spec, SupervisionTree, WorldSpec};
 
 const PATH: &str = "/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The hook that somebody else's image gets: it hands root's scan directory over and has every slot made.
+/// The boot hook of a foreign image: it gives root's scan directory to hermes and creates every slot.
 const HAND_OVER: &str = include_str!("../../../docker/hand-over");
 
 /// One container.
@@ -27,7 +27,7 @@ struct MachineContainer {
     command: Vec<String>,
 }
 
-/// A machine.
+/// A real machine.
 #[derive(Debug)]
 pub struct RealMachine {
     containers: Vec<MachineContainer>,
@@ -47,7 +47,7 @@ impl RealMachine {
         let own = Some(crate::machine::image::HERMES_UID);
         std::os::unix::fs::chown(&volume, own, own)
             .map_err(|error| namespace_set::io_error("give away", &volume, &error))?;
-        let vessel = |number| -> Result<Box<dyn ContainerHandle>, String> {
+        let container = |number| -> Result<Box<dyn ContainerHandle>, String> {
             Ok(Box::new(NamespaceContainer::new(OverlayLayers {
                 lower: parts.root(version),
                 scratch: parts.scratch.join(format!("c{number}")),
@@ -55,19 +55,20 @@ impl RealMachine {
                 program: parts.program.clone(),
             })?))
         };
-        Self::with_containers((1..=world.containers).map(vessel).collect::<Result<_, _>>()?, world)
+        let handles = (1..=world.containers).map(container).collect::<Result<_, _>>()?;
+        Self::with_containers(handles, world)
     }
 
-    /// These containers, none of them started, with what the world has besides the image.
+    /// These containers, none of them started, with the files and programs of the world.
     pub(super) fn with_containers(
-        vessels: Vec<Box<dyn ContainerHandle>>,
+        handles: Vec<Box<dyn ContainerHandle>>,
         world: &WorldSpec,
     ) -> Result<Self, String> {
-        for vessel in &vessels {
-            setup::install_world(vessel.as_ref(), world)?;
+        for handle in &handles {
+            setup::install_world(handle.as_ref(), world)?;
         }
-        let one = |vessel| MachineContainer { handle: vessel, command: world.command.clone() };
-        let containers = vessels.into_iter().map(one).collect();
+        let container = |handle| MachineContainer { handle, command: world.command.clone() };
+        let containers = handles.into_iter().map(container).collect();
         Ok(Self { containers, world: world.clone() })
     }
 
@@ -86,7 +87,7 @@ impl RealMachine {
         (1..=self.world.containers).map(ContainerName)
     }
 
-    /// A container as it is made, to work in.
+    /// The handle of a container.
     pub(super) fn container(
         &self,
         container: ContainerName,
@@ -94,7 +95,7 @@ impl RealMachine {
         self.one(container).map(|one| one.handle.as_ref())
     }
 
-    /// Does it run?
+    /// Is its PID 1 running?
     pub(super) fn is_running(&mut self, container: ContainerName) -> bool {
         self.one_mut(container).is_ok_and(|one| one.handle.is_running())
     }
@@ -109,40 +110,40 @@ impl RealMachine {
         env
     }
 
-    /// The home, inside.
+    /// The path of the home, inside.
     pub(super) fn home(&self) -> String {
         self.env().remove("HERMES_HOME").unwrap_or_default()
     }
 
-    /// Where the slots are, inside.
+    /// The path of the slots' scan directory, inside.
     pub(super) fn scan_dir(&self) -> String {
-        let told = self.world.environment.get("S6_PROFILE_GATEWAY_SCANDIR");
-        told.cloned().unwrap_or_else(|| "/run/service".to_owned())
+        let configured = self.world.environment.get("S6_PROFILE_GATEWAY_SCANDIR");
+        configured.cloned().unwrap_or_else(|| "/run/service".to_owned())
     }
 
-    /// Is the tree of the slots somebody else's?
+    /// Does the supervision tree belong to root, in a foreign image?
     pub(super) fn is_foreign(&self) -> bool {
         self.world.tree == SupervisionTree::Root
     }
 
-    /// Another command for a container that was not started yet.
+    /// Sets the command of a container that was not started yet.
     pub(super) fn set_command(
         &mut self,
-        of: ContainerName,
+        container: ContainerName,
         command: &[String],
     ) -> Result<(), String> {
-        self.one_mut(of)?.command = command.to_vec();
-        self.recreate(of)
+        self.one_mut(container)?.command = command.to_vec();
+        self.recreate(container)
     }
 
     fn start_options(&self, container: ContainerName) -> Result<StartOptions, String> {
         let WorldSpec { tree, umask, noexec_run, .. } = self.world;
-        let told = if tree == SupervisionTree::Hermes {
+        let command = if tree == SupervisionTree::Hermes {
             self.one(container)?.command.clone()
         } else {
             vec![]
         };
-        Ok(StartOptions { tree, env: self.env(), command: told, umask, noexec_run })
+        Ok(StartOptions { tree, env: self.env(), command, umask, noexec_run })
     }
 
     /// Starts a container that does not run.
@@ -150,8 +151,8 @@ impl RealMachine {
         if self.is_running(container) {
             return Ok(());
         }
-        let how = self.start_options(container)?;
-        self.one_mut(container)?.handle.start(&how)?;
+        let options = self.start_options(container)?;
+        self.one_mut(container)?.handle.start(&options)?;
         self.after_start(container)
     }
 
@@ -159,67 +160,68 @@ impl RealMachine {
         if self.is_foreign() { self.boot_hook(container) } else { Ok(()) }
     }
 
-    /// What somebody else's image does at its boot: as root, once s6-svscan listens.
+    /// Runs the boot hook of a foreign image: as root, once s6-svscan listens.
     fn boot_hook(&mut self, container: ContainerName) -> Result<(), String> {
         wait_for_svscan(self, container)?;
         let env = self.env();
-        let told = self.run(container, User::Root, &env, &["sh", "-c", HAND_OVER])?;
-        match told.code {
+        let output = self.run(container, User::Root, &env, &["sh", "-c", HAND_OVER])?;
+        match output.code {
             Some(0) => Ok(()),
-            code => Err(format!("the boot hook exited {code:?}: {}", told.err)),
+            code => Err(format!("the boot hook exited {code:?}: {}", output.err)),
         }
     }
 
-    /// Containers that ended by themselves can be looked into again.
+    /// Makes containers that ended by themselves observable again.
     pub(super) fn refresh(&mut self) -> Result<(), String> {
         self.containers.iter_mut().try_for_each(|one| one.handle.refresh())
     }
 
-    /// SIGTERM, and SIGKILL after the grace.
+    /// Sends SIGTERM to PID 1, and SIGKILL after the grace.
     pub(super) fn stop(&mut self, container: ContainerName, grace: Duration) -> Result<(), String> {
         self.one_mut(container)?.handle.stop(grace)
     }
 
-    /// Stopped, and started again.
+    /// Stops the container and starts it again.
     pub(super) fn restart(
         &mut self,
         container: ContainerName,
         grace: Duration,
     ) -> Result<(), String> {
-        let how = self.start_options(container)?;
-        self.one_mut(container)?.handle.restart(grace, &how)?;
+        let options = self.start_options(container)?;
+        self.one_mut(container)?.handle.restart(grace, &options)?;
         self.after_start(container)
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL to PID 1.
     pub(super) fn kill(&mut self, container: ContainerName) -> Result<(), String> {
         self.one_mut(container)?.handle.kill()
     }
 
-    /// Freezes all that lives in it.
+    /// Freezes all its processes.
     pub(super) fn pause(&mut self, container: ContainerName) -> Result<(), String> {
         self.one_mut(container)?.handle.pause()
     }
 
-    /// Lets it go on.
+    /// Thaws it.
     pub(super) fn unpause(&mut self, container: ContainerName) -> Result<(), String> {
         self.one_mut(container)?.handle.unpause()
     }
 
-    /// A new container on the same volume, not started.
+    /// Replaces it by a new container on the same volume, not started.
     pub(super) fn recreate(&mut self, container: ContainerName) -> Result<(), String> {
         let world = WorldSpec { profiles: BTreeMap::new(), ..self.world.clone() };
-        let vessel = &mut self.one_mut(container)?.handle;
-        vessel.recreate()?;
-        // What the image had is there again; what lies on the volume is as the story left it.
-        let own = world
+        let handle = &mut self.one_mut(container)?.handle;
+        handle.recreate()?;
+        // Only files outside the volume are installed again; the volume stays as the scenario left it.
+        let outside_volume = world
             .files
             .into_iter()
             .filter(|(path, _)| path.starts_with('/') && !path.starts_with(&format!("{HOME}/")));
-        setup::install_world(vessel.as_ref(), &WorldSpec { files: own.collect(), ..world })
+        let files = outside_volume.collect();
+        setup::install_world(handle.as_ref(), &WorldSpec { files, ..world })
     }
 
-    /// Begins a program as somebody.
+    /// Starts a program as this user.
     pub(super) fn begin(
         &self,
         container: ContainerName,
@@ -230,7 +232,7 @@ impl RealMachine {
         self.container(container)?.begin_exec(user, env, argv, b"")
     }
 
-    /// Runs a program as somebody.
+    /// Runs a program as this user.
     pub(super) fn run(
         &self,
         container: ContainerName,
@@ -250,12 +252,12 @@ impl RealMachine {
         self.container(container).ok()?.observe_file(inside)
     }
 
-    /// What lives in a container.
+    /// The live processes of a container.
     pub(super) fn processes(&self, container: ContainerName) -> Vec<HostProcess> {
         self.container(container).map(ContainerHandle::processes).unwrap_or_default()
     }
 
-    /// What a container printed, in all its lives.
+    /// Everything that a container has printed since it was created.
     pub(super) fn console(&self, container: ContainerName) -> String {
         self.container(container).map(ContainerHandle::console).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
-//! One life of a container: its namespaces, from the first mount to the end of all that lives in it.
+//! The namespaces of a container, from the first mount to the end of its last process.
 //!
-//! It is mounted first, and its files can be changed; then it is started. It ends with the thread that made it, however
-//! that ends: the kernel sees to it.
+//! The file system is mounted first, and its files can be changed; then PID 1 is started. The namespaces end with the thread
+//! that created them, however that thread ends: the kernel guarantees it (a parent-death signal).
 
 use std::fs::File;
 use std::io::Write;
@@ -17,12 +17,12 @@ use super::wait;
 
 const INIT: &str = include_str!("init.sh");
 
-/// What a container consists of, outside.
+/// The files of a container on the host.
 #[derive(Clone, Debug)]
 pub(crate) struct OverlayLayers {
-    /// The root directory of a Debian; never written to.
+    /// The root file system of a Debian release; never written to.
     pub(crate) lower: PathBuf,
-    /// What the container adds, and what it prints.
+    /// The directory for the container's own files and its output.
     pub(crate) scratch: PathBuf,
     /// The volume.
     pub(crate) volume: PathBuf,
@@ -31,12 +31,12 @@ pub(crate) struct OverlayLayers {
 }
 
 impl OverlayLayers {
-    /// What the container printed, in all its lives.
+    /// The file with everything that the container has printed since it was created.
     pub(crate) fn console(&self) -> PathBuf {
         self.scratch.join("console")
     }
 
-    /// Empty layers.
+    /// Creates empty layers.
     pub(crate) fn make(&self) -> Result<(), String> {
         let _ = std::fs::remove_dir_all(&self.scratch); // there may be none yet
         for dir in ["upper", "work", "merged"] {
@@ -51,7 +51,7 @@ pub(crate) fn io_error(verb: &str, path: &Path, error: &std::io::Error) -> Strin
     format!("failed to {verb} `{}`: {error}", path.display())
 }
 
-/// A life, mounted or started.
+/// The namespaces of a container, mounted or started.
 #[derive(Debug)]
 pub(crate) struct NamespaceSet {
     outer: Child,
@@ -62,10 +62,10 @@ pub(crate) struct NamespaceSet {
 }
 
 impl NamespaceSet {
-    /// The mounts are there, nothing runs yet.
+    /// Creates the namespaces and the mounts; PID 1 is not started yet.
     pub(crate) fn mount(layers: &OverlayLayers) -> Result<Self, String> {
         let mounted = layers.scratch.join("mounted");
-        let _ = std::fs::remove_file(&mounted); // of the life before, if there was one
+        let _ = std::fs::remove_file(&mounted); // of the previous start, if there was one
         let console = layers.console();
         let log = File::options().append(true).create(true).open(&console);
         let log = log.map_err(|error| io_error("open", &console, &error))?;
@@ -91,52 +91,52 @@ impl NamespaceSet {
         });
         let (init, handle) = match handle {
             Ok(found) => found,
-            Err(what) => {
+            Err(error) => {
                 let _ = outer.kill(); // our own child; it may be gone already
                 let _ = outer.wait();
-                return Err(what);
+                return Err(error);
             }
         };
         let scratch = layers.scratch.clone();
-        let mut life = Self { outer, init, handle, scratch, is_started: false };
-        wait::poll_within(wait::PATIENCE, || match (mounted.exists(), life.ended()) {
+        let mut namespaces = Self { outer, init, handle, scratch, is_started: false };
+        wait::poll_within(wait::PATIENCE, || match (mounted.exists(), namespaces.ended()) {
             (true, _) => Ok(Ok(())),
             (false, None) => Err("its root is not mounted".to_owned()),
             (false, Some(status)) => Ok(Err(format!("{status} before its root was mounted"))),
         })
         .and_then(|ended| ended)
-        .map_err(|what| format!("{what}: {}", read_console(&console)))?;
-        Ok(life)
+        .map_err(|error| format!("{error}: {}", read_console(&console)))?;
+        Ok(namespaces)
     }
 
-    /// Lets the first process become what the shell's line says; it is PID 1 with the container's root mounted.
+    /// Starts PID 1: the first process, with the container's root mounted, runs this line of shell.
     pub(crate) fn start(&mut self, line: &str) -> Result<(), String> {
         let start = self.scratch.join("start");
         std::fs::write(&start, line).map_err(|error| io_error("write", &start, &error))?;
-        let told = self.outer.stdin.take().map(|mut stdin| stdin.write_all(b"go\n"));
+        let written = self.outer.stdin.take().map(|mut stdin| stdin.write_all(b"go\n"));
         self.is_started = true;
-        match told {
+        match written {
             Some(Ok(())) => Ok(()),
-            other => Err(format!("the container's first process does not listen: {other:?}")),
+            other => Err(format!("the container's first process does not read: {other:?}")),
         }
     }
 
-    /// Has it been started?
+    /// Was PID 1 started?
     pub(crate) fn is_started(&self) -> bool {
         self.is_started
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the first process has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.outer.try_wait().ok().flatten()
     }
 
-    /// The first process, as the outside counts.
+    /// The pid of the first process on the host.
     pub(crate) fn init(&self) -> u32 {
         self.init
     }
 
-    /// A file of the container, seen from outside. For looking only: a link in it leads anywhere.
+    /// The path of a file of the container on the host. Only for observing: a link in the container may lead anywhere.
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         match self.is_started {
             true => PathBuf::from(format!("/proc/{}/root{inside}", self.init)),
@@ -147,18 +147,18 @@ impl NamespaceSet {
         }
     }
 
-    /// All that lives in it.
+    /// The live processes of a started container.
     pub(crate) fn processes(&self) -> Vec<HostProcess> {
         if self.is_started { processes::list_namespace(self.init) } else { Vec::new() }
     }
 
-    /// A signal for the first process.
+    /// Sends a signal to the first process.
     pub(crate) fn signal(&self, signal: Signal) {
-        // It may have ended already; then there is nobody left to tell.
+        // It may have ended already; then it needs no signal.
         let _ = pidfd_send_signal(&self.handle, signal);
     }
 
-    /// SIGTERM to the first process, and SIGKILL after the grace.
+    /// Sends SIGTERM to the first process, and SIGKILL after the grace.
     pub(crate) fn stop(&mut self, grace: Duration) {
         self.signal(Signal::TERM);
         let ended = wait::poll_within(grace, || self.ended().ok_or_else(String::new));
@@ -167,10 +167,10 @@ impl NamespaceSet {
         }
     }
 
-    /// SIGKILL; nothing in it is alive afterwards.
+    /// Sends SIGKILL to the first process; no process of the container is alive afterwards.
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::KILL);
-        let _ = self.outer.wait(); // our own child; how it ended is of no interest
+        let _ = self.outer.wait(); // our own child; its exit status does not matter
     }
 }
 
@@ -180,7 +180,7 @@ impl Drop for NamespaceSet {
     }
 }
 
-/// What a container printed.
+/// The output of a container.
 pub(crate) fn read_console(console: &Path) -> String {
     let bytes = std::fs::read(console).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()

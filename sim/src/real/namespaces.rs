@@ -1,4 +1,4 @@
-//! A container made of namespaces: whatever does not run is mounted all the same, so that its files can be looked at
+//! A container made of namespaces. A container that does not run is mounted all the same, so that its files can be observed
 //! and changed.
 
 use std::collections::BTreeMap;
@@ -20,33 +20,33 @@ use crate::scenario::values::{SignalName, User};
 #[derive(Debug)]
 pub(crate) struct NamespaceContainer {
     layers: OverlayLayers,
-    life: NamespaceSet,
+    namespaces: NamespaceSet,
 }
 
 impl NamespaceContainer {
     /// Mounted, not started.
     pub(crate) fn new(layers: OverlayLayers) -> Result<Self, String> {
         layers.make()?;
-        let life = NamespaceSet::mount(&layers)?;
-        Ok(Self { layers, life })
+        let namespaces = NamespaceSet::mount(&layers)?;
+        Ok(Self { layers, namespaces })
     }
 
-    /// The life that is mounted, for whoever does the rest without a story.
-    pub(crate) fn into_life(self) -> NamespaceSet {
-        self.life
+    /// The mounted namespaces, for callers that start PID 1 themselves.
+    pub(crate) fn into_namespaces(self) -> NamespaceSet {
+        self.namespaces
     }
 
-    /// A life that is over is followed by one that is only mounted.
+    /// Mounts a container again after its PID 1 has ended.
     fn mount_again(&mut self) -> Result<(), String> {
-        if self.life.is_started() && self.life.ended().is_some() {
-            self.life = NamespaceSet::mount(&self.layers)?;
+        if self.namespaces.is_started() && self.namespaces.ended().is_some() {
+            self.namespaces = NamespaceSet::mount(&self.layers)?;
         }
         Ok(())
     }
 
-    /// A file of the container, seen from outside, for looking only.
+    /// The path of a file of the container on the host, only for observing.
     fn path(&self, inside: &str) -> PathBuf {
-        self.life.path(inside)
+        self.namespaces.path(inside)
     }
 }
 
@@ -61,22 +61,23 @@ impl ContainerHandle for NamespaceContainer {
         words.extend(["exec".to_owned(), "chroot".to_owned(), root]);
         words.extend(["env".to_owned(), "-i".to_owned(), "-C".to_owned(), HOME.to_owned()]);
         words.extend(start.env.iter().map(|(name, value)| quote(&format!("{name}={value}"))));
-        let usual = || ["/usr/local/bin/hermes", "boot", "init", "--"].map(str::to_owned).to_vec();
-        let entrypoint = start.entrypoint().unwrap_or_else(usual);
+        let default =
+            || ["/usr/local/bin/hermes", "boot", "init", "--"].map(str::to_owned).to_vec();
+        let entrypoint = start.entrypoint().unwrap_or_else(default);
         words.extend(entrypoint.iter().chain(&start.command).map(|word| quote(word)));
-        self.life.start(&words.join(" "))
+        self.namespaces.start(&words.join(" "))
     }
 
     fn stop(&mut self, grace: Duration) -> Result<(), String> {
-        if self.life.is_started() {
-            self.life.stop(grace);
+        if self.namespaces.is_started() {
+            self.namespaces.stop(grace);
         }
         self.mount_again()
     }
 
     fn kill(&mut self) -> Result<(), String> {
-        if self.life.is_started() {
-            self.life.kill();
+        if self.namespaces.is_started() {
+            self.namespaces.kill();
         }
         self.mount_again()
     }
@@ -90,9 +91,9 @@ impl ContainerHandle for NamespaceContainer {
     }
 
     fn recreate(&mut self) -> Result<(), String> {
-        self.life.kill();
+        self.namespaces.kill();
         self.layers.make()?;
-        self.life = NamespaceSet::mount(&self.layers)?;
+        self.namespaces = NamespaceSet::mount(&self.layers)?;
         Ok(())
     }
 
@@ -101,7 +102,7 @@ impl ContainerHandle for NamespaceContainer {
     }
 
     fn is_running(&mut self) -> bool {
-        self.life.is_started() && self.life.ended().is_none()
+        self.namespaces.is_started() && self.namespaces.ended().is_none()
     }
 
     fn begin_exec(
@@ -111,12 +112,12 @@ impl ContainerHandle for NamespaceContainer {
         argv: &[&str],
         stdin: &[u8],
     ) -> Result<AwaitExit, String> {
-        let how = if stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
-        let mut begun = exec::begin(&self.life, user, env, argv, how)?;
+        let stdio = if stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let mut running = exec::begin(&self.namespaces, user, env, argv, stdio)?;
         if !stdin.is_empty() {
-            begun.feed(stdin)?;
+            running.feed(stdin)?;
         }
-        Ok(Box::new(move || begun.end()))
+        Ok(Box::new(move || running.end()))
     }
 
     fn run_script(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<ExecOutput, String> {
@@ -139,7 +140,7 @@ impl ContainerHandle for NamespaceContainer {
     }
 
     fn processes(&self) -> Vec<HostProcess> {
-        self.life.processes()
+        self.namespaces.processes()
     }
 
     fn signal(&self, to: &HostProcess, signal: SignalName) -> Result<(), String> {
@@ -156,7 +157,7 @@ impl ContainerHandle for NamespaceContainer {
     }
 }
 
-/// A word as the shell reads it back.
+/// Quotes a word for the shell.
 fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

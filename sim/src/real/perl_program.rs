@@ -1,13 +1,13 @@
-//! A program of a story as a real one: a script in Perl, which every Debian has, whatever else it lacks.
+//! Translates a program of a scenario into a Perl script; every Debian has Perl.
 //!
-//! Pure. It does what `user_program` does on the simulated machine: lines after the start, lines after a signal.
+//! Pure. The script does what `user_program` does on the simulated machine: lines after the start, lines after a signal.
 
 use std::fmt::Write as _;
 
 use crate::scenario::values::SignalName;
 use crate::scenario::world::{ActionSpec, BehaviourSpec, ProgramSpec};
 
-/// What interprets the lines. A hundredth of a second is the smallest step of the clock that Perl has without modules.
+/// The interpreter of the lines. The clock that Perl has without modules counts hundredths of a second.
 const INTERPRETER: &str = r#"
 $| = 1;
 my (@due, $server, @clients);
@@ -39,7 +39,7 @@ while (1) {
     while (@due && $due[0][0] <= now()) { my $one = shift @due; act($$one[1], $$one[2]) }
     my $read = '';
     vec($read, fileno($server), 1) = 1 if $server;
-    # A signal that came before the call does not end it: so it is short.
+    # A signal that came before the call does not interrupt it: therefore the time-out is short.
     answer() if select($read, undef, undef, 0.02) > 0;
 }
 "#;

@@ -1,4 +1,4 @@
-//! The processes of one PID namespace, seen and signalled from outside.
+//! The processes of one PID namespace, observed and signalled from outside.
 
 use std::path::PathBuf;
 
@@ -7,32 +7,32 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostProcess {
-    /// As its namespace counts.
+    /// The pid in its namespace.
     pub pid: u32,
-    /// As the outside counts.
+    /// The pid on the host.
     pub host_pid: u32,
-    /// Its parent, as the outside counts.
+    /// The pid of its parent on the host.
     pub parent: u32,
     namespace: PathBuf,
     /// A signal stopped it.
     pub is_stopped: bool,
-    /// Its words.
+    /// Its arguments.
     pub argv: Vec<String>,
 }
 
 impl HostProcess {
-    /// One that is seen from inside its namespace alone.
+    /// A process that was observed from inside its namespace; its pid on the host is unknown.
     pub(super) fn inside(pid: u32, parent: u32, is_stopped: bool, argv: Vec<String>) -> Self {
         Self { pid, host_pid: pid, parent, namespace: PathBuf::new(), is_stopped, argv }
     }
 
-    /// Sends it a signal; one that has ended meanwhile gets none, and nobody else does.
+    /// Sends a signal. If the process has ended meanwhile, no other process gets the signal.
     pub fn signal(&self, signal: Signal) {
         let Some(pid) = signalable_pid(self.host_pid) else { return };
         let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return };
-        // With the handle in hand: is it still a process of that namespace?
+        // The handle is open; now check that it is still a process of that namespace.
         if namespace_of(self.host_pid).as_ref() == Some(&self.namespace) {
-            // It may have ended meanwhile, and then it needs no signal.
+            // The process may have ended meanwhile; then it needs no signal.
             let _ = pidfd_send_signal(&handle, signal);
         }
     }
@@ -49,7 +49,7 @@ impl HostProcess {
     }
 }
 
-/// A process number that may be signalled.
+/// A pid that may be signalled: not 0, not PID 1, not negative.
 pub fn signalable_pid(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().filter(|&pid| pid > 1).and_then(Pid::from_raw)
 }
@@ -58,7 +58,7 @@ fn namespace_of(pid: u32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
 }
 
-/// All processes of the namespace whose first process is `init`, that one included; zombies are none.
+/// All processes of the namespace whose first process is `init`, including `init`, without zombies.
 pub fn list_namespace(init: u32) -> Vec<HostProcess> {
     let Some(namespace) = namespace_of(init) else { return Vec::new() };
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -71,12 +71,12 @@ pub fn list_namespace(init: u32) -> Vec<HostProcess> {
     found
 }
 
-fn read(outer: u32) -> Option<HostProcess> {
-    let namespace = namespace_of(outer)?;
-    let words = std::fs::read(format!("/proc/{outer}/cmdline")).ok()?;
-    let text = String::from_utf8_lossy(&words);
-    let words = text.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
-    let status = std::fs::read_to_string(format!("/proc/{outer}/status")).ok()?;
+fn read(host_pid: u32) -> Option<HostProcess> {
+    let namespace = namespace_of(host_pid)?;
+    let command_line = std::fs::read(format!("/proc/{host_pid}/cmdline")).ok()?;
+    let text = String::from_utf8_lossy(&command_line);
+    let argv = text.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
+    let status = std::fs::read_to_string(format!("/proc/{host_pid}/status")).ok()?;
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     let pid = field("NSpid:")?.split_whitespace().last()?.parse().ok()?;
     let parent = field("PPid:")?.trim().parse().ok()?;
@@ -84,18 +84,18 @@ fn read(outer: u32) -> Option<HostProcess> {
     let is_stopped = state.starts_with('T');
     (!state.starts_with('Z')).then_some(HostProcess {
         pid,
-        host_pid: outer,
+        host_pid,
         parent,
         namespace,
         is_stopped,
-        argv: words,
+        argv,
     })
 }
 
 /// The only child of a process, once it has one.
-pub fn first_child(of: u32) -> Result<u32, String> {
-    let path = format!("/proc/{of}/task/{of}/children");
+pub fn first_child(pid: u32) -> Result<u32, String> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
     let children = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    let first = children.split_whitespace().next().ok_or(format!("process {of} has no child"))?;
+    let first = children.split_whitespace().next().ok_or(format!("process {pid} has no child"))?;
     first.parse().map_err(|error| format!("{first}: {error}"))
 }

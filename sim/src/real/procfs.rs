@@ -1,4 +1,4 @@
-//! A running container, looked at through `/proc` of this machine. Changes nothing.
+//! Observes a running container through `/proc` of this machine. Changes nothing.
 
 use std::fs::DirEntry;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::container::{ObservedFile, lock_holders_in};
 use crate::scenario::expect::FileKindSpec;
 
-/// What a path is, links not followed at its end.
+/// Observes a file; a link at the end of the path is not followed.
 pub(super) fn observe_file(path: &Path) -> Option<ObservedFile> {
     let meta = std::fs::symlink_metadata(path).ok()?;
     let kind = match meta.file_type() {
@@ -27,14 +27,14 @@ pub(super) fn observe_file(path: &Path) -> Option<ObservedFile> {
     Some(ObservedFile { kind, uid: meta.uid(), inode: meta.ino(), bytes, names })
 }
 
-/// Does somebody read from this FIFO?
+/// `Ok` if a process has this FIFO open for reading.
 pub(super) fn check_fifo_reader(fifo: &Path) -> Result<(), String> {
     use rustix::fs::{Mode, OFlags, open};
     let opened = open(fifo, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty());
     opened.map(drop).map_err(|errno| errno.to_string())
 }
 
-/// Who holds a record lock on a file, as this machine counts.
+/// The holders of record locks on a file, by pid on this machine.
 pub(super) fn lock_holders(inode: u64) -> Vec<u32> {
     lock_holders_in(&std::fs::read_to_string("/proc/locks").unwrap_or_default(), inode)
 }

@@ -1,6 +1,6 @@
-//! What lies in a container and on its volume before the first boot, and every file that a story changes afterwards.
+//! Writes the files of a container and its volume: those before the first boot, and those that a scenario changes later.
 //!
-//! Files are changed by programs inside, as root: a link in a container never leads out of it.
+//! Programs inside the container write them, as root: a link in a container never leads out of it.
 
 use super::container::ContainerHandle;
 use super::exec::uid;
@@ -11,26 +11,26 @@ use crate::scenario::WorldSpec;
 use crate::scenario::values::User;
 use crate::scenario::world::{FileContent, FileSpec};
 
-/// Where a file of the scenario is: absolute, or below the home.
+/// The path of a file of the scenario, which is absolute or relative to the home.
 pub(crate) fn absolute_path(address: &str) -> String {
     if address.starts_with('/') { address.to_owned() } else { format!("{HOME}/{address}") }
 }
 
-/// A shell's words on paths inside, as root. What it says on stderr is the error.
+/// Runs a shell script on paths inside, as root. Its standard error is the error.
 pub(crate) fn run_script(
-    vessel: &dyn ContainerHandle,
+    container: &dyn ContainerHandle,
     script: &str,
     words: &[&str],
     stdin: &[u8],
 ) -> Result<(), String> {
-    let ended = vessel.run_script(script, words, stdin)?;
-    match ended.code {
+    let output = container.run_script(script, words, stdin)?;
+    match output.code {
         Some(0) => Ok(()),
-        code => Err(format!("`{script}` with {words:?} exited {code:?}: {}", ended.err)),
+        code => Err(format!("`{script}` with {words:?} exited {code:?}: {}", output.err)),
     }
 }
 
-/// What is made above a file belongs to the file's owner, as on the simulated machine.
+/// Missing parent directories of a file get the file's owner, as on the simulated machine.
 const PARENTS: &str = r#"
 mkdirs() {
     test -d "$1" && return
@@ -54,15 +54,15 @@ done
 mkdirs "$deepest" "$2"
 "#;
 
-/// Puts a file of the scenario where it says.
+/// Writes a file of the scenario.
 pub(crate) fn write_node(
-    vessel: &dyn ContainerHandle,
+    container: &dyn ContainerHandle,
     address: &str,
     node: &FileSpec,
 ) -> Result<(), String> {
     let path = absolute_path(address);
     let owner = uid(node.owner).to_string();
-    let mode = |usual: u32| format!("{:04o}", node.mode.map_or(usual, |mode| mode.0));
+    let mode = |default: u32| format!("{:04o}", node.mode.map_or(default, |mode| mode.0));
     let (program, named, depth);
     let (make, mode, bytes): (&str, String, &[u8]) = match &node.content {
         FileContent::File(bytes) => ("head -c \"$4\" >\"$1.new\"", mode(0o644), bytes),
@@ -84,19 +84,22 @@ pub(crate) fn write_node(
             ("head -c \"$4\" >\"$1.new\"", mode(0o755), program.as_bytes())
         }
     };
-    // Another name of a file is that file's owner's.
-    let is_name = matches!(node.content, FileContent::HardLink(_));
-    let own = if is_name { "" } else { "chown -h \"$2:$2\" \"$new\"" };
+    // A hard link has the owner of the file.
+    let is_hard_link = matches!(node.content, FileContent::HardLink(_));
+    let set_owner = if is_hard_link { "" } else { "chown -h \"$2:$2\" \"$new\"" };
     let script = format!(
-        "{PARENTS}new=$1.new\n{make}\n{own}\ntest -z \"$3\" || chmod \"$3\" \"$new\"\n\
+        "{PARENTS}new=$1.new\n{make}\n{set_owner}\ntest -z \"$3\" || chmod \"$3\" \"$new\"\n\
          test \"$new\" = \"$1\" || mv -fT \"$new\" \"$1\""
     );
-    // An engine may forget to say that its standard input has ended: so many bytes are read, and no end is waited for.
-    run_script(vessel, &script, &[&path, &owner, &mode, &bytes.len().to_string()], bytes)
+    // An engine may lose the end of standard input: the script reads an exact number of bytes and does not wait for the end.
+    run_script(container, &script, &[&path, &owner, &mode, &bytes.len().to_string()], bytes)
 }
 
-/// Everything that the world has besides the image.
-pub(crate) fn install_world(vessel: &dyn ContainerHandle, world: &WorldSpec) -> Result<(), String> {
+/// Installs everything that the world has besides the image.
+pub(crate) fn install_world(
+    container: &dyn ContainerHandle,
+    world: &WorldSpec,
+) -> Result<(), String> {
     for (name, profile) in &world.profiles {
         let dir = match name.0.is_default() {
             true => String::new(),
@@ -107,30 +110,35 @@ pub(crate) fn install_world(vessel: &dyn ContainerHandle, world: &WorldSpec) -> 
             owner: User::Hermes,
             mode: None,
         };
-        write_node(vessel, &format!("{dir}SOUL.md"), &text(""))?;
+        write_node(container, &format!("{dir}SOUL.md"), &text(""))?;
         if let Some(intent) = profile.intent {
-            write_node(vessel, &format!("{dir}gateway_intent.json"), &text(&intent_text(intent)))?;
+            write_node(
+                container,
+                &format!("{dir}gateway_intent.json"),
+                &text(&intent_text(intent)),
+            )?;
         }
         if let Some(state) = &profile.state {
             let record = format!("{{\"gateway_state\":\"{state}\"}}\n");
-            write_node(vessel, &format!("{dir}gateway_state.json"), &text(&record))?;
+            write_node(container, &format!("{dir}gateway_state.json"), &text(&record))?;
         }
         if let Some(config) = &profile.config {
-            write_node(vessel, &format!("{dir}gateway.toml"), &text(config))?;
+            write_node(container, &format!("{dir}gateway.toml"), &text(config))?;
         }
         for (path, node) in &profile.files {
-            write_node(vessel, &format!("{dir}{path}"), node)?;
+            write_node(container, &format!("{dir}{path}"), node)?;
         }
     }
-    // Another name needs the file that it names.
-    let is_name = |node: &FileSpec| matches!(node.content, FileContent::HardLink(_));
-    let (names, files): (Vec<_>, Vec<_>) = world.files.iter().partition(|(_, it)| is_name(it));
-    for (address, node) in files.into_iter().chain(names) {
-        write_node(vessel, address, node)?;
+    // Hard links come last: they need their files.
+    let is_hard_link = |node: &FileSpec| matches!(node.content, FileContent::HardLink(_));
+    let (hard_links, files): (Vec<_>, Vec<_>) =
+        world.files.iter().partition(|(_, node)| is_hard_link(node));
+    for (address, node) in files.into_iter().chain(hard_links) {
+        write_node(container, address, node)?;
     }
     for (path, program) in &world.programs {
         let content = FileContent::Program(program.clone());
-        write_node(vessel, path, &FileSpec { content, owner: User::Root, mode: None })?;
+        write_node(container, path, &FileSpec { content, owner: User::Root, mode: None })?;
     }
     Ok(())
 }

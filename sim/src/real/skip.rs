@@ -1,32 +1,32 @@
-//! What a real machine cannot play, by name. Pure.
+//! Which scenarios a real machine cannot run, and reason. Pure.
 //!
-//! `runs_on` is not asked: what a story wants is in its steps, and whatever can be played is.
+//! `runs_on` is not used: the steps of a scenario show what it needs, and every scenario that can run does run.
 
 use std::time::Duration;
 
 use crate::scenario::step::ContainerAction;
 use crate::scenario::{MachineKind, Scenario, Step};
 
-/// A story that lets more time pass than this is not waited for.
+/// A scenario that lets more time pass in one step does not run.
 const PASS_MAX: Duration = Duration::from_secs(30);
 
-/// Why a story is not played here; `None` if it can be.
+/// Why a scenario cannot run here; `None` if it can.
 pub fn skip_reason(scenario: &Scenario, machine: MachineKind) -> Option<String> {
-    if let Some(surprise) = scenario.faults.first() {
-        let effect = surprise.at.effect;
-        return Some(format!("a surprise at an address ({effect:?}) needs a gate in the program"));
+    if let Some(fault) = scenario.faults.first() {
+        let effect = fault.at.effect;
+        return Some(format!("a fault at an address ({effect:?}) needs a gate in the program"));
     }
     if let Some(kind) = scenario.world.tree.host() {
         return Some(format!("{kind:?} is no s6"));
     }
-    scenario.all_steps().find_map(|step| cannot(step, machine))
+    scenario.all_steps().find_map(|step| unsupported(step, machine))
 }
 
-fn cannot(step: &Step, machine: MachineKind) -> Option<String> {
-    let why = match step {
+fn unsupported(step: &Step, machine: MachineKind) -> Option<String> {
+    let reason = match step {
         Step::Power(_) => "the power cannot be cut",
         Step::Disk(_) => "the disk cannot be made full or read-only",
-        Step::Clock(_) => "the clock is everybody's",
+        Step::Clock(_) => "the clock belongs to the whole machine",
         Step::Suspend(_) => "the machine cannot sleep",
         Step::Container(it) => match it.action {
             ContainerAction::Pause | ContainerAction::Unpause if machine == MachineKind::S6 => {
@@ -37,7 +37,7 @@ fn cannot(step: &Step, machine: MachineKind) -> Option<String> {
         Step::Pass(it) if it.pass.0 > PASS_MAX => return Some(format!("{} would pass", it.pass)),
         _ => return None,
     };
-    Some(why.to_owned())
+    Some(reason.to_owned())
 }
 
 #[cfg(test)]
@@ -45,18 +45,18 @@ mod tests {
     use super::*;
     use crate::scenario::load;
 
-    fn told(rest: &str, machine: MachineKind) -> Option<String> {
+    fn reason(rest: &str, machine: MachineKind) -> Option<String> {
         let text = format!(r#"{{"name": "x", "summary": "x.", "runs_on": ["simulated"], {rest}}}"#);
         skip_reason(&load("x.json", &text).expect("a scenario"), machine)
     }
 
     #[test]
-    fn what_only_a_simulated_machine_can_do_is_said() {
+    fn a_step_that_only_a_simulated_machine_can_do_is_a_reason_to_skip() {
         let (s6, container) = (MachineKind::S6, MachineKind::Container);
-        assert_eq!(told(r#""steps": [{"settle": "1s"}, {"pass": "1s"}]"#, s6), None);
-        assert_eq!(told(r#""steps": [{"container": "kill"}, {"container": "start"}]"#, s6), None);
-        assert_eq!(told(r#""steps": [{"container": "pause"}]"#, container), None);
-        for (story, machine, word) in [
+        assert_eq!(reason(r#""steps": [{"settle": "1s"}, {"pass": "1s"}]"#, s6), None);
+        assert_eq!(reason(r#""steps": [{"container": "kill"}, {"container": "start"}]"#, s6), None);
+        assert_eq!(reason(r#""steps": [{"container": "pause"}]"#, container), None);
+        for (step, machine, word) in [
             (r#"{"power": "cut"}"#, s6, "power"),
             (r#"{"power": "cut"}"#, container, "power"),
             (r#"{"disk": "full"}"#, container, "disk"),
@@ -65,11 +65,11 @@ mod tests {
             (r#"{"container": "pause"}"#, s6, "freeze"),
             (r#"{"pass": "10m"}"#, container, "would pass"),
         ] {
-            let why = told(&format!(r#""steps": [{story}]"#), machine).unwrap_or_default();
-            assert!(why.contains(word), "{story}: {why:?}");
+            let text = reason(&format!(r#""steps": [{step}]"#), machine).unwrap_or_default();
+            assert!(text.contains(word), "{step}: {text:?}");
         }
-        let surprise = r#"{"at": {"task": "init", "effect": "mkdir", "nth": 1}, "inject": "kill"}"#;
-        let story = format!(r#""steps": [{{"settle": "1s"}}], "faults": [{surprise}]"#);
-        assert!(told(&story, container).is_some_and(|why| why.contains("gate")));
+        let fault = r#"{"at": {"task": "init", "effect": "mkdir", "nth": 1}, "inject": "kill"}"#;
+        let rest = format!(r#""steps": [{{"settle": "1s"}}], "faults": [{fault}]"#);
+        assert!(reason(&rest, container).is_some_and(|text| text.contains("gate")));
     }
 }

@@ -1,4 +1,4 @@
-//! A story, step by step, on real containers. The first step that does not hold ends it.
+//! Runs a scenario on real containers, step by step. The first step that fails ends it.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::scenario::values::User;
 use crate::scenario::world::SupervisionTree;
 use crate::scenario::{ContainerName, RunStep, Scenario, Step};
 
-/// How long a boot may take to come to rest; what still moves then, as a gateway that fails for ever does, may go on.
+/// Time for a boot to come to rest. A machine that does not, such as one with a gateway that fails for ever, goes on anyway.
 pub(super) const BOOT_MAX: Duration = Duration::from_secs(10);
 
-/// Plays it from the beginning: `c1` is booted and settled, unless the story boots by itself.
+/// Runs all steps. Before the first one, `c1` is booted and comes to rest, unless a step boots it.
 pub(super) fn run_steps(machine: &mut RealMachine, scenario: &Scenario) -> Result<(), String> {
     if !scenario.has_boot_step() {
         machine.start(ContainerName(1))?;
@@ -27,14 +27,14 @@ pub(super) fn run_steps(machine: &mut RealMachine, scenario: &Scenario) -> Resul
         let held = match step {
             Step::Together(group) if is_baseline_only(scenario) => in_order(machine, &group.steps),
             Step::Together(group) => together(machine, &group.steps),
-            one => together(machine, std::slice::from_ref(one)),
+            single => together(machine, std::slice::from_ref(single)),
         };
-        held.map_err(|what| format!("step {}, {}: {what}", index + 1, describe_step(step)))?;
+        held.map_err(|failure| format!("step {}, {}: {failure}", index + 1, describe_step(step)))?;
     }
     Ok(())
 }
 
-/// A container that was only just started is quiet, too.
+/// Waits for the scanner of `c1`, if it has one: without this, a container that was just started looks as if it were at rest.
 pub(super) fn wait_for_scanner(machine: &RealMachine, scenario: &Scenario) -> Result<(), String> {
     match has_scanner(scenario) {
         true => wait_for_svscan(machine, ContainerName(1)),
@@ -42,13 +42,14 @@ pub(super) fn wait_for_scanner(machine: &RealMachine, scenario: &Scenario) -> Re
     }
 }
 
-/// Does `c1` supervise anything?
+/// Does `c1` have a scanner?
 pub(super) fn has_scanner(scenario: &Scenario) -> bool {
-    let is_guest = scenario.world.environment.get("HERMES_ROLE").is_some_and(|it| it == "guest");
+    let is_guest =
+        scenario.world.environment.get("HERMES_ROLE").is_some_and(|role| role == "guest");
     scenario.world.tree != SupervisionTree::None && !is_guest && scenario.world.command.is_empty()
 }
 
-/// A step in a few words.
+/// A step, for messages.
 fn describe_step(step: &Step) -> String {
     match step {
         Step::Run(run) => format!("`{}`", run.run),
@@ -56,30 +57,30 @@ fn describe_step(step: &Step) -> String {
     }
 }
 
-/// Does it tell of the calm run alone, and of no other order?
+/// Is the scenario about the baseline order of its steps only?
 fn is_baseline_only(scenario: &Scenario) -> bool {
     !scenario.search.exhaustive && scenario.search.faults_max == 0
 }
 
-/// The calm run: each step begins when the one before has ended or waits.
+/// Runs a group in the baseline order: each step begins when the previous one has ended or waits.
 fn in_order(machine: &mut RealMachine, steps: &[Step]) -> Result<(), String> {
-    let mut begun: Vec<(&RunStep, AwaitExit)> = Vec::new();
+    let mut commands: Vec<(&RunStep, AwaitExit)> = Vec::new();
     for step in steps {
         match step {
-            Step::Run(run) => begun.push((run, begin(machine, run)?)),
+            Step::Run(run) => commands.push((run, begin(machine, run)?)),
             other => perform_step(machine, other)?,
         }
         observe::wait_for_quiet(machine);
     }
-    begun.into_iter().try_for_each(|(run, end)| expect::command(run, &end()?))
+    commands.into_iter().try_for_each(|(run, await_exit)| expect::command(run, &await_exit()?))
 }
 
-/// The commands are begun first, whatever else is together with them is done then, and then they are waited for.
+/// Runs a group concurrently: starts the commands, performs the other steps, then waits for the commands.
 pub(super) fn together(machine: &mut RealMachine, steps: &[Step]) -> Result<(), String> {
-    let mut begun: Vec<(&RunStep, AwaitExit)> = Vec::new();
+    let mut commands: Vec<(&RunStep, AwaitExit)> = Vec::new();
     for step in steps {
         if let Step::Run(run) = step {
-            begun.push((run, begin(machine, run)?));
+            commands.push((run, begin(machine, run)?));
         }
     }
     for step in steps {
@@ -88,9 +89,9 @@ pub(super) fn together(machine: &mut RealMachine, steps: &[Step]) -> Result<(), 
         }
     }
     let mut held = Ok(());
-    for (run, begun) in begun {
-        let ended = begun()?;
-        held = held.and(expect::command(run, &ended));
+    for (run, await_exit) in commands {
+        let output = await_exit()?;
+        held = held.and(expect::command(run, &output));
     }
     held
 }
@@ -112,11 +113,13 @@ pub(super) fn perform_step(machine: &mut RealMachine, step: &Step) -> Result<(),
             machine.start(it.boot)
         }
         Step::Container(it) => {
-            let began = Instant::now();
-            runtime(machine, it.action, it.container, it.grace.0)?;
-            let took = began.elapsed();
+            let start = Instant::now();
+            act_on_container(machine, it.action, it.container, it.grace.0)?;
+            let elapsed = start.elapsed();
             match it.within {
-                Some(within) if took > within.0 => Err(format!("took {} s", took.as_secs_f32())),
+                Some(within) if elapsed > within.0 => {
+                    Err(format!("took {} s", elapsed.as_secs_f32()))
+                }
                 _ => Ok(()),
             }
         }
@@ -145,58 +148,58 @@ pub(super) fn perform_step(machine: &mut RealMachine, step: &Step) -> Result<(),
             let dir = machine.scan_dir();
             run_s6_tool(machine, it.container, &["s6-svscanctl", &it.options, &dir])
         }
-        other => files(machine, other),
+        other => change_file(machine, other),
     }
 }
 
-fn runtime(
+fn act_on_container(
     machine: &mut RealMachine,
-    act: ContainerAction,
-    of: ContainerName,
+    action: ContainerAction,
+    name: ContainerName,
     grace: Duration,
 ) -> Result<(), String> {
-    match act {
-        ContainerAction::Start => machine.start(of),
-        ContainerAction::Stop => machine.stop(of, grace),
-        ContainerAction::Restart => machine.restart(of, grace),
-        ContainerAction::Kill => machine.kill(of),
-        ContainerAction::Recreate => machine.recreate(of).and_then(|()| machine.start(of)),
-        ContainerAction::Pause => machine.pause(of),
-        ContainerAction::Unpause => machine.unpause(of),
+    match action {
+        ContainerAction::Start => machine.start(name),
+        ContainerAction::Stop => machine.stop(name, grace),
+        ContainerAction::Restart => machine.restart(name, grace),
+        ContainerAction::Kill => machine.kill(name),
+        ContainerAction::Recreate => machine.recreate(name).and_then(|()| machine.start(name)),
+        ContainerAction::Pause => machine.pause(name),
+        ContainerAction::Unpause => machine.unpause(name),
     }
 }
 
-/// Files are changed as root, from the host.
-fn files(machine: &RealMachine, step: &Step) -> Result<(), String> {
-    let vessel: &dyn ContainerHandle = machine.container(ContainerName(1))?;
-    let place = setup::absolute_path;
+/// Performs a step that changes files, as root.
+fn change_file(machine: &RealMachine, step: &Step) -> Result<(), String> {
+    let container: &dyn ContainerHandle = machine.container(ContainerName(1))?;
+    let path = setup::absolute_path;
     match step {
-        Step::Write(it) => setup::write_node(vessel, &it.write, &it.file),
+        Step::Write(it) => setup::write_node(container, &it.write, &it.file),
         Step::Remove(it) => {
-            setup::run_script(vessel, "rm -rf -- \"$1\"", &[&place(&it.remove)], b"")
+            setup::run_script(container, "rm -rf -- \"$1\"", &[&path(&it.remove)], b"")
         }
         Step::Move(it) => setup::run_script(
-            vessel,
+            container,
             "mv -T -- \"$1\" \"$2\"",
-            &[&place(&it.from), &place(&it.to)],
+            &[&path(&it.from), &path(&it.to)],
             b"",
         ),
         Step::Copy(it) => setup::run_script(
-            vessel,
+            container,
             "cp -aT -- \"$1\" \"$2\"",
-            &[&place(&it.copy), &place(&it.to)],
+            &[&path(&it.copy), &path(&it.to)],
             b"",
         ),
         Step::Chmod(it) => {
             let mode = format!("{:04o}", it.mode.0);
-            setup::run_script(vessel, "chmod -- \"$2\" \"$1\"", &[&place(&it.chmod), &mode], b"")
+            setup::run_script(container, "chmod -- \"$2\" \"$1\"", &[&path(&it.chmod), &mode], b"")
         }
         Step::Chown(it) => {
             let owner = uid(it.owner).to_string();
             setup::run_script(
-                vessel,
+                container,
                 "chown -h -- \"$2:$2\" \"$1\"",
-                &[&place(&it.chown), &owner],
+                &[&path(&it.chown), &owner],
                 b"",
             )
         }
@@ -204,25 +207,27 @@ fn files(machine: &RealMachine, step: &Step) -> Result<(), String> {
     }
 }
 
-/// One of s6's tools, as whoever owns the tree.
+/// Runs one of the tools of s6 as the owner of the tree.
 fn run_s6_tool(
     machine: &RealMachine,
     container: ContainerName,
     argv: &[&str],
 ) -> Result<(), String> {
     let user = if machine.is_foreign() { User::Root } else { User::Hermes };
-    // What it answers is its own affair: a story says what comes of it.
+    // Its exit code is not checked: the scenario has expectations for the effect.
     machine.run(container, user, &machine.env(), argv).map(drop)
 }
 
-/// Whom a step means.
+/// Finds the process that a step addresses.
 fn find(
     machine: &RealMachine,
     container: ContainerName,
     target: &ProcessAddress,
 ) -> Option<HostProcess> {
     let all = machine.processes(container);
-    let child_of = |of: &HostProcess| all.iter().find(|it| it.parent == of.host_pid).cloned();
+    let child_of = |parent: &HostProcess| {
+        all.iter().find(|process| process.parent == parent.host_pid).cloned()
+    };
     let supervisor = |service: String| all.iter().find(|it| observe::supervises(it, &service));
     match target {
         ProcessAddress::Init => all.iter().find(|it| it.pid == 1).cloned(),

@@ -1,5 +1,5 @@
-//! What tasks did after the same answers before. A task depends on nothing but its answers and the bug that is planted,
-//! so this decides nothing: [`forget`] it when another bug is planted.
+//! The reactions of tasks to answers that they had before. A task depends only on its answers and on the planted bug, so the
+//! cache changes no behaviour. It must be cleared ([`clear_replay_cache`]) when another bug is planted.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -10,21 +10,21 @@ use hermes::probe::LoopEvent;
 
 use super::Request;
 
-/// So much is kept.
+/// The cache is cleared when it has this many entries.
 const ENTRIES_MAX: usize = 300_000;
 
-/// Where a task was after an answer.
+/// The reaction of a task to an answer.
 #[derive(Clone, Debug)]
 pub(super) struct CachedReaction {
-    /// What it wanted next.
+    /// Its next request.
     pub request: Arc<Request>,
-    /// A turn ended, and its list began anew with this.
+    /// The state of the gateway, if a turn ended: the list of answers starts empty from here.
     pub turn_start: Option<Arc<GatewayRun>>,
-    /// What it said of its waits, since the cut if there was one.
-    pub rounds: Arc<[LoopEvent]>,
+    /// The loop events on the way, or those since the end of the turn.
+    pub loop_events: Arc<[LoopEvent]>,
 }
 
-/// Its order is never looked at.
+/// Nothing depends on the order of this map.
 #[expect(
     clippy::disallowed_types,
     reason = "looked up by key alone, and half a million keys are a deep tree"
@@ -32,7 +32,7 @@ pub(super) struct CachedReaction {
 type ReplayCache =
     std::collections::HashMap<u128, CachedReaction, BuildHasherDefault<DigestHasher>>;
 
-/// The keys are digests: any part of one is a hash.
+/// The keys are digests: any part of a digest is a good hash.
 #[derive(Default)]
 struct DigestHasher(u64);
 
@@ -55,20 +55,20 @@ thread_local! {
     static CACHE: RefCell<ReplayCache> = RefCell::default();
 }
 
-/// Forgets all.
+/// Removes all entries of this thread's cache.
 pub fn clear_replay_cache() {
     CACHE.with_borrow_mut(ReplayCache::clear);
 }
 
 pub(super) fn lookup(key: u128) -> Option<CachedReaction> {
-    CACHE.with_borrow(|known| known.get(&key).cloned())
+    CACHE.with_borrow(|cache| cache.get(&key).cloned())
 }
 
-pub(super) fn store(key: u128, what: CachedReaction) {
-    CACHE.with_borrow_mut(|known| {
-        if known.len() >= ENTRIES_MAX {
-            known.clear();
+pub(super) fn store(key: u128, reaction: CachedReaction) {
+    CACHE.with_borrow_mut(|cache| {
+        if cache.len() >= ENTRIES_MAX {
+            cache.clear();
         }
-        known.insert(key, what);
+        cache.insert(key, reaction);
     });
 }

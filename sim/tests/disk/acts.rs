@@ -1,11 +1,11 @@
-//! What one step can be, and how steps are made up.
+//! The steps of a test, and how they are generated.
 
 use hermes::host::effect::{LinkPolicy, OnExisting, OpenMode};
 use proptest::prelude::*;
 
 use super::OTHER_USER;
 
-/// What one step does; `dir` and `handle` choose among the handles open by then.
+/// One step; `dir` and `handle` choose among the handles that are open then.
 #[derive(Clone, Debug)]
 pub enum DiskAct {
     Open { dir: usize, path: String, how: OpenMode, links: LinkPolicy },
@@ -28,7 +28,7 @@ pub enum DiskAct {
 
 fn path() -> impl Strategy<Value = String> {
     let part = prop_oneof![
-        6 => prop::sample::select(vec!["a", "b", "c", "own", "his", "shared"]),
+        6 => prop::sample::select(vec!["a", "b", "c", "own", "root", "shared"]),
         2 => prop::sample::select(vec!["link", "dangling", "loop", "up", "slashed", "."]),
         1 => prop::sample::select(vec![".."]),
     ];

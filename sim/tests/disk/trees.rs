@@ -11,15 +11,15 @@ use hermes_sim::machine::disk::{Credentials, Disk, NodeId, View};
 
 use super::OTHER_USER;
 
-/// What is there before the first step: path, kind and contents, mode, owner and group.
+/// The tree before the first step: path, kind and contents, mode, owner and group.
 const PLANTED: &[(&str, &str, u32, u32)] = &[
     ("own", "/", 0o755, OTHER_USER),
     ("own/a", "=mine", 0o640, OTHER_USER),
-    ("his", "/", 0o755, 0),
-    ("his/a", "=his", 0o640, 0),
-    ("his/b", "/", 0o777, 0),
+    ("root", "/", 0o755, 0),
+    ("root/a", "=root", 0o640, 0),
+    ("root/b", "/", 0o777, 0),
     ("shared", "/", 0o1777, 0),
-    ("shared/a", "=his", 0o666, 0),
+    ("shared/a", "=root", 0o666, 0),
     ("shared/b", "/", 0o2777, 7),
     ("link", ">own", 0o777, 0),
     ("dangling", ">c", 0o777, 0),
@@ -28,7 +28,7 @@ const PLANTED: &[(&str, &str, u32, u32)] = &[
     ("slashed", ">own/a/", 0o777, 0),
 ];
 
-/// So deep lies the directory that the steps start from: no path of a step climbs out of the tree.
+/// The directory from which the steps start, deep enough that no path of a step leaves the tree.
 pub const START: &str = "1/2/3/4/5/6/7";
 
 pub fn plant_real(top: &Path) {
@@ -37,15 +37,15 @@ pub fn plant_real(top: &Path) {
     for part in start.ancestors().take(8) {
         fs::set_permissions(part, fs::Permissions::from_mode(0o755)).expect("set");
     }
-    for &(name, what, mode, owner) in PLANTED {
+    for &(name, content, mode, owner) in PLANTED {
         let path = start.join(name);
-        match what.split_at(1) {
+        match content.split_at(1) {
             ("/", _) => fs::create_dir(&path).expect("made"),
             ("=", contents) => fs::write(&path, contents).expect("written"),
             (_, target) => symlink(target, &path).expect("linked"),
         }
         lchown(&path, Some(owner), Some(owner)).expect("given");
-        if !what.starts_with('>') {
+        if !content.starts_with('>') {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
         }
     }
@@ -55,10 +55,10 @@ pub fn plant_real(top: &Path) {
 pub fn plant_simulated(disk: &mut Disk) -> (NodeId, NodeId) {
     let top = disk.add_device(1);
     let start = disk.put_dir(top, START.as_ref(), 0o755, 0, 0);
-    for &(name, what, mode, owner) in PLANTED {
-        match what.split_at(1) {
+    for &(name, content, mode, owner) in PLANTED {
+        match content.split_at(1) {
             ("/", _) => disk.put_dir(start, name.as_ref(), mode, owner, owner),
-            ("=", it) => disk.put_file(start, name.as_ref(), it.as_bytes(), mode, owner, owner),
+            ("=", text) => disk.put_file(start, name.as_ref(), text.as_bytes(), mode, owner, owner),
             (_, target) => disk.put_link(start, name.as_ref(), target, owner, owner),
         };
     }

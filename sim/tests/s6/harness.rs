@@ -1,4 +1,4 @@
-//! A machine of one container: s6-svscan as PID 1 on `/run/service`, and somebody who uses the tools.
+//! A machine of one container: s6-svscan as PID 1 on `/run/service`, and a process of root that runs the tools.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -32,11 +32,11 @@ const STEPS_MAX: usize = 20_000;
 pub struct S6Machine {
     pub world: World,
     root: NodeId,
-    /// Root, who uses the tools.
+    /// The process of root that runs the tools.
     pub me: ProcessId,
     /// The service whose status records are kept.
     watched: Option<String>,
-    /// Each record of it: flags, and whether it is up.
+    /// Its status records: the flags, and whether it is up.
     pub trace: Vec<String>,
     last: Vec<u8>,
 }
@@ -63,7 +63,7 @@ fn behaviours() -> BTreeMap<PathBuf, Behaviour> {
 }
 
 impl S6Machine {
-    /// Files are there, nothing runs but the one who uses the tools.
+    /// The files exist, and nothing runs.
     pub fn new(version: S6Version) -> Self {
         let mut disk = Disk::new();
         let root = disk.add_device(1);
@@ -144,7 +144,7 @@ impl S6Machine {
         self.settle();
     }
 
-    /// Somebody from outside, who never moves by himself.
+    /// A process outside the tree that never takes a step by itself.
     pub fn born(&mut self, uid: u32, serial: u64) -> ProcessId {
         let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
         let inherited = BTreeMap::new();
@@ -255,34 +255,34 @@ impl S6Machine {
             ProcessBody::User(_) => drop(user_program::step(&mut self.world, who)),
             ProcessBody::Task(_) | ProcessBody::BootHook | ProcessBody::Manager(_) => {}
         }
-        self.note();
+        self.record_status();
     }
 
-    /// One step of somebody, if anybody has something to do.
+    /// One step of one ready process; false if there is none.
     pub fn one_step(&mut self) -> bool {
-        let everybody: Vec<ProcessId> = self.world.processes().map(|(who, _)| who).collect();
-        let Some(&who) = everybody.iter().find(|&&who| self.is_ready(who)) else { return false };
+        let all: Vec<ProcessId> = self.world.processes().map(|(who, _)| who).collect();
+        let Some(&who) = all.iter().find(|&&who| self.is_ready(who)) else { return false };
         self.step(who);
         true
     }
 
-    /// Until nobody has anything to do now.
+    /// Takes steps until no process is ready.
     pub fn settle(&mut self) {
         for _ in 0..STEPS_MAX {
             if !self.one_step() {
                 return;
             }
         }
-        panic!("somebody is busy for ever");
+        panic!("a process is busy for ever");
     }
 
-    /// So many milliseconds pass.
+    /// Lets this many milliseconds pass.
     pub fn pass(&mut self, milliseconds: u64) {
         let end = self.world.clock.boot + Duration::from_millis(milliseconds);
         self.settle();
         loop {
-            let everybody = self.world.processes().filter(|(who, _)| *who != self.me);
-            let alive = everybody.filter(|(_, it)| it.is_alive() && !it.stopped);
+            let others = self.world.processes().filter(|(who, _)| *who != self.me);
+            let alive = others.filter(|(_, process)| process.is_alive() && !process.stopped);
             let next = alive.filter_map(|(who, _)| self.wakes_at(who)).min();
             let at = next.filter(|at| *at <= end).unwrap_or(end);
             let passed = at.saturating_sub(self.world.clock.boot);
@@ -301,7 +301,7 @@ impl S6Machine {
         self.trace.clear();
     }
 
-    fn note(&mut self) {
+    fn record_status(&mut self) {
         let Some(name) = &self.watched else { return };
         let record = self.contents(&format!("{name}/supervise/status"));
         if record == self.last || record.is_empty() {
@@ -322,7 +322,7 @@ impl S6Machine {
         self.tool_as(self.me, name, args)
     }
 
-    /// Exit code, and what it said on either stream.
+    /// The exit code, and the text on both streams.
     pub fn tool_as(&mut self, who: ProcessId, name: &str, args: &[&str]) -> (u8, String) {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
         let finished = tools::run(&mut self.world, who, name, &args).expect("a known tool");
@@ -331,7 +331,7 @@ impl S6Machine {
         (code, String::from_utf8_lossy(&text).trim_end_matches('\n').to_owned())
     }
 
-    /// Tells a service and lets everybody move.
+    /// Sends control letters to a service and lets all processes take their steps.
     pub fn svc(&mut self, letters: &str, name: &str) {
         let dir = self.path(name).display().to_string();
         assert_eq!(self.tool("s6-svc", &[letters, &dir]), (0, String::new()));
@@ -358,12 +358,12 @@ impl S6Machine {
 
     /// Live processes with this command line, after its program.
     pub fn with_args(&self, comm: &str, arg: &str) -> Vec<ProcessId> {
-        let is_it = |process: &hermes_sim::machine::process::Process| {
+        let matches = |process: &hermes_sim::machine::process::Process| {
             process.is_alive()
                 && process.comm == comm
-                && (arg.is_empty() || process.argv.get(1).is_some_and(|it| it == arg))
+                && (arg.is_empty() || process.argv.get(1).is_some_and(|first| first == arg))
         };
-        self.world.processes().filter(|(_, it)| is_it(it)).map(|(who, _)| who).collect()
+        self.world.processes().filter(|(_, process)| matches(process)).map(|(who, _)| who).collect()
     }
 
     pub fn supervisors(&self) -> Vec<String> {

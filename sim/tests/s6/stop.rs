@@ -11,14 +11,14 @@ fn first(machine: &S6Machine) -> ProcessId {
 }
 
 #[rstest]
-fn seq_24_an_unknown_letter_is_nothing(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+fn seq_24_an_unknown_letter_is_ignored(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = S6Machine::with(version, &[("a", "agent")]);
     machine.scanctl("-z");
     assert!(machine.is_up("a"));
 }
 
 #[rstest]
-fn seq_26_all_end_and_so_does_it(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+fn seq_26_it_ends_after_all_services(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = S6Machine::new(version);
     machine.logged("a", "agent");
     machine.service("b", "agent");
@@ -46,7 +46,9 @@ fn seq_27_a_service_that_ignores_sigterm(#[values(V2_11, V2_13, V2_15)] version:
 }
 
 #[rstest]
-fn seq_29_the_finish_script_has_the_last_word(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+fn seq_29_the_finish_script_decides_the_exit_code(
+    #[values(V2_11, V2_13, V2_15)] version: S6Version,
+) {
     let mut machine = S6Machine::new(version);
     machine.service("a", "agent");
     machine.file(".s6-svscan/finish", "#!/bin/sh\nexit 7\n");

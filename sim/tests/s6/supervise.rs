@@ -1,4 +1,4 @@
-//! The machine of s6-supervise: sequences 34 to 63, and what it leaves on the disk.
+//! The state machine of s6-supervise: sequences 34 to 63.
 
 use hermes::host::effect::Signal;
 use hermes_sim::machine::world::S6Version;
@@ -6,14 +6,14 @@ use rstest::rstest;
 
 use super::harness::{S6Machine, V2_11, V2_13, V2_15};
 
-/// One service, watched from its first run on.
+/// One service, traced from its first run on.
 pub fn watched(version: S6Version, program: &str) -> S6Machine {
     let mut machine = S6Machine::with(version, &[("a", program)]);
     machine.watch("a");
     machine
 }
 
-/// The records since the watch began.
+/// The status records since the trace began.
 pub fn trace(machine: &mut S6Machine) -> Vec<String> {
     std::mem::take(&mut machine.trace)
 }
@@ -61,7 +61,7 @@ fn seq_36_37_two_letters(
 }
 
 #[rstest]
-fn seq_38_signals_to_nobody(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+fn seq_38_signals_without_a_process(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = watched(version, "agent");
     machine.svc("-d", "a");
     trace(&mut machine);
@@ -209,7 +209,7 @@ fn seq_50_readiness(
 #[case("zero", "0 0")]
 #[case("three", "3 0")]
 #[case("agent", "256 9")]
-fn seq_51_what_finish_is_told(
+fn seq_51_the_arguments_of_finish(
     #[values(V2_11, V2_13, V2_15)] version: S6Version,
     #[case] program: &str,
     #[case] end: &str,

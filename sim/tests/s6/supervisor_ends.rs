@@ -1,4 +1,4 @@
-//! s6-supervise: letters during finish, its own end and what outlives it, signals, and what lies where it starts.
+//! s6-supervise: letters during finish, its own end and what outlives it, signals, and files that exist before its start.
 
 use hermes::host::effect::Signal;
 use hermes_sim::machine::world::S6Version;
@@ -130,7 +130,7 @@ fn seq_62_63_a_stopped_supervisor(#[values(V2_11, V2_13, V2_15)] version: S6Vers
     assert!(machine.is_up("a"));
     machine.kill(supervisor, Signal(18));
     assert!(!machine.is_up("a"));
-    // SIGTERM comes before a letter that came before it.
+    // SIGTERM takes effect before a letter that was sent earlier.
     machine.kill(supervisor, Signal(19));
     machine.svc("-u", "a");
     trace(&mut machine);
@@ -141,7 +141,7 @@ fn seq_62_63_a_stopped_supervisor(#[values(V2_11, V2_13, V2_15)] version: S6Vers
 }
 
 #[rstest]
-fn what_it_leaves_has_the_measured_modes(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+fn its_files_have_the_measured_modes(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let machine = watched(version, "agent");
     let names = ["event", "supervise", "supervise/control", "supervise/lock", "supervise/status"];
     let modes = names.map(|name| machine.mode(&format!("a/{name}")));
@@ -150,7 +150,7 @@ fn what_it_leaves_has_the_measured_modes(#[values(V2_11, V2_13, V2_15)] version:
 }
 
 #[rstest]
-fn seq_64_what_was_there_keeps_its_mode(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+fn seq_64_existing_files_keep_their_modes(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = S6Machine::new(version);
     machine.service("a", "agent");
     let root = machine.root();
@@ -166,7 +166,7 @@ fn seq_64_what_was_there_keeps_its_mode(#[values(V2_11, V2_13, V2_15)] version: 
 }
 
 #[rstest]
-fn seq_66_67_something_else_lies_there(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+fn seq_66_67_another_file_has_the_name(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     for name in ["a/event", "a/supervise", "a/supervise/control"] {
         let mut machine = S6Machine::new(version);
         machine.service("a", "agent");
@@ -198,7 +198,7 @@ fn two_stamps_differ_while_time_stands_still(#[values(V2_11, V2_13, V2_15)] vers
 }
 
 #[rstest]
-fn each_window_of_a_start_can_be_seen(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+fn each_window_of_a_start_is_observable(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = S6Machine::with(version, &[]);
     machine.service("a", "agent");
     let dir = machine.path("a").display().to_string();
@@ -207,7 +207,7 @@ fn each_window_of_a_start_can_be_seen(#[values(V2_11, V2_13, V2_15)] version: S6
     let mut answers = Vec::new();
     loop {
         let answer = machine.tool("s6-svc", &["-O", &dir]);
-        let text = if answer.0 == 0 { "heard" } else { answer.1.rsplit(' ').next().unwrap() };
+        let text = if answer.0 == 0 { "accepted" } else { answer.1.rsplit(' ').next().unwrap() };
         if answers.last().map(String::as_str) != Some(text) {
             answers.push(text.to_owned());
         }
@@ -215,5 +215,5 @@ fn each_window_of_a_start_can_be_seen(#[values(V2_11, V2_13, V2_15)] version: S6
             break;
         }
     }
-    assert_eq!(answers, ["listening", "directory", "heard"]);
+    assert_eq!(answers, ["listening", "directory", "accepted"]);
 }

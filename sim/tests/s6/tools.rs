@@ -28,29 +28,29 @@ fn seq_19_20_another_user(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
 }
 
 #[rstest]
-fn seq_21_22_nobody_scans(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
+fn seq_21_22_no_scanner(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
     let mut machine = S6Machine::new(version);
     machine.me = machine.born(0, 9);
-    let stray = if version == V2_11 { ": " } else { "" };
-    let told = |machine: &mut S6Machine| machine.tool("s6-svscanctl", &["-a", "/run/service"]);
+    let prefix = if version == V2_11 { ": " } else { "" };
+    let scanctl = |machine: &mut S6Machine| machine.tool("s6-svscanctl", &["-a", "/run/service"]);
     let silent = format!(
-        "s6-svscanctl: fatal: {stray}unable to control /run/service: supervisor not listening"
+        "s6-svscanctl: fatal: {prefix}unable to control /run/service: supervisor not listening"
     );
-    assert_eq!(told(&mut machine), (100, silent.clone()));
+    assert_eq!(scanctl(&mut machine), (100, silent.clone()));
     machine.dir(".s6-svscan");
     let wrong = "s6-svscanctl: fatal: something is wrong with the /run/service/.s6-svscan directory. errno reported: No such file or directory";
-    assert_eq!(told(&mut machine), (100, wrong.into()));
+    assert_eq!(scanctl(&mut machine), (100, wrong.into()));
     let path = machine.path(".s6-svscan/control");
     machine.world.disk.put_fifo(machine.root(), &path, 0o600, 0, 0);
-    assert_eq!(told(&mut machine), (100, silent));
+    assert_eq!(scanctl(&mut machine), (100, silent));
     machine.file(".s6-svscan/control", "");
-    assert_eq!(told(&mut machine).0, 0);
+    assert_eq!(scanctl(&mut machine).0, 0);
     machine.remove(".s6-svscan/control");
     machine.dir(".s6-svscan/control");
-    assert!(told(&mut machine).1.ends_with("Is a directory"));
+    assert!(scanctl(&mut machine).1.ends_with("Is a directory"));
     machine.remove(".s6-svscan");
     machine.file(".s6-svscan", "");
-    assert!(told(&mut machine).1.ends_with("Not a directory"));
+    assert!(scanctl(&mut machine).1.ends_with("Not a directory"));
     let (code, text) = machine.tool("s6-svscanctl", &["-a", "/nowhere"]);
     assert_eq!(
         (code, text.as_str()),
@@ -62,7 +62,7 @@ fn seq_21_22_nobody_scans(#[values(V2_11, V2_13, V2_15)] version: S6Version) {
 #[case(V2_11, "fatal: : ", 100, "fatal: ", 100)]
 #[case(V2_13, "fatal: ", 100, "fatal: ", 100)]
 #[case(V2_15, "warning: ", 102, "warning: ", 1)]
-fn seq_77_svc_says_what_is_wrong(
+fn seq_77_the_errors_of_svc(
     #[case] version: S6Version,
     #[case] silent: &str,
     #[case] silent_code: u8,
@@ -176,7 +176,7 @@ fn fabricate(machine: &mut S6Machine, down: bool, state: &str, flags: &str) {
     record.extend(pid.to_be_bytes());
     record.extend(end.to_be_bytes());
     let bits = [('P', 1), ('F', 2), ('W', 4), ('R', 8)];
-    record.push(bits.iter().filter(|(letter, _)| flags.contains(*letter)).map(|it| it.1).sum());
+    record.push(bits.iter().filter(|(letter, _)| flags.contains(*letter)).map(|bit| bit.1).sum());
     let (root, path) = (machine.root(), machine.path("a/supervise/status"));
     machine.world.disk.put_file(root, &path, &record, 0o644, 0, 0);
     machine.remove("a/down");
@@ -188,7 +188,7 @@ fn fabricate(machine: &mut S6Machine, down: bool, state: &str, flags: &str) {
 #[rstest]
 #[case(V2_11, include_str!("svstat-2.11.txt"))]
 #[case(V2_15, include_str!("svstat-2.15.txt"))]
-fn seq_74_what_the_real_one_answered(#[case] version: S6Version, #[case] oracle: &str) {
+fn seq_74_the_answers_of_the_real_svstat(#[case] version: S6Version, #[case] oracle: &str) {
     assert_eq!(check_oracle(version, oracle), 80);
 }
 
@@ -199,19 +199,19 @@ fn fields_are_exact_since_2_13(#[values(V2_11, V2_13, V2_15)] version: S6Version
     let refused = "s6-svstat: fatal: invalid option field: re";
     assert_eq!(old, if version == V2_11 { "false" } else { refused });
     assert_eq!(bogus, "s6-svstat: fatal: invalid option field: bogus");
-    let nobody = machine.tool("s6-svstat", &["/nowhere"]);
-    let stray = if version == V2_11 { ": " } else { "" };
+    let missing = machine.tool("s6-svstat", &["/nowhere"]);
+    let prefix = if version == V2_11 { ": " } else { "" };
     let text = format!(
-        "s6-svstat: fatal: {stray}unable to read status for /nowhere: s6-supervise not running"
+        "s6-svstat: fatal: {prefix}unable to read status for /nowhere: s6-supervise not running"
     );
-    assert_eq!(nobody, (1, text));
+    assert_eq!(missing, (1, text));
 }
 
 #[rstest]
 #[case(V2_11, "[ -c maxservices ]")]
 #[case(V2_13, "| -C services_max ]")]
 #[case(V2_15, "unrecognized boolean option")]
-fn the_scanner_says_its_options(#[case] version: S6Version, #[case] words: &str) {
+fn the_scanner_prints_its_options(#[case] version: S6Version, #[case] words: &str) {
     let mut machine = S6Machine::with(version, &[]);
     assert!(machine.tool("s6-svscan", &["--help"]).1.contains(words));
 }

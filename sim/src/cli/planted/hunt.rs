@@ -1,4 +1,4 @@
-//! The hunt for one bug: in the named scenario first, then in the others.
+//! The hunt for one planted bug: first in the scenario that its row names, then in the others.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,37 +14,38 @@ use super::PlantedArgs;
 use crate::cli::search_unit::SearchUnit;
 use hermes_sim::check::search::SearchKind;
 
-/// Cells of one crash matrix.
+/// Crash points of one crash matrix.
 const CRASH_POINTS_MAX: u64 = 200;
-/// Pairs of crashes.
+/// Pairs of crashes: one in the scenario, one in the recovery.
 const CRASH_PAIRS_MAX: u64 = 1_200;
-/// Runs beside each other.
+/// Runs of the relations between runs.
 const RELATION_RUNS: u64 = 32;
-/// Runs with one surprise, of the named scenario. Two or three would never be come to within as much.
+/// Runs with one fault, of the named scenario. This budget never reaches two or three faults.
 const BOUNDED_RUNS: u64 = 160;
-/// Effects of one search, about.
+/// Approximate effects of one search.
 const EFFECTS_MAX: u64 = 2_000_000;
-/// A story that a bug made longer than this is played calmly and no more.
-const STORY_EFFECTS_MAX: u64 = 200_000;
-/// States of the named scenario's closed search.
+/// If a bug makes a scenario longer than this, only its baseline runs.
+const SCENARIO_EFFECTS_MAX: u64 = 200_000;
+/// States of the named scenario's exhaustive search.
 const EXHAUSTIVE_STATES_MAX: u64 = 4_000;
 
-/// No hunt goes on after so many effects; what it finds does not depend on how fast the machine is.
+/// A hunt ends after this many effects. Effects and not time: the result does not depend on the speed of the machine.
 const HUNT_EFFECTS_MAX: u64 = 2_500_000;
 
-/// A bug that was found.
+/// The finding that counts for a planted bug.
 #[derive(Debug)]
 pub struct HuntResult {
     pub unit: SearchUnit,
     pub finding: Finding,
-    /// Over all searches up to there.
+    /// Runs of all searches up to the finding.
     pub runs: u64,
 }
 
-/// The named scenario calmly and by the named search; then all the others calmly; then the named one by every search.
+/// Searches the named scenario by baseline and by the named search, then the baseline of every other scenario, then the
+/// named scenario by the remaining searches.
 ///
-/// It ends with the first promise that means the bug. What a story expects counts where the row says so, and only if no
-/// promise spoke until all was searched.
+/// The hunt ends at the first violated invariant that the bug must violate. A failed expectation of the scenario counts
+/// only where the row lists it, and only if no invariant is violated until all is searched.
 pub fn hunt(
     planted: &PlantedBug,
     scenarios: &[Arc<Scenario>],
@@ -53,34 +54,34 @@ pub fn hunt(
 ) -> Option<HuntResult> {
     let (mut runs, mut effects) = (0, 0);
     let mut expected = None;
-    let mut calm_effects = 1;
+    let mut baseline_effects = 1;
     for (kind, scenario) in search_order(planted, scenarios) {
-        // A bug that makes stories long is not played in all of them once it is found.
-        let is_enough = calm_effects > STORY_EFFECTS_MAX || !violates_invariant(planted);
+        // A bug that makes scenarios long does not run in all of them once it is found.
+        let is_enough = baseline_effects > SCENARIO_EFFECTS_MAX || !violates_invariant(planted);
         if effects > HUNT_EFFECTS_MAX || (expected.is_some() && is_enough) {
             break;
         }
-        if kind != SearchKind::Baseline && calm_effects > STORY_EFFECTS_MAX {
+        if kind != SearchKind::Baseline && baseline_effects > SCENARIO_EFFECTS_MAX {
             continue;
         }
-        let budget = Budget { runs: runs_of(kind, calm_effects), ..budget(kind, args.seed) };
+        let budget = Budget { runs: runs_of(kind, baseline_effects), ..budget(kind, args.seed) };
         let unit = SearchUnit { scenario: Arc::clone(scenario), kind, budget, runs_twice: false };
-        let made = unit.run();
-        runs += made.tally.runs.max(made.tally.states).max(1);
-        effects += made.tally.effects;
+        let result = unit.run();
+        runs += result.tally.runs.max(result.tally.states).max(1);
+        effects += result.tally.effects;
         if kind == SearchKind::Baseline && scenario.name == planted.scenario {
-            calm_effects = made.tally.effects.max(1);
+            baseline_effects = result.tally.effects.max(1);
         }
         if args.verbose {
-            print_findings(planted, &made.unit, &made.tally.findings);
+            print_findings(planted, &result.unit, &result.tally.findings);
         }
-        for found in made.tally.findings {
-            if !is_expected_failure(planted, &made.unit, &found, control) {
+        for finding in result.tally.findings {
+            if !is_expected_failure(planted, &result.unit, &finding, control) {
                 continue;
             }
-            let is_promise = found.failure.kind != FailureKind::Expectation;
-            let hunted = HuntResult { unit: made.unit.clone(), finding: found, runs };
-            if is_promise {
+            let is_invariant = finding.failure.kind != FailureKind::Expectation;
+            let hunted = HuntResult { unit: result.unit.clone(), finding, runs };
+            if is_invariant {
                 return Some(hunted);
             }
             expected.get_or_insert(hunted);
@@ -89,7 +90,7 @@ pub fn hunt(
     expected
 }
 
-/// Searches in the order in which they are made.
+/// The searches, in order.
 fn search_order<'a>(
     planted: &PlantedBug,
     scenarios: &'a [Arc<Scenario>],
@@ -109,24 +110,24 @@ fn search_order<'a>(
     let mut order = Vec::new();
     for (group, kinds) in groups {
         for kind in kinds {
-            let fit = group.iter().filter(|scenario| is_for(kind, scenario));
-            order.extend(fit.map(|scenario| (kind, *scenario)));
+            let applicable = group.iter().filter(|scenario| is_applicable(kind, scenario));
+            order.extend(applicable.map(|scenario| (kind, *scenario)));
         }
     }
     order
 }
 
-/// Does this failure mean the bug, and is it not there without it?
+/// Must the bug violate this invariant, and does the invariant hold without the bug?
 fn is_expected_failure(
     planted: &PlantedBug,
     unit: &SearchUnit,
-    found: &Finding,
+    finding: &Finding,
     control: &ControlRuns,
 ) -> bool {
-    let kind = found.failure.kind;
-    // What a story expects is about its own hazard.
+    let kind = finding.failure.kind;
+    // The expectations of a scenario are about its own hazard only.
     let is_about = kind != FailureKind::Expectation || is_named_scenario(planted, unit);
-    planted.violates.contains(&kind) && is_about && !control.breaks(planted, unit, kind)
+    planted.violates.contains(&kind) && is_about && !control.fails(planted, unit, kind)
 }
 
 fn violates_invariant(planted: &PlantedBug) -> bool {
@@ -137,7 +138,7 @@ fn is_named_scenario(planted: &PlantedBug, unit: &SearchUnit) -> bool {
     unit.scenario.name == planted.scenario && unit.kind == SearchKind::Baseline
 }
 
-fn is_for(kind: SearchKind, scenario: &Scenario) -> bool {
+fn is_applicable(kind: SearchKind, scenario: &Scenario) -> bool {
     match kind {
         SearchKind::CrashMatrix | SearchKind::Recovery => !scenario.search.crash_matrix.is_empty(),
         SearchKind::Exhaustive => scenario.search.exhaustive,
@@ -146,13 +147,13 @@ fn is_for(kind: SearchKind, scenario: &Scenario) -> bool {
 }
 
 fn budget(kind: SearchKind, seed: u64) -> Budget {
-    let surprises = u8::from(matches!(kind, SearchKind::Bounded | SearchKind::Random));
-    Budget { runs: 1, states: EXHAUSTIVE_STATES_MAX, faults_max: surprises, seed }
+    let faults_max = u8::from(matches!(kind, SearchKind::Bounded | SearchKind::Random));
+    Budget { runs: 1, states: EXHAUSTIVE_STATES_MAX, faults_max, seed }
 }
 
-/// A bug can make a story a thousand times longer; the fewer runs are made of it then.
-fn runs_of(kind: SearchKind, calm_effects: u64) -> u64 {
-    let affordable = (EFFECTS_MAX / calm_effects).max(1);
+/// A bug can make a scenario a thousand times longer; then the scenario gets fewer runs.
+fn runs_of(kind: SearchKind, baseline_effects: u64) -> u64 {
+    let affordable = (EFFECTS_MAX / baseline_effects).max(1);
     match kind {
         SearchKind::Baseline => 1,
         SearchKind::CrashMatrix => CRASH_POINTS_MAX.min(affordable),
@@ -163,16 +164,16 @@ fn runs_of(kind: SearchKind, calm_effects: u64) -> u64 {
     }
 }
 
-fn print_findings(planted: &PlantedBug, unit: &SearchUnit, found: &[Finding]) {
-    for found in found {
+fn print_findings(planted: &PlantedBug, unit: &SearchUnit, findings: &[Finding]) {
+    for finding in findings {
         let (name, search) = (&unit.scenario.name, unit.kind.name());
-        let failure = &found.failure;
+        let failure = &finding.failure;
         let bug = planted.bug;
         eprintln!("  {bug:?}: {name} {search}: {}: {}", failure.kind, failure.detail);
     }
 }
 
-/// The same searches without a bug: each that found one is made again, once for all.
+/// The control: each search that found a bug runs once more without a bug. Its result is kept for all bugs.
 #[derive(Debug, Default)]
 pub struct ControlRuns {
     results: Mutex<BTreeMap<(String, &'static str), ControlResult>>,
@@ -183,51 +184,53 @@ struct ControlResult {
     runs: u64,
     millis: u128,
     failures: Vec<FailureKind>,
-    /// Of these, the ones that a row would have counted.
+    /// Those of the failures that a row would have counted.
     counted: Vec<FailureKind>,
 }
 
 impl ControlRuns {
-    /// Does this search break this promise without a bug, too?
-    fn breaks(&self, planted: &PlantedBug, unit: &SearchUnit, kind: FailureKind) -> bool {
+    /// Does this search find a failure of this kind without a bug, too?
+    fn fails(&self, planted: &PlantedBug, unit: &SearchUnit, kind: FailureKind) -> bool {
         let key = (unit.scenario.name.clone(), unit.kind.name());
-        let mut made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        let checked = made.entry(key).or_insert_with(|| check(planted, unit));
-        let breaks = checked.failures.contains(&kind);
-        if breaks && !checked.counted.contains(&kind) {
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let checked = results.entry(key).or_insert_with(|| check(planted, unit));
+        let fails = checked.failures.contains(&kind);
+        if fails && !checked.counted.contains(&kind) {
             checked.counted.push(kind);
         }
-        breaks
+        fails
     }
 
-    /// What broke without a bug though a row would have counted it.
-    pub fn broke(&self) -> Vec<String> {
-        let made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        let broke = made.iter().flat_map(|((name, search), checked)| {
+    /// Violations without a bug that a row would have counted.
+    pub fn violations(&self) -> Vec<String> {
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let violations = results.iter().flat_map(|((name, search), checked)| {
             checked.counted.iter().map(move |kind| format!("{kind} in {name} {search}"))
         });
-        broke.collect()
+        violations.collect()
     }
 
-    /// Searches, their runs, and milliseconds.
+    /// The number of control searches, their runs, and their milliseconds.
     pub fn effort(&self) -> (usize, u64, u128) {
-        let made = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        let runs = made.values().map(|checked| checked.runs).sum();
-        (made.len(), runs, made.values().map(|checked| checked.millis).sum())
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = results.values().map(|checked| checked.runs).sum();
+        (results.len(), runs, results.values().map(|checked| checked.millis).sum())
     }
 }
 
 fn check(planted: &PlantedBug, unit: &SearchUnit) -> ControlResult {
     probe::plant(None);
     let start = Instant::now();
-    let made = unit.clone().run();
+    let result = unit.clone().run();
     probe::plant(Some(planted.bug));
-    // What was remembered meanwhile is of the program without the bug.
+    // The replay cache now holds reactions of the program without the bug.
     hermes_sim::replay::clear_replay_cache();
+    let findings = result.tally.findings.into_iter();
+    let failures = findings.map(|finding| finding.failure.kind);
     ControlResult {
-        runs: made.tally.runs.max(made.tally.states).max(1),
+        runs: result.tally.runs.max(result.tally.states).max(1),
         millis: start.elapsed().as_millis(),
-        failures: made.tally.findings.into_iter().map(|found| found.failure.kind).collect(),
+        failures: failures.collect(),
         counted: Vec::new(),
     }
 }

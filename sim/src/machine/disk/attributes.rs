@@ -1,4 +1,4 @@
-//! What `stat`, `getdents`, `readlink`, `fchmod` and `fchownat` tell and change.
+//! `stat`, `getdents`, `readlink`, `fchmod` and `fchownat`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::permissions::{SETGID, mode_given_away};
 use super::{Credentials, Disk, Node, NodeBody, NodeId, NodeStatus, View, errno};
 use crate::machine::footprint::{self, Resource};
 
-/// What every directory says its size is.
+/// The size of every directory.
 const DIRECTORY_BYTES: u64 = 4096;
 
 impl Disk {

@@ -1,4 +1,4 @@
-//! `read`, `write` and `fsync` of open nodes. The caller has the handle, its offset and its right to do so.
+//! `read`, `write` and `fsync` of open nodes. The caller has the handle, its offset, and has checked the permission.
 
 use hermes::error::Errno;
 
@@ -6,7 +6,7 @@ use super::{Disk, NodeBody, NodeId, errno};
 use crate::machine::footprint::{self, Resource};
 
 impl Disk {
-    /// At most `max` bytes from an offset on; none at the end, and none of what is no file.
+    /// At most `max` bytes from an offset on; none at the end of the file, and none of other nodes.
     pub fn read(&self, id: NodeId, offset: u64, max: usize) -> Vec<u8> {
         footprint::record_read(Resource::Data(id));
         let data = self.contents(id).unwrap_or_default();
@@ -14,7 +14,7 @@ impl Disk {
         data[start..].iter().take(max).copied().collect()
     }
 
-    /// Writes all at an offset, or at the end if there is none; gives the offset after it.
+    /// Writes all bytes at an offset, or at the end if there is none; returns the offset after them.
     pub fn write(&mut self, id: NodeId, offset: Option<u64>, bytes: &[u8]) -> Result<u64, Errno> {
         footprint::record_write(Resource::Data(id));
         let NodeBody::File(data) = &self.existing_node(id)?.body else { return Err(errno::INVAL) };
@@ -37,7 +37,8 @@ impl Disk {
         Ok(end as u64)
     }
 
-    /// `fsync(2)`: what a file holds, or what a directory names, is durable; a file's name is its directory's.
+    /// `fsync(2)`: the data of a file, or the names of a directory, become durable. The name of a file belongs to its
+    /// directory.
     pub fn sync(&mut self, id: NodeId) -> Result<(), Errno> {
         let node = self.existing_node(id)?;
         if !matches!(node.body, NodeBody::File(_) | NodeBody::Directory(_)) {

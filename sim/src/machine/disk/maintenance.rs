@@ -1,9 +1,9 @@
-//! For the kernel and the runtime: nodes without a name, and whose a device's root is.
+//! For the kernel and the runtime: nodes without a name, and the owner of a device's root.
 
 use super::{Disk, NodeId, NodeStatus};
 
 impl Disk {
-    /// Nodes that lost their last name and are still there: somebody had them open.
+    /// Nodes that lost their last name and still exist because they were open.
     pub fn unnamed_nodes(&self) -> Vec<NodeId> {
         let mut unnamed = Vec::new();
         for (&device, inside) in &self.devices {
@@ -12,7 +12,7 @@ impl Disk {
         unnamed
     }
 
-    /// How many nodes there are, on all devices.
+    /// The number of nodes, on all devices.
     pub fn node_count(&self) -> usize {
         self.devices.values().map(|inside| inside.nodes.len()).sum()
     }
@@ -22,8 +22,8 @@ impl Disk {
         self.change(id, |node| node.status = NodeStatus { mode, uid, gid });
     }
 
-    /// From now on nothing is remembered that only a power cut could bring back: two orders in which the same was
-    /// changed are equal.
+    /// From now on no unsynced state is kept: two orders of the same changes
+    /// give equal states.
     pub fn ignore_power_cuts(&mut self) {
         self.ignores_power_cuts = true;
         let all: Vec<NodeId> = self

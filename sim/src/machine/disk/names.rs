@@ -1,6 +1,6 @@
-//! `mkdirat`, `mkfifoat`, `symlinkat`, `unlinkat`: names that come and go, in the order in which Linux looks for errors.
+//! `mkdirat`, `mkfifoat`, `symlinkat`, `unlinkat`: creating and removing names; errors are checked in the order of Linux.
 //!
-//! A node whose last name goes stays until [`Disk::forget`]; what is removed is told, so that the caller can.
+//! A node whose last name is removed stays until [`Disk::release_node`]; removed nodes are returned, so that the caller can.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Disk {
         Ok(self.add_node(dir, &name, Node::new(NodeBody::Link(target), status)))
     }
 
-    /// `unlinkat(2)` of a file; gives the node that lost its name.
+    /// `unlinkat(2)` of a file; returns the node that lost its name.
     pub fn unlink(
         &mut self,
         view: &View<'_>,
@@ -81,7 +81,7 @@ impl Disk {
         Ok(victim)
     }
 
-    /// `unlinkat(2)` of an empty directory; gives the node that lost its name.
+    /// `unlinkat(2)` of an empty directory; returns the node that lost its name.
     pub fn remove_dir(
         &mut self,
         view: &View<'_>,

@@ -1,4 +1,4 @@
-//! One node: what it is now, and what a power cut could make of it. Knows no paths, permissions or other nodes.
+//! One node: its current state, and the states that a power cut could leave. Knows no paths, permissions or other nodes.
 //!
 //! A node without unsynced changes has no past: two histories that end in the same synced contents are equal.
 
@@ -22,20 +22,20 @@ pub struct NodeStatus {
 /// An inode.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Node {
-    /// What it is and holds.
+    /// Its kind and contents.
     pub body: NodeBody,
-    /// Whose it is and who may.
+    /// Its owner, group and mode.
     pub status: NodeStatus,
-    /// Names of it; 1 for a root directory.
+    /// The number of its names; 1 for a root directory.
     pub links: u64,
-    /// What the disk may still hold instead; nothing if all is synced. Files and directories only: links, FIFOs and
+    /// The state that the disk may still hold instead; `None` if all is synced. Files and directories only: links, FIFOs and
     /// the rest are durable as far as their names are.
     pub unsynced: Option<Box<Unsynced>>,
-    /// Without a name and not open, but a power cut may bring a name back.
+    /// It has no name and is not open, but a power cut may bring a name back.
     pub(super) is_released: bool,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NodeBody {
     /// A regular file's data.
@@ -53,29 +53,29 @@ pub enum NodeBody {
 /// A directory's names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Directory {
-    /// What each name means; all of the same device.
+    /// The node of each name; all on the same device.
     pub names: BTreeMap<OsString, NodeId>,
-    /// The directory above; a root's is itself.
+    /// The parent directory; a root is its own parent.
     pub parent: NodeId,
 }
 
-/// The state as of the last sync, and what came since.
+/// The state at the last sync, and the changes since.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Unsynced {
-    /// A file as last synced.
+    /// A file at the last sync.
     File {
         /// Its data.
         data: Vec<u8>,
         /// Its status.
         status: NodeStatus,
     },
-    /// A directory as last synced, and the steps since, of which a power cut keeps the first so many.
+    /// A directory at the last sync, and the steps since; a power cut keeps a prefix of them.
     Directory {
         /// Its names.
         names: BTreeMap<OsString, NodeId>,
         /// Its status.
         status: NodeStatus,
-        /// In the order they were taken.
+        /// In order.
         changes: Vec<DirectoryChange>,
     },
 }
@@ -142,7 +142,7 @@ impl Node {
         }
     }
 
-    /// Changes a directory, remembering how it was.
+    /// Changes a directory, and keeps its previous state.
     pub(super) fn apply_change(&mut self, step: DirectoryChange) {
         let NodeBody::Directory(directory) = &mut self.body else { return };
         let past = self.unsynced.get_or_insert_with(|| {
@@ -155,7 +155,7 @@ impl Node {
         }
     }
 
-    /// Takes a name out of a directory's present and past, as if it had never been.
+    /// Removes a name from a directory's present and past, as if it had never existed.
     pub(super) fn erase_name(&mut self, name: &OsStr) {
         if let NodeBody::Directory(directory) = &mut self.body {
             directory.names.remove(name);
@@ -172,7 +172,7 @@ impl Node {
         }
     }
 
-    /// Whether its unsynced past, which is not its present, names the node.
+    /// Does its unsynced past, other than its present, name the node?
     pub(super) fn past_names_node(&self, id: NodeId) -> bool {
         self.nodes_named_in_past().any(|other| other == id)
     }

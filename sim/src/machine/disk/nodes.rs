@@ -1,4 +1,4 @@
-//! The nodes of one device by number: shared until changed, with a hash that is kept up to date and not computed anew.
+//! The nodes of one device by number: shared until changed, with a hash that is updated incrementally.
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
@@ -10,21 +10,21 @@ use imbl::OrdMap;
 use super::node::Node;
 use crate::hash::{self, Hashed};
 
-/// Nodes by number; a copy shares all that is not changed.
+/// Nodes by number; a copy shares everything that does not change.
 pub(super) type NodeMap = OrdMap<u64, Arc<Hashed<Node>>>;
 
 /// All nodes of a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Nodes {
     map: NodeMap,
-    /// Those without a name that somebody may have open.
+    /// Nodes without a name that may be open.
     nameless: BTreeSet<u64>,
-    /// The sum of what each number and its node hash to: it does not depend on the order of changes.
+    /// The sum of the hashes of each number with its node: it does not depend on the order of changes.
     sum: u128,
 }
 
 impl Nodes {
-    /// Puts a node under its number; gives the one that was there.
+    /// Puts a node under its number; returns the previous one.
     pub(super) fn insert(&mut self, number: u64, node: Node) -> Option<Arc<Hashed<Node>>> {
         match node.links == 0 && !node.is_released {
             true => self.nameless.insert(number),
@@ -37,14 +37,14 @@ impl Nodes {
         before
     }
 
-    /// Takes a node out.
+    /// Removes a node.
     pub(super) fn remove(&mut self, number: u64) {
         let before = self.map.remove(&number);
         self.nameless.remove(&number);
         self.subtract(number, before.as_deref());
     }
 
-    /// Keeps only these.
+    /// Keeps only these nodes.
     pub(super) fn retain(&mut self, keeps: impl Fn(u64) -> bool) {
         let gone: Vec<u64> = self.map.keys().copied().filter(|&number| !keeps(number)).collect();
         for number in gone {
@@ -52,7 +52,7 @@ impl Nodes {
         }
     }
 
-    /// Those without a name that are not forgotten.
+    /// The nodes without a name that were not released.
     pub(super) fn nameless(&self) -> impl Iterator<Item = u64> {
         self.nameless.iter().copied()
     }

@@ -1,6 +1,6 @@
-//! `openat(2)`: finding or making a file, in the order in which Linux looks for errors.
+//! `openat(2)`: finds or creates a file; errors are checked in the order of Linux.
 //!
-//! Gives a node, not a handle. Whether a FIFO has a reader is the caller's to know.
+//! Returns a node, not a handle. The caller knows whether a FIFO has a reader.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -13,14 +13,14 @@ use super::walk::{LastComponent, PathPart, Walk};
 use super::{Disk, Node, NodeBody, NodeId, View, errno};
 use crate::machine::footprint::{self, Resource};
 
-/// What was found at the end of the path.
+/// The result of a path walk.
 enum OpenLookup {
     Node { id: NodeId, slash: bool },
     Nothing { dir: NodeId, name: std::ffi::OsString },
 }
 
 impl Disk {
-    /// `openat(2)`. A file that is made gets a number of its own, and its name is one step of its directory.
+    /// `openat(2)`. A new file gets its own number, and its name is one step of its directory.
     pub fn open(
         &mut self,
         view: &View<'_>,
@@ -98,8 +98,8 @@ impl Disk {
         }
     }
 
-    /// `may_create_in_sticky` with all `fs.protected_*` off: who would make a file in a directory such as `/tmp` is not
-    /// given what a stranger put there, unless it is a file or FIFO.
+    /// `may_create_in_sticky` with all `fs.protected_*` off: an open with `O_CREAT` in a directory such as `/tmp` does not
+    /// get the node of another user, unless it is a file or FIFO.
     fn check_sticky_dir(&self, view: &View<'_>, dir: NodeId, id: NodeId) -> Result<(), Errno> {
         let (dir, node) = (self.existing_node(dir)?.status, self.existing_node(id)?);
         let is_trusted = [dir.uid, view.credentials.uid].contains(&node.status.uid);
@@ -144,7 +144,7 @@ impl Disk {
         name: &OsStr,
         mode: u32,
     ) -> Result<NodeId, Errno> {
-        // A removed directory says so before anything else.
+        // A removed directory gives this error before any other.
         if self.existing_node(dir)?.links == 0 {
             return Err(errno::NOENT);
         }
@@ -155,8 +155,8 @@ impl Disk {
         Ok(self.add_node(dir, name, Node::new(NodeBody::File(Vec::new()), status)))
     }
 
-    /// A new node under a new name. Its number says where it was made, not by whom or when: the same files made in
-    /// another order have the same numbers.
+    /// A new node under a new name. Its number depends on where it was created, not by which process or when: the same files
+    /// created in another order have the same numbers.
     pub(super) fn add_node(&mut self, dir: NodeId, name: &OsStr, node: Node) -> NodeId {
         let mut numbers = (0_u64..).map(|others| {
             let mixed = crate::hash::digest(&(dir.number, name, others));
@@ -173,7 +173,7 @@ impl Disk {
         id
     }
 
-    /// For what makes a name: the directory and the name, which must be free.
+    /// For effects that create a name: the directory and the name, which must be free.
     pub(super) fn free_name(
         &self,
         view: &View<'_>,

@@ -1,6 +1,6 @@
-//! Who may do what: `inode_permission`, the sticky bit, and the owner and group of what is made, as in Linux.
+//! Permissions: `inode_permission`, the sticky bit, and the owner and group of new files, as in Linux.
 //!
-//! Changes nothing. The only capability is to be root.
+//! Changes nothing. The only capability is root.
 
 use hermes::error::Errno;
 
@@ -25,7 +25,7 @@ impl Credentials {
         self.gid == gid || self.groups.contains(&gid)
     }
 
-    /// Only the first class that fits counts, even if a later one would allow more.
+    /// Only the first matching class counts, even if a later one would allow more.
     pub(super) fn may(&self, status: NodeStatus, wanted: u32) -> Result<(), Errno> {
         let class = if self.uid == status.uid {
             status.mode >> 6
@@ -37,12 +37,12 @@ impl Credentials {
         if self.is_root() || class & wanted == wanted { Ok(()) } else { Err(errno::ACCES) }
     }
 
-    /// Whether it may keep a setgid bit for that group.
+    /// May the process keep a setgid bit for that group?
     pub(super) fn may_set_group_bit(&self, gid: u32) -> bool {
         self.is_root() || self.is_in(gid)
     }
 
-    /// Status of a file or FIFO made in a directory.
+    /// The status of a file or FIFO that is created in a directory.
     pub(super) fn status_in(&self, dir: NodeStatus, mode: u32) -> NodeStatus {
         let mut mode = mode & 0o7777 & !self.umask;
         let runs_as_group = SETGID | GROUP_EXECUTE;
@@ -53,14 +53,14 @@ impl Credentials {
         NodeStatus { mode, uid: self.uid, gid: if inherits { dir.gid } else { self.gid } }
     }
 
-    /// Status of a directory made in a directory: a setgid bit is inherited, never asked for.
+    /// The status of a directory that is created in a directory: a setgid bit is inherited, never requested.
     pub(super) fn directory_status_in(&self, dir: NodeStatus, mode: u32) -> NodeStatus {
         let asked = self.status_in(dir, mode & 0o1777);
         NodeStatus { mode: asked.mode | dir.mode & SETGID, ..asked }
     }
 }
 
-/// The mode that a file keeps when it is given away.
+/// The mode of a file after a change of its owner.
 pub(super) fn mode_given_away(status: NodeStatus, credentials: &Credentials) -> u32 {
     let mut mode = status.mode & !SETUID;
     if status.mode & GROUP_EXECUTE != 0 || !credentials.may_set_group_bit(status.gid) {
@@ -93,12 +93,12 @@ impl Disk {
         if dir.mode & STICKY == 0 || owns { Ok(()) } else { Err(errno::PERM) }
     }
 
-    /// Nothing on a read-only device is changed.
+    /// A change on a read-only device is refused.
     pub(super) fn may_write_device(&self, id: NodeId) -> Result<(), Errno> {
         if self.is_read_only(id) { Err(errno::ROFS) } else { Ok(()) }
     }
 
-    /// There is room for one more name.
+    /// Is there room for one more name?
     pub(super) fn has_room(&self, id: NodeId) -> Result<(), Errno> {
         if self.is_full(id) { Err(errno::NOSPC) } else { Ok(()) }
     }

@@ -1,26 +1,26 @@
-//! What a power cut leaves of a device: each file and directory as synced, with some of what came since.
+//! The states that a power cut may leave of a device: each file and directory as synced, with some of the later changes.
 //!
 //! ```text
 //!   a file        as last synced | as it was | torn: the first half of what changed
 //!   a directory   as last synced and the first 0, 1, … all of its steps
 //! ```
 //!
-//! Directories are independent of each other and of files, which is more than any one file system does: a file moved between
-//! two directories can be in both or in neither, until both are synced. A file never synced is empty. What is synced is
-//! never lost. Status is kept or lost with a file's data, and is a step of a directory.
+//! Directories are independent of each other and of files, which is more than any one file system does: a file moved
+//! between two directories can be in both or in neither, until both are synced. A file that was never synced is empty.
+//! Synced data is never lost. Status is kept or lost with a file's data, and is a step of a directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::nodes::NodeMap;
 use super::{Disk, Node, NodeBody, NodeId, ROOT, Unsynced};
 
-/// At most so many cuts are offered; the rest of the order that [`Disk::power_cut`] documents is left out.
+/// At most this many cuts are offered; the rest of the order that [`Disk::power_cut`] documents is left out.
 pub const CUTS_MAX: usize = 1024;
 
-/// What becomes of one node's unsynced changes.
+/// The fate of one node's unsynced changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
-    /// The first so many steps of a directory are kept.
+    /// The first steps of a directory, in this number, are kept.
     FirstChanges(usize),
     Lost,
     Torn,
@@ -31,22 +31,22 @@ enum Fate {
 type PowerCut = BTreeMap<u64, Fate>;
 
 impl Disk {
-    /// How many cuts [`Disk::power_cut`] offers: 1 if all is synced, else 4 at least.
+    /// The number of cuts that [`Disk::power_cut`] offers: 1 if all is synced, or else at least 4.
     pub fn cut_count(&self, device: u16) -> u64 {
         self.first_cuts(device, CUTS_MAX).len() as u64
     }
 
-    /// The same, counted no further than this.
+    /// The same, counted up to this limit.
     pub fn cut_count_up_to(&self, device: u16, most: usize) -> u64 {
         self.first_cuts(device, most.min(CUTS_MAX)).len() as u64
     }
 
-    /// The power goes and comes back. Afterwards all that is left is synced, and whatever has no name is gone.
+    /// Cuts the power and restores it. Afterwards everything that is left is synced, and nodes without a name are gone.
     ///
     /// Choices: 0 all unsynced is lost · 1 all is kept · 2 names are kept, data is as last synced · 3 names are kept, data is
     /// torn · then against each of 1, 2, 0 and (names lost, data kept), by node number, one exception: a directory with
     /// its first 0, 1, … all steps, a file lost, torn or kept. None from 4 on repeats an earlier one; a choice beyond
-    /// [`Disk::cuts`] is 0.
+    /// [`Disk::cut_count`] is 0.
     pub fn power_cut(&mut self, device: u16, choice: u64) {
         let wanted = usize::try_from(choice).unwrap_or(CUTS_MAX);
         let mut cuts = self.first_cuts(device, wanted.saturating_add(1).min(CUTS_MAX));
@@ -67,7 +67,7 @@ impl Disk {
         }
     }
 
-    /// The first so many cuts, and never fewer than four where anything is unsynced.
+    /// The first cuts, up to a limit, and never fewer than four if anything is unsynced.
     fn first_cuts(&self, device: u16, most: usize) -> Vec<PowerCut> {
         let unsynced: BTreeMap<u64, &Node> = self
             .devices
@@ -134,7 +134,7 @@ impl Node {
         }
     }
 
-    /// Half of what changed over what was synced; nothing if that is what was synced.
+    /// Half of the changes over the synced state; `None` if that equals the synced state.
     fn torn(&self) -> Option<Vec<u8>> {
         let (NodeBody::File(now), Some(Unsynced::File { data, .. })) =
             (&self.body, self.unsynced.as_deref())
@@ -171,8 +171,8 @@ impl Node {
     }
 }
 
-/// What can be reached from the root, with links and parents as the names have them. A directory that two name keeps the
-/// name that is nearer to the root.
+/// The nodes that can be reached from the root, with link counts and parents to match the names. A directory with two names
+/// keeps the name that is nearer to the root.
 fn reachable(mut nodes: NodeMap) -> BTreeMap<u64, Node> {
     let mut left: BTreeMap<u64, Node> = BTreeMap::new();
     let mut queue = Vec::new();

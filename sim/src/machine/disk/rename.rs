@@ -1,6 +1,6 @@
-//! `renameat2(2)`, in the order in which Linux looks for errors.
+//! `renameat2(2)`; errors are checked in the order of Linux.
 //!
-//! Within one directory a rename is one step; between two it is a step of each, which a power cut may tear apart.
+//! Within one directory a rename is one step; between two it is one step in each, which a power cut may tear apart.
 
 use hermes::error::Errno;
 use hermes::host::effect::OnExisting;
@@ -10,7 +10,7 @@ use super::walk::{LastComponent, PathPart, Walk};
 use super::{Disk, NodeBody, NodeId, RelativePath, View, errno};
 use crate::machine::footprint::{self, Resource};
 
-/// A name that takes part, and the node it means.
+/// A name in a rename, and its node.
 struct RenameSide {
     dir: NodeId,
     name: std::ffi::OsString,
@@ -18,7 +18,7 @@ struct RenameSide {
 }
 
 impl Disk {
-    /// `renameat2(2)`; gives the node that lost its name to the other, if any did.
+    /// `renameat2(2)`; returns the node that lost its name to the other, if any.
     pub fn rename(
         &mut self,
         view: &View<'_>,
@@ -66,7 +66,7 @@ impl Disk {
         ))
     }
 
-    /// Neither may be moved into itself.
+    /// Refuses to move a directory into itself.
     fn check_no_loop(
         &self,
         from: &RenameSide,

@@ -1,7 +1,7 @@
-//! For scenarios and observers: trees put in place and looked at without permissions, all of it durable at once.
+//! For scenarios and observers: trees are written and read without permissions, all of it durable at once.
 //!
 //! Paths start at a given directory and are plain: every part a name, no links or mounts on the way ([`Disk::peek`]
-//! excepted). What is made gets the lowest number that follows all below [`FRESH_MIN`].
+//! excepted). New nodes get the lowest number above all numbers below [`FRESH_MIN`].
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,11 +15,11 @@ use super::{
 };
 
 impl Disk {
-    /// A directory; one that is there gets this status and keeps its names.
+    /// A directory; an existing one gets this status and keeps its names.
     ///
     /// # Panics
     ///
-    /// As all of its kind, if the path is not plain, leads through something else than directories, or is a root's.
+    /// As all functions here, if the path is not plain, leads through something other than directories, or is a root's.
     pub fn put_dir(&mut self, root: NodeId, path: &Path, mode: u32, uid: u32, gid: u32) -> NodeId {
         self.put(root, path, NodeBody::directory(root), NodeStatus { mode, uid, gid })
     }
@@ -82,7 +82,7 @@ impl Disk {
         self.put(root, path, NodeBody::Other, NodeStatus { mode, uid, gid })
     }
 
-    /// Takes a whole tree away; gives the nodes that lost their names, for [`Disk::forget`].
+    /// Removes a whole tree; returns the nodes that lost their names, for [`Disk::release_node`].
     pub fn remove(&mut self, root: NodeId, path: &Path) -> Vec<NodeId> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return vec![] };
         let dir = plain_names(parent).iter().try_fold(root, |dir, name| self.entry(dir, name));
@@ -94,7 +94,7 @@ impl Disk {
         gone
     }
 
-    /// The node at an absolute path as root sees it; the last part is not followed.
+    /// The node at an absolute path as root resolves it; a link at the end is not followed.
     pub fn peek(
         &self,
         root: NodeId,
@@ -119,7 +119,7 @@ impl Disk {
         }
     }
 
-    /// What a directory names, in order; nothing for anything else.
+    /// The names of a directory, in order; empty for other nodes.
     pub fn names(&self, id: NodeId) -> Vec<&OsStr> {
         let directory = self.directory(id).ok();
         directory
@@ -204,7 +204,7 @@ impl Disk {
 }
 
 impl Node {
-    /// Becomes this, durably; a directory keeps its names.
+    /// Sets this state, durably; a directory keeps its names.
     fn settle_as(&mut self, body: NodeBody, new: NodeStatus) {
         self.status = new;
         match self.unsynced.as_deref_mut() {

@@ -1,4 +1,4 @@
-//! Tables of what Linux permits, and of what a power cut may leave.
+//! Tables of the permissions of Linux, and of the states that a power cut may leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +25,7 @@ impl World {
         Self { disk, root, mounts: BTreeMap::new() }
     }
 
-    /// Does something as a user with a supplementary group 50.
+    /// Acts as a user with a supplementary group 50.
     fn by<T>(&mut self, uid: u32, act: impl FnOnce(&mut Disk, &View<'_>) -> T) -> T {
         let who = Credentials { uid, gid: uid, groups: vec![50], umask: 0o022 };
         let (root, mounts) = (self.root, &self.mounts);
@@ -52,7 +52,7 @@ impl World {
         }
     }
 
-    /// What the paths may hold after a power cut; `-` is absent.
+    /// The possible contents of the paths after a power cut; `-` is absent.
     fn after_cuts(&self, paths: &[&str]) -> BTreeSet<String> {
         let left = |choice| {
             let mut disk = self.disk.clone();
@@ -181,7 +181,7 @@ fn what_nothing_can_bring_back_goes() {
     assert!(world.disk.node(id).is_none());
 }
 
-/// A file's owner, group and mode, who asks, and whether they may read and write it.
+/// A file's owner, group and mode, the user, and whether the user may read and write it.
 #[rstest]
 #[case::owner(USER, 9, 0o600, USER, true, true)]
 #[case::owner_class_hides_others(USER, 9, 0o077, USER, false, false)]
@@ -205,7 +205,7 @@ fn a_file_opens_for(
     assert_eq!(world.open(who, "f", OpenMode::Write), expected(writes));
 }
 
-/// A directory's owner and mode, its file's owner, and what user 1000 is answered who unlinks it.
+/// A directory's owner and mode, its file's owner, and the answer to user 1000 who unlinks it.
 #[rstest]
 #[case::open(0, 0o777, 0, Ok(()))]
 #[case::sticky_of_others(0, 0o1777, 0, Err(errno::PERM))]
@@ -226,7 +226,7 @@ fn a_name_goes(
     assert_eq!(answer.map(|_| ()), expected);
 }
 
-/// Who gives a file of owner, group and mode 06755 to whom; its mode afterwards.
+/// The user who gives a file of this owner, group and mode 06755 to another; its mode afterwards.
 #[rstest]
 #[case::root_gives(0, USER, 50, 7, 7, Ok(0o755))]
 #[case::owner_gives_away(USER, USER, 50, 7, 50, Err(errno::PERM))]

@@ -1,6 +1,6 @@
-//! From a path to a node, as `link_path_walk` goes: search permission, links, `..`, mounts, trailing slashes.
+//! From a path to a node, like `link_path_walk`: search permission, links, `..`, mounts, trailing slashes.
 //!
-//! Changes nothing, and never says what may be done with the node it finds.
+//! Changes nothing, and does not check permissions on the node that it finds.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -16,7 +16,7 @@ const LINKS_MAX: u32 = 40;
 const NAME_BYTES_MAX: usize = 255;
 const PATH_BYTES_MAX: usize = 4095;
 
-/// One walk; it may follow so many links in all.
+/// One walk, with a limit for the links that it follows.
 pub(super) struct Walk<'a> {
     disk: &'a Disk,
     view: &'a View<'a>,
@@ -28,7 +28,7 @@ pub(super) struct Walk<'a> {
 pub(super) struct LastComponent {
     pub dir: NodeId,
     pub part: PathPart,
-    /// Whether a slash follows, so that only a directory will do.
+    /// Does a slash follow, so that only a directory is allowed?
     pub slash: bool,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Walk<'a> {
         Self { disk, view, links_followed: 0 }
     }
 
-    /// The node that the whole path means.
+    /// The node of the whole path.
     pub fn resolve(
         &mut self,
         (dir, path): RelativePath<'_>,
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
         self.resolve_last(last, links)
     }
 
-    /// The node that the last part means.
+    /// The node of the last part.
     pub fn resolve_last(
         &mut self,
         last: LastComponent,
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
         if slash && !self.disk.is_directory(node) { Err(errno::NOTDIR) } else { Ok(node) }
     }
 
-    /// All of a path but its last part.
+    /// Walks all of a path except its last part.
     pub fn resolve_parent(
         &mut self,
         (dir, path): RelativePath<'_>,
@@ -99,7 +99,7 @@ impl<'a> Walk<'a> {
         Ok(LastComponent { dir: at, part: PathPart::Root, slash: false })
     }
 
-    /// Where a link in a directory leads, as a path to walk on from there.
+    /// The target of a link in a directory, as a path to walk on from there.
     pub fn follow(&mut self, link: NodeId) -> Result<Option<&'a Path>, Errno> {
         let NodeBody::Link(target) = &self.disk.existing_node(link)?.body else { return Ok(None) };
         if self.links_followed >= LINKS_MAX {
@@ -109,9 +109,9 @@ impl<'a> Walk<'a> {
         Ok(Some(target))
     }
 
-    /// The node of a name, not looking through it.
+    /// The node of a name, without following it.
     pub fn look_up(&self, dir: NodeId, name: &OsStr) -> Result<Option<NodeId>, Errno> {
-        // A removed directory is asked for no name, however long.
+        // A removed directory has no names; this comes before the check of the length.
         if name.len() > NAME_BYTES_MAX && self.disk.existing_node(dir)?.links > 0 {
             return Err(errno::NAMETOOLONG);
         }
@@ -143,7 +143,7 @@ impl<'a> Walk<'a> {
 }
 
 impl View<'_> {
-    /// What is seen at a node: the root mounted over it, if any.
+    /// The node that is visible at a node: the root mounted over it, if any.
     pub(super) fn cross(&self, node: NodeId) -> NodeId {
         let mut at = node;
         while let Some(&root) = self.mounts.get(&at).filter(|root| **root != at) {
@@ -172,7 +172,7 @@ impl PathPart {
     }
 }
 
-/// What is refused before the walk begins.
+/// Errors that are found before the walk begins.
 fn check_path(bytes: &[u8]) -> Result<(), Errno> {
     if bytes.contains(&0) {
         Err(errno::INVAL)

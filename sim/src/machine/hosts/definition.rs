@@ -1,4 +1,4 @@
-//! A unit, an agent or a task, as its manager reads it. Strict: what is not known here would be played wrongly.
+//! A unit, an agent or a task, as its manager parses it. Strict: an unknown line would be simulated wrongly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::HostKind;
 pub use crate::machine::state::manager::Definition;
 
-/// Reads it; the error says what is not understood.
+/// Parses a definition; the error names what is not understood.
 pub fn read(kind: HostKind, text: &str) -> Result<Definition, String> {
     match kind {
         HostKind::Systemd => unit(text),
@@ -27,7 +27,7 @@ const EMPTY: Definition = Definition {
     success_codes: BTreeSet::new(),
 };
 
-/// Lines of a unit that say nothing that matters here, as they must be.
+/// Lines of a unit that have no effect here; they must be exactly so.
 const IGNORED_LINES: [&str; 9] = [
     "Type=notify",
     "Restart=always",
@@ -65,7 +65,7 @@ fn unit(text: &str) -> Result<Definition, String> {
     require_command(found)
 }
 
-/// Words of a unit: white space parts them, double quotes keep them together, `%%` and `\x` stand for one letter.
+/// The words of a unit: separated by white space, grouped by double quotes; `%%` and `\x` stand for one letter.
 fn words(text: &str) -> Vec<String> {
     let (mut all, mut word, mut is_quoted, mut is_word) = (Vec::new(), String::new(), false, false);
     let mut letters = text.chars();
@@ -151,7 +151,7 @@ fn strings(array: &str) -> impl Iterator<Item = String> {
     array.split("<string>").skip(1).filter_map(|part| Some(unescape(part.split('<').next()?)))
 }
 
-/// How long Task Scheduler waits between `WM_CLOSE` and `TerminateProcess` is its own secret.
+/// The time that Task Scheduler waits between `WM_CLOSE` and `TerminateProcess` is undocumented.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 fn task(text: &str) -> Result<Definition, String> {

@@ -1,5 +1,5 @@
 //! `launchctl`: `managername`, `list`, `print-disabled`, `enable`, `disable`, `bootstrap`, `bootout`, `kickstart`, `kill`.
-//! Codes and words are those of launchctl(1) and of `launchctl error`.
+//! Codes and texts are those of launchctl(1) and of `launchctl error`.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A host's supervisor: its services, what each was told, and what becomes of it. One transition a step.
+//! A host's supervisor: its services, the orders for each, and their phases. One transition a step.
 //!
 //! ```text
 //!   Down ──start──► Asking ──yes──► Up ──ended──► Pausing ──in time──► Asking
@@ -6,7 +6,7 @@
 //!     └────────── Ending ◄───stop────┘
 //! ```
 //!
-//! systemd alone asks before, hears that a gateway is ready, and ends what a service leaves behind.
+//! Only systemd has conditions, receives the readiness of gateways, and ends processes that a service leaves behind.
 
 mod turn;
 
@@ -26,7 +26,7 @@ fn own(world: &World, who: ProcessId) -> Option<&Manager> {
     world.manager(who.container).filter(|_| who.pid == 1 && syscalls::can_move(world, who))
 }
 
-/// Is there something for it to do now?
+/// Is there a transition to take now?
 pub fn is_ready(world: &World, who: ProcessId) -> bool {
     let Some(own) = own(world, who) else { return false };
     let now = world.clock.boot;
@@ -44,7 +44,7 @@ pub fn is_ready(world: &World, who: ProcessId) -> bool {
     }
 }
 
-/// When time alone gives it something to do.
+/// The time of the next transition, if time alone triggers one.
 pub fn wakes_at(world: &World, who: ProcessId) -> Option<Duration> {
     own(world, who)?.units.values().filter_map(Unit::deadline).min()
 }

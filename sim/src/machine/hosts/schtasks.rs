@@ -42,7 +42,7 @@ pub(super) fn run(world: &mut World, who: ProcessId, words: &[&str]) -> Finished
         }
         "/Run" => {
             let unit = unit(world, who, &name);
-            // One run at a time: what is asked for meanwhile is forgotten.
+            // One run at a time: a request in the meantime is dropped.
             if let Some(unit) = unit.filter(|unit| unit.pid().is_none()) {
                 unit.order = Some(UnitOrder::Start);
             }
@@ -99,7 +99,7 @@ fn row(world: &mut World, who: ProcessId, name: &str) -> Finished {
     ))
 }
 
-/// What runs goes on; what is new waits for its trigger.
+/// A running task goes on; a new definition waits for its trigger.
 fn create(world: &mut World, who: ProcessId, name: &str, path: &Path) -> Finished {
     let text = manager::read_text(world, who, path).unwrap_or_default();
     let definition = match definition::read(HostKind::Windows, &text) {
@@ -129,7 +129,7 @@ fn change(world: &mut World, who: ProcessId, name: &str, task: &str, enabled: bo
     success(&format!("The parameters of scheduled task \"{name}\" have been changed."))
 }
 
-/// An enabled task that does not run is started by its repeating trigger; a disabled one is not.
+/// The repeating trigger starts an enabled task that does not run, and no disabled one.
 fn await_trigger(world: &mut World, who: ProcessId, name: &str) {
     let is_enabled = registry(world, who).tasks.get(name).is_some_and(|task| is_enabled(task));
     let (now, wall) = (world.clock.boot, world.clock.wall);

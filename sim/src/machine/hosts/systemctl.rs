@@ -36,7 +36,7 @@ pub(super) fn run(world: &mut World, who: ProcessId, words: &[&str]) -> Finished
     }
 }
 
-/// What is down, did not fail, and is wanted by nobody is not kept, and with it goes how it ended.
+/// A unit that is down, did not fail and is not enabled is unloaded, and its last end is lost.
 fn unload_unused(world: &mut World, who: ProcessId) {
     let wants = units_dir(HostKind::Systemd).join(WANTS);
     let units = world.manager(who.container).map(|manager| manager.units.iter());
@@ -53,7 +53,7 @@ fn unload_unused(world: &mut World, who: ProcessId) {
     }
 }
 
-/// The manager with this unit loaded, if there is a file of it that can be read.
+/// The manager with this unit loaded, if there is a unit file that can be read.
 fn load<'a>(world: &'a mut World, who: ProcessId, name: &str) -> Option<&'a mut Unit> {
     let is_loaded = world.manager(who.container)?.units.contains_key(name);
     if !is_loaded {
@@ -81,7 +81,7 @@ fn order(world: &mut World, who: ProcessId, action: &str, name: &str) -> Finishe
     }
 }
 
-/// Files are read again; a unit without one that does not run is forgotten.
+/// Reads the files again; a unit without a file that does not run is unloaded.
 fn reload(world: &mut World, who: ProcessId) -> Finished {
     let first = ProcessId { pid: 1, ..who };
     let units = world.manager(who.container).map(|manager| manager.units.clone());
@@ -118,7 +118,7 @@ fn enable(world: &mut World, who: ProcessId, name: &str) -> Finished {
     }
 }
 
-/// The last link out takes its directory along.
+/// The directory is removed with its last link.
 fn disable(world: &mut World, who: ProcessId, name: &str) -> Finished {
     let dir = units_dir(HostKind::Systemd);
     if !syscalls::exists(world, who, &dir.join(name)) {
@@ -131,7 +131,7 @@ fn disable(world: &mut World, who: ProcessId, name: &str) -> Finished {
     };
     match gone(world, &dir.join(WANTS).join(name), false) {
         Ok(_) | Err(hermes::error::Errno::NOENT) => {
-            // There may be others in it, and then it stays.
+            // It stays if there are other links in it.
             let _ = gone(world, &dir.join(WANTS), true);
             succeeded("")
         }
@@ -214,7 +214,7 @@ fn words(state: UnitState) -> (&'static str, &'static str) {
     }
 }
 
-/// `Thu 2026-01-01 00:00:00.000000 UTC`; whoever reads it here does not look at the day of the week.
+/// `Thu 2026-01-01 00:00:00.000000 UTC`; no reader here checks the day of the week.
 fn stamp(at: Duration) -> String {
     let (days, seconds) = (at.as_secs() / 86_400, at.as_secs() % 86_400);
     // The civil date of a day since 1970 (H. Hinnant, "chrono-compatible low-level date algorithms").

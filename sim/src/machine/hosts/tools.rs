@@ -1,4 +1,4 @@
-//! `systemctl`, `loginctl`, `launchctl`, `schtasks`: each one step, with the texts and exit codes that are known of it.
+//! `systemctl`, `loginctl`, `launchctl`, `schtasks`: one step each, with their known texts and exit codes.
 
 use std::ffi::OsString;
 
@@ -25,7 +25,7 @@ pub fn run(world: &mut World, who: ProcessId, name: &str, args: &[OsString]) -> 
     }
 }
 
-/// Somebody uses the host's own tool to end a gateway and keep it down; whether that tool did it.
+/// Ends a gateway and keeps it down with the host's own tool, as an operator would; returns whether the tool succeeded.
 pub fn stop_service(world: &mut World, id: ContainerId, profile: &Profile) -> bool {
     let Some(kind) = world.manager(id).map(|manager| manager.kind) else {
         return false;

@@ -1,4 +1,4 @@
-//! Effects on files, directories, FIFOs and pipes. Pipes live as long as somebody has an end of them open.
+//! Effects on files, directories, FIFOs and pipes. A pipe exists as long as an end of it is open.
 
 use std::path::Path;
 
@@ -17,10 +17,10 @@ use crate::machine::world::{ProcessId, World};
 /// Anonymous pipes are nodes of no disk.
 const PIPES: u16 = u16::MAX;
 
-/// What a pipe holds before it is full.
+/// The capacity of a pipe.
 const PIPE_BYTES_MAX: usize = 64 << 10;
 
-/// A pipe's own mode and size mean nothing to anybody.
+/// The mode and size of a pipe have no meaning.
 const PIPE_META: Meta =
     Meta { kind: FileKind::Fifo, mode: 0o600, uid: 0, gid: 0, size: 0, identity: (0, 0), links: 1 };
 
@@ -80,7 +80,7 @@ pub(super) fn open(
     Ok(Answer::Handle(Handle(process(world, who).insert_open_file(open))))
 }
 
-/// Does anybody read this pipe?
+/// Does any process read this pipe?
 pub(crate) fn has_reader(world: &World, pipe: NodeId) -> bool {
     footprint::record_read(Resource::Pipe(pipe));
     all_open_files(world).any(|open| open.reads && open.kind == OpenKind::Pipe(pipe))
@@ -152,7 +152,7 @@ pub(super) fn write(world: &mut World, who: ProcessId, handle: Handle, bytes: &[
     Ok(Answer::Count(bytes.len()))
 }
 
-/// A full pipe takes nothing: nobody here writes so much that it would have to wait.
+/// A full pipe takes nothing: no process here writes so much that it would have to wait.
 pub(crate) fn write_pipe(world: &mut World, pipe: NodeId, bytes: &[u8]) -> Outcome {
     footprint::record_write(Resource::Pipe(pipe));
     if !has_reader(world, pipe) {
@@ -176,7 +176,7 @@ pub(super) fn close(world: &mut World, who: ProcessId, handle: Handle) -> Outcom
     let own = process(world, who);
     let closed = own.open_files.remove(&handle.0).ok_or(Errno::BADF)?;
     if let OpenKind::Node(node) = closed.kind {
-        // A POSIX lock goes with the first close of any handle of its file.
+        // A POSIX lock is released by the first close of any handle of its file.
         if own.record_locks.remove(&node) {
             footprint::record_write(Resource::Lock(node));
         }
@@ -185,7 +185,7 @@ pub(super) fn close(world: &mut World, who: ProcessId, handle: Handle) -> Outcom
     Ok(Answer::Done)
 }
 
-/// Drops what nobody has open any more: the bytes of pipes, nodes without a name.
+/// Drops everything that is not open any more: the bytes of pipes, nodes without a name.
 pub(crate) fn release_open_files(world: &mut World, closed: &[OpenFile]) {
     for open in closed {
         match open.kind {
@@ -297,7 +297,7 @@ pub(super) fn remove_dir(world: &mut World, who: ProcessId, place: &Place) -> Ou
     Ok(Answer::Done)
 }
 
-/// Nodes that lost their last name and that nobody has open.
+/// Nodes that lost their last name and are not open.
 fn release_unnamed(world: &mut World) {
     for node in world.disk.unnamed_nodes() {
         let in_use = all_open_files(world).any(

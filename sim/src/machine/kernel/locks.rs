@@ -1,4 +1,4 @@
-//! `flock` and POSIX record locks. Who holds one is written at the holder, so that death frees it.
+//! `flock` and POSIX record locks. A lock is stored at its holder, so that the holder's death releases it.
 
 use hermes::error::Errno;
 use hermes::host::effect::Handle;
@@ -50,7 +50,7 @@ pub(super) fn is_locked(world: &World, who: ProcessId, handle: Handle) -> Outcom
     Ok(Answer::Flag(is_locked_by_other(world, who, node)))
 }
 
-/// Does anybody else hold a record lock on it?
+/// Does another process hold a record lock on it?
 pub(crate) fn is_locked_by_other(world: &World, but: ProcessId, node: NodeId) -> bool {
     world.processes().any(|(who, process)| who != but && process.record_locks.contains(&node))
 }

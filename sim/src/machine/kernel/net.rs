@@ -29,7 +29,7 @@ pub(super) fn listen(world: &mut World, who: ProcessId, port: u16) -> Outcome {
     Ok(Answer::Handle(Handle(process(world, who).insert_open_file(open))))
 }
 
-/// Nobody of this world connects to the gateways.
+/// No process of this world connects to the gateways.
 pub(super) fn accept(world: &World, who: ProcessId, listener: Handle) -> Outcome {
     match open_file(world, who, listener)?.kind {
         OpenKind::Listener(_) => Err(Errno::AGAIN),
@@ -50,7 +50,7 @@ pub(super) fn connect(world: &mut World, who: ProcessId, port: u16) -> Outcome {
     Ok(Answer::Handle(Handle(process(world, who).insert_open_file(open))))
 }
 
-/// systemd alone listens on a local socket here: for the word that a service is ready.
+/// Only systemd listens on a local socket here: for the readiness of services.
 pub(super) fn connect_local(world: &mut World, who: ProcessId, path: &Path) -> Outcome {
     let listens = world.manager(who.container).is_some_and(|it| it.kind == HostKind::Systemd);
     if !listens || path != Path::new(NOTIFY_SOCKET) {

@@ -1,4 +1,4 @@
-//! The few files of `/proc` that anybody here reads, made up when they are opened.
+//! The few files of `/proc` that are read here, generated when they are opened.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenKind, Process};
 use crate::machine::world::{ProcessId, World};
 
-/// A boot of the machine, as `/proc/sys/kernel/random/boot_id` tells it.
+/// The id of a boot of the machine, as in `/proc/sys/kernel/random/boot_id`.
 fn boot_id(world: &World) -> String {
     format!("00000000-0000-4000-8000-{:012x}\n", world.boot_count)
 }
@@ -68,7 +68,7 @@ fn command_line(process: &Process) -> Vec<u8> {
     line
 }
 
-/// The line of `proc_pid_stat(5)`; fields that nobody reads are 0.
+/// The line of `proc_pid_stat(5)`; fields that are not read are 0.
 fn stat(pid: i32, process: &Process) -> String {
     let state = if process.is_alive() { 'S' } else { 'Z' };
     let zeros = "0 ".repeat(15);

@@ -1,4 +1,4 @@
-//! Signals, ends, and what follows them: locks go, children become orphans, a container ends with its PID 1.
+//! Signals, ends, and their consequences: locks are released, children become orphans, a container ends with its PID 1.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(super) fn send_group(
     Ok(Answer::Done)
 }
 
-/// Everybody alive in a process group.
+/// All live processes of a process group.
 pub fn group_members(world: &World, container: ContainerId, leader: i32) -> Vec<ProcessId> {
     let inside = world.container(container).processes.iter();
     let members = inside.filter(|(_, process)| process.group == leader && process.is_alive());
@@ -77,7 +77,7 @@ pub(super) fn reap(world: &mut World, who: ProcessId, child: Pid) -> Outcome {
     Ok(Answer::Done)
 }
 
-/// Has a signal arrive: an event, an automaton's input, or the default action.
+/// Delivers a signal: an event, an input of an automaton, or the default action.
 pub fn deliver(world: &mut World, who: ProcessId, signal: Signal) {
     let now = world.clock.boot;
     footprint::record_read(Resource::Process(who));
@@ -87,7 +87,7 @@ pub fn deliver(world: &mut World, who: ProcessId, signal: Signal) {
     }
     footprint::record_write(Resource::Inbox(who));
     match signal {
-        // Nobody in its own namespace can end a PID 1 that did not ask for it; the runtime ends the container instead.
+        // No process of its own namespace can end a PID 1 without a handler; the runtime ends the container instead.
         Signal::KILL => end_process(world, who, Status::Signalled(signal)),
         STOP => {
             footprint::record_write(Resource::Process(who));
@@ -96,7 +96,7 @@ pub fn deliver(world: &mut World, who: ProcessId, signal: Signal) {
         CONT => {
             footprint::record_write(Resource::Process(who));
             target.stopped = false;
-            // What came while it was stopped arrives now.
+            // Signals that came while it was stopped arrive now.
             for waiting in std::mem::take(&mut target.pending) {
                 deliver(world, who, waiting);
             }
@@ -113,7 +113,7 @@ pub fn deliver(world: &mut World, who: ProcessId, signal: Signal) {
     }
 }
 
-/// Does the process do something with this signal, other than die?
+/// Does the process handle this signal, so that it does not die?
 fn handles_signal(
     process: &crate::machine::process::Process,
     signal: Signal,
@@ -130,7 +130,7 @@ fn handles_signal(
     }
 }
 
-/// Ends a process: what it had open is closed, its locks go, and who hears of it does.
+/// Ends a process: its open files are closed, its locks are released, and its parent is notified.
 pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
     let Some(dying) = world.process_mut(who) else { return };
     if !dying.is_alive() {
@@ -179,8 +179,8 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
     }
 }
 
-/// PID 1 reaps at once whom it did not start; one from outside is reaped by the runtime. So does an s6-svscan with its
-/// scripts.
+/// PID 1 reaps at once every process that it did not start; the runtime reaps those from outside. s6-svscan does the
+/// same with its scripts.
 fn reap_orphan(world: &mut World, who: ProcessId, parent: i32) {
     let container = world.container_mut(who.container);
     let parent = container.processes.get(&parent.max(1));
@@ -194,7 +194,7 @@ fn reap_orphan(world: &mut World, who: ProcessId, parent: i32) {
     }
 }
 
-/// All processes of a container go at once.
+/// All processes of a container end at once.
 pub fn end_container(world: &mut World, id: ContainerId, status: Status) {
     footprint::record_everything();
     footprint::record_write(Resource::Processes(id));

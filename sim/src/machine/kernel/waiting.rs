@@ -1,4 +1,4 @@
-//! Effects that end later: sleeping, and waiting for the first of several things, in one fixed order.
+//! Effects that end later: sleeping, and waiting for the first of several events, in a fixed order.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) fn wait(world: &mut World, who: ProcessId, interests: &Interests) -> 
     }
 }
 
-/// What a wait looks at: all that could end it.
+/// Adds the footprint of a wait: everything that could end it.
 pub(super) fn record_wait_footprint(world: &World, who: ProcessId, interests: &Interests) {
     footprint::record_write(Resource::Inbox(who));
     if let Some(child) = interests.child {
@@ -55,7 +55,7 @@ pub(super) fn record_wait_footprint(world: &World, who: ProcessId, interests: &I
     }
 }
 
-/// What is ready: signals before children before handles before the deadline, as on the real machine.
+/// The ready event: signals before children before handles before the deadline, as on the real machine.
 fn ready_event(
     world: &World,
     who: ProcessId,
@@ -107,7 +107,7 @@ fn is_readable(world: &World, who: ProcessId, handle: Handle) -> Result<bool, Er
     })
 }
 
-/// Does this effect end now, one way or another?
+/// Does this effect end now, in any way?
 pub fn is_ready(world: &World, who: ProcessId, effect: &Effect) -> bool {
     match effect {
         Effect::Sleep { duration } => {
@@ -122,7 +122,7 @@ pub fn is_ready(world: &World, who: ProcessId, effect: &Effect) -> bool {
     }
 }
 
-/// The moment at which this effect ends by itself, if time alone ends it.
+/// The time at which this effect ends by itself, if time alone ends it.
 pub fn wakes_at(world: &World, who: ProcessId, effect: &Effect) -> Option<Duration> {
     match effect {
         Effect::Sleep { duration } => Some(waiting_since(world, who).saturating_add(*duration)),

@@ -1,4 +1,4 @@
-//! The fake: a simulated machine whose PID 1 is s6-svscan, and somebody outside who uses the tools.
+//! The fake side: a simulated machine whose PID 1 is s6-svscan, and two users outside the tree who run the tools.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,19 +29,19 @@ const ID: ContainerId = ContainerId(1);
 const NOENT: i32 = 2;
 const NOTEMPTY: i32 = 39;
 
-/// More turns than this at one moment are a loop.
+/// More turns than this without time passing are a loop.
 const TURNS_MAX: usize = 20_000;
 
-/// Who of those that can move does.
+/// Which of the ready processes takes the next turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TurnOrder {
     Oldest,
     Youngest,
-    /// Each in its turn.
+    /// Each in turn.
     Round,
 }
 
-/// One fake, in one order of turns.
+/// One fake, with one turn order.
 #[derive(Clone, Debug)]
 pub(super) struct FakeS6 {
     machine: Machine,
@@ -60,7 +60,7 @@ fn version(s6: S6Spec) -> S6Version {
     }
 }
 
-/// Real programs take a moment until their handlers are there, and a signal may come before or after.
+/// Real programs need a moment to install their handlers, and a signal may come before or after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProgramPace {
     Quick,
@@ -120,21 +120,21 @@ fn world(s6: S6Spec) -> (World, NodeId) {
 }
 
 impl FakeS6 {
-    /// One for each order of turns, before the boot.
+    /// One fake for each turn order, before the boot.
     pub(super) fn all(s6: S6Spec) -> Vec<Self> {
         let make = |order| {
             let (mut world, root) = world(s6);
             let first = spawn_idle(&mut world, 0, 1);
-            let me = spawn_idle(&mut world, 0, 2);
+            let root_user = spawn_idle(&mut world, 0, 2);
             let hermes = spawn_idle(&mut world, crate::machine::image::HERMES_UID, 3);
             assert_eq!(first.pid, 1, "the first process of the container");
-            Self { machine: Machine::new(world), root, root_user: me, hermes, order, turns: 0 }
+            Self { machine: Machine::new(world), root, root_user, hermes, order, turns: 0 }
         };
         [TurnOrder::Oldest, TurnOrder::Youngest, TurnOrder::Round].into_iter().map(make).collect()
     }
 
-    /// These acts, one right after the other, with what each answered: once for every moment between two of them, for
-    /// the real ones move meanwhile, and nobody knows how far.
+    /// Performs these operations right after each other, and returns their answers. Between two operations the real
+    /// processes go on, by an unknown number of turns: there is one branch for each number of turns.
     pub(super) fn branches(&self, acts: &[SequenceAct]) -> Vec<(Self, Vec<ActOutcome>)> {
         let paces = [ProgramPace::Quick, ProgramPace::Slow];
         let mut branches = paces.map(|pace| (self.with(pace), Vec::new())).to_vec();
@@ -157,7 +157,7 @@ impl FakeS6 {
         other
     }
 
-    /// Itself, and after each turn until nobody can move now.
+    /// This state, and the state after each turn until no process is ready.
     fn moments(self) -> Vec<Self> {
         let mut moments = vec![self];
         while let Some(mut next) = moments.last().cloned() {
@@ -169,7 +169,7 @@ impl FakeS6 {
         moments
     }
 
-    /// One act; nobody else moves meanwhile.
+    /// Performs one operation; no process takes a turn meanwhile.
     fn act(&mut self, act: &SequenceAct) -> ActOutcome {
         let path = |name: &String| Path::new(SCAN_DIR).join(name);
         match act {
@@ -177,8 +177,8 @@ impl FakeS6 {
             SequenceAct::Boot => self.boot(),
             SequenceAct::Tool(words) => return self.tool(self.root_user, words),
             SequenceAct::ToolAsHermes(words) => return self.tool(self.hermes, words),
-            SequenceAct::Signal(name, whom) => {
-                let Some(who) = self.find(whom) else { return ActOutcome::Nobody };
+            SequenceAct::Signal(name, target) => {
+                let Some(who) = self.find(target) else { return ActOutcome::NoProcess };
                 let number = sequence::signal_number(name).expect("checked when it was read");
                 self.machine.send_signal(who, Signal(number));
             }
@@ -187,7 +187,7 @@ impl FakeS6 {
         ActOutcome::Done(Ok(()))
     }
 
-    /// Files, with the kernel's errnos for what cannot be.
+    /// Operations on files, with the errnos of the kernel.
     fn file(&mut self, act: &SequenceAct) -> Result<(), i32> {
         let path = |name: &String| Path::new(SCAN_DIR).join(name);
         let root = self.root;
@@ -220,17 +220,17 @@ impl FakeS6 {
                 disk.put_fifo(root, &path(name), 0o600, 0, 0);
             }
             SequenceAct::Remove(name) => {
-                let gone = disk.remove(root, &path(name));
-                if gone.is_empty() {
+                let removed = disk.remove(root, &path(name));
+                if removed.is_empty() {
                     return Err(NOENT);
                 }
-                gone.into_iter().for_each(|node| disk.release_node(node));
+                removed.into_iter().for_each(|node| disk.release_node(node));
             }
             SequenceAct::Chmod(name, mode) => {
                 let node = at(disk, &path(name)).ok_or(NOENT)?;
                 disk.set_status_durably(node, *mode, 0, 0);
             }
-            _ => unreachable!("no act on files"),
+            _ => unreachable!("not an operation on files"),
         }
         Ok(())
     }
@@ -257,7 +257,7 @@ impl FakeS6 {
     fn tool(&mut self, who: ProcessId, words: &[String]) -> ActOutcome {
         let args: Vec<OsString> = words[1..].iter().map(OsString::from).collect();
         let finished = tools::run(&mut self.machine.world, who, &words[0], &args)
-            .unwrap_or_else(|| panic!("no such tool is simulated: {words:?}"));
+            .unwrap_or_else(|| panic!("this tool is not simulated: {words:?}"));
         let Status::Exited(code) = finished.status else { panic!("a tool exits") };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&finished.stdout), text(&finished.stderr));
@@ -266,29 +266,29 @@ impl FakeS6 {
 
     fn alive(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
         let others = [self.root_user, self.hermes];
-        let everybody = self.machine.world.processes();
-        everybody.filter(move |(who, it)| it.is_alive() && !others.contains(who))
+        let all = self.machine.world.processes();
+        all.filter(move |(who, process)| process.is_alive() && !others.contains(who))
     }
 
-    fn find(&self, whom: &SignalTarget) -> Option<ProcessId> {
+    fn find(&self, target: &SignalTarget) -> Option<ProcessId> {
         let supervisor = |name: &String| {
-            let is_it = |it: &Process| {
-                matches!(it.body, ProcessBody::Supervise(_))
-                    && it.argv.last().is_some_and(|arg| arg == name.as_str())
+            let supervises = |process: &Process| {
+                matches!(process.body, ProcessBody::Supervise(_))
+                    && process.argv.last().is_some_and(|arg| arg == name.as_str())
             };
-            self.alive().find(|(_, it)| is_it(it)).map(|(who, _)| who)
+            self.alive().find(|(_, process)| supervises(process)).map(|(who, _)| who)
         };
-        match whom {
+        match target {
             SignalTarget::Svscan => self.alive().find(|(who, _)| who.pid == 1).map(|(who, _)| who),
             SignalTarget::Supervisor(name) => supervisor(name),
             SignalTarget::Child(name) => {
                 let parent = supervisor(name)?.pid;
-                self.alive().find(|(_, it)| it.parent == parent).map(|(who, _)| who)
+                self.alive().find(|(_, process)| process.parent == parent).map(|(who, _)| who)
             }
         }
     }
 
-    /// Everybody moves, and so much time passes.
+    /// Lets this much time pass, and the processes take their turns.
     pub(super) fn run_for(&mut self, time: Duration) {
         let end = self.machine.world.clock.boot + time;
         loop {
@@ -307,10 +307,10 @@ impl FakeS6 {
                 return;
             }
         }
-        panic!("somebody is busy for ever");
+        panic!("a process is busy for ever");
     }
 
-    /// One turn of somebody, if anybody can move now.
+    /// One turn of one ready process; false if there is none.
     fn turn(&mut self) -> bool {
         let mut ready = self.machine.ready_processes();
         ready.retain(|who| ![self.root_user, self.hermes].contains(who));
@@ -327,7 +327,7 @@ impl FakeS6 {
         true
     }
 
-    /// The world now.
+    /// The world now, as it is compared.
     pub(super) fn view(&self) -> ComparedWorld {
         let world = &self.machine.world;
         let ended = match world.container(ID).phase {
@@ -335,18 +335,18 @@ impl FakeS6 {
             _ => None,
         };
         let mut processes = BTreeMap::new();
-        for (_, it) in self.alive() {
-            let words: Vec<String> =
-                it.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-            // Before the boot PID 1 is nobody yet.
-            if words.is_empty() {
+        for (_, process) in self.alive() {
+            let argv: Vec<String> =
+                process.argv.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+            // Before the boot PID 1 runs no program.
+            if argv.is_empty() {
                 continue;
             }
-            *processes.entry(role(&words, it.stopped)).or_insert(0) += 1;
+            *processes.entry(role(&argv, process.stopped)).or_insert(0) += 1;
         }
         let mut tree = BTreeMap::new();
         let top = world.disk.peek(self.root, &BTreeMap::new(), Path::new(SCAN_DIR));
-        // A container's memory goes with it.
+        // A container's memory is gone when it ends.
         if let (Some(top), None) = (top, ended) {
             self.walk(top, "", &mut tree);
         }
@@ -373,12 +373,12 @@ impl FakeS6 {
             NodeBody::Other => ("other", Vec::new()),
         };
         let disk::NodeStatus { mode, uid, gid } = node.status;
-        let lives = |pid: u64| self.alive().any(|(who, _)| u64::try_from(who.pid) == Ok(pid));
-        ComparedNode { kind, mode, uid, gid, bytes }.describe(path, lives)
+        let is_alive = |pid: u64| self.alive().any(|(who, _)| u64::try_from(who.pid) == Ok(pid));
+        ComparedNode { kind, mode, uid, gid, bytes }.describe(path, is_alive)
     }
 }
 
-/// Of several in one order that nothing tells apart, one is enough.
+/// Keeps one of several fakes with the same turn order and the same state.
 pub(super) fn drop_duplicates(fakes: &mut Vec<FakeS6>) {
     let mut seen = Vec::new();
     fakes.iter_mut().for_each(|fake| *fake = fake.with(ProgramPace::Quick));
@@ -390,11 +390,11 @@ pub(super) fn drop_duplicates(fakes: &mut Vec<FakeS6>) {
     });
 }
 
-/// Somebody who never moves by himself.
+/// A process that never takes a turn by itself.
 fn spawn_idle(world: &mut World, uid: u32, serial: u64) -> ProcessId {
     let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
     let inherited = BTreeMap::new();
     let birth = NewProcess { parent: 0, serial, credentials, inherited, dies_with_parent: false };
-    let nobody = UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
-    make_process(world, ID, birth, ProcessBody::User(nobody))
+    let idle = UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
+    make_process(world, ID, birth, ProcessBody::User(idle))
 }

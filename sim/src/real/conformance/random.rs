@@ -1,9 +1,12 @@
-//! Sequences from a seed: what operators, boots and accidents do to a tree, in any order. Pure.
+//! Random sequences from a seed: what operators, boots and accidents do to a tree, in any order. Pure.
 //!
-//! Left out is what depends on the order in which s6-svscan reads its directory, and what never comes to rest: a
-//! service that fails for ever. So is `-pt` in one write: a process that has not run between SIGSTOP and SIGTERM takes
-//! the lower number first, and the fake is always stopped first. So is the death of a hidden directory's supervisor:
-//! 2.13.1 sometimes does not start another when the directory is back, and the fake always does.
+//! Left out:
+//! - everything that depends on the order in which s6-svscan reads its directory;
+//! - a service that fails for ever, which never comes to rest;
+//! - `-pt` in one write: a process that has not run between SIGSTOP and SIGTERM takes the lower number first, and the fake
+//!   is always stopped first;
+//! - the death of a hidden directory's supervisor: 2.13.1 sometimes does not start another one when the directory is back,
+//!   and the fake always does.
 
 use super::sequence::{SCAN_DIR, Sequence, SequenceAct, SequenceStep, SignalTarget};
 
@@ -19,7 +22,7 @@ const SVC: [&str; 21] = [
 const SCANCTL: [&str; 6] = ["-a", "-n", "-an", "-h", "-N", "-aN"];
 const FIELDS: &str = "up,wantedup,normallyup,ready,paused,exitcode,signal,signum";
 
-/// A small generator of numbers, the same everywhere (splitmix64).
+/// A small random number generator, the same everywhere (splitmix64).
 struct Dice(u64);
 
 impl Dice {
@@ -57,7 +60,7 @@ pub fn sequence(seed: u64) -> Sequence {
             }
             _ => {}
         }
-        // Now and then two come so close that nothing has happened between them.
+        // Sometimes two operations come so close that nothing happens between them.
         steps.push(match dice.roll(5) {
             0 => SequenceStep::Several(vec![act, random_control(&mut dice)]),
             _ => SequenceStep::One(act),
@@ -86,7 +89,7 @@ fn service(dice: &mut Dice, name: &str) -> SequenceAct {
     SequenceAct::Service { name: name.to_owned(), program: program.to_owned(), down, log, files }
 }
 
-/// A word to a supervisor or to the scanner: it answers before anything has happened.
+/// A control command to a supervisor or to the scanner: it returns before the command has an effect.
 fn random_control(dice: &mut Dice) -> SequenceAct {
     let name = dice.pick(&NAMES);
     let words = match dice.roll(3) {

@@ -1,6 +1,6 @@
-//! The real one: s6-svscan of a Debian as PID 1 of namespaces of its own, on a scan directory in memory.
+//! The real side: the s6-svscan of a Debian release as PID 1 of its own PID namespace, on a scan directory in memory.
 //!
-//! Files are changed from outside, below the scan directory only, where no link of a sequence leads.
+//! Files are changed from outside, below the scan directory only; no link of a sequence leads there.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
@@ -17,13 +17,12 @@ use crate::real::processes::HostProcess;
 use crate::real::setup;
 use crate::real::wait;
 use crate::scenario::values::User;
-use crate::scenario::world::S6Spec;
-use crate::scenario::world::{FileContent, FileSpec as Told};
+use crate::scenario::world::{FileContent, FileSpec, S6Spec};
 
-/// A real s6-svscan, or one that is to come.
+/// A real s6-svscan, or one that will be started.
 #[derive(Debug)]
 pub(super) struct RealS6 {
-    life: NamespaceSet,
+    namespaces: NamespaceSet,
     scratch: PathBuf,
     env: BTreeMap<String, String>,
 }
@@ -39,18 +38,18 @@ impl RealS6 {
             program: parts.program.clone(),
         };
         std::fs::create_dir_all(&volume).map_err(|error| error.to_string())?;
-        let vessel = NamespaceContainer::new(layers.clone())?;
+        let container = NamespaceContainer::new(layers.clone())?;
         for (name, lines) in PROGRAMS {
             let lines = serde_json::from_str(lines).map_err(|error| error.to_string())?;
             let content = FileContent::Program(lines);
-            let node = Told { content, owner: User::Root, mode: None };
-            setup::write_node(&vessel, &format!("/usr/bin/{name}"), &node)?;
+            let node = FileSpec { content, owner: User::Root, mode: None };
+            setup::write_node(&container, &format!("/usr/bin/{name}"), &node)?;
         }
-        let life = vessel.into_life();
+        let namespaces = container.into_namespaces();
         let scan_dir = layers.scratch.join(format!("merged{SCAN_DIR}"));
-        // In memory: a name means the same inode as long as it is there.
+        // In memory: a name keeps its inode as long as it exists.
         let mounted = Command::new("nsenter")
-            .args(["--target", &life.init().to_string(), "--mount"])
+            .args(["--target", &namespaces.init().to_string(), "--mount"])
             .args(["mount", "-t", "tmpfs", "-o", "mode=755", "none"])
             .arg(&scan_dir)
             .status();
@@ -60,14 +59,14 @@ impl RealS6 {
         }
         let path = "/usr/bin:/bin".to_owned();
         let env = BTreeMap::from([("PATH".to_owned(), path)]);
-        Ok(Self { life, scratch: layers.scratch, env })
+        Ok(Self { namespaces, scratch: layers.scratch, env })
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.life.path(&format!("{SCAN_DIR}/{name}"))
+        self.namespaces.path(&format!("{SCAN_DIR}/{name}"))
     }
 
-    /// One act. `Err`: this machine could not do it.
+    /// Performs one operation. `Err`: this machine could not do it.
     pub(super) fn act(&mut self, act: &SequenceAct) -> Result<ActOutcome, String> {
         let done = match act {
             SequenceAct::Service { name, .. } => self.service(name, act),
@@ -91,8 +90,8 @@ impl RealS6 {
             SequenceAct::Boot => return self.boot().map(|()| ActOutcome::Done(Ok(()))),
             SequenceAct::Tool(words) => return self.tool(User::Root, words),
             SequenceAct::ToolAsHermes(words) => return self.tool(User::Hermes, words),
-            SequenceAct::Signal(name, whom) => {
-                let Some(process) = self.find(whom) else { return Ok(ActOutcome::Nobody) };
+            SequenceAct::Signal(name, target) => {
+                let Some(process) = self.find(target) else { return Ok(ActOutcome::NoProcess) };
                 let number = sequence::signal_number(name)?;
                 let signal = rustix::process::Signal::from_named_raw(number);
                 process.signal(signal.ok_or_else(|| format!("no signal {number}"))?);
@@ -103,7 +102,7 @@ impl RealS6 {
         Ok(ActOutcome::Done(done.map_err(errno)))
     }
 
-    /// Under a hidden name first: nobody sees it half made.
+    /// Under a hidden name first: the scanner never sees an incomplete directory.
     fn service(&self, name: &str, act: &SequenceAct) -> std::io::Result<()> {
         let stage = self.path(".stage");
         for (file, text, mode) in service_files(act) {
@@ -134,47 +133,51 @@ impl RealS6 {
             "exec chroot '{}' env -i PATH=/usr/bin:/bin /usr/bin/s6-svscan -- {SCAN_DIR}",
             merged.display()
         );
-        self.life.start(&line)?;
-        // From here on its root is the process's own.
-        let is_svscan = |it: &HostProcess| it.pid == 1 && it.program() == "s6-svscan";
-        wait::poll_within(wait::PATIENCE, || match self.life.processes().iter().any(is_svscan) {
-            true => Ok(()),
-            false => Err("PID 1 is not s6-svscan".to_owned()),
+        self.namespaces.start(&line)?;
+        // From here on the process has its own root.
+        let is_svscan =
+            |process: &HostProcess| process.pid == 1 && process.program() == "s6-svscan";
+        wait::poll_within(wait::PATIENCE, || {
+            match self.namespaces.processes().iter().any(is_svscan) {
+                true => Ok(()),
+                false => Err("PID 1 is not s6-svscan".to_owned()),
+            }
         })
     }
 
     fn tool(&self, user: User, words: &[String]) -> Result<ActOutcome, String> {
         let argv: Vec<&str> = words.iter().map(String::as_str).collect();
-        let ended = exec::beside(&self.life, user, &self.env, &argv)?;
-        let code = ended.code.ok_or_else(|| format!("{words:?} does not end"))?;
-        Ok(ActOutcome::Tool { code, out: ended.out, err: ended.err })
+        let output = exec::beside(&self.namespaces, user, &self.env, &argv)?;
+        let code = output.code.ok_or_else(|| format!("{words:?} does not end"))?;
+        Ok(ActOutcome::Tool { code, out: output.out, err: output.err })
     }
 
-    fn find(&self, whom: &SignalTarget) -> Option<HostProcess> {
-        let all = self.life.processes();
+    fn find(&self, target: &SignalTarget) -> Option<HostProcess> {
+        let all = self.namespaces.processes();
         let supervisor = |name: &String| {
-            let is_it =
-                |it: &&HostProcess| it.program() == "s6-supervise" && it.argv.last() == Some(name);
-            all.iter().find(is_it).cloned()
+            let supervises = |process: &&HostProcess| {
+                process.program() == "s6-supervise" && process.argv.last() == Some(name)
+            };
+            all.iter().find(supervises).cloned()
         };
-        match whom {
-            SignalTarget::Svscan => all.iter().find(|it| it.pid == 1).cloned(),
+        match target {
+            SignalTarget::Svscan => all.iter().find(|process| process.pid == 1).cloned(),
             SignalTarget::Supervisor(name) => supervisor(name),
             SignalTarget::Child(name) => {
                 let parent = supervisor(name)?;
-                all.iter().find(|it| it.parent == parent.host_pid).cloned()
+                all.iter().find(|process| process.parent == parent.host_pid).cloned()
             }
         }
     }
 
-    /// The world now.
+    /// The world now, as it is compared.
     pub(super) fn view(&mut self) -> ComparedWorld {
-        let ended = self.life.ended().map(|status| status.code().unwrap_or(-1));
-        let all = self.life.processes();
+        let ended = self.namespaces.ended().map(|status| status.code().unwrap_or(-1));
+        let all = self.namespaces.processes();
         let mut processes = BTreeMap::new();
-        if self.life.is_started() {
-            for it in &all {
-                *processes.entry(role(&it.argv, it.is_stopped)).or_insert(0) += 1;
+        if self.namespaces.is_started() {
+            for process in &all {
+                *processes.entry(role(&process.argv, process.is_stopped)).or_insert(0) += 1;
             }
         }
         let mut tree = BTreeMap::new();
@@ -192,7 +195,7 @@ fn remove(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// What vanishes meanwhile was not there.
+/// Describes a tree. A name that vanishes meanwhile counts as absent.
 fn walk(dir: &Path, above: &str, all: &[HostProcess], tree: &mut BTreeMap<String, String>) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
@@ -213,8 +216,8 @@ fn walk(dir: &Path, above: &str, all: &[HostProcess], tree: &mut BTreeMap<String
         };
         let mode = meta.mode() & 0o7777;
         let node = ComparedNode { kind, mode, uid: meta.uid(), gid: meta.gid(), bytes };
-        let lives = |pid: u64| all.iter().any(|it| u64::from(it.pid) == pid);
-        tree.insert(path.clone(), node.describe(&path, lives));
+        let is_alive = |pid: u64| all.iter().any(|process| u64::from(process.pid) == pid);
+        tree.insert(path.clone(), node.describe(&path, is_alive));
         if kind == "dir" {
             walk(&entry.path(), &format!("{path}/"), all, tree);
         }

@@ -1,32 +1,32 @@
-//! A sequence of acts as data, and its strict reader. Carries nothing out.
+//! A sequence of operations as data, and its strict reader. Performs nothing.
 
 use serde::{Deserialize, Serialize};
 
-/// A sequence.
+/// A sequence of operations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sequence {
     /// What it is about, in a few words.
     pub name: String,
-    /// Where it comes from, if a difference was found there: what the fake did, and what the real ones do.
+    /// The difference that the sequence comes from, if any: what the fake did, and what the real ones do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
-    /// What is done.
+    /// The steps, in order.
     pub steps: Vec<SequenceStep>,
 }
 
-/// What is done before the worlds are compared at rest.
+/// The operations before the worlds are compared at rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SequenceStep {
-    /// One act.
+    /// One operation.
     One(SequenceAct),
-    /// Several, one right after the other.
+    /// Several, right after each other.
     Several(Vec<SequenceAct>),
 }
 
 impl SequenceStep {
-    /// Its acts.
+    /// Its operations.
     pub fn acts(&self) -> &[SequenceAct] {
         match self {
             Self::One(act) => std::slice::from_ref(act),
@@ -34,17 +34,17 @@ impl SequenceStep {
         }
     }
 
-    /// For people.
+    /// The step as JSON, for messages.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// One act. Names of files are below the scan directory.
+/// One operation. Names of files are relative to the scan directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SequenceAct {
-    /// A service directory appears, whole, under this name.
+    /// A complete service directory appears under this name.
     Service {
         /// Its name.
         name: String,
@@ -68,23 +68,23 @@ pub enum SequenceAct {
     Link(String, String),
     /// A FIFO, mode 0600.
     Fifo(String),
-    /// A file, or a directory with all below it, goes.
+    /// A file, or a directory with everything below it, is removed.
     Remove(String),
-    /// A name becomes another.
+    /// A file gets another name.
     Rename(String, String),
-    /// Permission bits.
+    /// A file gets these permission bits.
     Chmod(String, u32),
     /// s6-svscan starts as PID 1.
     Boot,
-    /// One of s6's tools, as root.
+    /// One of the tools of s6 runs, as root.
     Tool(Vec<String>),
     /// The same as user 10000.
     ToolAsHermes(Vec<String>),
-    /// A signal, by its name without SIG, for one of [`Whom`].
+    /// A signal, by its name without SIG, to this process.
     Signal(String, SignalTarget),
 }
 
-/// A process.
+/// A process that gets a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SignalTarget {
@@ -96,10 +96,10 @@ pub enum SignalTarget {
     Child(String),
 }
 
-/// Where everything happens.
+/// The scan directory of all sequences.
 pub const SCAN_DIR: &str = "/run/service";
 
-/// The programs of services, as the scenarios write programs.
+/// The programs of services, in the format of scenarios.
 pub const PROGRAMS: [(&str, &str); 5] = [
     ("agent", "[]"),
     ("stubborn", r#"[{"on": "TERM", "do": "ignore"}]"#),
@@ -125,13 +125,13 @@ pub fn signal_number(name: &str) -> Result<i32, String> {
     found.map(|(_, number)| *number).ok_or_else(|| format!("no signal {name}"))
 }
 
-/// Reads a sequence; what is not in the format is an error with its line.
+/// Reads a sequence; anything outside the format is an error with its line.
 pub fn load(path: &str, text: &str) -> Result<Sequence, String> {
     let read: Result<Sequence, _> = serde_json::from_str(text);
     let sequence = read.map_err(|error| format!("{path}: {error}"))?;
     let acts = || sequence.steps.iter().flat_map(SequenceStep::acts);
     for act in acts() {
-        let fault = match act {
+        let error = match act {
             SequenceAct::Service { program, .. } => {
                 (!PROGRAMS.iter().any(|(name, _)| name == program))
                     .then(|| format!("no program {program:?}"))
@@ -142,8 +142,8 @@ pub fn load(path: &str, text: &str) -> Result<Sequence, String> {
             }
             _ => None,
         };
-        if let Some(fault) = fault {
-            return Err(format!("{path}: {fault}"));
+        if let Some(error) = error {
+            return Err(format!("{path}: {error}"));
         }
     }
     if !acts().any(|act| *act == SequenceAct::Boot) {
@@ -156,18 +156,18 @@ pub fn load(path: &str, text: &str) -> Result<Sequence, String> {
 pub fn service_files(act: &SequenceAct) -> Vec<(String, String, u32)> {
     let SequenceAct::Service { program, down, log, files, .. } = act else { return Vec::new() };
     let script = |program: &str| format!("#!/bin/sh\nexec /usr/bin/{program}\n");
-    let mut made = vec![("run".to_owned(), script(program), 0o755)];
+    let mut all = vec![("run".to_owned(), script(program), 0o755)];
     if *down {
-        made.push(("down".to_owned(), String::new(), 0o644));
+        all.push(("down".to_owned(), String::new(), 0o644));
     }
     if *log {
-        made.push(("log/run".to_owned(), "#!/bin/sh\nexec /usr/bin/s6-log 1\n".to_owned(), 0o755));
+        all.push(("log/run".to_owned(), "#!/bin/sh\nexec /usr/bin/s6-log 1\n".to_owned(), 0o755));
     }
-    made.extend(files.iter().map(|(name, text)| (name.clone(), text.clone(), mode_of(text))));
-    made
+    all.extend(files.iter().map(|(name, text)| (name.clone(), text.clone(), mode_of(text))));
+    all
 }
 
-/// A script may be executed.
+/// The mode of a file with this text: a script is executable.
 pub fn mode_of(text: &str) -> u32 {
     if text.starts_with("#!") { 0o755 } else { 0o644 }
 }

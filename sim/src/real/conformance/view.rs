@@ -1,30 +1,30 @@
-//! What is compared: answers, and the world at rest, in words that both sides have.
+//! What is compared: answers, and the world at rest, in a form that both sides have.
 
 use std::collections::BTreeMap;
 
-/// What an act answered.
+/// The answer of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ActOutcome {
     /// It was done, or the kernel refused it with this errno.
     Done(Result<(), i32>),
-    /// A tool ended so.
+    /// The exit code and the output of a tool.
     Tool { code: i32, out: String, err: String },
-    /// Nobody was there to be signalled.
-    Nobody,
+    /// There was no process to be signalled.
+    NoProcess,
 }
 
 /// A world at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ComparedWorld {
-    /// PID 1's end, if it has ended.
+    /// The exit code of PID 1, if it has ended.
     pub(super) ended: Option<i32>,
-    /// What lies in the scan directory, by path.
+    /// Descriptions of everything in the scan directory, by path.
     pub(super) tree: BTreeMap<String, String>,
-    /// Who lives, and how many of each.
+    /// The number of live processes of each role.
     pub(super) processes: BTreeMap<String, usize>,
 }
 
-/// A node, in words.
+/// A node, before its description.
 #[derive(Clone, Debug)]
 pub(super) struct ComparedNode {
     pub(super) kind: &'static str,
@@ -36,15 +36,16 @@ pub(super) struct ComparedNode {
 }
 
 impl ComparedNode {
-    /// What is compared of it. Status records are decoded; of other files only s6's own are told by their length.
-    pub(super) fn describe(&self, path: &str, lives: impl Fn(u64) -> bool) -> String {
+    /// The text that is compared. Of contents it has status records and death tallies, decoded, and the targets of links.
+    pub(super) fn describe(&self, path: &str, is_alive: impl Fn(u64) -> bool) -> String {
         let Self { kind, mode, uid, gid, bytes } = self;
         let status = match *kind {
             "link" => return format!("link to {}", String::from_utf8_lossy(bytes)),
-            "file" if path.ends_with("supervise/status") => record(bytes, lives),
+            "file" if path.ends_with("supervise/status") => record(bytes, is_alive),
             "file" if path.ends_with("supervise/death_tally") => {
                 // Twelve bytes of time, the exit code, the signal.
-                let ends: Vec<_> = bytes.chunks(14).map(|it| it.get(12..).unwrap_or(it)).collect();
+                let ends: Vec<_> =
+                    bytes.chunks(14).map(|entry| entry.get(12..).unwrap_or(entry)).collect();
                 format!("ends {ends:?}")
             }
             _ => String::new(),
@@ -53,8 +54,8 @@ impl ComparedNode {
     }
 }
 
-/// A status record without its stamps.
-fn record(bytes: &[u8], lives: impl Fn(u64) -> bool) -> String {
+/// A status record without its time stamps.
+fn record(bytes: &[u8], is_alive: impl Fn(u64) -> bool) -> String {
     let (wait, flags) = match bytes.len() {
         35 => (32, 34),
         43 => (40, 42),
@@ -64,18 +65,18 @@ fn record(bytes: &[u8], lives: impl Fn(u64) -> bool) -> String {
         |at: usize| bytes[at..at + 8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     let pid = match number(24) {
         0 => "no process",
-        pid if lives(pid) => "a live process",
+        pid if is_alive(pid) => "a live process",
         _ => "a dead process",
     };
     let ended = u16::from_be_bytes([bytes[wait], bytes[wait + 1]]);
     let letters = [(1, 'P'), (2, 'F'), (4, 'W'), (8, 'R')];
-    let flags: String =
-        letters.iter().map(|(bit, it)| if bytes[flags] & bit == 0 { '-' } else { *it }).collect();
+    let letter = |(bit, letter): &(u8, char)| if bytes[flags] & bit == 0 { '-' } else { *letter };
+    let flags: String = letters.iter().map(letter).collect();
     format!("{} bytes, {flags}, {pid}, last end {ended:#06x}", bytes.len())
 }
 
 impl ComparedWorld {
-    /// Each difference from another, in a line.
+    /// The differences from another world, one a line.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.ended != other.ended {
@@ -83,12 +84,12 @@ impl ComparedWorld {
         }
         let nothing = || "nothing".to_owned();
         for path in
-            self.tree.keys().chain(other.tree.keys().filter(|it| !self.tree.contains_key(*it)))
+            self.tree.keys().chain(other.tree.keys().filter(|path| !self.tree.contains_key(*path)))
         {
             let (mine, theirs) = (self.tree.get(path), other.tree.get(path));
             if mine != theirs {
-                let told = |it: Option<&String>| it.cloned().unwrap_or_else(nothing);
-                lines.push(format!("{path}: {} / {}", told(mine), told(theirs)));
+                let text = |node: Option<&String>| node.cloned().unwrap_or_else(nothing);
+                lines.push(format!("{path}: {} / {}", text(mine), text(theirs)));
             }
         }
         if self.processes != other.processes {
@@ -98,15 +99,15 @@ impl ComparedWorld {
     }
 }
 
-/// How a process is called, by its words: s6's with their directory, programs by name.
-pub(super) fn role(words: &[String], is_stopped: bool) -> String {
-    let base = |word: &String| word.rsplit('/').next().unwrap_or_default().to_owned();
-    let first = words.first().map(base).unwrap_or_default();
+/// The role of a process, from its arguments: supervisors with their directory, other programs by name.
+pub(super) fn role(argv: &[String], is_stopped: bool) -> String {
+    let base = |arg: &String| arg.rsplit('/').next().unwrap_or_default().to_owned();
+    let first = argv.first().map(base).unwrap_or_default();
     let role = match first.as_str() {
-        "s6-supervise" => format!("s6-supervise {}", words.last().cloned().unwrap_or_default()),
+        "s6-supervise" => format!("s6-supervise {}", argv.last().cloned().unwrap_or_default()),
         "s6-svscan" | "s6-log" => first,
-        "perl" => words.get(1).map(base).unwrap_or_default(),
-        _ => [&[first], words.get(1..).unwrap_or_default()].concat().join(" "),
+        "perl" => argv.get(1).map(base).unwrap_or_default(),
+        _ => [&[first], argv.get(1..).unwrap_or_default()].concat().join(" "),
     };
     if is_stopped { format!("{role} (stopped)") } else { role }
 }

@@ -1,5 +1,5 @@
-//! What the simulator's watch says of a real machine. "At rest" cannot be seen there but by looking again: what must hold
-//! then holds in time, or does not.
+//! The simulator's monitor, applied to a real machine. Whether a real machine is at rest can only be observed by looking
+//! again; therefore a check that must hold at rest is repeated until it holds, or until a deadline.
 
 use std::time::{Duration, Instant};
 
@@ -13,86 +13,87 @@ use crate::machine::{ProcessOutput, StepOutcome};
 use crate::scenario::values::User;
 use crate::scenario::{ContainerName, Scenario};
 
-/// It counts as rest if nothing has moved for so long.
+/// The machine is at rest if nothing has changed for this long.
 const QUIET: Duration = Duration::from_millis(250);
 
-/// It is looked at after this time even if something still moves, or hangs between up and down: a crash may leave it so.
+/// After this time the machine is checked even if something still changes or hangs between up and down: a crash may leave
+/// it so.
 const SETTLE_MAX: Duration = Duration::from_secs(2);
 
-/// Whoever has booted comes to rest, however loaded the machine is.
+/// A booted machine comes to rest within this time, however loaded it is.
 const BOOT_SETTLE_MAX: Duration = Duration::from_secs(15);
 
-/// Between two looks: each reads all of `/proc`.
+/// Pause between two observations: each reads all of `/proc`.
 const STEP: Duration = Duration::from_millis(25);
 
-/// What is said of a boot that has not come so far.
-pub(super) const NOT_SUPERVISED: &str = "nobody supervises yet";
+/// The failure of a boot that has not yet started a supervisor.
+pub(super) const NOT_SUPERVISED: &str = "the scan directory is not supervised yet";
 
-/// The machine that is watched.
+/// A real machine with a monitor.
 pub(super) struct RealMonitor<'a> {
     pub(super) machine: RealMachine,
     pub(super) scenario: &'a Scenario,
     monitor: Monitor,
-    /// Commands so far: each needs a number of its own.
+    /// Number of commands so far: each needs a serial number of its own.
     commands: u64,
 }
 
-/// When it is looked at.
+/// The point in a run at which the invariants are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Checkpoint {
-    /// Whatever was done is over.
+    /// All commands are over.
     AtRest,
-    /// The containers were started, and nothing else was done since.
+    /// The containers were started, and nothing else has happened since.
     Booted,
 }
 
 impl<'a> RealMonitor<'a> {
-    /// What is so now is taken for what was asked.
+    /// The current state counts as the requested one.
     pub(super) fn new(mut machine: RealMachine, scenario: &'a Scenario) -> Result<Self, String> {
-        let promised: Vec<_> = scenario.required_invariants().into_iter().collect();
-        let watch = Monitor::new(&world_reader::read(&mut machine, scenario)?, &promised);
-        Ok(Self { machine, scenario, monitor: watch, commands: 0 })
+        let invariants: Vec<_> = scenario.required_invariants().into_iter().collect();
+        let monitor = Monitor::new(&world_reader::read(&mut machine, scenario)?, &invariants);
+        Ok(Self { machine, scenario, monitor, commands: 0 })
     }
 
     pub(super) fn world(&mut self) -> Result<World, String> {
         world_reader::read(&mut self.machine, self.scenario)
     }
 
-    /// Somebody outside changed files.
+    /// Files were changed from outside.
     pub(super) fn record_outside_change(&mut self) -> Result<(), String> {
         let world = self.world()?;
         self.monitor.changed_from_outside(&world);
         Ok(())
     }
 
-    /// Something was killed.
+    /// A process was killed.
     pub(super) fn record_kill(&mut self) {
         self.monitor.process_signalled(true);
     }
 
-    /// A boot was refused something.
+    /// A system call of a boot failed.
     pub(super) fn record_boot_refusal(&mut self) -> Result<(), String> {
         let world = self.world()?;
         self.monitor.boot_was_refused(&world);
         Ok(())
     }
 
-    /// A command begins; gives its number.
+    /// A command starts; returns its serial number.
     pub(super) fn record_command_start(&mut self, words: &[String]) -> Result<u64, String> {
         self.commands += 1;
-        // Above every number that the outside gives to processes.
+        // Above every pid of the host.
         let serial = u64::from(u32::MAX) + self.commands;
         let world = self.world()?;
         self.monitor.command_started(&world, serial, words, crate::machine::image::HERMES_UID);
         Ok(serial)
     }
 
-    /// An effect of it was refused.
+    /// An effect of the command failed.
     pub(super) fn record_refusal(&mut self, serial: u64) {
         self.monitor.effect_refused(serial);
     }
 
-    /// It has ended, by itself or not.
+    /// The command has ended, by itself or by a signal.
     pub(super) fn record_command_end(
         &mut self,
         serial: u64,
@@ -108,62 +109,62 @@ impl<'a> RealMonitor<'a> {
         let (out, err) = (outcome.out.clone().into_bytes(), outcome.err.clone().into_bytes());
         let printed = ProcessOutput { who, gateway: None, stdout: out, stderr: err };
         let code = u8::try_from(code).map_err(|_| format!("it exited {code}"))?;
-        let moved = StepOutcome::Exited { who, serial, code };
-        let moved = self.monitor.after_step(&world, &moved, Some(&printed));
-        moved.map_err(|breach| breach.to_string())
+        let exited = StepOutcome::Exited { who, serial, code };
+        let checked = self.monitor.after_step(&world, &exited, Some(&printed));
+        checked.map_err(|violation| violation.to_string())
     }
 
-    /// It comes to rest, all that is promised then holds, and `status` says what is so.
+    /// Waits until the machine is at rest, every invariant holds, and `status` tells the truth.
     pub(super) fn check_in_time(&mut self, when: Checkpoint) -> Result<(), String> {
-        self.retry_until_settled(|watched| watched.check_now(when))
+        self.retry_until_settled(|monitor| monitor.check_now(when))
     }
 
-    /// The same, as it is now.
+    /// The same check, once, on the current state.
     pub(super) fn check_now(&mut self, when: Checkpoint) -> Result<(), String> {
         let world = self.world()?;
-        // Before anybody supervises nothing can be wrong with it, and on a loaded machine that takes a while.
+        // Without a supervisor no invariant can be violated, and on a loaded machine its start takes a while.
         if when == Checkpoint::Booted
             && invariants::quiescence::supervised_scan_dir(&world).is_none()
         {
             return Err(NOT_SUPERVISED.to_owned());
         }
-        let mut watch = self.monitor.clone();
-        let looked = match when {
-            Checkpoint::AtRest => watch.check_at_rest(&world),
-            Checkpoint::Booted => watch.check_after_boot(&world),
+        let mut monitor = self.monitor.clone();
+        let checked = match when {
+            Checkpoint::AtRest => monitor.check_at_rest(&world),
+            Checkpoint::Booted => monitor.check_after_boot(&world),
         };
-        let held = looked.and_then(|()| self.status(&world));
-        held.map_err(|breach| breach.to_string())?;
-        self.monitor = watch;
+        let checked = checked.and_then(|()| self.check_status(&world));
+        checked.map_err(|violation| violation.to_string())?;
+        self.monitor = monitor;
         Ok(())
     }
 
-    /// It comes to rest, and this is so.
+    /// Waits until the machine is at rest and `check` succeeds.
     pub(super) fn retry_until_settled(
         &mut self,
-        mut look: impl FnMut(&mut Self) -> Result<(), String>,
+        mut check: impl FnMut(&mut Self) -> Result<(), String>,
     ) -> Result<(), String> {
         let end = Instant::now() + wait::PATIENCE;
         loop {
             self.settle(SETTLE_MAX)?;
-            match look(self) {
+            match check(self) {
                 Err(_) if Instant::now() < end => {}
                 last => return last,
             }
         }
     }
 
-    /// A crash is over, as far as it can be.
+    /// Waits until the machine is at rest after a crash, or until the deadline.
     pub(super) fn settle_after_fault(&mut self) -> Result<(), String> {
         self.settle(SETTLE_MAX)
     }
 
-    /// Waits until nothing moves, at most so long.
-    fn settle(&mut self, at_most: Duration) -> Result<(), String> {
+    /// Waits until nothing changes, at most this long.
+    fn settle(&mut self, duration_max: Duration) -> Result<(), String> {
         self.machine.refresh()?;
-        let began = Instant::now();
-        let (mut last, mut since) = (observe::take_snapshot(&self.machine), began);
-        while began.elapsed() < at_most {
+        let start = Instant::now();
+        let (mut last, mut since) = (observe::take_snapshot(&self.machine), start);
+        while start.elapsed() < duration_max {
             wait::pass(STEP);
             let now = observe::take_snapshot(&self.machine);
             if now != last {
@@ -175,11 +176,11 @@ impl<'a> RealMonitor<'a> {
         Ok(())
     }
 
-    /// What people and programs can tell, once it has come to rest.
+    /// Everything that users and programs can observe, once the machine is at rest.
     pub(super) fn fingerprint(&mut self) -> Result<Fingerprint, String> {
         self.settle(BOOT_SETTLE_MAX)?;
         let mut last = invariants::fingerprint(&self.world()?);
-        // A look takes a time, and what is loaded may move in it after all.
+        // Reading takes a while, and a loaded machine may change meanwhile.
         for _ in 0..10 {
             let now = invariants::fingerprint(&self.world()?);
             if now == last {
@@ -190,13 +191,13 @@ impl<'a> RealMonitor<'a> {
         Ok(last)
     }
 
-    fn status(&self, world: &World) -> Result<(), Violation> {
+    fn check_status(&self, world: &World) -> Result<(), Violation> {
         if invariants::quiescence::supervised_scan_dir(world).is_none() {
             return Ok(());
         }
         let argv = ["hermes", "gateway", "status", "--all", "--json"];
-        let said = self.machine.run(ContainerName(1), User::Hermes, &self.machine.env(), &argv);
-        let said = said.map(|it| it.out).unwrap_or_default();
-        invariants::check_status(world, said.as_bytes())
+        let output = self.machine.run(ContainerName(1), User::Hermes, &self.machine.env(), &argv);
+        let stdout = output.map(|output| output.out).unwrap_or_default();
+        invariants::check_status(world, stdout.as_bytes())
     }
 }

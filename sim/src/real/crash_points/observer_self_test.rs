@@ -1,5 +1,6 @@
-//! Does the observer see anything at all? Damage is done on purpose, one at a time, and the promise it breaks must be
-//! named; undone, everything holds again. And a machine that does not run has not booted, though nothing is wrong in it.
+//! A test of the observer itself: damage is done on purpose, one kind at a time, and the observer must report the violated
+//! invariant; after the repair everything must hold again. A machine that does not run must be reported as not booted,
+//! though no invariant is violated in it.
 
 use super::super::setup;
 use super::Testbed;
@@ -8,7 +9,7 @@ use super::run::GatedRun;
 use crate::scenario::values::Span;
 use crate::scenario::{ContainerName, Scenario, TaskAddress};
 
-/// What is done and undone by a shell inside, and what it breaks.
+/// Damage by a shell script inside, its repair, and the invariant that it violates.
 struct Damage {
     violates: &'static str,
     damage_script: &'static str,
@@ -45,7 +46,7 @@ const DAMAGES: [Damage; 8] = [
     Damage {
         violates: "L1",
         damage_script: "/command/s6-svc -u /run/service/gateway-coder",
-        // Not waited for: s6 2.11 lets root hear nothing of a supervisor that is not root's.
+        // No wait (`-w`): s6 2.11 does not let root wait for events of a supervisor of another user.
         repair_script: "/command/s6-svc -d /run/service/gateway-coder",
     },
     Damage {
@@ -60,31 +61,37 @@ const DAMAGES: [Damage; 8] = [
     },
 ];
 
-/// Looks at all of them; gives how many there were, or what was not seen.
+/// A violation is printed with the name of its invariant first.
+fn is_violation_of(invariant: &str, failure: &str) -> bool {
+    failure.split(' ').next() == Some(invariant)
+}
+
+/// Tries every kind of damage; returns their number, or the one that was not reported.
 pub fn self_test_observer(
-    ground: &Testbed,
+    testbed: &Testbed,
     scenario: &Scenario,
     task: &TaskAddress,
 ) -> Result<usize, String> {
-    let mut stage = GatedRun::start(ground, scenario, task, &[])?;
-    let watched = &mut stage.monitor;
-    for Damage { violates: breaks, damage_script: done, repair_script: undone } in &DAMAGES {
-        setup::run_script(watched.machine.container(ContainerName(1))?, done, &[], b"")?;
-        watched.settle_after_fault()?;
-        let broken = format!("{breaks} is broken");
-        match watched.check_now(Checkpoint::Booted) {
-            Err(what) if what.starts_with(&broken) => {}
-            other => return Err(format!("after `{done}`: {other:?}, not that {broken}")),
+    let mut run = GatedRun::start(testbed, scenario, task, &[])?;
+    let monitor = &mut run.monitor;
+    for Damage { violates, damage_script: damage, repair_script: repair } in &DAMAGES {
+        setup::run_script(monitor.machine.container(ContainerName(1))?, damage, &[], b"")?;
+        monitor.settle_after_fault()?;
+        match monitor.check_now(Checkpoint::Booted) {
+            Err(failure) if is_violation_of(violates, &failure) => {}
+            other => {
+                return Err(format!("after `{damage}`: {other:?}, not a violation of {violates}"));
+            }
         }
-        setup::run_script(watched.machine.container(ContainerName(1))?, undone, &[], b"")?;
-        watched
+        setup::run_script(monitor.machine.container(ContainerName(1))?, repair, &[], b"")?;
+        monitor
             .check_in_time(Checkpoint::Booted)
-            .map_err(|what| format!("after `{undone}`: {what}"))?;
+            .map_err(|failure| format!("after `{repair}`: {failure}"))?;
     }
-    let machine = &mut watched.machine;
+    let machine = &mut monitor.machine;
     machine.stop(ContainerName(1), Span::seconds(10).0)?;
-    match watched.check_now(Checkpoint::Booted) {
-        Err(what) if what == NOT_SUPERVISED => Ok(DAMAGES.len()),
+    match monitor.check_now(Checkpoint::Booted) {
+        Err(failure) if failure == NOT_SUPERVISED => Ok(DAMAGES.len()),
         other => {
             Err(format!("a container that does not run: {other:?}, not that {NOT_SUPERVISED}"))
         }

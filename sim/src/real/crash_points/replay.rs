@@ -1,7 +1,7 @@
-//! A story with surprises, played on real s6: each befalls at its address, by way of the gate.
+//! Replays a scenario with faults on real s6: the gate injects each fault at its address.
 //!
-//! `begin` holds a task until the story's next step has begun; `preempt` until whoever is named has ended, or lets time
-//! pass. Between two surprises tasks run beside each other, as they will. Afterwards the machine boots twice.
+//! `begin-step` holds a task until the scenario's next step has begun; `preempt` holds it until the named task has ended or
+//! waits for time to pass. Between two faults the tasks run concurrently, in any order. Afterwards the machine boots twice.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,64 +15,64 @@ use super::run::{GATE_DIR, check_two_boots, with_container_gate};
 use crate::real::gate::GateController;
 use crate::scenario::{self, ContainerName, FaultKind, RunStep, Scenario, Step, TaskAddress};
 
-/// So long an address may take to come up.
-const COMES_UP: Duration = Duration::from_secs(20);
+/// Time for a task to reach the address of a fault.
+const REACH_MAX: Duration = Duration::from_secs(20);
 
-/// Why it is not replayed here; `None` if it can be.
+/// Why a scenario cannot be replayed here; `None` if it can.
 pub fn skip_reason(scenario: &Scenario, machine: scenario::MachineKind) -> Option<String> {
     if scenario.faults.is_empty() {
-        return Some("no surprise at an address".to_owned());
+        return Some("no fault at an address".to_owned());
     }
-    let cannot = scenario.faults.iter().find_map(|it| match it.kind {
+    let unsupported = scenario.faults.iter().find_map(|fault| match fault.kind {
         FaultKind::Kill | FaultKind::KillAfter | FaultKind::Errno(_) | FaultKind::BeginStep => None,
-        FaultKind::Preempt if it.next.is_some() => None,
-        other => Some(format!("the gate knows no `{other}`")),
+        FaultKind::Preempt if fault.next.is_some() => None,
+        other => Some(format!("the gate cannot inject `{other}`")),
     });
-    cannot.or_else(|| {
-        let bare = Scenario { faults: Vec::new(), ..scenario.clone() };
-        skip::skip_reason(&bare, machine)
+    unsupported.or_else(|| {
+        let without_faults = Scenario { faults: Vec::new(), ..scenario.clone() };
+        skip::skip_reason(&without_faults, machine)
     })
 }
 
-/// Plays it.
-pub fn replay_faults(ground: &Testbed, scenario: &Scenario) -> Result<(), String> {
+/// Replays the scenario, then boots twice.
+pub fn replay_faults(testbed: &Testbed, scenario: &Scenario) -> Result<(), String> {
     let scenario = with_gates(scenario);
-    let named = scenario.run_steps().filter_map(|run| run.name.clone());
-    let doors: Vec<String> = named.chain([ContainerName(1).to_string()]).collect();
-    let gate = GateController::open(&ground.gate_dir(), &doors, &scenario.faults)?;
-    let machine = ground.create_machine(&scenario.world)?;
-    let mut player = FaultReplayer { machine, gate, scenario: &scenario, begun: BTreeSet::new() };
-    let played = player.play();
-    played.map_err(|what| format!("{what}\n{}", player.machine.dump()))?;
+    let commands = scenario.run_steps().filter_map(|run| run.name.clone());
+    let sockets: Vec<String> = commands.chain([ContainerName(1).to_string()]).collect();
+    let gate = GateController::open(&testbed.gate_dir(), &sockets, &scenario.faults)?;
+    let machine = testbed.create_machine(&scenario.world)?;
+    let mut replayer = FaultReplayer { machine, gate, scenario: &scenario, begun: BTreeSet::new() };
+    let replayed = replayer.run();
+    replayed.map_err(|failure| format!("{failure}\n{}", replayer.machine.dump()))?;
     if !steps::has_scanner(&scenario) {
         return Ok(());
     }
-    let mut watched = RealMonitor::new(player.machine, &scenario)?;
-    let booted = check_two_boots(&mut watched);
-    booted.map_err(|what| format!("{what}\n{}", watched.machine.dump()))
+    let mut monitor = RealMonitor::new(replayer.machine, &scenario)?;
+    let booted = check_two_boots(&mut monitor);
+    booted.map_err(|failure| format!("{failure}\n{}", monitor.machine.dump()))
 }
 
-/// Every task that has a surprise finds the gate in its environment.
+/// The scenario with the gate in the environment of every task that a fault names.
 fn with_gates(scenario: &Scenario) -> Scenario {
-    let inside = scenario.faults.iter().map(|it| &it.at.task);
-    let inside = inside.chain(scenario.faults.iter().filter_map(|it| it.next.as_ref()));
-    let of_container = inside.clone().find(|task| !matches!(task, TaskAddress::Run(_)));
-    let mut with = match of_container {
+    let tasks = scenario.faults.iter().map(|fault| &fault.at.task);
+    let tasks = tasks.chain(scenario.faults.iter().filter_map(|fault| fault.next.as_ref()));
+    let of_container = tasks.clone().find(|task| !matches!(task, TaskAddress::Run(_)));
+    let mut gated = match of_container {
         Some(task) => with_container_gate(scenario, task),
         None => scenario.clone(),
     };
-    let give = |step: &mut Step| {
+    let set_gate = |step: &mut Step| {
         if let Step::Run(RunStep { name: Some(name), env, .. }) = step {
             env.insert(crate::real::gate::SOCKET.to_owned(), format!("{GATE_DIR}/{name}"));
         }
     };
-    for step in &mut with.steps {
+    for step in &mut gated.steps {
         match step {
-            Step::Together(group) => group.steps.iter_mut().for_each(give),
-            other => give(other),
+            Step::Together(group) => group.steps.iter_mut().for_each(set_gate),
+            other => set_gate(other),
         }
     }
-    with
+    gated
 }
 
 struct FaultReplayer<'a> {
@@ -84,7 +84,7 @@ struct FaultReplayer<'a> {
 }
 
 impl FaultReplayer<'_> {
-    fn play(&mut self) -> Result<(), String> {
+    fn run(&mut self) -> Result<(), String> {
         if !self.scenario.has_boot_step() {
             self.machine.start(ContainerName(1))?;
             steps::wait_for_scanner(&self.machine, self.scenario)?;
@@ -94,24 +94,24 @@ impl FaultReplayer<'_> {
             self.machine.refresh()?;
             let steps = match step {
                 Step::Together(group) => &group.steps[..],
-                one => std::slice::from_ref(one),
+                single => std::slice::from_ref(single),
             };
-            self.together(steps).map_err(|what| format!("step {}: {what}", index + 1))?;
+            self.run_group(steps).map_err(|failure| format!("step {}: {failure}", index + 1))?;
         }
-        // What is left of them befalls a boot that goes on while the story is over.
+        // The remaining faults are in a boot that goes on after the last step.
         for index in 0..self.scenario.faults.len() {
-            self.gate.wait_for_fault(index, COMES_UP);
+            self.gate.wait_for_fault(index, REACH_MAX);
         }
         match self.gate.first_unmet_fault() {
             None => Ok(()),
             Some(index) => {
-                Err(format!("surprise {index} did not come up, or nobody went on at it"))
+                Err(format!("fault {index} was not reached, or no other task went on at it"))
             }
         }
     }
 
-    /// One after the other begins, each in its turn; then the commands are waited for.
-    fn together(&mut self, steps: &[Step]) -> Result<(), String> {
+    /// Starts the steps in order, then waits for the commands.
+    fn run_group(&mut self, steps: &[Step]) -> Result<(), String> {
         let mut commands: Vec<(&RunStep, AwaitExit)> = Vec::new();
         for step in steps {
             let held = self.await_begin_fault()?;
@@ -132,21 +132,21 @@ impl FaultReplayer<'_> {
         Ok(())
     }
 
-    /// Waits for the surprise at which the next step begins, if there is one to come.
+    /// Waits for the fault at which the next step begins, if one is still to come.
     fn await_begin_fault(&mut self) -> Result<Option<usize>, String> {
         let all = self.scenario.faults.iter().enumerate();
         let due = all
-            .filter(|(_, it)| it.kind == FaultKind::BeginStep)
+            .filter(|(_, fault)| fault.kind == FaultKind::BeginStep)
             .find(|(index, _)| !self.gate.was_released(*index))
-            .map(|(index, it)| (index, it.at.task.clone()));
+            .map(|(index, fault)| (index, fault.at.task.clone()));
         let Some((index, task)) = due else { return Ok(None) };
-        let can_come = match &task {
+        let is_reachable = match &task {
             TaskAddress::Run(name) => self.begun.contains(name),
             _ => self.machine.is_running(ContainerName(1)),
         };
-        match can_come && self.gate.wait_for_fault(index, COMES_UP) {
+        match is_reachable && self.gate.wait_for_fault(index, REACH_MAX) {
             true => Ok(Some(index)),
-            false if can_come => Err(format!("surprise {index}, `begin`, never came up")),
+            false if is_reachable => Err(format!("fault {index}, `begin-step`, was not reached")),
             false => Ok(None),
         }
     }

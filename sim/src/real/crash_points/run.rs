@@ -1,4 +1,4 @@
-//! One cell: the story up to the command, what befalls it there, and what comes after.
+//! One crash point: the scenario up to the command, one fault in the command, and the recovery.
 
 use super::super::exec::ExecOutput;
 use super::super::machine::wait_for_svscan;
@@ -10,41 +10,41 @@ use crate::real::gate::controller::{GateController, RequestedEffect};
 use crate::scenario::values::Span;
 use crate::scenario::{ContainerName, FaultKind, FaultSpec, RunStep, Scenario, Step, TaskAddress};
 
-/// What mends a crash.
+/// The recovery from a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RecoveryAction {
     /// The machine boots, twice.
     Boot,
-    /// Somebody gives the command again.
+    /// The command is run again.
     Repeat,
 }
 
-/// How a cell ended.
+/// The outcome of a crash point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CrashPointOutcome {
-    /// Every promise held.
+    /// Every invariant held.
     Held,
-    /// Its address did not come up: this run went another way than the calm one.
+    /// The run did not reach the address of the fault: it took another path than the baseline.
     NotReached,
-    /// What was broken, and what there was.
+    /// The failure, and the state of the machine.
     Broken(String),
 }
 
-/// The calm run.
+/// The baseline run: no fault.
 #[derive(Clone, Debug)]
 pub struct BaselineRun {
-    /// What was asked, in order.
-    pub asked: Vec<RequestedEffect>,
-    /// How much of it before the story began.
+    /// The requested effects, in order.
+    pub requests: Vec<RequestedEffect>,
+    /// The number of requests before the scenario began.
     pub scenario_start: usize,
-    /// What the command came to.
+    /// The observable state after the command.
     pub end: Fingerprint,
 }
 
-/// Where the gate is, inside.
+/// The directory of the gate's sockets, inside the container.
 pub(super) const GATE_DIR: &str = "/gate";
 
-/// The story with a gate before the processes of the container, where the task is one of them.
+/// The scenario with a gate in the environment of the container, if the task is one of the container's own processes.
 pub fn with_container_gate(scenario: &Scenario, task: &TaskAddress) -> Scenario {
     let mut gated = scenario.clone();
     if !matches!(task, TaskAddress::Run(_)) {
@@ -54,81 +54,81 @@ pub fn with_container_gate(scenario: &Scenario, task: &TaskAddress) -> Scenario 
     gated
 }
 
-/// The story without a surprise, up to the end of the task.
+/// Runs the scenario without a fault, up to the end of the task.
 pub fn run_baseline(
-    ground: &Testbed,
+    testbed: &Testbed,
     scenario: &Scenario,
     task: &TaskAddress,
 ) -> Result<BaselineRun, String> {
-    let mut stage = GatedRun::start(ground, scenario, task, &[])?;
-    let from = stage.gate.requested_effects().len();
-    stage.run_preceding_steps()?;
-    stage.run_task(None)?;
-    stage.monitor.check_in_time(stage.when())?;
-    let end = stage.monitor.fingerprint()?;
-    Ok(BaselineRun { asked: stage.gate.requested_effects(), scenario_start: from, end })
+    let mut run = GatedRun::start(testbed, scenario, task, &[])?;
+    let scenario_start = run.gate.requested_effects().len();
+    run.run_preceding_steps()?;
+    run.run_task(None)?;
+    run.monitor.check_in_time(run.checkpoint())?;
+    let end = run.monitor.fingerprint()?;
+    Ok(BaselineRun { requests: run.gate.requested_effects(), scenario_start, end })
 }
 
-/// Plays one cell.
+/// Runs one crash point.
 pub fn run_crash_point(
-    ground: &Testbed,
+    testbed: &Testbed,
     scenario: &Scenario,
-    cell: &FaultSpec,
-    after: RecoveryAction,
-    calm: &BaselineRun,
+    fault: &FaultSpec,
+    recovery: RecoveryAction,
+    baseline: &BaselineRun,
 ) -> CrashPointOutcome {
-    let set = GatedRun::start(ground, scenario, &cell.at.task, std::slice::from_ref(cell));
-    let played = set.and_then(|mut stage| {
-        let played = stage.play(cell, after, calm);
-        played.map_err(|what| format!("{what}\n{}", stage.monitor.machine.dump()))
+    let run = GatedRun::start(testbed, scenario, &fault.at.task, std::slice::from_ref(fault));
+    let outcome = run.and_then(|mut run| {
+        let outcome = run.run_crash_point(fault, recovery, baseline);
+        outcome.map_err(|failure| format!("{failure}\n{}", run.monitor.machine.dump()))
     });
-    played.unwrap_or_else(CrashPointOutcome::Broken)
+    outcome.unwrap_or_else(CrashPointOutcome::Broken)
 }
 
 /// A machine with a gate, booted.
 pub(super) struct GatedRun<'a> {
     pub(super) monitor: RealMonitor<'a>,
     gate: GateController,
-    /// The command that is named, and where in the story it is; nothing, if the boot itself is.
-    run: Option<(usize, &'a RunStep)>,
+    /// The command that is crashed, with the index of its step; `None` if the boot is crashed.
+    command: Option<(usize, &'a RunStep)>,
 }
 
 impl<'a> GatedRun<'a> {
     pub(super) fn start(
-        ground: &Testbed,
+        testbed: &Testbed,
         scenario: &'a Scenario,
         task: &TaskAddress,
-        surprises: &[FaultSpec],
+        faults: &[FaultSpec],
     ) -> Result<Self, String> {
-        let door = match task {
+        let socket = match task {
             TaskAddress::Run(name) => name.clone(),
             _ => ContainerName(1).to_string(),
         };
-        let gate = GateController::open(&ground.gate_dir(), &[door], surprises)?;
-        let run = match task {
+        let gate = GateController::open(&testbed.gate_dir(), &[socket], faults)?;
+        let command = match task {
             TaskAddress::Run(name) => {
-                Some(find(scenario, name).ok_or("no such command in the story")?)
+                Some(find(scenario, name).ok_or("no such command in the scenario")?)
             }
             _ => None,
         };
-        let mut machine = ground.create_machine(&scenario.world)?;
+        let mut machine = testbed.create_machine(&scenario.world)?;
         machine.start(ContainerName(1))?;
         wait_for_svscan(&machine, ContainerName(1))?;
-        let mut watched = RealMonitor::new(machine, scenario)?;
-        watched
-            .check_in_time(Checkpoint::Booted)
-            .map_err(|what| format!("before the story: {what}\n{}", watched.machine.dump()))?;
-        Ok(Self { monitor: watched, gate, run })
+        let mut monitor = RealMonitor::new(machine, scenario)?;
+        monitor.check_in_time(Checkpoint::Booted).map_err(|failure| {
+            format!("before the scenario: {failure}\n{}", monitor.machine.dump())
+        })?;
+        Ok(Self { monitor, gate, command })
     }
 
-    fn when(&self) -> Checkpoint {
-        if self.run.is_some() { Checkpoint::AtRest } else { Checkpoint::Booted }
+    fn checkpoint(&self) -> Checkpoint {
+        if self.command.is_some() { Checkpoint::AtRest } else { Checkpoint::Booted }
     }
 
-    /// Plays what comes before the command.
+    /// Runs the steps before the command.
     fn run_preceding_steps(&mut self) -> Result<(), String> {
-        let Some((place, _)) = self.run else { return Ok(()) };
-        for step in &self.monitor.scenario.steps[..place] {
+        let Some((index, _)) = self.command else { return Ok(()) };
+        for step in &self.monitor.scenario.steps[..index] {
             steps::together(&mut self.monitor.machine, std::slice::from_ref(step))?;
             if !matches!(step, Step::Expect(_) | Step::Settle(_) | Step::Pass(_)) {
                 self.monitor.record_outside_change()?;
@@ -137,123 +137,128 @@ impl<'a> GatedRun<'a> {
         Ok(())
     }
 
-    /// The command, or the boot. Gives what the command came to.
-    fn run_task(&mut self, cell: Option<&FaultSpec>) -> Result<Option<ExecOutput>, String> {
-        match self.run {
-            Some((_, run)) => self.command(run, cell).map(Some),
+    /// Runs the command, or boots. Returns the output of the command.
+    fn run_task(&mut self, fault: Option<&FaultSpec>) -> Result<Option<ExecOutput>, String> {
+        match self.command {
+            Some((_, step)) => self.run_command(step, fault).map(Some),
             None => reboot(&mut self.monitor).map(|()| None),
         }
     }
 
-    fn command(&mut self, run: &RunStep, cell: Option<&FaultSpec>) -> Result<ExecOutput, String> {
-        let words = run.words();
+    fn run_command(
+        &mut self,
+        step: &RunStep,
+        fault: Option<&FaultSpec>,
+    ) -> Result<ExecOutput, String> {
+        let words = step.words();
         let serial = self.monitor.record_command_start(&words)?;
         let argv: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut env = self.monitor.machine.env();
-        env.extend(run.env.clone());
-        if let Some(name) = run.name.as_ref().filter(|_| !self.is_fault_injected()) {
+        env.extend(step.env.clone());
+        if let Some(name) = step.name.as_ref().filter(|_| !self.is_fault_injected()) {
             env.insert(crate::real::gate::SOCKET.to_owned(), format!("{GATE_DIR}/{name}"));
         }
-        let outcome = self.monitor.machine.run(run.container, run.user, &env, &argv)?;
-        if cell.is_some_and(|cell| matches!(cell.kind, FaultKind::Errno(_)))
+        let output = self.monitor.machine.run(step.container, step.user, &env, &argv)?;
+        if fault.is_some_and(|fault| matches!(fault.kind, FaultKind::Errno(_)))
             && self.gate.was_injected(0)
         {
             self.monitor.record_refusal(serial);
         }
-        self.monitor.record_command_end(serial, &outcome)?;
-        Ok(outcome)
+        self.monitor.record_command_end(serial, &output)?;
+        Ok(output)
     }
 
-    /// What was to befall has befallen: whoever comes now is not asked.
+    /// The fault was injected: later processes get no gate.
     fn is_fault_injected(&self) -> bool {
         self.gate.was_injected(0)
     }
 
-    fn play(
+    fn run_crash_point(
         &mut self,
-        cell: &FaultSpec,
-        after: RecoveryAction,
-        calm: &BaselineRun,
+        fault: &FaultSpec,
+        recovery: RecoveryAction,
+        baseline: &BaselineRun,
     ) -> Result<CrashPointOutcome, String> {
         self.run_preceding_steps()?;
-        let outcome = self.run_task(Some(cell))?;
-        if self.run.is_none() {
-            return self.check_after_boot_fault(cell);
+        let output = self.run_task(Some(fault))?;
+        if self.command.is_none() {
+            return self.check_after_boot_fault(fault);
         }
         if !self.gate.was_injected(0) {
             return Ok(CrashPointOutcome::NotReached);
         }
-        let is_kill = matches!(cell.kind, FaultKind::Kill | FaultKind::KillAfter);
-        let was_killed = outcome.is_some_and(|it| it.code.is_none());
+        let is_kill = matches!(fault.kind, FaultKind::Kill | FaultKind::KillAfter);
+        let was_killed = output.is_some_and(|output| output.code.is_none());
         if is_kill != was_killed {
-            return Err(format!("{}, and killed: {was_killed}", cell.kind));
+            return Err(format!("{}, and killed: {was_killed}", fault.kind));
         }
-        match after {
+        match recovery {
             RecoveryAction::Boot => {
                 self.monitor
                     .check_in_time(Checkpoint::AtRest)
-                    .map_err(|what| format!("at rest: {what}"))?;
+                    .map_err(|failure| format!("at rest: {failure}"))?;
                 check_two_boots(&mut self.monitor)?;
             }
-            RecoveryAction::Repeat => self.repeat_command(&calm.end)?,
+            RecoveryAction::Repeat => self.repeat_command(&baseline.end)?,
         }
         Ok(CrashPointOutcome::Held)
     }
 
-    /// What befell a boot is over when it is booted again.
-    fn check_after_boot_fault(&mut self, cell: &FaultSpec) -> Result<CrashPointOutcome, String> {
+    /// After a fault in a boot, the next boot repairs everything.
+    fn check_after_boot_fault(&mut self, fault: &FaultSpec) -> Result<CrashPointOutcome, String> {
         self.monitor.settle_after_fault()?;
         if !self.gate.was_injected(0) {
             return Ok(CrashPointOutcome::NotReached);
         }
-        if matches!(cell.kind, FaultKind::Errno(_)) {
+        if matches!(fault.kind, FaultKind::Errno(_)) {
             self.monitor.record_boot_refusal()?;
         }
-        // PID 1 takes its container with it.
+        // The container ends with its PID 1.
         self.monitor.record_kill();
         self.monitor.machine.start(ContainerName(1))?;
         check_two_boots(&mut self.monitor)?;
         Ok(CrashPointOutcome::Held)
     }
 
-    /// A command that was cut short and repeated ends like one that was not; one that fails again leaves it to the boot.
-    fn repeat_command(&mut self, once: &Fingerprint) -> Result<(), String> {
-        let (_, run) = self.run.ok_or("no command to repeat")?;
+    /// A crashed command that is repeated ends in the state of the baseline; if it fails again, the next boot leads there.
+    fn repeat_command(&mut self, baseline_end: &Fingerprint) -> Result<(), String> {
+        let (_, step) = self.command.ok_or("no command to repeat")?;
         self.monitor.settle_after_fault()?;
-        let outcome = self.command(run, None).map_err(|what| format!("repeated: {what}"))?;
-        if outcome.code != Some(0) {
+        let output =
+            self.run_command(step, None).map_err(|failure| format!("repeated: {failure}"))?;
+        if output.code != Some(0) {
             reboot(&mut self.monitor)?;
         }
-        let said = format!("repeated, it exited {:?}: {}", outcome.code, outcome.err.trim_end());
-        self.monitor.retry_until_settled(|watched| {
-            let again = watched.fingerprint()?;
-            invariants::check_repeat_converges(once, &again)
-                .map_err(|breach| format!("{breach}; {said}"))
+        let exited = format!("repeated, it exited {:?}: {}", output.code, output.err.trim_end());
+        self.monitor.retry_until_settled(|monitor| {
+            let end = monitor.fingerprint()?;
+            invariants::check_repeat_converges(baseline_end, &end)
+                .map_err(|violation| format!("{violation}; {exited}"))
         })
     }
 }
 
-fn reboot(watched: &mut RealMonitor<'_>) -> Result<(), String> {
-    watched.record_kill();
-    watched.machine.stop(ContainerName(1), Span::seconds(10).0)?;
-    watched.machine.start(ContainerName(1))
+fn reboot(monitor: &mut RealMonitor<'_>) -> Result<(), String> {
+    monitor.record_kill();
+    monitor.machine.stop(ContainerName(1), Span::seconds(10).0)?;
+    monitor.machine.start(ContainerName(1))
 }
 
-/// A boot mends all, and another one changes nothing.
-pub(super) fn check_two_boots(watched: &mut RealMonitor<'_>) -> Result<(), String> {
-    reboot(watched)?;
-    watched.check_in_time(Checkpoint::Booted).map_err(|what| format!("booted: {what}"))?;
-    let once = watched.fingerprint()?;
-    reboot(watched)?;
-    watched.retry_until_settled(|watched| match watched.fingerprint()? {
-        again if again == once => Ok(()),
-        again => Err(format!("L1: a second boot changed it: {again:?}, before {once:?}")),
+/// Checks that a boot repairs everything, and that a second boot changes nothing.
+pub(super) fn check_two_boots(monitor: &mut RealMonitor<'_>) -> Result<(), String> {
+    reboot(monitor)?;
+    monitor.check_in_time(Checkpoint::Booted).map_err(|failure| format!("booted: {failure}"))?;
+    let first = monitor.fingerprint()?;
+    reboot(monitor)?;
+    monitor.retry_until_settled(|monitor| match monitor.fingerprint()? {
+        second if second == first => Ok(()),
+        second => Err(format!("L1: a second boot changed it: {second:?}, before {first:?}")),
     })
 }
 
 fn find<'a>(scenario: &'a Scenario, name: &str) -> Option<(usize, &'a RunStep)> {
-    scenario.steps.iter().enumerate().find_map(|(place, step)| match step {
-        Step::Run(run) if run.name.as_deref() == Some(name) => Some((place, run)),
+    scenario.steps.iter().enumerate().find_map(|(index, step)| match step {
+        Step::Run(run) if run.name.as_deref() == Some(name) => Some((index, run)),
         _ => None,
     })
 }

@@ -1,5 +1,5 @@
-//! What the machines of cells are made of: namespaces on a Debian's root, or an engine's containers of the image. Their
-//! program is a test build, in containers laid over the image's own.
+//! What the machines of crash points consist of: namespaces on the root file system of a Debian release, or an engine's
+//! containers of the image. Their program is a gated build; in containers it is mounted over the image's own.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,16 +12,16 @@ use super::run::GATE_DIR;
 use crate::scenario::WorldSpec;
 use crate::scenario::world::S6Spec;
 
-/// Where one machine at a time is made.
+/// Creates one machine at a time.
 #[derive(Clone, Debug)]
 pub struct Testbed {
-    /// The program, and a place for what the machine adds.
+    /// The program, and a directory for everything that the machine adds.
     pub parts: MachinePaths,
-    /// What it is made of.
+    /// What the machine consists of.
     pub kind: TestbedKind,
 }
 
-/// What a machine is made of.
+/// What a machine consists of.
 #[derive(Clone, Debug)]
 pub enum TestbedKind {
     /// Namespaces, on the root of this version.
@@ -33,11 +33,11 @@ pub enum TestbedKind {
 /// An image.
 #[derive(Clone, Debug)]
 pub struct ImageId {
-    /// What the engine knows it by.
+    /// The id at the engine.
     pub id: String,
-    /// The Debian that it stands on.
+    /// The Debian release that it is built on.
     pub base: &'static str,
-    /// The s6 that it has.
+    /// Its version of s6.
     pub s6: S6Spec,
 }
 
@@ -51,13 +51,13 @@ impl fmt::Display for Testbed {
 }
 
 impl Testbed {
-    /// A place of its own on it.
+    /// The same testbed with a scratch directory of this name.
     pub fn with_scratch(&self, name: &str) -> Self {
         let scratch = self.parts.scratch.join(name);
         Self { parts: MachinePaths { scratch, ..self.parts.clone() }, kind: self.kind.clone() }
     }
 
-    /// Whose s6 it is.
+    /// The version of s6.
     pub fn s6(&self) -> S6Spec {
         match &self.kind {
             TestbedKind::Namespaces(version) => *version,
@@ -65,18 +65,18 @@ impl Testbed {
         }
     }
 
-    /// Where the gate's sockets are; inside it is [`GATE`].
+    /// The directory of the gate's sockets on the host; inside it is [`GATE_DIR`].
     pub(super) fn gate_dir(&self) -> PathBuf {
         self.parts.scratch.join("gate")
     }
 
-    /// A machine; none of its containers is started. The gate is there already.
+    /// Creates a machine; none of its containers is started. The gate must exist already.
     pub(super) fn create_machine(&self, world: &WorldSpec) -> Result<RealMachine, String> {
         match &self.kind {
             TestbedKind::Namespaces(version) => RealMachine::new(&self.parts, *version, world),
             TestbedKind::Containers(engine, image) => {
                 let program = self.parts.program.display();
-                let shown = vec![
+                let binds = vec![
                     format!("{program}:/usr/local/bin/hermes:ro"),
                     format!("{}:{GATE_DIR}", self.gate_dir().display()),
                 ];
@@ -84,14 +84,14 @@ impl Testbed {
                     engine,
                     &image.id,
                     &self.scenario_label(engine),
-                    shown,
+                    binds,
                     world,
                 )
             }
         }
     }
 
-    /// Takes away what a machine left: its mounts and processes went with it, its containers did not.
+    /// Removes what a machine left behind: its mounts and processes ended with it, its containers did not.
     pub fn remove_leftovers(&self) -> Result<(), String> {
         if let TestbedKind::Containers(engine, ..) = &self.kind {
             engine.remove_scenario(&self.scenario_label(engine))?;

@@ -1,7 +1,7 @@
-//! A real machine read into the simulator's own world, so that its promises can be looked at there.
+//! Reads a real machine into a world of the simulator, so that the invariants can be checked there.
 //!
-//! What it shows: the volume, `/run` of each container that runs, who lives in it with parents, words, environments,
-//! directories and POSIX locks. What nobody can see from outside it does not: what a power cut would leave (all counts as
+//! The world has: the volume, `/run` of each running container, and its processes with parents, arguments, environments,
+//! working directories and POSIX locks. It lacks what cannot be observed from outside: unsynced data (everything counts as
 //! durable), zombies, pending signals, sockets. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::machine::RealMachine;
-use super::super::processes::HostProcess as Seen;
+use super::super::processes::HostProcess;
 use crate::hash::LazilyHashed;
 use crate::machine::disk::{Credentials, Disk, NodeId, ROOT};
 use crate::machine::image::{self, HOME, VOLUME, WorldConfig};
@@ -22,18 +22,18 @@ use crate::machine::state::user_program::{Behaviour, UserProgram};
 use crate::machine::world::{ContainerId, ContainerPhase, World};
 use crate::scenario::{ContainerName, Scenario};
 
-/// Real objects by device and inode.
+/// Simulated nodes by real device and inode.
 type NodesByInode = BTreeMap<(u64, u64), NodeId>;
 
-/// What has no name any more.
+/// A node that no longer has a name.
 const NOWHERE: NodeId = NodeId { device: 0, number: 0 };
 
-/// Everything that is there now.
+/// Reads the whole machine.
 pub(super) fn read(machine: &mut RealMachine, scenario: &Scenario) -> Result<World, String> {
-    let told = &scenario.world;
+    let spec = &scenario.world;
     let env = machine.env();
     let mut world = image::build_world(&WorldConfig {
-        containers: told.containers,
+        containers: spec.containers,
         env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         ..WorldConfig::default()
     });
@@ -62,20 +62,22 @@ fn read_container(
 ) -> Result<(), String> {
     let id = ContainerId(container.0);
     let root = world.container(id).root;
-    // One that ends meanwhile shows no more.
+    // A container that ended meanwhile has no files.
     let Ok(outside) = machine.container(container)?.procfs_path("") else { return Ok(()) };
     walk(&mut world.disk, root, &outside, Path::new("/run"), known);
-    let seen = machine.processes(container);
-    let numbers: BTreeMap<u32, i32> =
-        seen.iter().map(|it| (it.host_pid, i32::try_from(it.pid).unwrap_or(0))).collect();
-    let locks = locks(known);
+    let observed = machine.processes(container);
+    let pids: BTreeMap<u32, i32> = observed
+        .iter()
+        .map(|process| (process.host_pid, i32::try_from(process.pid).unwrap_or(0)))
+        .collect();
+    let locks = record_locks(known);
     let mut processes = BTreeMap::new();
-    for one in &seen {
-        let children = seen.iter().filter(|it| it.parent == one.host_pid).map(|it| it.host_pid);
-        let spawned = children.filter_map(|outer| numbers.get(&outer).copied()).collect();
-        // Whoever ended meanwhile is not there any more.
-        if let Some(process) = process(one, &numbers, known, &locks, spawned) {
-            processes.insert(numbers[&one.host_pid], Arc::new(LazilyHashed::new(process)));
+    for process in &observed {
+        let children = observed.iter().filter(|child| child.parent == process.host_pid);
+        let spawned = children.filter_map(|child| pids.get(&child.host_pid).copied()).collect();
+        // A process that ended meanwhile is left out.
+        if let Some(simulated) = to_process(process, &pids, known, &locks, spawned) {
+            processes.insert(pids[&process.host_pid], Arc::new(LazilyHashed::new(simulated)));
         }
     }
     let inside = world.container_mut(id);
@@ -85,7 +87,7 @@ fn read_container(
     Ok(())
 }
 
-/// Puts a tree in the world as it is, and notes who is who. What goes away meanwhile is left out.
+/// Copies a tree into the world and records its inodes in `known`. A file that vanishes meanwhile is left out.
 fn walk(disk: &mut Disk, root: NodeId, outside: &Path, inside: &Path, known: &mut NodesByInode) {
     let real = outside.join(inside.strip_prefix("/").unwrap_or(inside));
     let Ok(meta) = std::fs::symlink_metadata(&real) else { return };
@@ -118,40 +120,40 @@ fn walk(disk: &mut Disk, root: NodeId, outside: &Path, inside: &Path, known: &mu
     }
 }
 
-/// Who holds a POSIX lock on what, by the outside's numbers. `/proc/locks` names devices otherwise than `stat` does on
-/// an overlay, so the inode decides. The kernel tells the list in parts, and where others lock and unlock meanwhile a line
-/// may be left out: it is read more than once.
-fn locks(known: &NodesByInode) -> BTreeSet<(u32, NodeId)> {
+/// The POSIX locks: the holder's pid on the host, and the file. On an overlay `/proc/locks` has other device numbers than
+/// `stat`, so only the inode is compared. The kernel delivers the list in parts and may leave out a line if other processes
+/// lock and unlock meanwhile: the list is read more than once.
+fn record_locks(known: &NodesByInode) -> BTreeSet<(u32, NodeId)> {
     let by_inode: BTreeMap<u64, NodeId> = known.iter().map(|((_, ino), id)| (*ino, *id)).collect();
     let text: String =
         (0..3).map(|_| std::fs::read_to_string("/proc/locks").unwrap_or_default()).collect();
-    let of = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        // `1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`; one that waits has an arrow before its kind.
-        let is_posix = words.get(1) == Some(&"POSIX");
-        let inode = words.get(5)?.rsplit(':').next()?.parse().ok()?;
-        let held = is_posix.then(|| Some((words.get(4)?.parse().ok()?, *by_inode.get(&inode)?)));
+    let lock = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        // `1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`; a waiting lock has an arrow before its kind.
+        let is_posix = fields.get(1) == Some(&"POSIX");
+        let inode = fields.get(5)?.rsplit(':').next()?.parse().ok()?;
+        let held = is_posix.then(|| Some((fields.get(4)?.parse().ok()?, *by_inode.get(&inode)?)));
         held.flatten()
     };
-    text.lines().filter_map(of).collect()
+    text.lines().filter_map(lock).collect()
 }
 
-fn process(
-    seen: &Seen,
-    numbers: &BTreeMap<u32, i32>,
+fn to_process(
+    observed: &HostProcess,
+    pids: &BTreeMap<u32, i32>,
     known: &NodesByInode,
     locks: &BTreeSet<(u32, NodeId)>,
     spawned: BTreeSet<i32>,
 ) -> Option<Process> {
-    let proc = PathBuf::from(format!("/proc/{}", seen.host_pid));
+    let proc = PathBuf::from(format!("/proc/{}", observed.host_pid));
     let comm = std::fs::read_to_string(proc.join("comm")).ok()?;
     let env = std::fs::read(proc.join("environ")).ok()?;
     let cwd = std::fs::metadata(proc.join("cwd")).ok();
     let owner = std::fs::metadata(&proc).ok()?;
-    let mine = locks.iter().filter(|(holder, _)| *holder == seen.host_pid);
+    let held = locks.iter().filter(|(holder, _)| *holder == observed.host_pid);
     Some(Process {
-        serial: u64::from(seen.host_pid),
-        parent: numbers.get(&seen.parent).copied().unwrap_or(0),
+        serial: u64::from(observed.host_pid),
+        parent: pids.get(&observed.parent).copied().unwrap_or(0),
         group: 0,
         started_at: Duration::ZERO,
         credentials: Credentials {
@@ -160,17 +162,17 @@ fn process(
             groups: Vec::new(),
             umask: 0o022,
         },
-        cwd: cwd.and_then(|it| known.get(&(it.dev(), it.ino())).copied()).unwrap_or(NOWHERE),
+        cwd: cwd.and_then(|dir| known.get(&(dir.dev(), dir.ino())).copied()).unwrap_or(NOWHERE),
         comm: comm.trim_end().to_owned(),
-        argv: Arc::new(seen.argv.iter().map(OsString::from).collect()),
+        argv: Arc::new(observed.argv.iter().map(OsString::from).collect()),
         env: Arc::new(environment(&env)),
         open_files: BTreeMap::new(),
         inherited: BTreeMap::new(),
         service: None,
-        record_locks: mine.map(|(_, node)| *node).collect(),
+        record_locks: held.map(|(_, node)| *node).collect(),
         trapped: BTreeSet::new(),
         pending: BTreeSet::new(),
-        stopped: seen.is_stopped,
+        stopped: observed.is_stopped,
         dies_with_parent: false,
         spawned,
         made_count: 0,
@@ -185,10 +187,10 @@ fn process(
 }
 
 fn environment(bytes: &[u8]) -> BTreeMap<OsString, OsString> {
-    let own = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
     let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=')?;
-        Some((own(&pair[..at]), own(&pair[at + 1..])))
+        Some((owned(&pair[..at]), owned(&pair[at + 1..])))
     });
     pairs.collect()
 }

@@ -1,4 +1,4 @@
-//! A container of the engine's, over all its lives.
+//! A container of an engine, over all its starts.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -26,29 +26,30 @@ use crate::real::processes::{self, HostProcess};
 use crate::real::{perl_program, procfs};
 use crate::scenario::values::{SignalName, User};
 
-/// One container. It is made when it is first started: only then everything of it is known.
+/// One container. It is created when it is first started: only then all its options are known.
 pub(super) struct EngineContainer {
-    keeper: Rc<VolumeHolder>,
+    holder: Rc<VolumeHolder>,
     number: u8,
     id: Option<String>,
     is_frozen: bool,
-    /// What is laid over the image's files once it is made.
+    /// Archives that are unpacked over the image's files when the container is created.
     layers: RefCell<Vec<Vec<u8>>>,
-    watcher: RefCell<Option<ExecObserver>>,
-    /// Its present life, where it can be seen from outside.
-    near: RefCell<Option<HostPid>>,
+    observer: RefCell<Option<ExecObserver>>,
+    /// The current PID 1, if it can be observed from outside.
+    host_pid: RefCell<Option<HostPid>>,
 }
 
 impl std::fmt::Debug for EngineContainer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "container {} of {}", self.number, self.keeper.name)
+        write!(formatter, "container {} of {}", self.number, self.holder.name)
     }
 }
 
 impl EngineContainer {
-    pub(super) fn new(keeper: Rc<VolumeHolder>, number: u8) -> Self {
-        let (layers, watcher, near) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { keeper, number, id: None, is_frozen: false, layers, watcher, near }
+    pub(super) fn new(holder: Rc<VolumeHolder>, number: u8) -> Self {
+        let (layers, observer, host_pid) =
+            (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { holder, number, id: None, is_frozen: false, layers, observer, host_pid }
     }
 
     fn id(&self) -> Result<&str, String> {
@@ -67,56 +68,56 @@ impl EngineContainer {
             env: Some(env.collect()),
             ..Default::default()
         };
-        let id = self.keeper.create(&format!("c{}", self.number), config)?;
+        let id = self.holder.create(&format!("c{}", self.number), config)?;
         for layer in self.layers.take() {
-            self.keeper.lay(&id, &layer)?;
+            self.holder.unpack(&id, &layer)?;
         }
         self.id = Some(id.clone());
         Ok(id)
     }
 
-    /// Its PID 1 runs.
+    /// Is PID 1 running?
     fn is_alive(&self) -> bool {
         let Some(id) = &self.id else { return false };
         let found =
-            self.keeper.engine.block_on(self.keeper.engine.docker.inspect_container(id, None));
-        found.is_ok_and(|it| it.state.and_then(|it| it.running) == Some(true))
+            self.holder.engine.block_on(self.holder.engine.docker.inspect_container(id, None));
+        found.is_ok_and(|info| info.state.and_then(|state| state.running) == Some(true))
     }
 
-    /// Asks the one that looks; another one if that is no more.
+    /// Asks the observer inside; starts another one if it has ended.
     fn with_observer<T>(
         &self,
         mut ask: impl FnMut(&mut ExecObserver) -> Result<T, String>,
     ) -> Result<T, String> {
-        let mut watcher = self.watcher.borrow_mut();
-        if let Some(found) = watcher.as_mut() {
-            match ask(found) {
+        let mut observer = self.observer.borrow_mut();
+        if let Some(running) = observer.as_mut() {
+            match ask(running) {
                 Ok(answer) => return Ok(answer),
-                // It ended with the container's last life.
-                Err(_) => *watcher = None,
+                // The observer ended with the last PID 1.
+                Err(_) => *observer = None,
             }
         }
         if self.is_frozen || !self.is_alive() {
             return Err(format!("{self:?} does not run"));
         }
-        let mut begun = ExecObserver::begin(&self.keeper.engine, self.id()?)?;
+        let mut begun = ExecObserver::begin(&self.holder.engine, self.id()?)?;
         let answer = ask(&mut begun)?;
-        *watcher = Some(begun);
+        *observer = Some(begun);
         Ok(answer)
     }
 
-    /// Looks from outside, where that can be.
-    fn with_host_pid<T>(&self, look: impl FnOnce(&HostPid) -> T) -> Result<T, String> {
-        if !self.keeper.has_host_pid() {
-            return Err(format!("{self:?} can be seen from inside alone"));
+    /// Observes from outside, if that is possible.
+    fn with_host_pid<T>(&self, observe: impl FnOnce(&HostPid) -> T) -> Result<T, String> {
+        if !self.holder.has_host_pid() {
+            return Err(format!("{self:?} can be observed from inside only"));
         }
-        let mut near = self.near.borrow_mut();
-        if near.as_ref().is_some_and(|it| !it.is_alive()) {
-            *near = None;
+        let mut host_pid = self.host_pid.borrow_mut();
+        if host_pid.as_ref().is_some_and(|pid| !pid.is_alive()) {
+            *host_pid = None;
         }
-        match near.as_ref() {
-            Some(near) => Ok(look(near)),
-            None => Ok(look(near.insert(HostPid::of(&self.keeper.engine, self.id()?)?))),
+        match host_pid.as_ref() {
+            Some(host_pid) => Ok(observe(host_pid)),
+            None => Ok(observe(host_pid.insert(HostPid::of(&self.holder.engine, self.id()?)?))),
         }
     }
 
@@ -135,56 +136,56 @@ impl ContainerHandle for EngineContainer {
             Some(id) => id.clone(),
             None => self.make(start)?,
         };
-        self.keeper.engine.block_on(self.keeper.engine.docker.start_container(&id, None))
+        self.holder.engine.block_on(self.holder.engine.docker.start_container(&id, None))
     }
 
     fn stop(&mut self, grace: Duration) -> Result<(), String> {
-        self.watcher.take();
-        let how = StopContainerOptions { t: seconds(grace), ..Default::default() };
-        let engine = &self.keeper.engine;
-        engine.block_on(engine.docker.stop_container(self.id()?, Some(how)))
+        self.observer.take();
+        let options = StopContainerOptions { t: seconds(grace), ..Default::default() };
+        let engine = &self.holder.engine;
+        engine.block_on(engine.docker.stop_container(self.id()?, Some(options)))
     }
 
     fn restart(&mut self, grace: Duration, _: &StartOptions) -> Result<(), String> {
-        self.watcher.take();
-        let how = RestartContainerOptions { t: seconds(grace), ..Default::default() };
-        let engine = &self.keeper.engine;
-        engine.block_on(engine.docker.restart_container(self.id()?, Some(how)))
+        self.observer.take();
+        let options = RestartContainerOptions { t: seconds(grace), ..Default::default() };
+        let engine = &self.holder.engine;
+        engine.block_on(engine.docker.restart_container(self.id()?, Some(options)))
     }
 
     fn kill(&mut self) -> Result<(), String> {
-        self.watcher.take();
+        self.observer.take();
         if !self.is_alive() {
             return Ok(());
         }
-        let engine = &self.keeper.engine;
+        let engine = &self.holder.engine;
         engine.block_on(engine.docker.kill_container(self.id()?, None::<KillContainerOptions>))?;
-        let ended = || if self.is_alive() { Err("it lives on".to_owned()) } else { Ok(()) };
+        let ended = || if self.is_alive() { Err("it still runs".to_owned()) } else { Ok(()) };
         crate::real::wait::poll_within(crate::real::wait::PATIENCE, ended)
     }
 
     fn pause(&mut self) -> Result<(), String> {
-        self.watcher.take();
-        let engine = &self.keeper.engine;
+        self.observer.take();
+        let engine = &self.holder.engine;
         engine.block_on(engine.docker.pause_container(self.id()?))?;
         self.is_frozen = true;
         Ok(())
     }
 
     fn unpause(&mut self) -> Result<(), String> {
-        let engine = &self.keeper.engine;
+        let engine = &self.holder.engine;
         engine.block_on(engine.docker.unpause_container(self.id()?))?;
         self.is_frozen = false;
         Ok(())
     }
 
     fn recreate(&mut self) -> Result<(), String> {
-        self.watcher.take();
+        self.observer.take();
         self.layers.take();
         let Some(id) = self.id.take() else { return Ok(()) };
-        let engine = &self.keeper.engine;
-        let how = RemoveContainerOptions { force: true, ..Default::default() };
-        engine.block_on(engine.docker.remove_container(&id, Some(how)))
+        let engine = &self.holder.engine;
+        let options = RemoveContainerOptions { force: true, ..Default::default() };
+        engine.block_on(engine.docker.remove_container(&id, Some(options)))
     }
 
     fn refresh(&mut self) -> Result<(), String> {
@@ -203,22 +204,22 @@ impl ContainerHandle for EngineContainer {
         stdin: &[u8],
     ) -> Result<AwaitExit, String> {
         let program = ExecRequest { user, env, argv };
-        let ended = exec::begin(&self.keeper.engine, self.id()?, &program, stdin)?;
+        let ended = exec::begin(&self.holder.engine, self.id()?, &program, stdin)?;
         Ok(Box::new(move || Ok(ended()?.into_text())))
     }
 
     fn run_script(&self, script: &str, words: &[&str], stdin: &[u8]) -> Result<ExecOutput, String> {
         if words.first().is_some_and(|path| Self::is_on_volume(path)) {
-            return Ok(self.keeper.run_script(script, words, stdin)?.into_text());
+            return Ok(self.holder.run_script(script, words, stdin)?.into_text());
         }
         if self.is_alive() {
             let argv = [&["sh", "-ec", script, "sh"], words].concat();
             return self.begin_exec(User::Root, &BTreeMap::new(), &argv, stdin)?();
         }
-        match self.keeper.prepare(script, words, stdin)? {
+        match self.holder.prepare(script, words, stdin)? {
             Err(ended) => return Ok(ended.into_text()),
             Ok(layer) => match &self.id {
-                Some(id) => self.keeper.lay(id, &layer)?,
+                Some(id) => self.holder.unpack(id, &layer)?,
                 None => self.layers.borrow_mut().push(layer),
             },
         }
@@ -226,62 +227,62 @@ impl ContainerHandle for EngineContainer {
             code: Some(0),
             out: String::new(),
             err: String::new(),
-            took: Duration::ZERO,
+            elapsed: Duration::ZERO,
         })
     }
 
     fn observe_file(&self, path: &str) -> Option<ObservedFile> {
-        if self.keeper.has_host_pid() {
+        if self.holder.has_host_pid() {
             return procfs::observe_file(&self.procfs_path(path).ok()?);
         }
         if Self::is_on_volume(path) {
-            return self.keeper.observe_file(path);
+            return self.holder.observe_file(path);
         }
-        let engine = &self.keeper.engine;
-        self.with_observer(|watcher| watcher.observe_file(engine, path)).ok().flatten()
+        let engine = &self.holder.engine;
+        self.with_observer(|observer| observer.observe_file(engine, path)).ok().flatten()
     }
 
     fn procfs_path(&self, path: &str) -> Result<PathBuf, String> {
         match Self::is_on_volume(path) {
-            true => self.keeper.procfs_path(path),
-            false => self.with_host_pid(|near| near.path(path)),
+            true => self.holder.procfs_path(path),
+            false => self.with_host_pid(|host_pid| host_pid.path(path)),
         }
     }
 
     fn check_fifo_reader(&self, fifo: &str) -> Result<(), String> {
-        if self.keeper.has_host_pid() {
+        if self.holder.has_host_pid() {
             return procfs::check_fifo_reader(&self.procfs_path(fifo)?);
         }
-        let engine = &self.keeper.engine;
-        // That nobody reads is an answer, too.
-        self.with_observer(|watcher| Ok(watcher.check_fifo_reader(engine, fifo)))?
+        let engine = &self.holder.engine;
+        // That no process reads is an answer, too: it does not end the observer.
+        self.with_observer(|observer| Ok(observer.check_fifo_reader(engine, fifo)))?
     }
 
     fn processes(&self) -> Vec<HostProcess> {
-        if self.keeper.has_host_pid() {
+        if self.holder.has_host_pid() {
             return self
-                .with_host_pid(|near| processes::list_namespace(near.init))
+                .with_host_pid(|host_pid| processes::list_namespace(host_pid.init))
                 .unwrap_or_default();
         }
-        let engine = &self.keeper.engine;
-        self.with_observer(|watcher| watcher.processes(engine)).unwrap_or_default()
+        let engine = &self.holder.engine;
+        self.with_observer(|observer| observer.processes(engine)).unwrap_or_default()
     }
 
     fn signal(&self, to: &HostProcess, signal: SignalName) -> Result<(), String> {
         let name = perl_program::name(signal);
-        let engine = &self.keeper.engine;
+        let engine = &self.holder.engine;
         if to.pid == 1 {
-            let how = KillContainerOptions { signal: name.to_owned() };
-            return engine.block_on(engine.docker.kill_container(self.id()?, Some(how)));
+            let options = KillContainerOptions { signal: name.to_owned() };
+            return engine.block_on(engine.docker.kill_container(self.id()?, Some(options)));
         }
-        self.with_observer(|watcher| watcher.signal(engine, to.pid, name))
+        self.with_observer(|observer| observer.signal(engine, to.pid, name))
     }
 
     fn lock_holders(&self, inode: u64) -> Vec<u32> {
-        if self.keeper.has_host_pid() {
+        if self.holder.has_host_pid() {
             return procfs::lock_holders(inode);
         }
-        let locks = self.observe_file("/proc/locks").map(|it| it.text());
+        let locks = self.observe_file("/proc/locks").map(|file| file.text());
         lock_holders_in(&locks.unwrap_or_default(), inode)
     }
 
@@ -293,7 +294,7 @@ impl ContainerHandle for EngineContainer {
             tail: "all".to_owned(),
             ..Default::default()
         };
-        let engine = &self.keeper.engine;
+        let engine = &self.holder.engine;
         let parts = engine.docker.logs(id, Some(options));
         let parts = engine.runtime.block_on(parts.collect::<Vec<_>>());
         parts.iter().flatten().map(ToString::to_string).collect()

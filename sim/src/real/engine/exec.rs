@@ -1,4 +1,4 @@
-//! A program in a running container, as `docker exec` runs it, and what came of it.
+//! Runs a program in a running container, as `docker exec` does, and collects its output.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -19,24 +19,24 @@ use super::{Engine, engine_error};
 /// A command that takes longer than this hangs.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
 
-/// Between two looks whether the engine has noticed an end.
+/// Pause between two questions whether the engine has noticed the end of a program.
 const STEP: Duration = Duration::from_millis(5);
 
-/// Whose program it is, and what it is.
+/// A program to run: its user, environment and arguments.
 pub(super) struct ExecRequest<'a> {
     pub(super) user: User,
     pub(super) env: &'a BTreeMap<String, String>,
     pub(super) argv: &'a [&'a str],
 }
 
-/// What a program prints as it comes, and where it reads from.
+/// The output of a running program, and its standard input.
 pub(super) struct ExecStreams {
     id: String,
     pub(super) output: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>,
     pub(super) input: Pin<Box<dyn AsyncWrite + Send>>,
 }
 
-/// Starts it.
+/// Starts a program.
 pub(super) async fn start(
     docker: &Docker,
     container: &str,
@@ -56,59 +56,58 @@ pub(super) async fn start(
     match docker.start_exec(&id, None).await? {
         StartExecResults::Attached { output, input } => Ok(ExecStreams { id, output, input }),
         StartExecResults::Detached => {
-            unreachable!("only `detach` starts a program that nobody listens to")
+            unreachable!("only `detach` starts a program without its streams")
         }
     }
 }
 
-/// What it came to, byte by byte.
+/// The result of a program, as bytes.
 pub(super) struct RawExecOutput {
-    /// `None`: SIGKILL, as when its container ends.
+    /// `None`: SIGKILL ended the program, for example because its container ended.
     pub(super) code: Option<i32>,
     pub(super) out: Vec<u8>,
     pub(super) err: Vec<u8>,
-    took: Duration,
+    elapsed: Duration,
 }
 
 impl RawExecOutput {
-    /// As text.
+    /// The same as text.
     pub(super) fn into_text(self) -> ExecOutput {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let Self { code, out, err, took } = self;
-        ExecOutput { code, out: text(out), err: text(err), took }
+        let Self { code, out, err, elapsed } = self;
+        ExecOutput { code, out: text(out), err: text(err), elapsed }
     }
 }
 
-/// Begins a program that reads `stdin`, and no more; what is returned waits for its end.
+/// Starts a program with this standard input; the returned function waits for its end.
 pub(super) fn begin(
     engine: &Engine,
     container: &str,
     program: &ExecRequest<'_>,
     stdin: &[u8],
 ) -> Result<impl FnOnce() -> Result<RawExecOutput, String> + use<>, String> {
-    let since = Instant::now();
     let mut streams = engine.block_on(start(&engine.docker, container, program))?;
-    let (docker, stdin) = (engine.docker.clone(), stdin.to_vec());
-    let ended = engine.runtime.spawn(async move {
-        // One that does not read has ended; its code says how.
+    let (docker, stdin, start) = (engine.docker.clone(), stdin.to_vec(), Instant::now());
+    let output = engine.runtime.spawn(async move {
+        // A program that does not read has ended; its exit code tells.
         let _ = streams.input.write_all(&stdin).await;
         let _ = streams.input.shutdown().await;
-        end(&docker, streams, since).await
+        collect_output(&docker, streams, start).await
     });
     let runtime = engine.runtime.handle().clone();
     Ok(move || {
-        let ended = runtime.block_on(async { tokio::time::timeout(COMMAND_MAX, ended).await });
-        let ended = ended.map_err(|_| format!("a command took longer than {COMMAND_MAX:?}"))?;
-        let ended =
-            ended.map_err(|error| format!("a command was not heard to its end: {error}"))?;
-        ended.map_err(|error| engine_error(&error))
+        let output = runtime.block_on(async { tokio::time::timeout(COMMAND_MAX, output).await });
+        let output =
+            output.map_err(|_| format!("a command elapsed longer than {COMMAND_MAX:?}"))?;
+        let output = output.map_err(|error| format!("lost the output of a command: {error}"))?;
+        output.map_err(|error| engine_error(&error))
     })
 }
 
-async fn end(
+async fn collect_output(
     docker: &Docker,
     streams: ExecStreams,
-    since: Instant,
+    start: Instant,
 ) -> Result<RawExecOutput, Error> {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut output = streams.output;
@@ -123,9 +122,9 @@ async fn end(
         if found.running != Some(true) {
             break found.exit_code;
         }
-        // The streams end before the engine has noticed the end; nothing tells us when it does.
+        // The streams end before the engine notices the end of the program, and no event tells when it does.
         tokio::time::sleep(STEP).await;
     };
     let code = code.and_then(|code| i32::try_from(code).ok()).filter(|code| *code != 137);
-    Ok(RawExecOutput { code, out, err, took: since.elapsed() })
+    Ok(RawExecOutput { code, out, err, elapsed: start.elapsed() })
 }

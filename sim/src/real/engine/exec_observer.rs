@@ -1,4 +1,4 @@
-//! A program in a container that looks for us: one `docker exec` for many questions.
+//! A program in a container that observes its files and processes: one `docker exec` for many questions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,62 +14,62 @@ use crate::real::processes::HostProcess;
 use crate::scenario::expect::FileKindSpec;
 use crate::scenario::values::User;
 
-const PROGRAM: &str = include_str!("watcher.pl");
+const PROGRAM: &str = include_str!("observer.pl");
 
-/// One that does not answer in this time is with a container that is frozen, or at its end.
+/// An observer that does not answer within this time is in a container that is frozen or ends.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// It lives as long as the container's PID 1.
+/// A running observer. It ends with the container's PID 1.
 pub(super) struct ExecObserver {
     streams: ExecStreams,
-    heard: Vec<u8>,
+    received: Vec<u8>,
 }
 
 impl ExecObserver {
-    /// In a running container.
+    /// Starts an observer in a running container.
     pub(super) fn begin(engine: &Engine, container: &str) -> Result<Self, String> {
         let env = BTreeMap::new();
         let argv = ["perl", "-e", PROGRAM];
         let program = ExecRequest { user: User::Root, env: &env, argv: &argv };
         let streams = engine.block_on(exec::start(&engine.docker, container, &program))?;
-        Ok(Self { streams, heard: Vec::new() })
+        Ok(Self { streams, received: Vec::new() })
     }
 
-    /// Asks, and hears the answer's items. After an error it is of no more use.
+    /// Asks a question and returns the items of the answer. After an error the observer cannot be used any more.
     fn ask(&mut self, engine: &Engine, question: &str) -> Result<Vec<Vec<u8>>, String> {
-        let asked = async {
+        let exchange = async {
             let answer = async {
                 self.streams.input.write_all(format!("{question}\n").as_bytes()).await?;
-                self.hear().await
+                self.receive().await
             };
             tokio::time::timeout(PATIENCE, answer).await
         };
-        match engine.runtime.block_on(asked) {
+        match engine.runtime.block_on(exchange) {
             Ok(Ok(answer)) => items(&answer).ok_or(format!("an odd answer: {answer:?}")),
             Ok(Err(error)) => Err(super::engine_error(&error)),
             Err(_) => Err(format!("no answer to `{question}` in {PATIENCE:?}")),
         }
     }
 
-    async fn hear(&mut self) -> Result<Vec<u8>, Error> {
+    async fn receive(&mut self) -> Result<Vec<u8>, Error> {
         loop {
-            if let Some(answer) = whole(&mut self.heard) {
+            if let Some(answer) = take_answer(&mut self.received) {
                 return Ok(answer);
             }
             match self.streams.output.next().await {
-                Some(part) => self.heard.extend_from_slice(part?.as_ref()),
+                Some(part) => self.received.extend_from_slice(part?.as_ref()),
                 None => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
             }
         }
     }
 
-    /// What a name is; `None`: nothing.
+    /// Observes a file; `None` if there is none.
     pub(super) fn observe_file(
         &mut self,
         engine: &Engine,
         path: &str,
     ) -> Result<Option<ObservedFile>, String> {
-        let items = self.ask(engine, &format!("see {path}"))?;
+        let items = self.ask(engine, &format!("file {path}"))?;
         let [kind, uid, inode, bytes, names @ ..] = items.as_slice() else { return Ok(None) };
         let kind = match kind.as_slice() {
             b"dir" => FileKindSpec::Dir,
@@ -85,30 +85,30 @@ impl ExecObserver {
         }))
     }
 
-    /// Does somebody read from this FIFO?
+    /// `Ok` if a process has this FIFO open for reading.
     pub(super) fn check_fifo_reader(&mut self, engine: &Engine, fifo: &str) -> Result<(), String> {
-        let items = self.ask(engine, &format!("listen {fifo}"))?;
-        match items.first().map(|why| text(why)) {
-            Some(why) if !why.is_empty() => Err(why),
+        let items = self.ask(engine, &format!("fifo-reader {fifo}"))?;
+        match items.first().map(|error| text(error)) {
+            Some(error) if !error.is_empty() => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// What lives beside it.
+    /// The live processes of the container, without the observer.
     pub(super) fn processes(&mut self, engine: &Engine) -> Result<Vec<HostProcess>, String> {
         let items = self.ask(engine, "processes")?;
-        let one = |four: &[Vec<u8>]| {
-            let line = text(&four[3]);
-            let words = line.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
-            let is_stopped = four[2] == b"T";
-            Ok(HostProcess::inside(number(&four[0])?, number(&four[1])?, is_stopped, words))
+        let process = |fields: &[Vec<u8>]| {
+            let line = text(&fields[3]);
+            let argv = line.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
+            let is_stopped = fields[2] == b"T";
+            Ok(HostProcess::inside(number(&fields[0])?, number(&fields[1])?, is_stopped, argv))
         };
-        items.chunks_exact(4).map(one).collect()
+        items.chunks_exact(4).map(process).collect()
     }
 
-    /// A signal for one of them.
+    /// Sends a signal to one of them.
     pub(super) fn signal(&mut self, engine: &Engine, pid: u32, name: &str) -> Result<(), String> {
-        // It may have ended meanwhile, and then it needs no signal.
+        // The process may have ended meanwhile; then it needs no signal.
         self.ask(engine, &format!("signal {name} {pid}")).map(drop)
     }
 }
@@ -121,15 +121,15 @@ fn number<T: std::str::FromStr>(bytes: &[u8]) -> Result<T, String> {
     text(bytes).parse().map_err(|_| format!("{:?} is no number", text(bytes)))
 }
 
-/// Takes one whole answer out of what was heard, without its length.
-fn whole(heard: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let end = heard.iter().position(|byte| *byte == b'\n')?;
-    let length: usize = number(&heard[..end]).ok()?;
+/// Takes one complete answer out of the received bytes, without its length.
+fn take_answer(received: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let end = received.iter().position(|byte| *byte == b'\n')?;
+    let length: usize = number(&received[..end]).ok()?;
     let all = end + 1 + length;
-    (heard.len() >= all).then(|| heard.drain(..all).skip(end + 1).collect())
+    (received.len() >= all).then(|| received.drain(..all).skip(end + 1).collect())
 }
 
-/// `3:abc0:` is `abc` and nothing.
+/// The items of an answer: `3:abc0:` is `abc` and the empty item.
 fn items(mut answer: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut items = Vec::new();
     while !answer.is_empty() {
@@ -147,16 +147,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_taken_once_it_is_whole() {
-        let mut heard = b"9\n3:a:b0:1".to_vec();
-        assert_eq!(whole(&mut heard), None);
-        heard.extend_from_slice(b":c2");
-        let answer = whole(&mut heard).expect("whole");
+    fn an_answer_is_taken_once_it_is_complete() {
+        let mut received = b"9\n3:a:b0:1".to_vec();
+        assert_eq!(take_answer(&mut received), None);
+        received.extend_from_slice(b":c2");
+        let answer = take_answer(&mut received).expect("complete");
         assert_eq!(items(&answer), None, "the last item is cut");
-        let mut heard = b"10\n3:a:b0:1:c0\n".to_vec();
-        let answer = whole(&mut heard).expect("whole");
+        let mut received = b"10\n3:a:b0:1:c0\n".to_vec();
+        let answer = take_answer(&mut received).expect("complete");
         assert_eq!(items(&answer), Some(vec![b"a:b".to_vec(), vec![], b"c".to_vec()]));
-        assert_eq!(whole(&mut heard), Some(vec![]));
-        assert!(heard.is_empty());
+        assert_eq!(take_answer(&mut received), Some(vec![]));
+        assert!(received.is_empty());
     }
 }

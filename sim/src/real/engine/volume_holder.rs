@@ -1,5 +1,5 @@
-//! What a story's containers have in common: the engine, the image, the volume, and a container that keeps the volume
-//! within reach whether any other runs.
+//! What the containers of a scenario share: the engine, the image, the volume, and a container that keeps the volume
+//! reachable while no other container runs.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,50 +17,50 @@ use crate::machine::image::HOME;
 use crate::real::container::ObservedFile;
 use crate::scenario::values::User;
 
-/// Where files for a container's own layer are prepared.
+/// The directory in which files for a container's own layer are prepared.
 const LAYER: &str = "/layer";
 
 const PATH: &str = "PATH=/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The story's.
+/// The holder of a scenario's volume.
 pub(super) struct VolumeHolder {
     pub(super) engine: Arc<Engine>,
     pub(super) image: String,
-    /// Also the volume's.
+    /// The name of the scenario's run, and of the volume.
     pub(super) name: String,
-    /// Places of this machine that are shown in every container: `OUTSIDE:INSIDE`.
-    shown: Vec<String>,
+    /// Directories and files of this machine that every container gets: `OUTSIDE:INSIDE`.
+    binds: Vec<String>,
     container: RefCell<Option<HolderContainer>>,
 }
 
-/// A container that does nothing, as long as the story lasts.
+/// A container that does nothing until the scenario ends.
 struct HolderContainer {
     id: String,
-    watcher: ExecObserver,
-    /// Where it can be seen from outside.
-    near: Option<HostPid>,
+    observer: ExecObserver,
+    /// Its PID 1, if it can be observed from outside.
+    host_pid: Option<HostPid>,
 }
 
 impl VolumeHolder {
-    pub(super) fn new(engine: Arc<Engine>, image: &str, name: &str, shown: Vec<String>) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, image: &str, name: &str, binds: Vec<String>) -> Self {
         let (image, name) = (image.to_owned(), name.to_owned());
-        Self { engine, image, name, shown, container: RefCell::new(None) }
+        Self { engine, image, name, binds, container: RefCell::new(None) }
     }
 
-    /// What can be shown is this machine's, and so is the engine that shows it.
+    /// Can the containers be observed from outside? Only an engine on this machine can bind its files.
     pub(super) fn has_host_pid(&self) -> bool {
-        !self.shown.is_empty()
+        !self.binds.is_empty()
     }
 
-    /// Makes a container on the volume; not started.
+    /// Creates a container on the volume, not started.
     pub(super) fn create(
         &self,
         suffix: &str,
         config: ContainerCreateBody,
     ) -> Result<String, String> {
         let host_config = HostConfig {
-            binds: Some([&[format!("{}:{HOME}", self.name)], &self.shown[..]].concat()),
-            // Loopback is all that a gateway needs.
+            binds: Some([&[format!("{}:{HOME}", self.name)], &self.binds[..]].concat()),
+            // A gateway needs the loopback interface only.
             network_mode: Some("none".to_owned()),
             ..config.host_config.unwrap_or_default()
         };
@@ -76,45 +76,48 @@ impl VolumeHolder {
         Ok(self.engine.block_on(docker.create_container(Some(options), config))?.id)
     }
 
-    /// Its container runs from when it is first needed.
-    fn with<T>(
+    /// Calls a function with the holder's container, which is started at the first call.
+    fn with_container<T>(
         &self,
-        act: impl FnOnce(&mut HolderContainer) -> Result<T, String>,
+        call: impl FnOnce(&mut HolderContainer) -> Result<T, String>,
     ) -> Result<T, String> {
-        let mut kept = self.container.borrow_mut();
-        if kept.is_none() {
-            let words = |words: &[&str]| Some(words.iter().map(|&it| it.to_owned()).collect());
+        let mut running = self.container.borrow_mut();
+        if running.is_none() {
+            let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect());
             let config = ContainerCreateBody {
                 entrypoint: words(&["sleep", "infinity"]),
                 env: words(&[PATH]),
                 ..Default::default()
             };
-            let id = self.create("keeper", config)?;
+            let id = self.create("holder", config)?;
             self.engine.block_on(self.engine.docker.start_container(&id, None))?;
-            let watcher = ExecObserver::begin(&self.engine, &id)?;
-            let near = self.has_host_pid().then(|| HostPid::of(&self.engine, &id)).transpose()?;
-            *kept = Some(HolderContainer { id, watcher, near });
+            let observer = ExecObserver::begin(&self.engine, &id)?;
+            let host_pid =
+                self.has_host_pid().then(|| HostPid::of(&self.engine, &id)).transpose()?;
+            *running = Some(HolderContainer { id, observer, host_pid });
         }
-        match kept.as_mut() {
-            Some(kept) => act(kept),
-            None => unreachable!("it was made above"),
+        match running.as_mut() {
+            Some(container) => call(container),
+            None => unreachable!("it was created above"),
         }
     }
 
-    /// Where a file of the volume lies outside.
+    /// The path of a file of the volume on the host.
     pub(super) fn procfs_path(&self, path: &str) -> Result<PathBuf, String> {
-        self.with(|kept| match &kept.near {
-            Some(near) => Ok(near.path(path)),
-            None => Err(format!("`{path}` can be seen from inside alone")),
+        self.with_container(|container| match &container.host_pid {
+            Some(host_pid) => Ok(host_pid.path(path)),
+            None => Err(format!("`{path}` can be observed from inside only")),
         })
     }
 
-    /// A file of the volume.
+    /// Observes a file of the volume.
     pub(super) fn observe_file(&self, path: &str) -> Option<ObservedFile> {
-        self.with(|kept| kept.watcher.observe_file(&self.engine, path)).ok().flatten()
+        self.with_container(|container| container.observer.observe_file(&self.engine, path))
+            .ok()
+            .flatten()
     }
 
-    /// A shell's words on files of the volume.
+    /// Runs a shell script on files of the volume.
     pub(super) fn run_script(
         &self,
         script: &str,
@@ -124,10 +127,12 @@ impl VolumeHolder {
         let argv = [&["sh", "-ec", script, "sh"], words].concat();
         let env = BTreeMap::new();
         let program = ExecRequest { user: User::Root, env: &env, argv: &argv };
-        self.with(|kept| exec::begin(&self.engine, &kept.id, &program, stdin)?())
+        self.with_container(|container| {
+            exec::begin(&self.engine, &container.id, &program, stdin)?()
+        })
     }
 
-    /// What the same words make in an empty layer, as an archive for a container that does not run.
+    /// Runs the same script in an empty layer and returns the result as an archive for a container that does not run.
     pub(super) fn prepare(
         &self,
         script: &str,
@@ -136,21 +141,21 @@ impl VolumeHolder {
     ) -> Result<Result<Vec<u8>, RawExecOutput>, String> {
         let path = words.first().copied().unwrap_or_default();
         let staged = format!("{LAYER}{path}");
-        let mut moved = words.to_vec();
-        if let Some(first) = moved.first_mut() {
+        let mut staged_words = words.to_vec();
+        if let Some(first) = staged_words.first_mut() {
             *first = &staged;
         }
-        let made = self.run_script(script, &moved, stdin)?;
-        if made.code != Some(0) {
-            return Ok(Err(made));
+        let output = self.run_script(script, &staged_words, stdin)?;
+        if output.code != Some(0) {
+            return Ok(Err(output));
         }
         let pack = "tar -C \"$1\" --no-recursion -cf - \".$2\"; rm -rf \"$1\"";
         let packed = self.run_script(pack, &[LAYER, path], b"")?;
         Ok(if packed.code == Some(0) { Ok(packed.out) } else { Err(packed) })
     }
 
-    /// Lays such an archive over a container's files.
-    pub(super) fn lay(&self, container: &str, archive: &[u8]) -> Result<(), String> {
+    /// Unpacks such an archive over a container's files.
+    pub(super) fn unpack(&self, container: &str, archive: &[u8]) -> Result<(), String> {
         let docker = &self.engine.docker;
         let path = "/".to_owned();
         let options = UploadToContainerOptions { path, ..Default::default() };

@@ -1,12 +1,12 @@
-//! Listens at the sockets of one machine's gate, and answers each question by the surprises that were told to it.
+//! Listens at the sockets of one machine's gate, and injects faults by its answers.
 //!
-//! A socket stands for whoever is handed its path: a command by its name in the story, a container by `cN`. Each
-//! connection is one process. Threads are here because processes ask at the same time and some must wait.
+//! A socket stands for the tasks that get its path: a command by its name in the scenario, a container by `cN`. Each
+//! connection is one process. Each has a thread, because processes ask at the same time and some must wait.
 
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "the gate's other side is a real one: sockets and threads are what it is about"
+    reason = "the gate is asked by real processes: sockets and threads are its subject"
 )]
 
 use std::collections::BTreeMap;
@@ -27,44 +27,44 @@ use crate::execution::matches_effect;
 use crate::observe::process::{gateway_of, logger_of};
 use crate::scenario::{ContainerName, EffectKind, FaultKind, FaultSpec, ProfileName, TaskAddress};
 
-/// Nobody is held for longer.
+/// No task is held for longer.
 const HELD_MAX: Duration = Duration::from_secs(60);
 
-/// What was asked, in order.
+/// An effect that a task asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedEffect {
-    /// Whose effect.
+    /// The task.
     pub task: TaskAddress,
-    /// Which.
+    /// The effect.
     pub effect: Effect,
 }
 
-/// How far a task is.
+/// What a task does now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskProgress {
-    /// It acts.
+    /// It performs effects.
     Acts,
-    /// It lets time pass.
+    /// It waits for time to pass.
     Waits,
-    /// It is held at a surprise of this number.
+    /// It is held at the fault with this index.
     Held(usize),
     /// Its last process has ended.
     Over,
 }
 
-/// What is known and what is to come.
+/// The faults, and what has happened so far.
 #[derive(Debug, Default)]
 struct GateState {
-    surprises: Vec<FaultSpec>,
-    /// How often the address of each came up.
+    faults: Vec<FaultSpec>,
+    /// For each fault, the number of effects so far that match its address without the occurrence number.
     counts: Vec<u32>,
-    /// Which of them befell.
+    /// For each fault, whether it was injected.
     injected: Vec<bool>,
-    /// Which of them let go whom they hold.
+    /// For each fault, whether it no longer holds its task.
     released: Vec<bool>,
-    /// Those that held somebody for too long.
+    /// The faults that held a task for too long.
     overdue: Vec<usize>,
-    asked: Vec<RequestedEffect>,
+    requests: Vec<RequestedEffect>,
     progress: BTreeMap<String, TaskProgress>,
     is_over: bool,
 }
@@ -81,7 +81,7 @@ impl SharedGate {
     }
 }
 
-/// The other side of a gate. It ends with its last question answered by `go`.
+/// The simulator's side of a gate. When it is dropped, every waiting question is answered by `go`.
 #[derive(Debug)]
 pub struct GateController {
     shared: Arc<SharedGate>,
@@ -90,13 +90,13 @@ pub struct GateController {
 }
 
 impl GateController {
-    /// Listens in this directory, which is made, at a socket for each of these names.
-    pub fn open(dir: &Path, names: &[String], surprises: &[FaultSpec]) -> Result<Self, String> {
+    /// Creates this directory and listens there at a socket for each of these names.
+    pub fn open(dir: &Path, names: &[String], faults: &[FaultSpec]) -> Result<Self, String> {
         std::fs::create_dir_all(dir)
             .map_err(|error| format!("failed to make `{}`: {error}", dir.display()))?;
-        let count = surprises.len();
+        let count = faults.len();
         let state = GateState {
-            surprises: surprises.to_vec(),
+            faults: faults.to_vec(),
             counts: vec![0; count],
             injected: vec![false; count],
             released: vec![false; count],
@@ -129,7 +129,8 @@ impl GateController {
         Ok(())
     }
 
-    /// A socket's path has room for a hundred bytes: the directory is named by a descriptor, open as long as this lives.
+    /// The path of a socket. It may have about a hundred bytes only; therefore the directory is named by a descriptor, which
+    /// must stay open while the path is used.
     fn address(&self, name: &str) -> Result<(File, PathBuf), String> {
         let dir = File::open(&self.dir)
             .map_err(|error| format!("failed to open `{}`: {error}", self.dir.display()))?;
@@ -137,24 +138,24 @@ impl GateController {
         Ok((dir, path))
     }
 
-    /// What was asked so far.
+    /// The requested effects so far, in order.
     pub fn requested_effects(&self) -> Vec<RequestedEffect> {
-        self.shared.state().asked.clone()
+        self.shared.state().requests.clone()
     }
 
-    /// Did the surprise of this number befall?
+    /// Was the fault with this index injected?
     pub fn was_injected(&self, index: usize) -> bool {
         self.shared.state().injected.get(index).copied().unwrap_or_default()
     }
 
-    /// Was whom the surprise of this number holds told to go on?
+    /// Was the task that the fault with this index holds released?
     pub fn was_released(&self, index: usize) -> bool {
         self.shared.state().released.get(index).copied().unwrap_or_default()
     }
 
-    /// Waits until the surprise of this number befalls, at most so long.
-    pub fn wait_for_fault(&self, index: usize, at_most: Duration) -> bool {
-        let end = Instant::now() + at_most;
+    /// Waits until the fault with this index is injected, at most this long.
+    pub fn wait_for_fault(&self, index: usize, duration_max: Duration) -> bool {
+        let end = Instant::now() + duration_max;
         let mut state = self.shared.state();
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -166,17 +167,17 @@ impl GateController {
         }
     }
 
-    /// The first surprise that did not come up, or that held somebody while nobody else went on.
+    /// The first fault that was not injected, or that held a task while no other task went on.
     pub fn first_unmet_fault(&self) -> Option<usize> {
         let state = self.shared.state();
-        let never = state.injected.iter().position(|befell| !befell);
+        let never = state.injected.iter().position(|is_injected| !is_injected);
         never.or_else(|| state.overdue.first().copied())
     }
 
-    /// Lets whom the surprise of this number holds go on.
+    /// Releases the task that the fault with this index holds.
     pub fn release(&self, index: usize) {
-        if let Some(let_go) = self.shared.state().released.get_mut(index) {
-            *let_go = true;
+        if let Some(is_released) = self.shared.state().released.get_mut(index) {
+            *is_released = true;
         }
         self.shared.changed.notify_all();
     }
@@ -187,28 +188,28 @@ impl Drop for GateController {
         self.shared.state().is_over = true;
         self.shared.changed.notify_all();
         for (name, thread) in std::mem::take(&mut self.listeners) {
-            // Whoever listens is woken by somebody who comes; the directory may be gone, and then nobody can come.
+            // A connection wakes the listener. If the directory is gone, no connection is possible, and the thread is left.
             let woken = self.address(&name).map(|(_dir, path)| UnixStream::connect(path));
             if matches!(woken, Ok(Ok(_))) {
-                let _ = thread.join(); // it has nothing to say
+                let _ = thread.join(); // it returns nothing
             }
         }
     }
 }
 
-/// One process, from its first question to its end.
+/// Answers one process, from its first question to its end.
 fn serve_connection(shared: &SharedGate, name: &str, stream: &UnixStream) {
     let mut lines = BufReader::new(stream);
     let mut task = None;
     let mut refused: Vec<usize> = Vec::new();
     let mut line = String::new();
-    // Whoever is killed in the middle of a question waits for no answer.
+    // A process that is killed in the middle of a question gets no answer.
     while lines.read_line(&mut line).is_ok() && line.ends_with('\n') {
         let question: GateQuestion =
-            serde_json::from_str(&line).expect("a test build asks what it was built to ask");
-        let of = task.get_or_insert_with(|| task_of(name, &question));
-        let word = decide(shared, of, &question.effect, &mut refused);
-        let mut text = serde_json::to_string(&word).expect("a word is JSON");
+            serde_json::from_str(&line).expect("a gated build asks in this format");
+        let task = task.get_or_insert_with(|| task_of(name, &question));
+        let answer = decide(shared, task, &question.effect, &mut refused);
+        let mut text = serde_json::to_string(&answer).expect("an answer is JSON");
         text.push('\n');
         let mut writer = stream;
         if writer.write_all(text.as_bytes()).is_err() {
@@ -222,12 +223,12 @@ fn serve_connection(shared: &SharedGate, name: &str, stream: &UnixStream) {
     }
 }
 
-/// What the story calls whoever came to this socket.
+/// The address of the task that asks at this socket.
 fn task_of(name: &str, question: &GateQuestion) -> TaskAddress {
     let Some(container) = name.strip_prefix('c').and_then(|number| number.parse().ok()) else {
         return TaskAddress::Run(name.to_owned());
     };
-    let has = |word: &str| question.argv.iter().any(|it| it == word);
+    let has = |word: &str| question.argv.iter().any(|arg| arg == word);
     let words: Vec<_> = question.argv.iter().map(Into::into).collect();
     match gateway_of(&words) {
         Some(profile) => TaskAddress::Gateway(ProfileName(profile)),
@@ -253,38 +254,38 @@ fn decide(
     if state.is_over {
         return GateAnswer::Go;
     }
-    state.asked.push(RequestedEffect { task: task.clone(), effect: effect.clone() });
+    state.requests.push(RequestedEffect { task: task.clone(), effect: effect.clone() });
     let due = state.count_effect(task, effect);
     let lets_time_pass = matches!(EffectKind::of(effect), EffectKind::Sleep | EffectKind::Wait);
-    let stand = if lets_time_pass { TaskProgress::Waits } else { TaskProgress::Acts };
-    let mut word = GateAnswer::Go;
+    let progress = if lets_time_pass { TaskProgress::Waits } else { TaskProgress::Acts };
+    let mut answer = GateAnswer::Go;
     for index in due {
         state.injected[index] = true;
-        if state.surprises[index].sticky {
+        if state.faults[index].sticky {
             refused.push(index);
         }
-        match state.surprises[index].kind {
-            FaultKind::Kill => word = GateAnswer::Die,
-            FaultKind::KillAfter => word = GateAnswer::DieAfter,
-            FaultKind::Errno(errno) => word = GateAnswer::Errno(errno.0),
+        match state.faults[index].kind {
+            FaultKind::Kill => answer = GateAnswer::Die,
+            FaultKind::KillAfter => answer = GateAnswer::DieAfter,
+            FaultKind::Errno(errno) => answer = GateAnswer::Errno(errno.0),
             _ => state = hold_task(shared, state, task, index),
         }
     }
     for &index in refused.iter() {
         if let (FaultSpec { at, kind: FaultKind::Errno(errno), .. }, GateAnswer::Go) =
-            (&state.surprises[index], word)
+            (&state.faults[index], answer)
         {
             if matches_effect(effect, at.effect, at.object.as_deref()) {
-                word = GateAnswer::Errno(errno.0);
+                answer = GateAnswer::Errno(errno.0);
             }
         }
     }
-    state.progress.insert(task.to_string(), stand);
+    state.progress.insert(task.to_string(), progress);
     shared.changed.notify_all();
-    word
+    answer
 }
 
-/// Until the surprise befalls at which it is to go on, if it would be too early.
+/// Holds a task that would be too early, until the fault at which it goes on is injected.
 fn await_turn<'a>(shared: &'a SharedGate, task: &TaskAddress) -> MutexGuard<'a, GateState> {
     let end = Instant::now() + HELD_MAX;
     let mut state = shared.state();
@@ -300,7 +301,7 @@ fn await_turn<'a>(shared: &'a SharedGate, task: &TaskAddress) -> MutexGuard<'a, 
     state
 }
 
-/// Until somebody lets it go, or whoever was to go on instead has ended or lets time pass.
+/// Holds a task until it is released, or until the task that goes on instead has ended or waits for time to pass.
 fn hold_task<'a>(
     shared: &'a SharedGate,
     mut state: MutexGuard<'a, GateState>,
@@ -323,29 +324,30 @@ fn hold_task<'a>(
 }
 
 impl GateState {
-    /// A gateway that is to go on at one surprise does nothing after the one before: real s6 has told it to end by then,
-    /// and it would be gone.
+    /// A gateway that goes on at one fault is held from the previous fault on: real s6 has already told it to end, and it
+    /// would be gone otherwise.
     fn fault_to_await(&self, task: &TaskAddress) -> Option<usize> {
-        let goes_on =
-            |it: &FaultSpec| it.kind == FaultKind::Preempt && it.next.as_ref() == Some(task);
+        let goes_on = |fault: &FaultSpec| {
+            fault.kind == FaultKind::Preempt && fault.next.as_ref() == Some(task)
+        };
         let is_gateway = matches!(task, TaskAddress::Gateway(_)) && !self.is_over;
-        let next = self.surprises.iter().position(goes_on).filter(|_| is_gateway)?;
+        let next = self.faults.iter().position(goes_on).filter(|_| is_gateway)?;
         let is_between = self.injected[..next].contains(&true) && !self.injected[next];
         is_between.then_some(next)
     }
 
     fn may_go(&self, index: usize) -> bool {
-        let surprise = &self.surprises[index];
-        let other = surprise.next.as_ref().filter(|_| surprise.kind == FaultKind::Preempt);
-        let stand = other.and_then(|other| self.progress.get(&other.to_string()));
-        let went_on = matches!(stand, Some(TaskProgress::Waits | TaskProgress::Over));
+        let fault = &self.faults[index];
+        let other = fault.next.as_ref().filter(|_| fault.kind == FaultKind::Preempt);
+        let progress = other.and_then(|other| self.progress.get(&other.to_string()));
+        let went_on = matches!(progress, Some(TaskProgress::Waits | TaskProgress::Over));
         went_on || self.released[index] || self.is_over
     }
 
-    /// Counts an effect that is about to be performed; which surprises befall it.
+    /// Counts an effect that is about to be performed; returns the faults to inject at it.
     fn count_effect(&mut self, task: &TaskAddress, effect: &Effect) -> Vec<usize> {
         let mut due = Vec::new();
-        for (index, FaultSpec { at, .. }) in self.surprises.iter().enumerate() {
+        for (index, FaultSpec { at, .. }) in self.faults.iter().enumerate() {
             if at.task == *task && matches_effect(effect, at.effect, at.object.as_deref()) {
                 self.counts[index] += 1;
                 if self.counts[index] == at.nth && !self.injected[index] {
@@ -363,34 +365,25 @@ mod tests {
     use crate::scenario::EffectAddress;
     use rstest::rstest;
 
-    fn surprise(deed: FaultKind, to: Option<&TaskAddress>) -> FaultSpec {
+    fn fault(kind: FaultKind, next: Option<&TaskAddress>) -> FaultSpec {
         let task = TaskAddress::Run("A".to_owned());
         let at = EffectAddress { task, effect: EffectKind::Open, object: None, nth: 1 };
-        FaultSpec {
-            at,
-            kind: deed,
-            sticky: false,
-            next: to.cloned(),
-            duration: None,
-            outcome: None,
-        }
+        FaultSpec { at, kind, sticky: false, next: next.cloned(), duration: None, outcome: None }
     }
 
     #[rstest]
-    #[case::nothing_befell([false, false], None)]
-    #[case::between_the_two([true, false], Some(1))]
-    #[case::it_is_to_go_on([true, true], None)]
-    fn a_gateway_that_is_to_go_on_later_is_held_back(
-        #[case] befell: [bool; 2],
+    #[case::before_both_faults([false, false], None)]
+    #[case::between_the_faults([true, false], Some(1))]
+    #[case::after_both_faults([true, true], None)]
+    fn a_gateway_that_goes_on_at_a_later_fault_is_held(
+        #[case] injected: [bool; 2],
         #[case] expected: Option<usize>,
     ) {
         let coder = hermes::name::Profile::parse("coder").expect("legal");
         let gateway = TaskAddress::Gateway(ProfileName(coder));
-        let surprises = vec![
-            surprise(FaultKind::BeginStep, None),
-            surprise(FaultKind::Preempt, Some(&gateway)),
-        ];
-        let state = GateState { surprises, injected: befell.to_vec(), ..GateState::default() };
+        let faults =
+            vec![fault(FaultKind::BeginStep, None), fault(FaultKind::Preempt, Some(&gateway))];
+        let state = GateState { faults, injected: injected.to_vec(), ..GateState::default() };
         assert_eq!(state.fault_to_await(&gateway), expected);
         assert_eq!(state.fault_to_await(&TaskAddress::Run("A".to_owned())), None);
     }

@@ -1,6 +1,6 @@
-//! One command's effects on the real machine and on the simulated one, held beside each other. Pure, but for the play.
+//! Compares the effects of one command on the real machine with those on the simulated one. Pure, except for the execution.
 //!
-//! What differs from run to run is left out: numbers in names, bytes, times. So is how often a wait looks.
+//! Everything that differs from run to run is left out: numbers in names, bytes, times, and how often a wait polls.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,38 +11,38 @@ use crate::check::search::Schedule;
 use crate::execution::{Execution, Failure, Transition, effect_objects};
 use crate::scenario::{EffectKind, Scenario, TaskAddress};
 
-/// What a task asks for while the story is played on the simulated machine, calmly.
+/// The effects that a task asks for in the baseline run on the simulated machine.
 pub fn simulated_effects(
     scenario: &Arc<Scenario>,
     task: &TaskAddress,
 ) -> Result<Vec<Effect>, Failure> {
     let mut effects = Vec::new();
-    let mut play = Execution::new(scenario)?;
-    Schedule::default().run(&mut play, false, &mut |play, next| {
+    let mut execution = Execution::new(scenario)?;
+    Schedule::default().run(&mut execution, false, &mut |execution, next| {
         let Transition::Process(who) = next else { return };
-        if play.task_address(*who).as_ref() == Some(task) {
-            effects.extend(play.next_effect(*who).cloned());
+        if execution.task_address(*who).as_ref() == Some(task) {
+            effects.extend(execution.next_effect(*who).cloned());
         }
     })?;
     Ok(effects)
 }
 
-/// An effect in words that are the same in each run.
+/// An effect as a line that is the same in each run.
 pub fn effect_line(effect: &Effect) -> String {
     let kind = format!("{:?}", EffectKind::of(effect)).to_lowercase();
-    let about = match EffectKind::of(effect) {
+    let objects = match EffectKind::of(effect) {
         EffectKind::Write | EffectKind::Print => Vec::new(),
         _ => effect_objects(effect),
     };
-    let about: Vec<String> = about
+    let objects: Vec<String> = objects
         .iter()
         .map(|text| text.split('/').map(stable_part).collect::<Vec<_>>().join("/"))
         .map(|text| without_numbers(&text))
         .collect();
-    format!("{kind} {}", about.join(" -> ")).trim_end().to_owned()
+    format!("{kind} {}", objects.join(" -> ")).trim_end().to_owned()
 }
 
-/// A name without the three letters that make a stage's unique.
+/// A name without the three random letters of a slot under construction.
 pub(super) fn stable_part(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((before, unique)) if before.starts_with('.') && unique.len() == 3 => {
@@ -52,7 +52,7 @@ pub(super) fn stable_part(name: &str) -> &str {
     }
 }
 
-/// Words of a path or command line that are numbers, decimal or not, become `#`.
+/// Replaces the decimal or hexadecimal numbers in a path or a command line by `#`.
 fn without_numbers(text: &str) -> String {
     let is_number = |word: &str| {
         let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
@@ -71,7 +71,7 @@ fn without_numbers(text: &str) -> String {
         .collect()
 }
 
-/// Which effects only repeat what was done before the same pause: a wait that looks again.
+/// Which effects only repeat those before the previous pause: a wait that polls again.
 pub fn repeated_polls(effects: &[Effect]) -> Vec<bool> {
     let lines: Vec<String> = effects.iter().map(effect_line).collect();
     let pauses = lines.iter().enumerate().filter(|(_, line)| *line == "sleep");
@@ -86,16 +86,16 @@ pub fn repeated_polls(effects: &[Effect]) -> Vec<bool> {
     repeats
 }
 
-/// What one of them asks for and the other never does, or first in another order. Nothing: they are alike.
+/// The effects that only one of the two asks for; if there are none, the first difference in their order.
 pub fn differences(real: &[Effect], simulated: &[Effect]) -> Vec<String> {
     let (real, simulated) = (first_occurrences(real), first_occurrences(simulated));
-    let lacks = |one: &[String], other: &[String], who: &str| -> Vec<String> {
-        let known: BTreeSet<&String> = other.iter().collect();
-        let only = one.iter().filter(|line| !known.contains(line));
-        only.map(|line| format!("only {who}: {line}")).collect()
+    let only = |one: &[String], other: &[String], place: &str| -> Vec<String> {
+        let others: BTreeSet<&String> = other.iter().collect();
+        let only = one.iter().filter(|line| !others.contains(line));
+        only.map(|line| format!("only {place}: {line}")).collect()
     };
-    let mut found = lacks(&real, &simulated, "on the real machine");
-    found.extend(lacks(&simulated, &real, "on the simulated one"));
+    let mut found = only(&real, &simulated, "on the real machine");
+    found.extend(only(&simulated, &real, "on the simulated one"));
     if found.is_empty() {
         let pairs = real.iter().zip(&simulated);
         let first = pairs.filter(|(one, other)| one != other).take(1);
@@ -141,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_looks_again_repeats_itself() {
+    fn a_wait_that_polls_again_repeats_itself() {
         let effects = [pause(), open("a"), pause(), open("a"), pause(), open("b"), pause()];
         assert_eq!(repeated_polls(&effects), [false, false, true, true, false, false, false]);
     }
 
     #[test]
-    fn what_only_one_of_them_does_is_named() {
+    fn an_effect_of_only_one_side_is_named() {
         let (a, b) = (open("a"), open("b"));
         assert!(
             differences(&[a.clone(), a.clone(), b.clone()], &[a.clone(), b.clone()]).is_empty()
@@ -155,7 +155,7 @@ mod tests {
         let one = std::slice::from_ref(&a);
         assert_eq!(differences(one, &[]), ["only on the real machine: open a"]);
         assert_eq!(differences(&[], one), ["only on the simulated one: open a"]);
-        let told = differences(&[a.clone(), b.clone()], &[b, a]);
-        assert!(told[0].starts_with("in another order: `open a`"), "{told:?}");
+        let found = differences(&[a.clone(), b.clone()], &[b, a]);
+        assert!(found[0].starts_with("in another order: `open a`"), "{found:?}");
     }
 }

@@ -18,7 +18,7 @@ use crate::machine::state::user_program::{Behaviour, UserProgram};
 use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, World};
 
-/// A program that cannot be executed ends a unit so (systemd.exec(5)).
+/// The exit code of a unit whose program cannot be executed (systemd.exec(5)).
 const NO_EXEC: u8 = 203;
 
 /// `SCHED_S_TASK_TERMINATED`.
@@ -44,7 +44,7 @@ struct ManagerTurn<'world> {
 }
 
 impl ManagerTurn<'_> {
-    /// Whether the machine goes down.
+    /// Does the machine shut down?
     fn step(&mut self) -> bool {
         if self.own.stage == ManagerStage::Begins {
             self.begin();
@@ -82,11 +82,11 @@ impl ManagerTurn<'_> {
         self.unit(name).becomes(state, wall);
     }
 
-    /// What is enabled is told to run.
+    /// Orders the start of everything that is enabled.
     fn begin(&mut self) {
         self.own.stage = ManagerStage::Lives;
         for (name, text, starts) in boot_definitions(self.world, self.who, self.own.kind) {
-            // What cannot be read is not loaded.
+            // A definition that cannot be read is not loaded.
             if let Ok(definition) = definition::read(self.own.kind, &text) {
                 let mut unit = Unit::new(definition);
                 unit.order = starts.then_some(UnitOrder::Start);
@@ -98,7 +98,7 @@ impl ManagerTurn<'_> {
     fn obey(&mut self, name: &str) {
         let Some(order) = self.unit(name).order.take() else { return };
         match (order, self.unit(name).state) {
-            // A start waits for the pause's end (`service_start` of systemd); elsewhere it is its own reason.
+            // A start waits for the end of the pause (`service_start` of systemd); elsewhere it does not.
             (UnitOrder::Start, UnitState::Pausing(_)) if self.own.kind == HostKind::Systemd => {}
             (
                 UnitOrder::Start | UnitOrder::Restart,
@@ -150,7 +150,7 @@ impl ManagerTurn<'_> {
         }
     }
 
-    /// Begins: with the condition, if there is one.
+    /// Starts a service: with its condition, if it has one.
     fn check_condition(&mut self, name: &str) {
         match self.unit(name).definition.condition.clone() {
             None => self.start(name),
@@ -195,7 +195,7 @@ impl ManagerTurn<'_> {
         }
     }
 
-    /// It has ended by itself: it is tried again, or it was its last time.
+    /// A service has ended by itself: it is restarted, or this was its last end.
     fn restart_or_rest(&mut self, name: &str, status: Status) {
         self.record_end(name, status, false);
         let now = self.world.clock.boot;
@@ -220,7 +220,7 @@ impl ManagerTurn<'_> {
         }
     }
 
-    /// systemd calls an end that is not fine a failure, whoever asked for it.
+    /// systemd calls an unclean end a failure, whatever its cause.
     fn resting(&mut self, name: &str, status: Status) -> UnitState {
         let fine = match status {
             Status::Exited(code) => {
@@ -240,9 +240,9 @@ impl ManagerTurn<'_> {
         let (begun, tries) = (self.unit(name).begun, self.unit(name).tries);
         let Definition { restart_delay: first, backoff: steps, .. } = self.unit(name).definition;
         match (self.own.kind, steps) {
-            // As long after the last start, not after the end.
+            // The pause counts from the last start, not from the end.
             (HostKind::Launchd, _) => (begun + first).saturating_sub(now),
-            // At whole minutes since a day long past.
+            // At full minutes since a fixed day in the past.
             (HostKind::Windows, _) => {
                 let since = wall.as_secs() % first.as_secs().max(1);
                 Duration::from_secs(first.as_secs() - since)
@@ -259,7 +259,7 @@ impl ManagerTurn<'_> {
         }
     }
 
-    /// systemd leaves nobody of a service alive.
+    /// systemd ends every process of a service.
     fn kill_rest(&mut self, name: &str) {
         if self.own.kind != HostKind::Systemd {
             return;
@@ -313,7 +313,7 @@ fn is_enabled_task(world: &World, who: ProcessId, name: &str) -> bool {
     task.is_some_and(|task| is_enabled(task))
 }
 
-/// What is there when the machine starts, with its text, and whether it starts, too.
+/// The definitions that exist when the machine starts, with their texts, and whether they start, too.
 fn boot_definitions(
     world: &mut World,
     who: ProcessId,
@@ -346,7 +346,7 @@ fn boot_definitions(
     found
 }
 
-/// What a directory holds; nothing if there is none.
+/// The names in a directory; empty if there is none.
 fn names(world: &mut World, who: ProcessId, dir: &Path) -> Vec<String> {
     let Ok(node) = syscalls::open(world, who, dir, OpenMode::Directory) else { return Vec::new() };
     let entries = world.disk.list(node).unwrap_or_default();

@@ -1,23 +1,15 @@
-//! The command `hermes-sim`: its exit codes, its errors, and that what it prints does not depend on how many threads it has.
-
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "the command is run as people run it"
-)]
+//! The command line of `hermes-sim`: its exit codes, its errors, and that its output does not depend on the number of threads.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use hermes::error::Errno;
-use hermes::probe::{self, Bug};
-use hermes_sim::check::report::replayable;
-use hermes_sim::check::retrace;
-use hermes_sim::check::search::{Budget, Explorer, Finding, Schedule};
-use hermes_sim::execution::{Execution, Failure, Fault, Transition};
-use hermes_sim::scenario::{FoundBy, Invariant, Scenario, load};
+use hermes::probe::Bug;
+use hermes_sim::check::search::{Budget, Explorer};
+use hermes_sim::scenario::load;
 use rstest::rstest;
+
+use crate::support::planted::with_bug;
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -39,14 +31,14 @@ fn err(output: &Output) -> String {
 /// A scenario in a file of its own name.
 fn write(folder: &Path, name: &str, rest: &str) -> String {
     let text = format!(
-        "{{\n  \"name\": \"{name}\",\n  \"fact\": \"A test.\",\n  \"runs_on\": [\"simulated\"],\n{rest}\n}}\n"
+        "{{\n  \"name\": \"{name}\",\n  \"summary\": \"A test.\",\n  \"runs_on\": [\"simulated\"],\n{rest}\n}}\n"
     );
     let path = folder.join(format!("{name}.json"));
     std::fs::write(&path, text).expect("written");
     path.display().to_string()
 }
 
-/// Holds, whatever supervises.
+/// Holds, whatever the supervisor is.
 const HOLDS: &str = r#"  "steps": [{ "run": "hermes --version", "name": "A", "expect": { "exit": 0 } }],
   "search": { "crash_matrix": ["A"], "crash_kinds": ["kill"], "faults_max": 0 }"#;
 
@@ -68,7 +60,7 @@ fn run_ends_with_0_when_everything_held() {
 }
 
 #[test]
-fn run_ends_with_1_and_a_report_when_something_broke() {
+fn run_ends_with_1_and_a_report_when_an_expectation_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let broken = sim(&["run", &write(folder.path(), "breaks", BREAKS)]);
     let text = out(&broken);
@@ -82,7 +74,7 @@ fn run_ends_with_1_and_a_report_when_something_broke() {
 #[test]
 fn run_ends_with_2_when_a_scenario_is_unreadable() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = write(folder.path(), "odd", "  \"story\": [\n    { \"jump\": \"up\" }\n  ]");
+    let path = write(folder.path(), "odd", "  \"steps\": [\n    { \"jump\": \"up\" }\n  ]");
     let odd = sim(&["run", &path]);
     assert_eq!(odd.status.code(), Some(2));
     assert!(err(&odd).contains("odd.json:6:"), "the line is named: {}", err(&odd));
@@ -96,15 +88,17 @@ fn run_ends_with_2_when_a_scenario_is_unreadable() {
 #[case(&["run", "--jobs", "0"])]
 #[case(&["explain", "S99"])]
 #[case(&["explore"])]
-fn words_that_make_no_sense_end_with_2(#[case] words: &[&str]) {
+fn invalid_arguments_end_with_2(#[case] words: &[&str]) {
     assert_eq!(sim(words).status.code(), Some(2));
 }
 
 #[test]
 fn run_prints_the_same_table_whatever_the_number_of_jobs() {
     let folder = tempfile::tempdir().expect("a folder");
-    let paths: Vec<String> =
-        ["one", "two", "three", "four"].iter().map(|it| write(folder.path(), it, HOLDS)).collect();
+    let paths: Vec<String> = ["one", "two", "three", "four"]
+        .iter()
+        .map(|name| write(folder.path(), name, HOLDS))
+        .collect();
     let table = |jobs: &str| {
         let mut words = vec!["run", "--jobs", jobs];
         words.extend(paths.iter().map(String::as_str));
@@ -121,7 +115,7 @@ fn run_prints_the_same_table_whatever_the_number_of_jobs() {
 }
 
 #[test]
-fn run_made_twice_has_the_same_digests() {
+fn run_twice_has_the_same_digests() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = write(folder.path(), "holds", HOLDS);
     let twice = sim(&["run", "--twice", "--json", &path]);
@@ -152,7 +146,7 @@ fn shrink_leaves_only_what_the_failure_needs() {
     assert!(scenario.world.profiles.is_empty() && scenario.world.files.is_empty());
 }
 
-/// The stop holds, and what is expected after it cannot.
+/// The stop succeeds, and the expectation after it fails.
 const BREAKS_AFTER_A_STOP: &str = r#"  "world": { "profiles": { "coder": { "intent": "running" } } },
   "steps": [
     { "expect": { "up": ["coder"] } },
@@ -176,21 +170,21 @@ fn shrink_never_trades_one_expectation_for_another() {
 }
 
 #[test]
-fn run_tells_the_promise_and_the_expectation_that_break_together() {
+fn run_reports_an_invariant_and_an_expectation_that_fail_together() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = write(folder.path(), "breaks", BREAKS_WITH_A_DELETE);
     let text = std::fs::read_to_string(path).expect("just written");
     let scenario = Arc::new(load("breaks", &text).expect("a scenario"));
     let budget = Budget { runs: 1, states: 0, faults_max: 0, seed: 0 };
-    let broken = |bug| {
-        probe::plant(bug);
-        let tally = Explorer::new(&scenario, budget).expect("it boots").baseline();
-        probe::plant(None);
-        tally.findings.into_iter().map(|found| found.failure.kind.to_string()).collect::<Vec<_>>()
+    let violated = |bug| {
+        let result =
+            with_bug(bug, || Explorer::new(&scenario, budget).expect("it boots").baseline());
+        let findings = result.findings.into_iter();
+        findings.map(|finding| finding.failure.kind.to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(broken(None), ["expect"]);
-    // L2 is looked at in the end only, long after the expectation failed.
-    assert_eq!(broken(Some(Bug::DeleteLeavesSlot)), ["L2", "expect"]);
+    assert_eq!(violated(None), ["expect"]);
+    // L2 is checked at the end only, long after the expectation failed.
+    assert_eq!(violated(Some(Bug::DeleteLeavesSlot)), ["L2", "expect"]);
 }
 
 #[test]
@@ -199,11 +193,11 @@ fn list_names_every_scenario_and_its_searches() {
     assert_eq!(listed.status.code(), Some(0));
     let text = out(&listed);
     let line = text.lines().find(|line| line.starts_with("verb-boot ")).expect("verb-boot");
-    assert!(line.contains("calm laws matrix recovery surprises"), "{line}");
+    assert!(line.contains("baseline relations crash-matrix recovery bounded"), "{line}");
 }
 
 #[test]
-fn explain_tells_a_promise_and_a_hazard() {
+fn explain_prints_an_invariant_and_a_hazard() {
     assert!(out(&sim(&["explain", "s1"])).contains("a command that exited 0 stays true"));
     assert!(out(&sim(&["explain", "H22"])).contains("h22-killed-in-delete"));
 }
@@ -213,91 +207,4 @@ fn help_has_examples() {
     let help = sim(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     assert!(out(&help).contains("hermes-sim run --size long"));
-}
-
-const CREATES: &str = r#"{
-  "name": "creates", "summary": "A test.", "runs_on": ["simulated"],
-  "steps": [
-    { "run": "hermes profile create writer" },
-    { "together": [{ "run": "hermes profile create coder", "name": "A" }, { "run": "hermes --version" }] }
-  ]
-}"#;
-
-/// What comes next on the calm path, move by move.
-fn calm_path(scenario: &Arc<Scenario>) -> Vec<(u64, Transition)> {
-    let mut play = Execution::new(scenario).expect("it boots");
-    let mut path = Vec::new();
-    while !play.is_finished() {
-        let Some(next) = play.enabled_transitions().into_iter().next() else { break };
-        let at = play.transition_count;
-        if matches!(next, Transition::Process(who) if play.next_effect(who).is_some()) {
-            path.push((at, next.clone()));
-        }
-        play.step(&next).expect("nothing is promised of it");
-    }
-    path
-}
-
-#[rstest]
-#[case(Fault::Kill)]
-#[case(Fault::ContainerKill)]
-#[case(Fault::PowerCut(1))]
-#[case(Fault::FailEffect(Errno::IO))]
-#[case(Fault::FailEffectForGood(Errno::NOSPC))]
-fn what_befalls_at_a_move_comes_up_again_by_its_address(#[case] deed: Fault) {
-    let scenario = Arc::new(load("creates", CREATES).expect("a scenario"));
-    let path = calm_path(&scenario);
-    assert!(path.len() > 100, "{}", path.len());
-    let mut told = 0;
-    for (at, next) in path.iter().step_by(7) {
-        let Transition::Process(who) = next else { continue };
-        let schedule = Schedule(vec![(*at, Transition::Inject(*who, deed.clone()))]);
-        told += u32::from(comes_up(&scenario, schedule));
-    }
-    assert!(told > 12, "{told}");
-}
-
-#[test]
-fn another_turn_or_a_jump_in_time_comes_up_again_by_its_address() {
-    let scenario = Arc::new(load("creates", CREATES).expect("a scenario"));
-    let mut told = 0;
-    let mut play = Execution::new(&scenario).expect("it boots");
-    while !play.is_finished() {
-        let moves = play.enabled_transitions();
-        let Some(calm) = moves.first().cloned() else { break };
-        for other in moves.iter().skip(1) {
-            if play.transition_count % 5 == 0 {
-                let schedule = Schedule(vec![(play.transition_count, other.clone())]);
-                told += u32::from(comes_up(&scenario, schedule));
-            }
-        }
-        play.step(&calm).expect("nothing is promised of it");
-    }
-    assert!(told > 3, "{told}");
-}
-
-/// Told by addresses and read back, every surprise comes up. False: it has no address.
-fn comes_up(scenario: &Scenario, schedule: Schedule) -> bool {
-    let failure = Failure::violation(Invariant::S1, "");
-    let found = Finding {
-        schedule: schedule.clone(),
-        failure,
-        is_during_settle: true,
-        changed_scenario: None,
-    };
-    let Ok(told) = replayable::to_scenario(scenario, &found, Some(FoundBy::Bounded)) else {
-        return false;
-    };
-    let read = load("told", &told.to_json()).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(read, told);
-    let mut met = Vec::new();
-    let see = &mut |play: &Execution, next: &Transition| {
-        if matches!(next, Transition::InjectScripted(..)) {
-            met.push(play.transition_count);
-        }
-    };
-    let ended = retrace::retrace_scenario(&Arc::new(read), see, &mut |_| {});
-    let expected: Vec<u64> = schedule.0.iter().map(|(at, _)| *at).collect();
-    assert_eq!(met, expected, "{schedule:?}: {ended:?}\n{}", told.to_json());
-    true
 }

@@ -1,4 +1,4 @@
-//! Worlds made by hand: a healthy one, and the means to spoil it.
+//! Builds worlds for the tests of invariants: a healthy one, and changes that violate an invariant.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,7 +18,7 @@ use hermes_sim::machine::state::user_program::{Behaviour, UserProgram};
 use hermes_sim::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 use hermes_sim::machine::{ProcessOutput, StepOutcome};
 use hermes_sim::observe::volume::HOME_NODE;
-use hermes_sim::scenario::Invariant as Name;
+use hermes_sim::scenario::Invariant;
 
 pub const FIRST: ContainerId = ContainerId(1);
 pub const SLOT_FILES: [(&str, u32); 7] = [
@@ -31,7 +31,7 @@ pub const SLOT_FILES: [(&str, u32); 7] = [
     ("log/run", 0o755),
 ];
 
-/// A world under construction, changed as nobody in it could.
+/// A world under construction; the changes need no process in it.
 pub struct WorldBuilder {
     pub world: World,
     serials: u64,
@@ -55,27 +55,27 @@ impl WorldBuilder {
 
     /// PID 1, a scanner that holds the home, `default` stopped and `coder` running, as after a boot.
     pub fn healthy() -> Self {
-        let mut stage = Self::empty();
-        let scan_dir = stage.at("/run/service");
-        stage.spawn(0, 0, "/usr/bin/init");
-        let scanner = stage.spawn(1, HERMES_UID, "/command/s6-svscan /run/service");
-        let lock = stage.file(".supervisor.lock", "");
-        let process = stage.world.process_mut(scanner).expect("made");
+        let mut builder = Self::empty();
+        let scan_dir = builder.at("/run/service");
+        builder.spawn(0, 0, "/usr/bin/init");
+        let scanner = builder.spawn(1, HERMES_UID, "/command/s6-svscan /run/service");
+        let lock = builder.file(".supervisor.lock", "");
+        let process = builder.world.process_mut(scanner).expect("made");
         process.comm = "s6-svscan".to_owned();
         process.cwd = scan_dir;
         process.record_locks.insert(lock);
-        stage.soul("coder");
-        stage.slot("default", false);
-        stage.slot("coder", true);
+        builder.soul("coder");
+        builder.slot("default", false);
+        builder.slot("coder", true);
         let stamp = "2026-01-01T00:00:00+0000 profile=";
-        stage.file(
+        builder.file(
             "logs/container-boot.log",
             &format!(
                 "{stamp}default prior_state=stopped action=registered slot=new\n\
                  {stamp}coder prior_state=running action=started slot=new\n"
             ),
         );
-        stage
+        builder
     }
 
     pub fn at(&self, path: &str) -> NodeId {
@@ -98,9 +98,9 @@ impl WorldBuilder {
         if name == "default" { PathBuf::new() } else { Path::new("profiles").join(name) }
     }
 
-    pub fn intent(&mut self, name: &str, word: &str) {
+    pub fn intent(&mut self, name: &str, intent: &str) {
         let path = Self::home(name).join("gateway_intent.json");
-        let text = format!("{{\"intent\":\"{word}\"}}\n");
+        let text = format!("{{\"intent\":\"{intent}\"}}\n");
         self.file(path.to_str().expect("text"), &text);
     }
 
@@ -109,13 +109,13 @@ impl WorldBuilder {
         self.world.disk.put_file(dir, Path::new(path), contents, mode, HERMES_UID, HERMES_UID)
     }
 
-    /// The scan directory's entry goes.
+    /// Removes an entry of the scan directory.
     pub fn unscan(&mut self, path: &str) {
         let dir = self.at("/run/service");
         self.world.disk.remove(dir, Path::new(path));
     }
 
-    /// A whole slot with its supervisor, and its gateway if it runs; the intent says so, too.
+    /// A complete slot with its supervisor, its gateway if it runs, and the matching intent.
     pub fn slot(&mut self, name: &str, runs: bool) {
         self.intent(name, if runs { "running" } else { "stopped" });
         let slot = format!("gateway-{name}");
@@ -143,7 +143,7 @@ impl WorldBuilder {
         self.scanned(&format!("gateway-{name}/supervise/status"), &record, 0o644);
     }
 
-    /// A gateway that holds its profile's lock, if nobody does.
+    /// A gateway that holds its profile's lock.
     pub fn gateway(&mut self, name: &str, parent: i32) -> ProcessId {
         let option = if name == "default" { String::new() } else { format!(" -p {name}") };
         let who = self.spawn(
@@ -180,44 +180,44 @@ impl WorldBuilder {
         who
     }
 
-    /// A watch that has seen the boot.
+    /// A monitor that has checked the boot.
     pub fn booted(&self) -> Monitor {
-        let mut watch = Monitor::new(&self.world, &Name::ALL);
-        watch.check_after_boot(&self.world).expect("a healthy world");
-        watch
+        let mut monitor = Monitor::new(&self.world, &Invariant::ALL);
+        monitor.check_after_boot(&self.world).expect("a healthy world");
+        monitor
     }
 
-    pub fn booted_breach(&self) -> Option<Name> {
-        let mut watch = Monitor::new(&self.world, &Name::ALL);
-        watch.check_after_boot(&self.world).err().map(|breach| breach.invariant)
+    pub fn booted_violation(&self) -> Option<Invariant> {
+        let mut monitor = Monitor::new(&self.world, &Invariant::ALL);
+        monitor.check_after_boot(&self.world).err().map(|violation| violation.invariant)
     }
 
-    /// A command that is at work, and holds the lock of the profile that it names.
-    pub fn command(&mut self, watch: &mut Monitor, uid: u32, line: &str) -> (ProcessId, u64) {
+    /// A running command that holds the lock of its profile.
+    pub fn command(&mut self, monitor: &mut Monitor, uid: u32, line: &str) -> (ProcessId, u64) {
         let who = self.spawn(0, uid, &format!("/usr/local/bin/{line}"));
         let name = line
             .split_once("-p ")
             .map_or("default", |(_, rest)| rest.split_once(' ').map_or(rest, |(name, _)| name));
         self.lock(who, &format!(".locks/{name}"));
         let serial = self.world.process(who).expect("made").serial;
-        watch.command_started(&self.world, serial, &words(line), uid);
+        monitor.command_started(&self.world, serial, &words(line), uid);
         (who, serial)
     }
 
-    /// It locks a file of the volume.
+    /// The process locks a file of the volume.
     pub fn lock(&mut self, who: ProcessId, path: &str) {
         let node = self.file(path, "");
         let open = OpenFile { flock: true, ..OpenFile::new(OpenKind::Node(node), true, false) };
         self.world.process_mut(who).expect("made").insert_open_file(open);
     }
 
-    /// It ends.
+    /// The process ends with this code.
     pub fn exit(&mut self, (who, serial): (ProcessId, u64), code: u8) -> StepOutcome {
         self.world.container_mut(FIRST).processes.remove(&who.pid);
         StepOutcome::Exited { who, serial, code }
     }
 
-    /// Replaces a file as the production code does, but for the syncs.
+    /// Replaces a file as the production code does, without the syncs.
     pub fn replace_unsynced(&mut self, dir: NodeId, name: &str, contents: &[u8]) {
         let credentials =
             Credentials { uid: HERMES_UID, gid: HERMES_UID, groups: vec![], umask: 0o022 };
@@ -225,8 +225,8 @@ impl WorldBuilder {
         let view =
             View { root: HOME_NODE, cwd: HOME_NODE, mounts: &mounts, credentials: &credentials };
         let disk = &mut self.world.disk;
-        let how = OpenMode::Create { mode: 0o644 };
-        let new = disk.open(&view, Some(dir), Path::new("new"), how, LinkPolicy::Refuse);
+        let mode = OpenMode::Create { mode: 0o644 };
+        let new = disk.open(&view, Some(dir), Path::new("new"), mode, LinkPolicy::Refuse);
         let new = new.expect("made");
         disk.write(new, Some(0), contents).expect("written");
         let (from, to) = ((Some(dir), Path::new("new")), (Some(dir), Path::new(name)));
@@ -249,8 +249,8 @@ pub fn wrote_intent(who: ProcessId) -> StepOutcome {
     )
 }
 
-pub fn violated<T>(looked: Result<T, invariants::Violation>) -> Option<Name> {
-    looked.err().map(|breach| breach.invariant)
+pub fn violated<T>(checked: Result<T, invariants::Violation>) -> Option<Invariant> {
+    checked.err().map(|violation| violation.invariant)
 }
 
 pub fn printed(text: &str) -> ProcessOutput {
