@@ -6,6 +6,7 @@ mod files;
 mod floors;
 mod hooks;
 mod maps;
+mod names;
 mod paths;
 
 use std::fs;

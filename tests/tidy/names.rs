@@ -61,9 +61,12 @@ fn no_type_name_stands_twice_in_a_package() {
     }
 }
 
-/// A line of code without what stands between double quotes: texts for operators have words of their own.
+/// A line of code without what stands between quotes: texts for operators have words of their own, and recipes (`surprises`)
+/// their names.
 fn without_strings(line: &str) -> String {
-    line.split('"').step_by(2).collect::<Vec<_>>().join(" ")
+    let outside =
+        |line: &str, quote: char| line.split(quote).step_by(2).collect::<Vec<_>>().join(" ");
+    outside(&outside(line, '"'), '`')
 }
 
 /// The words of a line that are old ones.
@@ -101,4 +104,5 @@ fn the_checks_of_names_can_fail() {
     assert_eq!(old_words("a Deed, and what befell"), ["befell", "deed"]);
     assert_eq!(old_words("an indeed surprising word"), Vec::<&str>::new());
     assert_eq!(old_words("say(\"a surprise\"); // a breach"), ["breach"]);
+    assert_eq!(old_words("//! `surprises`: a deed"), ["deed"]);
 }
