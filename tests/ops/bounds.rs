@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use hermes::host::os::run_ready;
 use hermes::ops::reconcile::{self, RescanTiming};
-use hermes::supervisor::Listing;
+use hermes::supervisor::{Listing, Published};
 
 use crate::support::home::Home;
 use crate::support::supervisor::{down, registrar};
@@ -71,20 +71,21 @@ fn h66_a_profile_with_12000_nested_directories_is_deleted() {
 #[test]
 fn h66_a_pass_removes_a_deep_leftover_and_brings_the_others_back() {
     let small = std::thread::Builder::new().stack_size(STACK_KIB << 10);
-    let pass = small.spawn(|| {
-        let home = Home::in_dir(temporary_dir());
-        let others = ["coder", "writer"].map(|name| home.profile(name));
-        let gone = home.layout.profiles().join(".gone.old.abc");
-        make_deep(&gone);
-        let mut supervisor = registrar();
-        supervisor.expect_list().returning(|| Ok(Listing::default()));
-        supervisor.expect_status().returning(|_| Ok(down()));
-        supervisor.expect_publish().returning(|_, _| Ok(hermes::supervisor::Published::Unchanged));
-        let context = home.context(&supervisor);
-        let pass = run_ready(reconcile::run(&context, None, RescanTiming::Later));
-        assert_eq!((&pass.failures, &pass.swept), (&vec![], &vec![".gone.old.abc".to_owned()]));
-        assert!(!gone.exists());
-        assert_eq!(pass.plans.len(), 1 + others.len());
-    });
-    pass.expect("a thread").join().expect("no panic");
+    small.spawn(pass_over_a_deep_leftover).expect("a thread").join().expect("it held");
+}
+
+fn pass_over_a_deep_leftover() {
+    let home = Home::in_dir(temporary_dir());
+    let others = ["coder", "writer"].map(|name| home.profile(name));
+    let gone = home.layout.profiles().join(".gone.old.abc");
+    make_deep(&gone);
+    let mut supervisor = registrar();
+    supervisor.expect_list().returning(|| Ok(Listing::default()));
+    supervisor.expect_status().returning(|_| Ok(down()));
+    supervisor.expect_publish().returning(|_, _| Ok(Published::Unchanged));
+    let context = home.context(&supervisor);
+    let pass = run_ready(reconcile::run(&context, None, RescanTiming::Later));
+    assert_eq!((&pass.failures, &pass.swept), (&vec![], &vec![".gone.old.abc".to_owned()]));
+    assert!(!gone.exists());
+    assert_eq!(pass.plans.len(), 1 + others.len());
 }
