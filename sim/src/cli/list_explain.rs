@@ -15,7 +15,7 @@ pub struct ListArgs {
     pub files: Vec<PathBuf>,
 }
 
-/// Explains a promise (S1 to S14, L1 to L7) or a hazard (R1 to R15, H1 to H52).
+/// Explains a promise (S1 to S14, L1 to L7) or a hazard (R1 to R15, H1 to H122).
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
     /// A promise or a hazard
