@@ -59,7 +59,16 @@ pub async fn run<H: Host>(host: &H, invocation: &Invocation) -> u8 {
 /// Begins one command.
 pub async fn begin<H: Host>(host: &H, invocation: &Invocation) -> Progress {
     match Cli::try_parse_from(&invocation.argv) {
-        Ok(cli) => dispatch(host, invocation, cli).await,
+        Ok(cli) if privilege::drops_root_itself(&cli.command) => {
+            dispatch(host, invocation, cli).await
+        }
+        Ok(cli) => match privilege::drop_root(host, invocation).await {
+            Ok(invocation) => dispatch(host, &invocation, cli).await,
+            Err(error) => {
+                let output = Output { host, json: cli.json };
+                Progress::Exit(output.print_failure(&error.into()).await.code())
+            }
+        },
         Err(error) => {
             let output = Output { host, json: false };
             let text = error.render().to_string();

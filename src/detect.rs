@@ -118,7 +118,7 @@ pub async fn detect(
     if is_dir(host, "/run/systemd/system").await? && answers(systemd).await {
         return Ok(systemd);
     }
-    Ok(if is_container(host).await { Manager::Foreground } else { Manager::None })
+    Ok(if has_container_mark(host).await { Manager::Foreground } else { Manager::None })
 }
 
 /// In the first moment of our image, PID 1 is still `hermes boot init`, which becomes s6-svscan.
@@ -158,10 +158,26 @@ fn if_visible<T>(result: Result<T, HostError>) -> Result<Option<T>, HostError> {
     }
 }
 
-/// Docker and Podman leave a marker file. Only texts for people depend on it.
-async fn is_container(host: &impl Host) -> bool {
+/// Docker and Podman leave a marker file.
+async fn has_container_mark(host: &impl Host) -> bool {
     fs::meta(host, "/.dockerenv").await.is_ok()
         || fs::meta(host, "/run/.containerenv").await.is_ok()
+}
+
+/// Is this a container: by an engine's mark, or by its PID 1? Asks only what is root's.
+pub async fn is_container(host: &impl Host) -> Result<bool, HostError> {
+    Ok(has_container_mark(host).await || pid_1_is_svscan(host).await? || is_booting(host).await?)
+}
+
+/// Is PID 1 still our image's `boot init`?
+pub async fn is_booting(host: &impl Host) -> Result<bool, HostError> {
+    let command_line = if_visible(file::read(host, Path::new("/proc/1/cmdline"), 4096).await)?;
+    Ok(command_line.is_some_and(|line| is_init(&line)))
+}
+
+/// Is PID 1 an s6-svscan?
+pub async fn is_supervised_by_s6(host: &impl Host) -> Result<bool, HostError> {
+    pid_1_is_svscan(host).await
 }
 
 #[cfg(test)]

@@ -233,6 +233,14 @@ pub enum SupervisorError {
         /// What it serves, in its own words.
         by: String,
     },
+    /// Root writes no unit for a home that somebody else could have put there.
+    #[error("refused to manage the units of `{}` as root: {reason}", home.display())]
+    Distrusted {
+        /// The home.
+        home: PathBuf,
+        /// What is odd about it, with the owners.
+        reason: String,
+    },
     /// Its operator has forbidden the service by the supervisor's own means.
     #[error("'{service}' is masked by `{}`", path.display())]
     Masked {

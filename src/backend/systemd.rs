@@ -10,6 +10,7 @@
 //! rather too early than too late, and the condition at its start follows the intent. Nothing here knows intents,
 //! markers or profiles' files.
 
+mod owner;
 mod publish;
 mod show;
 mod systemctl;
@@ -72,6 +73,14 @@ impl<'host, H: Host> Systemd<'host, H> {
         let machine = || self.systemctl.clone().with_scope(Scope::System);
         version(&self.systemctl, self.host).await.is_ok()
             || version(&machine(), self.host).await.is_ok()
+    }
+
+    /// Refuses a home that somebody else could have put there, where root looks after units for its owner.
+    pub async fn must_trust_home(&self) -> Result<(), SupervisorError> {
+        if self.scope == Scope::User || self.uid != 0 || planted!(UnitLosesItsOwner) {
+            return Ok(());
+        }
+        owner::trusted(self.host, &self.home).await.map(drop)
     }
 
     /// The program that prints the gateways' logs; `None` if each log lies in its own directory.

@@ -13,6 +13,7 @@ use super::errors::CliError;
 use super::exit::Exit;
 use super::invocation::Invocation;
 use super::output::Output;
+use super::privilege;
 use super::session::Session;
 use crate::host::Host;
 
@@ -54,6 +55,7 @@ async fn hand_over_and_reconcile<H: Host>(
     output: &Output<'_, H>,
 ) -> Result<Exit, CliError> {
     hand_over::run(host, invocation).await?;
+    let invocation = &privilege::drop_root(host, invocation).await?;
     let session = Session::open(host, invocation, cli).await?;
     reconcile::run(&session, output, &ReconcileArgs { dry_run: false }).await
 }

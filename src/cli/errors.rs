@@ -164,6 +164,9 @@ fn supervisor_hint(error: &SupervisorError) -> Option<String> {
         SupervisorError::Masked { .. } => {
             "its operator wants it never to start: `systemctl unmask` takes that back (with --user for your own units)"
         }
+        SupervisorError::Distrusted { .. } => {
+            "no unit was changed; if it shall be so, take its units away (`systemctl disable --now`, then remove their files from `/etc/systemd/system`) and install them anew"
+        }
         SupervisorError::Taken { .. } => {
             "give the profile another name, or `hermes gateway uninstall` it with that HERMES_HOME"
         }

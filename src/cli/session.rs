@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::args::Cli;
 use super::errors::CliError;
 use super::invocation::Invocation;
-use super::privilege;
 use crate::backend::any::AnyBackend;
 use crate::backend::launchd::Launchd;
 use crate::backend::no_supervisor::NoSupervisor;
@@ -40,7 +39,7 @@ pub(super) struct Session<'a, H> {
 }
 
 impl<'a, H: Host> Session<'a, H> {
-    /// Derives everything; as root in the image, becomes hermes first.
+    /// Derives everything; in the image the caller has become hermes.
     pub async fn open(
         host: &'a H,
         invocation: &'a Invocation,
@@ -48,7 +47,7 @@ impl<'a, H: Host> Session<'a, H> {
     ) -> Result<Self, CliError> {
         let layout = Layout::from_home(&home(host, invocation).await?);
         let scan_dir = scan_dir(host, invocation).await;
-        let uid = privilege::drop_root(host, invocation, &scan_dir).await?;
+        let uid = invocation.uid;
         // Files of ours are readable by all tools of the home, whatever the caller's umask.
         proc::set_umask(host, 0o022).await?;
         let scope = if cli.system { Scope::System } else { Scope::User };
@@ -106,7 +105,12 @@ impl<'a, H: Host> Session<'a, H> {
     pub async fn must_be_supervised(&self, docker: &'static str) -> Result<(), CliError> {
         match self.manager {
             Manager::S6 => self.must_not_be_a_guest().await,
-            Manager::Systemd(_) | Manager::Launchd | Manager::Windows => Ok(()),
+            // Before anything is written into the home.
+            Manager::Systemd(_) => match &self.backend {
+                AnyBackend::Systemd(systemd) => Ok(systemd.must_trust_home().await?),
+                _ => Ok(()),
+            },
+            Manager::Launchd | Manager::Windows => Ok(()),
             Manager::Foreground => Err(CliError::Foreground(docker)),
             Manager::None => Err(CliError::Unsupervised(self.manager)),
         }

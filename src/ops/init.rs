@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::identity;
 use crate::backend::s6::Tools;
 use crate::error::HostError;
 use crate::host::effect::Program;
@@ -31,7 +32,7 @@ use crate::record::container;
 use crate::role::Role;
 use crate::supervisor::SupervisorError;
 
-pub use ids::{HERMES, hermes_ids};
+pub use ids::HERMES;
 pub use root_tree::GUEST_EXIT_CODE;
 pub(crate) use root_tree::quote;
 pub use runtime::{GUEST_FLAG, WAITING_FLAG};
@@ -110,7 +111,12 @@ pub async fn run(host: &impl Host, facts: &InitInputs) -> Result<InitOutcome, In
         proc::set_umask(host, 0o022).await?;
     }
     let user = match facts.uid {
-        0 => Some(ids::settle(host, &settings, &mut notes).await?),
+        0 => {
+            // Before all else: from here on a command that somebody types as root knows whom to become.
+            let hermes = ids::hermes_ids(host, &settings).await?;
+            identity::write_record(host, hermes).await?;
+            Some(ids::settle(host, &settings, &mut notes).await?)
+        }
         _ => ids::record_unused_ids(&settings, facts.uid, &mut notes),
     };
     runtime::prepare(host, &settings, user).await.map_err(|source| match facts.uid {

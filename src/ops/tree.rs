@@ -1,11 +1,11 @@
 //! `boot tree`: how the service `gateways` of PID 1's tree becomes the s6-svscan that supervises the gateways.
 //!
 //! ```text
-//!   become hermes ──► claim the home ──► leftovers down ──► reconcile ──► exec s6-svscan, the claim held through it
+//!   (hermes by now) ──► claim the home ──► leftovers down ──► reconcile ──► exec s6-svscan, the claim held through it
 //!                          └── another container has it: waits for its end
 //! ```
 //!
-//! A container that asked to be a guest goes no further than its role. From its second step on nothing here runs as root. It does not decide what a gateway shall do; that is reconcile's.
+//! A container that asked to be a guest goes no further than its role. Nothing here runs as root. It does not decide what a gateway shall do; that is reconcile's.
 //! For `cli` only, which prints the notes and then performs the `exec`, or exits with [`GUEST_EXIT_CODE`].
 
 mod leftovers;
@@ -34,7 +34,7 @@ pub use init::{GUEST_EXIT_CODE, WAITING_FLAG};
 /// What the process was started with, collected once by `main`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeInputs {
-    /// Whom it runs as: root becomes hermes.
+    /// Whom it runs as: hermes by now.
     pub uid: u32,
     /// The container's environment.
     pub env: BTreeMap<OsString, OsString>,
@@ -86,17 +86,13 @@ pub struct TreeScope {
     pub role: Role,
 }
 
-/// Becomes hermes.
+/// Reads what the container asks for.
 pub async fn enter(host: &impl Host, facts: &TreeInputs) -> Result<TreeScope, TreeError> {
     let settings = Settings::read(&facts.env)?;
     let role =
         role::requested_role(settings.role_word.as_deref(), &[]).map_err(SettingsError::from)?;
-    let uid = match facts.uid {
-        0 if !planted!(RootKept) => become_hermes(host, &settings).await?,
-        uid => uid,
-    };
     proc::set_umask(host, 0o022).await?;
-    Ok(TreeScope { settings, uid, role })
+    Ok(TreeScope { settings, uid: facts.uid, role })
 }
 
 /// Takes the home for this process and what it becomes; says whether it did.
@@ -143,15 +139,6 @@ pub async fn run(
     reconcile(host, facts, settings, seat.uid, &mut notes).await;
     let exec = scanner(host, svscan, settings, facts).await?;
     Ok(TreeOutcome { notes, exec })
-}
-
-/// For good: no call below brings root back.
-async fn become_hermes(host: &impl Host, settings: &Settings) -> Result<u32, HostError> {
-    let user = init::hermes_ids(host, settings).await?;
-    proc::set_groups(host, vec![user.gid]).await?;
-    proc::set_gid(host, user.gid).await?;
-    proc::set_uid(host, user.uid).await?;
-    Ok(user.uid)
 }
 
 /// The slots are all there before the scanner starts. Whatever fails is noted: the gateways that can come back do.

@@ -133,6 +133,10 @@ bugs! {
     SecondContainerGoesOn,
     /// `boot tree` stays root (H25).
     RootKept,
+    /// A command typed as root becomes the owner of the scan directory as it lies there just now (H63).
+    IdentityFromTheDisk,
+    /// Whoever wrote the boot's record of who hermes is, it counts (H63).
+    RecordOfAnybody,
     /// The repair of owners gives away files with other names (H25).
     HardLinkGivenAway,
     /// The walk over the home keeps every directory open that it enters (H66).
@@ -167,6 +171,8 @@ bugs! {
     EnabledAfterIntent,
     /// A gateway that a host's supervisor starts does not check the intent first (H6).
     IntentNotCheckedAtStart,
+    /// The machine's unit runs as whoever owns what the home's name means just now; for root it says nothing (H62).
+    UnitLosesItsOwner,
     /// `stop` leaves the service enabled (H6).
     StopLeavesEnabled,
     /// systemd restarts a gateway that exits with 78 (H42).

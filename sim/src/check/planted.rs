@@ -103,6 +103,8 @@ pub const PLANTED_BUGS: &[PlantedBug] = table! {
     RoleLockNotTaken: "H35", "one container supervises a home", [S5, L2], "h35-second-container", Baseline;
     SecondContainerGoesOn: "H35", "a second container waits for the first one's end", [S5, L2], "h35-second-container", Baseline;
     RootKept: "H25", "nothing that hermes can change runs as root", [S10], "verb-boot", Baseline;
+    IdentityFromTheDisk: "H63", "root becomes whom root wrote at boot", [S10], "h63-root-while-the-container-boots", Bounded;
+    RecordOfAnybody: "H63", "the boot's record counts if it is root's alone", [expect], "h63-record-of-somebody-else", Baseline;
     HardLinkGivenAway: "H25", "root's files are not given away by a second name", [S10], "h25-second-name", Baseline;
     WalkKeepsEveryLevelOpen: "H66", "the walk over the home goes back by `..`", [S18], "h66-deep-profile-is-deleted", Baseline;
     RemovalOpensEveryLevel: "H66", "what lies deep is moved up before it is removed", [S18], "h66-deep-profile-is-deleted", Baseline;
@@ -118,6 +120,7 @@ pub const PLANTED_BUGS: &[PlantedBug] = table! {
     TallyForgotten: "H42", "the count of failures survives every restart", [L5, expect], "h42-fails-for-ever", Baseline;
     EnabledAfterIntent: "H6", "a host's supervisor knows of a start before the intent is durable", [L1, S7], "host-systemd-start", CrashMatrix;
     IntentNotCheckedAtStart: "H6", "a gateway that a host's supervisor starts reads the intent first", [L1, S3], "host-systemd-start-again", CrashMatrix;
+    UnitLosesItsOwner: "H62", "a unit of the machine's keeps its owner", [S10], "h62-home-becomes-a-link", Baseline;
     StopLeavesEnabled: "H6", "a host's supervisor does not start a stopped gateway at boot", [S7, L7], "host-systemd-stop", Baseline;
     UnitTriesAgain: "H42", "exit code 78 prevents a restart by systemd", [L5, expect], "host-systemd-78", Baseline;
     AgentTriesAgain: "H42", "a permanent failure is a success to launchd", [L5, expect], "host-launchd-78", Baseline;

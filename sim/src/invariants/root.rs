@@ -11,8 +11,9 @@ use hermes::host::effect::{Effect, OpenMode, Place};
 use super::Violation;
 use super::violation::violation;
 use crate::machine::disk::{NodeBody, NodeId};
+use crate::machine::image::HOME;
 use crate::machine::process::{OpenKind, Process};
-use crate::machine::world::{ProcessId, World};
+use crate::machine::world::{Pid1, ProcessId, World};
 use crate::observe::process::{is_scanner, is_supervisor};
 use crate::observe::volume::{entry, names};
 use crate::scenario::Invariant;
@@ -25,6 +26,7 @@ pub fn check_root_effect(world: &World, who: ProcessId, effect: &Effect) -> Resu
     if is_told_to_stay_root(process) {
         return Ok(());
     }
+    check_verb_became_hermes(world, who, process, effect)?;
     match effect {
         Effect::Open { place, how, .. } => {
             check_root_follows_no_link(world, who, process, place)?;
@@ -40,7 +42,8 @@ pub fn check_root_effect(world: &World, who: ProcessId, effect: &Effect) -> Resu
         }
         Effect::Rename { from, to, .. } => {
             check_root_follows_no_link(world, who, process, from)?;
-            check_root_follows_no_link(world, who, process, to)
+            check_root_follows_no_link(world, who, process, to)?;
+            check_unit_names_its_user(world, who, &to.path)
         }
         Effect::Run { program, .. } | Effect::Spawn { program } | Effect::Exec { program } => {
             check_root_follows_no_link(world, who, process, &Place::from(&program.path))?;
@@ -58,6 +61,45 @@ fn is_told_to_stay_root(process: &Process) -> bool {
 
 fn is_root(process: &Process) -> bool {
     process.credentials.uid == 0
+}
+
+/// A command that was typed as root in a container is hermes before it asks for anything that hermes can change.
+fn check_verb_became_hermes(
+    world: &World,
+    who: ProcessId,
+    process: &Process,
+    effect: &Effect,
+) -> Result<(), Violation> {
+    let container = world.container(who.container);
+    let is_typed = process.parent == 0 && who.pid != 1;
+    if !is_typed || matches!(container.settings.init, Pid1::Host(_)) {
+        return Ok(());
+    }
+    let home = process.env.get(OsStr::new("HERMES_HOME")).map_or(Path::new(HOME), Path::new);
+    let scan_dir = container.scan_path();
+    let touched = places(effect).into_iter().flatten().map(|place| &place.path);
+    match touched.into_iter().find(|path| path.starts_with(home) || path.starts_with(&scan_dir)) {
+        Some(path) => violation(
+            Invariant::S10,
+            format!("a command typed as root is root still when it asks for `{}`", path.display()),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// The names by which an effect reaches the disk.
+fn places(effect: &Effect) -> [Option<&Place>; 2] {
+    match effect {
+        Effect::Open { place, .. }
+        | Effect::ReadLink { place }
+        | Effect::MakeDir { place, .. }
+        | Effect::MakeFifo { place, .. }
+        | Effect::Unlink { place }
+        | Effect::RemoveDir { place }
+        | Effect::SetOwner { place, .. } => [Some(place), None],
+        Effect::Rename { from, to, .. } => [Some(from), Some(to)],
+        _ => [None, None],
+    }
 }
 
 /// No link on the path belongs to another user.
@@ -150,6 +192,23 @@ fn node_at_place<'a>(
         (false, None) => None,
     };
     node.and_then(|node| world.disk.node(node))
+}
+
+/// A unit of the machine's that names no user runs as root what lies in a home.
+fn check_unit_names_its_user(world: &World, who: ProcessId, unit: &Path) -> Result<(), Violation> {
+    let container = world.container(who.container);
+    let node = world.disk.peek(container.root, &container.mounts, unit);
+    let Some(NodeBody::File(text)) = node.and_then(|it| world.disk.node(it)).map(|it| &it.body)
+    else {
+        return Ok(());
+    };
+    let is_named = text.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"User="));
+    match unit.starts_with("/etc/systemd/system") && !is_named {
+        true => {
+            violation(Invariant::S10, format!("root writes `{}` without `User=`", unit.display()))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Neither the program nor a directory above it belongs to another user.

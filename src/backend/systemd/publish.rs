@@ -4,7 +4,7 @@
 
 use super::super::file_services;
 use super::unit::{UnitParams, can_start, home_line, is_expressible, render, target};
-use super::{Systemd, unit_name, version};
+use super::{Systemd, owner, unit_name, version};
 use crate::detect::Scope;
 use crate::error::{Errno, HostError, if_present};
 use crate::host::effect::FileKind;
@@ -38,11 +38,12 @@ pub(super) async fn publish<H: Host>(
         let home = home.unwrap_or("no home of hermes").to_owned();
         return Err(SupervisorError::Taken { path, by: home });
     }
-    let terms = UnitParams {
-        scope: systemd.scope,
-        version: version(&systemd.systemctl, host).await?,
-        owner: if_present(fs::meta(host, &spec.home).await)?.map_or(systemd.uid, |meta| meta.uid),
+    let owner = match systemd.scope {
+        Scope::System => owner::of_unit(host, &spec.home, present.as_deref()).await?,
+        Scope::User => systemd.uid,
     };
+    let version = version(&systemd.systemctl, host).await?;
+    let terms = UnitParams { scope: systemd.scope, version, owner };
     let unit = render(spec, terms);
     if systemd.scope == Scope::User {
         // systemd opens the log itself, and makes no directories for it.

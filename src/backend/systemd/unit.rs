@@ -60,7 +60,7 @@ pub fn render(spec: &ServiceSpec, terms: UnitParams) -> String {
     unit.push_str("StartLimitIntervalSec=0\n\n[Service]\nType=notify\n");
     let _ = writeln!(unit, "{}", home_line(&spec.home)); // a String takes everything
     unit.push_str("Environment=HERMES_SUPERVISOR=systemd HERMES_SUPERVISED_CHILD=1\n");
-    if scope == Scope::System && owner != 0 {
+    if scope == Scope::System && !(planted!(UnitLosesItsOwner) && owner == 0) {
         let _ = writeln!(unit, "User={owner}");
     }
     let profile = if name.is_default() { String::new() } else { format!(" -p {name}") };

@@ -10,10 +10,16 @@ use crate::cli::session;
 use crate::host::Host;
 use crate::ops::identity;
 
-/// Gives hermes what it must have to make slots.
+const NO_HERMES: &str =
+    "this container has no user `hermes`: add one to `/etc/passwd` before the hook";
+
+/// Records who hermes is, and gives hermes what it must have to make slots.
 pub(super) async fn run<H: Host>(host: &H, invocation: &Invocation) -> Result<(), CliError> {
     let scan_dir = session::scan_dir(host, invocation).await;
-    let hermes = identity::hermes(host).await?;
+    let hermes = identity::from_users(host).await?;
+    let hermes = hermes.ok_or_else(|| CliError::Message(NO_HERMES.to_owned()))?;
+    // Before anything is hermes', so that no command typed as root stays root.
+    identity::write_record(host, hermes).await?;
     hand_over::scan_dir(host, &scan_dir, hermes).await?;
     Ok(())
 }

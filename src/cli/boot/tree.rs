@@ -22,7 +22,12 @@ pub(super) async fn run<H: Host>(
     output: &Output<'_, H>,
     args: &TreeArgs,
 ) -> Result<Exit, CliError> {
-    let invocation = &slot::in_container(host, invocation).await?;
+    // First of all: what a container keeps as its environment may be hermes' own, when somebody types this as root.
+    let hermes = match planted!(RootKept) {
+        true => invocation.clone(),
+        false => slot::as_hermes(host, invocation.clone()).await?,
+    };
+    let invocation = &slot::in_container(host, &hermes).await?;
     let facts = tree::TreeInputs {
         uid: invocation.uid,
         pid: invocation.pid,
