@@ -121,7 +121,7 @@ use Schema::{Accepts, Refuses};
 #[case::found(
     3,
     r#""summary": "f", "found_by": {"search": "luck", "date": "2026-11-21"},"#,
-    "expected one of `crash matrix`",
+    "expected one of `crash-matrix`",
     Refuses
 )]
 #[case::date(
