@@ -1,11 +1,11 @@
 //! `hermes` brings every profile's gateway back exactly as its operator left it.
 //!
-//! The floors, lowest first; a file names its own floor's folder and lower floors (`tests/tidy.rs` checks it):
+//! The floors, lowest first; a file names its own floor's folder and lower floors (`tests/tidy/floors.rs` checks it):
 //!
 //! | floor | modules | what |
 //! |---|---|---|
 //! | 0 | [`error`], [`probe`] | errno, and a failure that names its act and object; hooks of test builds |
-//! | 1 | [`name`], [`layout`], [`port`] | pure: names, paths, port numbers |
+//! | 1 | [`name`], [`layout`], [`port`], [`environment`] | pure: names, paths, port numbers, variables |
 //! | 2 | [`host`] | the effect interface to the machine (the door): effects out, outcomes back |
 //! | 3 | [`record`], [`supervisor`], [`detect`], [`role`] | our files; the interface of supervisors; which supervisor runs here; whether this container may use it |
 //! | 4 | [`backend`] | s6, systemd, launchd, Windows' tasks |
@@ -55,6 +55,7 @@ pub mod probe;
 pub mod backend;
 pub mod cli;
 pub mod detect;
+pub mod environment;
 pub mod error;
 pub mod gateway;
 pub mod host;

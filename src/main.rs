@@ -14,6 +14,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use hermes::cli::{self, invocation::Invocation};
+use hermes::environment;
 #[cfg(feature = "gate")]
 use hermes::host::os::gate;
 use hermes::host::os::{OsHost, run_ready, run_waiting};
@@ -21,7 +22,7 @@ use hermes::host::os::{OsHost, run_ready, run_waiting};
 fn main() -> ExitCode {
     let invocation = Invocation {
         argv: std::env::args_os().collect(),
-        env: std::env::vars_os().collect(),
+        env: environment::present(std::env::vars_os()),
         program: std::env::current_exe().unwrap_or_else(|_| "hermes".into()),
         pid: std::process::id(),
         uid: rustix::process::geteuid().as_raw(),

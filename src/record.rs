@@ -15,6 +15,7 @@ pub mod lock;
 pub mod marker;
 pub mod pidfile;
 pub mod state;
+pub mod tree;
 pub mod users;
 
 use std::time::Duration;

@@ -24,6 +24,7 @@ mod record {
     mod properties;
 }
 mod ops {
+    mod bounds;
     mod install;
     mod lifecycle;
     mod profiles;

@@ -71,7 +71,8 @@ enum CliCommand {
     Containers(containers::ContainersArgs),
     Table(table::TableArgs),
     Cells(crash_matrix::CrashMatrixArgs),
-    Surprises(fault_replay::FaultReplayArgs),
+    #[command(name = "surprises")]
+    FaultReplay(fault_replay::FaultReplayArgs),
     Conformance(conformance::ConformanceArgs),
 }
 
@@ -108,7 +109,7 @@ pub fn main() -> ExitCode {
         CliCommand::Containers(args) => containers::run(&args),
         CliCommand::Table(args) => table::run(&args),
         CliCommand::Cells(args) => crash_matrix::run(&args),
-        CliCommand::Surprises(args) => fault_replay::run(&args),
+        CliCommand::FaultReplay(args) => fault_replay::run(&args),
         CliCommand::Conformance(args) => conformance::run(&args),
     };
     match result {

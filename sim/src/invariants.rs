@@ -1,7 +1,7 @@
 //! The invariants, each one named function, and the monitor that checks them after every step.
 //!
 //! ```text
-//!   statements   S1–S14, L1–L7 and their reasons
+//!   statements   S1–S18, L1–L7 and their reasons
 //!   violation    an invariant that does not hold, and how
 //!   monitor      what must be remembered between two checks; which invariant is checked when
 //!   command      which intents a command line may write
@@ -11,6 +11,7 @@
 //!   process      S5 S8 S14 L3 L5  gateways, signals and locks
 //!   root         S10              what root touches
 //!   read_only    S11 S12          read-only commands; what commands print
+//!   bounds       S18              what a process holds open
 //!   boot         S13              the boot log
 //!   quiescence   L1 L2 L3 L4 L6   the world at rest
 //!   compare      S9 S14 L5 L6     two executions, or several starts, compared
@@ -20,6 +21,7 @@
 //! Nothing here changes a world.
 
 pub mod boot;
+pub mod bounds;
 pub mod command;
 pub mod compare;
 mod file_effects;

@@ -1,7 +1,7 @@
 //! A simulated machine and a model checker: the production program runs on it unmodified, and every crash point, fault
 //! and interleaving of a scenario is tried.
 //!
-//! The rooms, lowest first; a file names its own room and lower ones (`tests/tidy.rs` checks it):
+//! The rooms, lowest first; a file names its own room and lower ones (`tests/tidy/floors.rs` checks it):
 //!
 //! | floor | room | what |
 //! |---|---|---|
@@ -10,11 +10,12 @@
 //! | 2 | [`machine`] | the simulated machine: plain data, its kernel, its programs, one step of it |
 //! | 3 | [`scenario`] | the JSON of a scenario, its words and its loader |
 //! | 3 | [`observe`] | what is so in a world, seen without permissions or time |
-//! | 4 | [`invariants`] | what must hold (S1–S14, L1–L7), and when it is checked |
+//! | 4 | [`invariants`] | what must hold (S1–S18, L1–L7), and when it is checked |
 //! | 5 | [`execution`] | one execution of a scenario: steps, faults, expectations |
 //! | 6 | [`check`] | searches, shrinking, reports, planted bugs |
 //! | 7 | [`real`] | the same scenarios on real machines: namespaces, containers, the gate, conformance |
 //! | 8 | `cli` | the command `hermes-sim`, one file a verb |
+//! | 9 | `main.rs` | collects the arguments and returns a code |
 //!
 //! # Glossary
 //!

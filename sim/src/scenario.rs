@@ -108,7 +108,7 @@ pub enum FoundBy {
     Conformance,
 }
 
-/// An invariant by its number: safety S1 to S14 at every instant, liveness L1 to L7 at rest.
+/// An invariant by its number: safety S1 to S18 at every instant, liveness L1 to L7 at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the design names them")]
 pub enum Invariant {
@@ -126,6 +126,7 @@ pub enum Invariant {
     S12,
     S13,
     S14,
+    S18,
     L1,
     L2,
     L3,
@@ -143,7 +144,7 @@ impl std::fmt::Display for Invariant {
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::S1,
         Self::S2,
         Self::S3,
@@ -158,6 +159,7 @@ impl Invariant {
         Self::S12,
         Self::S13,
         Self::S14,
+        Self::S18,
         Self::L1,
         Self::L2,
         Self::L3,

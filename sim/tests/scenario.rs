@@ -117,7 +117,7 @@ use Schema::{Accepts, Refuses};
     Refuses
 )]
 #[case::no_machine(4, r#""runs_on": [],"#, "no machine", Refuses)]
-#[case::hazard(3, r#""summary": "f", "hazard": "H77","#, "H and 1 to 52", Accepts)]
+#[case::hazard(3, r#""summary": "f", "hazard": "H177","#, "H and 1 to 107", Accepts)]
 #[case::found(
     3,
     r#""summary": "f", "found_by": {"search": "luck", "date": "2026-11-21"},"#,

@@ -141,7 +141,7 @@ fn unit_name(profile: &Profile) -> String {
 }
 
 fn unit_dir(scope: Scope, env: &BTreeMap<OsString, OsString>) -> PathBuf {
-    let var = |name: &str| env.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty());
+    let var = |name: &str| env.get(std::ffi::OsStr::new(name));
     match (scope, var("XDG_CONFIG_HOME"), var("HOME")) {
         (Scope::System, ..) => PathBuf::from("/etc/systemd/system"),
         (Scope::User, Some(config), _) => Path::new(config).join("systemd/user"),

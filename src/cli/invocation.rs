@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use crate::environment;
+
 /// One start of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
     /// All arguments, the program's name first.
     pub argv: Vec<OsString>,
-    /// The whole environment.
+    /// The environment: what [`crate::environment::present`] says counts.
     pub env: BTreeMap<OsString, OsString>,
     /// Absolute path of the program.
     pub program: PathBuf,
@@ -24,9 +26,9 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// A variable; an empty one counts as absent.
+    /// A variable.
     pub fn var(&self, name: &str) -> Option<&OsStr> {
-        self.env.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        self.env.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
     /// A variable as text; invalid UTF-8 becomes `U+FFFD`.
@@ -34,8 +36,8 @@ impl Invocation {
         self.var(name).map(|value| value.to_string_lossy().into_owned())
     }
 
-    /// A switch: set to anything but `0`, `no` or `false`.
-    pub fn is_set(&self, name: &str) -> bool {
-        self.text(name).is_some_and(|value| !matches!(value.as_str(), "0" | "no" | "false"))
+    /// A switch that is on: `1`, `true` or `yes`.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.var(name).is_some_and(environment::is_on)
     }
 }

@@ -13,7 +13,7 @@ pub(super) async fn drop_root(
     invocation: &Invocation,
     scan_dir: &Path,
 ) -> Result<u32, HostError> {
-    if invocation.uid != 0 || invocation.is_set("HERMES_DOCKER_EXEC_AS_ROOT") {
+    if invocation.uid != 0 || invocation.is_on("HERMES_DOCKER_EXEC_AS_ROOT") {
         return Ok(invocation.uid);
     }
     match if_present(fs::meta(host, scan_dir).await)? {

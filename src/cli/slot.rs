@@ -15,7 +15,7 @@ pub(super) async fn in_container(
     host: &impl Host,
     invocation: &Invocation,
 ) -> Result<Invocation, HostError> {
-    let kept = container::environment(host, &invocation.env).await?;
+    let kept = container::variables(host, &invocation.env).await?;
     Ok(Invocation { env: kept.unwrap_or_else(|| invocation.env.clone()), ..invocation.clone() })
 }
 

@@ -75,7 +75,7 @@ fn not_found(command: &CommandLine, env: &BTreeMap<OsString, OsString>) -> Strin
     if program.contains('/') {
         format!("the command `{program}` is no executable file")
     } else {
-        let path = environment::search_path(env).to_string_lossy();
+        let path = crate::environment::search_path(env).to_string_lossy();
         format!("the command `{program}` is in no directory of PATH `{path}`")
     }
 }

@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::Setup;
+use crate::environment;
 use crate::record::config::Config;
 
 /// What every command gets, besides `LC_*`.
@@ -21,9 +22,6 @@ const WITHHELD: [&str; 3] =
 
 /// Names the socket on which systemd waits for readiness (`sd_notify(3)`).
 pub(super) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
-
-/// Where programs are looked up if the environment does not say.
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// The whole environment of the command.
 pub(super) fn command_environment(
@@ -67,15 +65,10 @@ pub(super) fn candidates(
     }
     // An empty or relative part of PATH would mean the working directory, which is the profile's: that is never
     // intended.
-    std::env::split_paths(search_path(env))
+    std::env::split_paths(environment::search_path(env))
         .filter(|dir| dir.is_absolute())
         .map(|dir| dir.join(program))
         .collect()
-}
-
-/// The `PATH` that programs are looked up in.
-pub(super) fn search_path(env: &BTreeMap<OsString, OsString>) -> &OsStr {
-    env.get(OsStr::new("PATH")).map_or(OsStr::new(PATH), OsString::as_os_str)
 }
 
 #[cfg(test)]

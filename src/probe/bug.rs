@@ -135,6 +135,14 @@ bugs! {
     RootKept,
     /// The repair of owners gives away files with other names (H25).
     HardLinkGivenAway,
+    /// The walk over the home keeps every directory open that it enters (H66).
+    WalkKeepsEveryLevelOpen,
+    /// A removal opens every directory below each other, however deep (H66).
+    RemovalOpensEveryLevel,
+    /// A variable that is set and empty counts as set (H88).
+    EmptyVariableCounts,
+    /// Any word in a switch's variable turns it on (H98).
+    AnyWordIsOn,
     /// PID 1 keeps the umask that it was started with (H52).
     UmaskKept,
     /// The stop of a container tells no supervisor that s6-svscan told nothing, a scan being pending (H49).

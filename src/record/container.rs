@@ -1,11 +1,13 @@
 //! The container's environment as files: one a variable below one directory, as s6-overlay keeps it.
 //!
 //! Read when a process of the container's starts, so that a variable that was added arrives at the next start. Written
-//! only by the boot (`ops/init/environment.rs`). Reads as `s6-envdir -Lf` does.
+//! only by the boot (`ops/init/environment.rs`). Reads as `s6-envdir -Lf`
+//! does, but that an empty variable is an absent one.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use crate::environment;
 use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
 use crate::host::effect::OpenMode;
@@ -18,7 +20,7 @@ pub const ENVIRONMENT: &str = "/run/s6/container_environment";
 const VALUE_BYTES_MAX: usize = 128 << 10;
 
 /// The container's variables and the `PATH` of `own`, nothing else; `None` where nobody keeps such files.
-pub async fn environment(
+pub async fn variables(
     host: &impl Host,
     own: &BTreeMap<OsString, OsString>,
 ) -> Result<Option<BTreeMap<OsString, OsString>>, HostError> {
@@ -28,7 +30,7 @@ pub async fn environment(
     let mut env = path.map(|(name, value)| (name.clone(), value.clone())).into_iter().collect();
     let read = add_all(host, &dir, &mut env).await;
     fs::close(host, dir).await?;
-    read.map(|()| Some(env))
+    read.map(|()| Some(environment::present(env)))
 }
 
 async fn add_all(

@@ -1,4 +1,4 @@
-//! Composite acts on files, step by step through the door: read whole, replace whole, remove a tree.
+//! Composite acts on files, step by step through the door: read whole, replace whole.
 //!
 //! ```text
 //!   replace:  create .NAME.UNIQUE (exclusive) → write → sync → rename over NAME → sync of the directory
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Errno, HostError, if_present};
-use crate::host::effect::{FileKind, OnExisting, OpenMode, Place};
+use crate::host::effect::{FileKind, OnExisting, OpenMode};
 use crate::host::fs::{self, File};
 use crate::host::{Host, time};
 
@@ -165,14 +165,21 @@ pub async fn sync_dir(host: &impl Host, dir: &Path) -> Result<()> {
 
 /// Makes a directory and those above it, durably; one that is there already stays as it is.
 pub async fn make_dirs(host: &impl Host, dir: &Path, mode: u32) -> Result<()> {
-    match make_one(host, dir, mode).await {
-        Err(error) if error.is_absent() => {
-            let Some(above) = dir.parent() else { return Err(error) };
-            Box::pin(make_dirs(host, above, mode)).await?;
-            make_one(host, dir, mode).await
+    let mut missing = Vec::new();
+    let mut next = dir;
+    loop {
+        match (make_one(host, next, mode).await, next.parent()) {
+            (Err(error), Some(above)) if error.is_absent() => {
+                missing.push(next);
+                next = above;
+            }
+            (made, _) => break made?,
         }
-        made => made,
     }
+    for dir in missing.into_iter().rev() {
+        make_one(host, dir, mode).await?;
+    }
+    Ok(())
 }
 
 async fn make_one(host: &impl Host, dir: &Path, mode: u32) -> Result<()> {
@@ -213,43 +220,6 @@ pub async fn list_names(host: &impl Host, dir: &Path) -> Result<Vec<OsString>> {
     let listed = fs::list(host, &dir).await;
     fs::close(host, dir).await?;
     Ok(listed?.into_iter().map(|entry| entry.name).collect())
-}
-
-/// Removes a directory and all below it, following no link. An absent one is removed already.
-pub async fn remove_tree(host: &impl Host, path: &Path) -> Result<()> {
-    let place = Place::from(path);
-    if if_present(fs::link_meta(host, place.clone()).await)?
-        .is_some_and(|meta| meta.kind != FileKind::Directory)
-    {
-        return Err(HostError::new("remove directory", path, Errno::NOTDIR));
-    }
-    match if_present(fs::open_no_link(host, place.clone(), OpenMode::Directory).await)? {
-        Some(dir) => remove_open_tree(host, dir, place).await,
-        None => Ok(()),
-    }
-}
-
-async fn remove_open_tree(host: &impl Host, dir: File, place: Place) -> Result<()> {
-    let emptied = remove_contents(host, &dir).await;
-    fs::close(host, dir).await?;
-    emptied?;
-    if_present(fs::remove_dir(host, place).await).map(drop)
-}
-
-/// Removes all that lies in an open directory, following no link.
-pub async fn remove_contents(host: &impl Host, dir: &File) -> Result<()> {
-    for entry in fs::list(host, dir).await? {
-        let place = dir.entry(&entry.name);
-        match if_present(fs::link_meta(host, place.clone()).await)?.map(|meta| meta.kind) {
-            Some(FileKind::Directory) => {
-                let inner = fs::open_no_link(host, place.clone(), OpenMode::Directory).await?;
-                Box::pin(remove_open_tree(host, inner, place)).await?;
-            }
-            Some(_) => if_present(fs::unlink(host, place).await).map(drop)?,
-            None => {}
-        }
-    }
-    Ok(())
 }
 
 /// Removes a file's name; an absent one is removed already. Says whether it was there.

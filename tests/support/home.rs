@@ -22,7 +22,11 @@ pub(crate) struct Home {
 impl Home {
     /// An empty home.
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self::in_dir(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// The same in this directory.
+    pub(crate) fn in_dir(dir: TempDir) -> Self {
         let layout = Layout::from_home(dir.path());
         let operator = Operator { uid: 1, pid: std::process::id(), argv: vec!["test".to_owned()] };
         Self { dir, layout, host: OsHost::new(), operator, program: "/usr/bin/hermes".into() }

@@ -104,6 +104,10 @@ pub const PLANTED_BUGS: &[PlantedBug] = table! {
     SecondContainerGoesOn: "H35", "a second container waits for the first one's end", [S5, L2], "h35-second-container", Baseline;
     RootKept: "H25", "nothing that hermes can change runs as root", [S10], "verb-boot", Baseline;
     HardLinkGivenAway: "H25", "root's files are not given away by a second name", [S10], "h25-second-name", Baseline;
+    WalkKeepsEveryLevelOpen: "H66", "the walk over the home goes back by `..`", [S18], "h66-deep-profile-is-deleted", Baseline;
+    RemovalOpensEveryLevel: "H66", "what lies deep is moved up before it is removed", [S18], "h66-deep-profile-is-deleted", Baseline;
+    EmptyVariableCounts: "H88", "a variable that is set and empty is absent", [L1, expect], "h88-empty-path-is-the-usual-path", Baseline;
+    AnyWordIsOn: "H98", "only 1, true and yes keep root", [expect, S10], "h98-only-three-words-keep-root", Baseline;
     UmaskKept: "H52", "what root prepares can be read by hermes", [L1, L2], "h52-umask-of-the-init", Baseline;
     PendingScanForgotten: "H49", "supervisors that a pending scan kept s6-svscan from telling are told", [expect], "h49-stop-while-a-scan-is-pending", Baseline;
     OrphansLoggerForgotten: "H50", "a logger whose pipe an orphan holds is told to end", [expect], "h50-orphan-of-a-service-holds-its-log", Baseline;

@@ -14,7 +14,7 @@ pub struct ListArgs {
     pub files: Vec<PathBuf>,
 }
 
-/// Explains an invariant (S1 to S14, L1 to L7) or a hazard (R1 to R15, H1 to H52).
+/// Explains an invariant (S1 to S18, L1 to L7) or a hazard (R1 to R15, H1 to H111).
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
     /// An invariant or a hazard
@@ -63,7 +63,7 @@ pub fn explain(args: &ExplainArgs) -> Result<Verdict, UsageError> {
     match is_known {
         true => Ok(Verdict::Held),
         false => Err(UsageError(format!(
-            "`{}` is not an invariant (S1 to S14, L1 to L7), and no scenario covers such a hazard",
+            "`{}` is not an invariant (S1 to S18, L1 to L7), and no scenario covers such a hazard",
             args.name
         ))),
     }

@@ -123,6 +123,10 @@ pub(super) fn put_file(world: &mut World, address: &str, node: &FileSpec) {
             disk.put_hard_link(root, &other, &path)
         }
         FileContent::Dir => disk.put_dir(root, &path, mode(0o755), owner, owner),
+        FileContent::Nested(depth) => {
+            let deepest = (0..*depth).fold(path.clone(), |dir, _| dir.join("d"));
+            disk.put_dir(root, &deepest, mode(0o755), owner, owner)
+        }
         FileContent::Fifo => disk.put_fifo(root, &path, mode(0o600), owner, owner),
         FileContent::Program(lines) => {
             let path = Path::new("/").join(&path);

@@ -15,7 +15,7 @@ use hermes::name::Profile;
 
 use super::command::ParsedCommand;
 use super::file_effects::is_about_files;
-use super::{IntentSet, Violation, intent, process, read_only, root, slot};
+use super::{IntentSet, Violation, bounds, intent, process, read_only, root, slot};
 use crate::machine::world::{ProcessId, World};
 use crate::machine::{ProcessOutput, StepOutcome};
 use crate::observe::process::{gateway_of, is_booting};
@@ -151,6 +151,12 @@ impl Monitor {
             return Ok(());
         }
         self.if_enabled(root::check_root_effect(world, who, effect))?;
+        if matches!(
+            effect,
+            Effect::Open { .. } | Effect::OpenProcess { .. } | Effect::Accept { .. }
+        ) {
+            self.if_enabled(bounds::check_open_files(world, who))?;
+        }
         match effect {
             Effect::SignalProcess { .. } | Effect::SignalGroup { .. } => {
                 self.if_enabled(process::check_signal_target(world, who, effect))

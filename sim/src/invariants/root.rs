@@ -22,7 +22,7 @@ pub fn check_root_effect(world: &World, who: ProcessId, effect: &Effect) -> Resu
     let Some(process) = world.process(who).filter(|process| is_root(process)) else {
         return Ok(());
     };
-    if process.env.contains_key(OsStr::new("HERMES_DOCKER_EXEC_AS_ROOT")) {
+    if is_told_to_stay_root(process) {
         return Ok(());
     }
     match effect {
@@ -48,6 +48,12 @@ pub fn check_root_effect(world: &World, who: ProcessId, effect: &Effect) -> Resu
         }
         _ => Ok(()),
     }
+}
+
+fn is_told_to_stay_root(process: &Process) -> bool {
+    let word = process.env.get(OsStr::new("HERMES_DOCKER_EXEC_AS_ROOT"));
+    let word = word.map(|word| word.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    matches!(word.as_str(), "1" | "true" | "yes")
 }
 
 fn is_root(process: &Process) -> bool {

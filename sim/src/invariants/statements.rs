@@ -40,6 +40,9 @@ impl Invariant {
             Self::S14 => {
                 "commands on one profile are linearizable; on different profiles they commute; each one twice is the same as once"
             }
+            Self::S18 => {
+                "the files that a process holds open have a limit, however much lies on the disk"
+            }
             Self::L1 => {
                 "the target state is up exactly if the intent is running, or a visible exception says why; another boot changes nothing"
             }
@@ -83,6 +86,9 @@ impl Invariant {
             Self::S12 => "full disks and wrong permissions are everyday events, not bugs",
             Self::S13 => "only the log can explain later what happened",
             Self::S14 => "operators and scripts do not take turns",
+            Self::S18 => {
+                "one deep directory ended every boot of a volume, and no gateway came back"
+            }
             Self::L1 => "this is the whole point: every gateway comes back as its operator left it",
             Self::L2 => {
                 "a missing slot is a gateway that never comes back, a surplus slot one without an operator"

@@ -50,11 +50,11 @@ pub(super) fn observable<'a>(
     world: &crate::machine::world::World,
     required: &'a [Invariant],
 ) -> impl Iterator<Item = &'a Invariant> {
-    const WITHOUT_FILES: [Invariant; 4] =
-        [Invariant::S8, Invariant::S10, Invariant::S11, Invariant::S12];
+    const WITHOUT_FILES: [Invariant; 5] =
+        [Invariant::S8, Invariant::S10, Invariant::S11, Invariant::S12, Invariant::S18];
     let at_home = world.containers.values().all(|container| {
         let home = container.settings.env.get(std::ffi::OsStr::new("HERMES_HOME"));
-        home.is_none_or(|home| home == crate::machine::image::HOME)
+        home.is_none_or(|home| home.is_empty() || home == crate::machine::image::HOME)
     });
     required.iter().filter(move |invariant| at_home || WITHOUT_FILES.contains(invariant))
 }

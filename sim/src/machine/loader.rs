@@ -94,7 +94,7 @@ fn new_task(world: &World, who: ProcessId, program: &Program) -> Task {
     let own = &world.process(who).expect("the process that executes exists").credentials;
     let invocation = Invocation {
         argv: argv(program),
-        env: program.env.clone(),
+        env: hermes::environment::present(program.env.clone()),
         program: program.path.clone(),
         pid: who.pid.unsigned_abs(),
         uid: own.uid,

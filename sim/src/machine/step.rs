@@ -163,7 +163,7 @@ impl Machine {
     /// If it is not.
     pub fn step(&mut self, who: ProcessId) -> StepOutcome {
         footprint::during_step(|| {
-            // Whoever is ended or stopped does not get here.
+            // A process that is ended or stopped does not get here.
             footprint::record_read(Resource::Process(who));
             self.step_recorded(who)
         })

@@ -41,6 +41,19 @@ mkdirs() {
 mkdirs "$(dirname "$1")" "$2"
 "#;
 
+/// Makes a directory and so many below it, as the bytes say.
+const NESTED: &str = r#"
+test -d "$1" || mkdir "$1"
+new=$1
+deepest=$1
+levels=$(head -c "$4")
+while test "$levels" -gt 0; do
+    deepest=$deepest/d
+    levels=$((levels - 1))
+done
+mkdirs "$deepest" "$2"
+"#;
+
 /// Writes a file of the scenario.
 pub(crate) fn write_node(
     container: &dyn ContainerHandle,
@@ -50,10 +63,14 @@ pub(crate) fn write_node(
     let path = absolute_path(address);
     let owner = uid(node.owner).to_string();
     let mode = |default: u32| format!("{:04o}", node.mode.map_or(default, |mode| mode.0));
-    let (program, named);
+    let (program, named, depth);
     let (make, mode, bytes): (&str, String, &[u8]) = match &node.content {
         FileContent::File(bytes) => ("head -c \"$4\" >\"$1.new\"", mode(0o644), bytes),
         FileContent::Dir => ("test -d \"$1\" || mkdir \"$1\"; new=$1", mode(0o755), b""),
+        FileContent::Nested(levels) => {
+            depth = levels.to_string();
+            (NESTED, mode(0o755), depth.as_bytes())
+        }
         FileContent::Fifo => ("mkfifo \"$1.new\"", mode(0o600), b""),
         FileContent::HardLink(other) => {
             named = absolute_path(other);

@@ -158,6 +158,8 @@ pub enum FileContent {
     HardLink(String),
     /// A directory.
     Dir,
+    /// A directory with this number of directories below, each in the one above it, all named `d`.
+    Nested(u16),
     /// A FIFO.
     Fifo,
     /// An executable that does this.
@@ -177,6 +179,8 @@ struct RawFileSpec {
     hard_link: Option<String>,
     #[serde(skip_serializing_if = "is_default")]
     dir: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nested: Option<u16>,
     #[serde(skip_serializing_if = "is_default")]
     fifo: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,12 +203,15 @@ impl TryFrom<RawFileSpec> for FileSpec {
         contents.extend(raw.link.map(FileContent::Link));
         contents.extend(raw.hard_link.map(FileContent::HardLink));
         contents.extend(raw.dir.then_some(FileContent::Dir));
+        contents.extend(raw.nested.map(FileContent::Nested));
         contents.extend(raw.fifo.then_some(FileContent::Fifo));
         contents.extend(raw.program.map(FileContent::Program));
         match (contents.pop(), contents.is_empty()) {
             (Some(content), true) => Ok(Self { content, owner: raw.owner, mode: raw.mode }),
-            _ => Err("a file has exactly one of text, hex, link, hard-link, dir, fifo, program"
-                .to_owned()),
+            _ => Err(
+                "a file has exactly one of text, hex, link, hard-link, dir, nested, fifo, program"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -220,6 +227,7 @@ impl From<FileSpec> for RawFileSpec {
             FileContent::Link(target) => raw.link = Some(target),
             FileContent::HardLink(other) => raw.hard_link = Some(other),
             FileContent::Dir => raw.dir = true,
+            FileContent::Nested(depth) => raw.nested = Some(depth),
             FileContent::Fifo => raw.fifo = true,
             FileContent::Program(program) => raw.program = Some(program),
         }

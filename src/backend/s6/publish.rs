@@ -11,7 +11,7 @@ use crate::error::{Errno, HostError, if_present};
 use crate::host::effect::{FileKind, OpenMode};
 use crate::host::{Host, fs, time};
 use crate::name::{Profile, Slot, SlotName};
-use crate::record::file;
+use crate::record::{file, tree};
 use crate::supervisor::{
     Leftover, LeftoverKind, Listing, Published, ServiceSpec, SupervisorError, TargetState,
 };
@@ -51,7 +51,7 @@ async fn build_and_rename<H: Host>(
     };
     if placed.is_err() {
         // The first failure is reported to the caller; a stage that stays is hidden, and swept at boot.
-        let _ = file::remove_tree(s6.host, &stage).await;
+        let _ = tree::remove(s6.host, &stage).await;
     }
     placed
 }

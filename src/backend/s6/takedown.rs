@@ -12,7 +12,7 @@ use super::{S6, control, status};
 use crate::error::{Errno, HostError, if_present};
 use crate::host::{Host, fs, time};
 use crate::name::{Profile, Slot};
-use crate::record::file;
+use crate::record::{file, tree};
 use crate::supervisor::{
     Cause, Goal, Leftover, LeftoverKind, ProcessState, Supervisor, SupervisorError,
 };
@@ -165,7 +165,7 @@ async fn remove_settled(host: &impl Host, hidden: &Path) -> Result<(), Superviso
 /// In a foreign tree the supervisors' directories belong to another user: they stay, hidden, until the machine's `/run`
 /// goes.
 async fn remove(host: &impl Host, hidden: &Path) -> Result<(), HostError> {
-    let removed = file::remove_tree(host, hidden).await;
+    let removed = tree::remove(host, hidden).await;
     if !matches!(&removed, Err(error) if error.errno == Errno::ACCESS) {
         return removed;
     }

@@ -30,9 +30,9 @@ pub(super) async fn begin<H: Host>(
     args: &RunArgs,
 ) -> Progress {
     let invocation = session.invocation;
-    let supervised = invocation.is_set("HERMES_S6_SUPERVISED_CHILD")
-        || invocation.is_set("HERMES_SUPERVISED_CHILD");
-    let alone = args.no_supervise || invocation.is_set("HERMES_GATEWAY_NO_SUPERVISE");
+    let supervised = invocation.is_on("HERMES_S6_SUPERVISED_CHILD")
+        || invocation.is_on("HERMES_SUPERVISED_CHILD");
+    let alone = args.no_supervise || invocation.is_on("HERMES_GATEWAY_NO_SUPERVISE");
     if session.manager == Manager::S6 && !supervised && !alone {
         return Progress::Exit(heartbeat(session, output).await);
     }

@@ -9,13 +9,14 @@
 //! can change. Every wait has an end, so that the container has one. For `cli` only.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::root_tree::{self, GUEST_EXIT_CODE, is_executable};
 use super::runtime::{GUEST_FLAG, WAITING_FLAG, write_guest_flag};
 use crate::backend::s6::S6;
+use crate::environment;
 use crate::error::{Errno, HostError, if_present};
 use crate::host::effect::{OpenMode, Program};
 use crate::host::{Host, fs, proc};
@@ -84,7 +85,7 @@ pub async fn become_command(
         return proc::exec(host, program(cwd.join(name))).await;
     }
     let mut failed = HostError::new("execute", Path::new(name), Errno::NOENT);
-    let path = env.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
+    let path = environment::search_path(env);
     for dir in std::env::split_paths(path) {
         let found = cwd.join(dir).join(name);
         if !is_executable(host, &found).await {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::settings::Settings;
 use crate::backend::s6::Tools;
+use crate::environment;
 use crate::error::HostError;
 use crate::host::Host;
 use crate::host::effect::OpenMode;
@@ -40,7 +41,7 @@ pub(super) fn complete(
         Role::Guest => "guest",
     };
     kept.insert("HERMES_ROLE".into(), word.into());
-    let path = kept.remove(OsStr::new("PATH")).unwrap_or_else(|| "/usr/bin:/bin".into());
+    let path = environment::search_path(&kept).to_owned();
     kept.insert("PATH".into(), with_tools(path, tools.dir_for_scripts()));
     kept
 }

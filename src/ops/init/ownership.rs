@@ -1,19 +1,19 @@
 //! Everything below the home belongs to hermes, whichever user made it: files that `docker exec` left as root are given
 //! back at boot.
 //!
-//! Walks by open directories, follows no link, stays on the home's file system, and never gives away a file that has
+//! Walks by open directories, two at a time, follows no link, stays on the home's file system, and never gives away a file that has
 //! other names: hermes could have planted a second name of a file of root's. Whatever fails is noted, and the boot goes on.
 
 use std::path::{Component, Path};
 
 use crate::error::{Errno, HostError};
 use crate::host::Host;
-use crate::host::effect::{FileKind, Meta, OpenMode};
+use crate::host::effect::{DirEntry, FileKind, Meta, OpenMode};
 use crate::host::fs::{self, File};
 use crate::record::users::Ids;
 
-/// Deeper directories are not walked: each level costs an open directory.
-const DEPTH_MAX: usize = 100;
+/// Deeper directories are not walked: each level costs memory for the names that are still to be looked at.
+const DEPTH_MAX: usize = 1_000;
 
 /// What the walk did.
 #[derive(Debug, Default)]
@@ -65,7 +65,8 @@ async fn repair_home(
     let name = home.file_name().unwrap_or_default();
     give(host, &above, Path::new(name), &meta, user, report).await;
     fs::close(host, above).await?;
-    walk(host, dir, home, &Walk { user, device }, DEPTH_MAX, report).await
+    let walked = Walk { user, device };
+    walk(host, dir, meta.identity, home, &walked, report).await
 }
 
 /// Opens the home and the directory above it, refusing a link in every part of the path: part of it may be hermes' own.
@@ -105,48 +106,87 @@ struct Walk {
     device: u64,
 }
 
-async fn walk(
-    host: &impl Host,
-    dir: File,
-    path: &Path,
-    walk: &Walk,
-    depth: usize,
-    report: &mut RepairTally,
-) -> Result<(), HostError> {
-    let listed = fs::list(host, &dir).await;
-    for entry in listed.iter().flatten() {
-        let below = path.join(&entry.name);
-        let looked = look(host, &dir, Path::new(&entry.name), walk, report).await;
-        let inner = match looked {
-            Ok(inner) => inner,
-            Err(error) => {
-                report.failed.add(|| format!("{}: {}", below.display(), error.errno));
-                None
-            }
-        };
-        match inner {
-            Some(inner) if depth == 0 => {
-                report.failed.add(|| format!("{}: too deep", below.display()));
-                fs::close(host, inner).await?;
-            }
-            Some(inner) => {
-                Box::pin(self::walk(host, inner, &below, walk, depth - 1, report)).await?;
-            }
-            None => {}
-        }
-    }
-    fs::close(host, dir).await?;
-    listed.map(drop)
+/// A directory on the way from the home to the one that is open.
+struct Level {
+    identity: (u64, u64),
+    rest: std::vec::IntoIter<DirEntry>,
 }
 
-/// Gives one entry to hermes; a directory of the same file system comes back open.
+/// Walks the home and all below. Only one directory stays open; the way back is its `..`, checked to be where we came from.
+async fn walk(
+    host: &impl Host,
+    home: File,
+    identity: (u64, u64),
+    path: &Path,
+    walk: &Walk,
+    report: &mut RepairTally,
+) -> Result<(), HostError> {
+    let (mut dir, mut path) = (home, path.to_owned());
+    let mut levels = Vec::new();
+    let listed = fs::list(host, &dir).await;
+    let failed = listed.as_ref().err().cloned();
+    levels.push(Level { identity, rest: listed.unwrap_or_default().into_iter() });
+    while let Some(level) = levels.last_mut() {
+        if let Some(entry) = level.rest.next() {
+            let below = path.join(&entry.name);
+            match look(host, &dir, Path::new(&entry.name), walk, report).await {
+                Ok(None) => {}
+                Ok(Some((inner, _))) if levels.len() > DEPTH_MAX => {
+                    report.failed.add(|| format!("{}: too deep", below.display()));
+                    fs::close(host, inner).await?;
+                }
+                Ok(Some((inner, identity))) => {
+                    if !planted!(WalkKeepsEveryLevelOpen) {
+                        mark!("H66");
+                        fs::close(host, dir).await?;
+                    }
+                    (dir, path) = (inner, below);
+                    let listed = fs::list(host, &dir).await.unwrap_or_else(|error| {
+                        report.failed.add(|| format!("{}: {}", path.display(), error.errno));
+                        Vec::new()
+                    });
+                    levels.push(Level { identity, rest: listed.into_iter() });
+                }
+                Err(error) => report.failed.add(|| format!("{}: {}", below.display(), error.errno)),
+            }
+            continue;
+        }
+        levels.pop();
+        let Some(above) = levels.last() else { break };
+        let back = go_back(host, &dir, above.identity).await;
+        fs::close(host, dir).await?;
+        match back {
+            Ok(back) => dir = back,
+            Err(error) => {
+                report.failed.add(|| format!("{}: {}", path.display(), error.errno));
+                return Ok(());
+            }
+        }
+        path.pop();
+    }
+    fs::close(host, dir).await?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Opens the directory above, if it is still the one that we came from: somebody may have moved ours meanwhile.
+async fn go_back(host: &impl Host, dir: &File, identity: (u64, u64)) -> Result<File, HostError> {
+    let above = fs::open_no_link(host, dir.entry(".."), OpenMode::Directory).await?;
+    let meta = fs::handle_meta(host, &above).await;
+    if meta.as_ref().is_ok_and(|meta| meta.identity == identity) {
+        return Ok(above);
+    }
+    fs::close(host, above).await?;
+    Err(meta.err().unwrap_or(HostError::new("return from", &dir.path, Errno::AGAIN)))
+}
+
+/// Gives one entry to hermes; a directory of the same file system comes back open, with its identity.
 async fn look(
     host: &impl Host,
     dir: &File,
     name: &Path,
     walk: &Walk,
     report: &mut RepairTally,
-) -> Result<Option<File>, HostError> {
+) -> Result<Option<(File, (u64, u64))>, HostError> {
     let meta = fs::link_meta(host, dir.entry(name)).await?;
     if meta.identity.0 != walk.device {
         return Ok(None);
@@ -158,7 +198,7 @@ async fn look(
     let inner = fs::open_no_link(host, dir.entry(name), OpenMode::Directory).await?;
     let opened = fs::handle_meta(host, &inner).await?;
     if opened.identity == meta.identity {
-        return Ok(Some(inner));
+        return Ok(Some((inner, opened.identity)));
     }
     // Somebody put another in its place meanwhile, a mount perhaps: it is not what was looked at.
     fs::close(host, inner).await?;

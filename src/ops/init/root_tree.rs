@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::InitInputs;
 use super::settings::Settings;
 use crate::backend::s6::OWN_TREE;
+use crate::environment;
 use crate::error::{Errno, HostError};
 use crate::host::Host;
 use crate::host::effect::{FileKind, OpenMode, Program};
@@ -52,7 +53,7 @@ impl Main {
     ) -> Result<Option<Self>, HostError> {
         let Some(first) = facts.command.first() else { return Ok(None) };
         let cwd = fs::read_link(host, "/proc/self/cwd").await?;
-        let path = env.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
+        let path = environment::search_path(env);
         let mut words = Vec::new();
         if is_ours(first) || !is_program(host, first, path, &cwd).await {
             words.push(facts.program.clone().into_os_string());

@@ -10,7 +10,7 @@ use crate::error::{Errno, HostError, if_present};
 use crate::host::Host;
 use crate::host::effect::{FileKind, OpenMode};
 use crate::host::fs::{self, File};
-use crate::record::file;
+use crate::record::tree;
 use crate::record::users::Ids;
 
 /// What tells that no gateway is supervised here.
@@ -78,7 +78,7 @@ async fn make_open_anew(
 ) -> Result<(), HostError> {
     give(host, dir, taker).await?;
     fs::set_mode(host, dir, 0o755).await?;
-    file::remove_contents(host, dir).await?;
+    tree::remove_contents(host, dir).await?;
     give(host, dir, owner).await
 }
 
@@ -105,6 +105,7 @@ mod tests {
     use crate::host::answering::Answering;
     use crate::host::effect::Effect;
     use crate::host::os::{OsHost, run_ready};
+    use crate::record::file;
 
     #[test]
     fn a_directory_is_taken_before_it_is_emptied() {

@@ -1,6 +1,6 @@
 //! What the environment asks of a container's boot. Read once, refused by name.
 //!
-//! Pure. An empty variable is an absent one.
+//! Pure. What counts as set was decided where the environment was collected.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -154,7 +154,7 @@ fn is_the_systems(home: &Path) -> bool {
 }
 
 fn set<'env>(env: &'env BTreeMap<OsString, OsString>, name: &str) -> Option<&'env OsStr> {
-    env.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    env.get(OsStr::new(name)).map(OsString::as_os_str)
 }
 
 fn path(
@@ -203,7 +203,8 @@ mod tests {
     use rstest::rstest;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        Settings::read(&pairs.iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let env = pairs.iter().map(|(name, value)| (name.into(), value.into()));
+        Settings::read(&crate::environment::present(env))
     }
 
     #[rstest]
@@ -297,7 +298,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", Ok(None))]
     #[case("running", Ok(Some(Intent::Running)))]
     #[case("stopped", Err("HERMES_GATEWAY_BOOTSTRAP_STATE=\"stopped\" is not \"running\""))]
     #[case("Running", Err("HERMES_GATEWAY_BOOTSTRAP_STATE=\"Running\" is not \"running\""))]

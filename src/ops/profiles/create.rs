@@ -8,7 +8,7 @@ use crate::host::{Host, fs};
 use crate::name::Profile;
 use crate::ops::{OpsContext, OpsError, Patience, home};
 use crate::record::intent::{self, Intent};
-use crate::record::{file, lock, state};
+use crate::record::{file, lock, state, tree};
 use crate::supervisor::{Presence, Registrar, Registration, TargetState};
 
 /// What creating a profile found and made.
@@ -125,7 +125,7 @@ async fn make_dir<H: Host, S>(
     let placed = fill_and_place(context, profile, &stage).await;
     if !matches!(placed, Ok(DirOrigin::New)) {
         // A stage that stays is hidden, and removed at the next boot.
-        let _ = file::remove_tree(context.host, &stage).await;
+        let _ = tree::remove(context.host, &stage).await;
     }
     placed
 }

@@ -11,8 +11,12 @@ use crate::ops::lifecycle::{Verb, store_intent};
 use crate::ops::planned_stop::{self, End};
 use crate::ops::{OpsContext, OpsError, Patience, home};
 use crate::record::marker::StopPlan;
+use crate::record::tree::{self, Removal};
 use crate::record::{file, lock};
 use crate::supervisor::{Presence, Registrar, Service};
+
+/// One command removes no more files and directories: a process of hermes' could make new ones for ever.
+const ENTRIES_MAX: u64 = 1_000_000;
 
 /// Deletes a profile with its slot and its logs. A gateway that does not end in time keeps its profile.
 pub async fn delete<H: Host, S: Registrar>(
@@ -66,10 +70,16 @@ async fn delete_locked<H: Host, S: Registrar>(
     if !planted!(DeleteLeavesSlot) {
         context.supervisor.unregister(profile, timeout).await?;
     }
-    file::remove_tree(context.host, &context.layout.gateway_log(profile)).await?;
+    tree::remove(context.host, &context.layout.gateway_log(profile)).await?;
     // Last: while it is there, the next boot knows that leftovers may remain to be deleted.
     if let Some(gone) = gone {
-        file::remove_tree(context.host, &gone).await?;
+        let removed = tree::remove_within(context.host, &gone, &mut { ENTRIES_MAX }).await?;
+        if removed == Removal::Begun {
+            notes.push(format!(
+                "its files are too many to be removed at once: the next boot goes on with `{}`",
+                gone.display()
+            ));
+        }
     }
     Ok(notes)
 }
@@ -101,7 +111,7 @@ pub(super) async fn remove_dir<H: Host, S>(
     profile: &Profile,
 ) -> Result<(), HostError> {
     let gone = hide_dir(context, profile).await?;
-    file::remove_tree(context.host, &gone).await
+    tree::remove(context.host, &gone).await
 }
 
 async fn hide_dir<H: Host, S>(

@@ -10,11 +10,15 @@ use crate::name::Profile;
 use crate::ops::home::{self, GONE_PREFIX, SurveyEntry};
 use crate::ops::{OpsContext, OpsError};
 use crate::record::lock::LockError;
+use crate::record::tree::{self, Removal};
 use crate::record::{file, lock};
 use crate::supervisor::{Leftover, Registrar};
 
 /// How long a gateway without a profile may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// One pass removes no more files and directories: the gateways wait for it. The next pass goes on.
+const ENTRIES_MAX: u64 = 100_000;
 
 /// What a pass would remove.
 pub(super) async fn predict<H: Host, S: Registrar>(
@@ -46,11 +50,21 @@ pub(super) async fn sweep_unfinished<H: Host, S: Registrar>(
     if planted!(UnfinishedNotSwept) {
         return;
     }
+    let mut allowance = ENTRIES_MAX;
     // An unreadable directory is reported when profiles are listed.
     for found in home::survey(context.host, context.layout).await.unwrap_or_default() {
         let SurveyEntry::Unfinished(name, owner) = found else { continue };
-        let swept = remove_unfinished(context, scan, &name, &owner).await;
-        record_swept(pass, name, swept);
+        match remove_unfinished(context, scan, &name, &owner, &mut allowance).await {
+            Ok(Removal::Whole) => pass.swept.push(name),
+            Ok(Removal::Begun) => {
+                mark!("H66");
+                pass.failures.push(format!(
+                    "{name}: too much lies there to be removed in one boot: the next one goes on"
+                ));
+                break;
+            }
+            Err(error) => pass.failures.push(format!("{name}: {error}")),
+        }
     }
 }
 
@@ -59,10 +73,11 @@ async fn remove_unfinished<H: Host, S: Registrar>(
     scan: RescanTiming,
     name: &str,
     owner: &Profile,
-) -> Result<(), OpsError> {
+    allowance: &mut u64,
+) -> Result<Removal, OpsError> {
     let held = lock::acquire(context.host, context.layout, owner, scan.patience()).await?;
     let path = context.layout.profiles().join(name);
-    let removed = file::remove_tree(context.host, &path).await;
+    let removed = tree::remove_within(context.host, &path, allowance).await;
     let was_deleted = name.starts_with(GONE_PREFIX);
     if was_deleted {
         mark!("H22");
@@ -71,8 +86,8 @@ async fn remove_unfinished<H: Host, S: Registrar>(
         mark!("H23");
     }
     let gone = !home::exists(context.host, context.layout, owner).await?;
-    let logs = match was_deleted && gone && removed.is_ok() {
-        true => file::remove_tree(context.host, &context.layout.gateway_log(owner)).await,
+    let logs = match was_deleted && gone && removed == Ok(Removal::Whole) {
+        true => tree::remove(context.host, &context.layout.gateway_log(owner)).await,
         false => Ok(()),
     };
     // The lock file is removed with its profile.
@@ -80,8 +95,8 @@ async fn remove_unfinished<H: Host, S: Registrar>(
         true => lock::retire(context.host, held).await?,
         false => lock::release(context.host, held).await?,
     }
-    removed?;
-    Ok(logs?)
+    logs?;
+    Ok(removed?)
 }
 
 /// Removes stages, and slots that no profile owns.

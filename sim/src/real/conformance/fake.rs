@@ -11,11 +11,9 @@ use hermes::host::effect::{Effect, OnExisting, Place, Program, Signal, Status};
 use super::sequence::{self, PROGRAMS, SCAN_DIR, SequenceAct, SignalTarget, service_files};
 use super::view::{ActOutcome, ComparedNode, ComparedWorld, role};
 use crate::hash::LazilyHashed;
-use crate::machine::Machine;
 use crate::machine::disk::{self, Credentials, Disk, NodeBody, NodeId};
 use crate::machine::kernel::processes::{NewProcess, make_process};
 use crate::machine::kernel::{self, Reply};
-use crate::machine::loader;
 use crate::machine::process::{Process, ProcessBody};
 use crate::machine::s6::tools;
 use crate::machine::state::user_program::{Behaviour, UserProgram};
@@ -23,6 +21,7 @@ use crate::machine::world::{
     Clock, Container, ContainerId, ContainerPhase, ContainerSettings, Pid1, ProcessId, S6Version,
     World,
 };
+use crate::machine::{Machine, loader};
 use crate::scenario::world::S6Spec;
 
 const ID: ContainerId = ContainerId(1);
