@@ -124,7 +124,7 @@ fn every_effect_passes_once_the_controller_is_gone() {
 }
 
 #[test]
-#[should_panic(expected = "whoever names a gate listens there")]
+#[should_panic(expected = "the controller listens on the socket it names")]
 fn a_gate_that_cannot_be_reached_ends_the_process() {
     let dir = tempfile::tempdir().expect("a folder");
     make(dir.path(), "A", &["one"]);

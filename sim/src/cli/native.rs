@@ -11,7 +11,7 @@ use hermes_sim::scenario::{MachineKind, Scenario};
 use super::parallel::run_parallel;
 use super::{UsageError, Verdict, files, outcome, real_s6};
 
-/// Runs the scenarios on real s6, each in namespaces of its own_paths, on the Debian release of each version.
+/// Runs the scenarios on real s6, each in namespaces of its own, on the Debian release of each version.
 ///
 /// Needs root, and the root file systems that tests/roots.sh builds; `./x native` provides both. Scenarios that this machine
 /// cannot run are skipped by name and counted.

@@ -1,6 +1,6 @@
 //! The fake side: a simulated machine whose PID 1 is s6-svscan, and two users outside the tree who run the tools.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const NOTEMPTY: i32 = 39;
 const TURNS_MAX: usize = 20_000;
 
 /// Which of the ready processes takes the next turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum TurnOrder {
     Oldest,
     Youngest,
@@ -380,21 +380,16 @@ impl FakeS6 {
 
 /// Keeps one of several fakes with the same turn order and the same state.
 pub(super) fn drop_duplicates(fakes: &mut Vec<FakeS6>) {
-    let mut seen = Vec::new();
+    let mut known = BTreeSet::new();
     fakes.iter_mut().for_each(|fake| *fake = fake.with(ProgramPace::Quick));
-    fakes.retain(|fake| {
-        let state = (fake.machine.state_digest(), fake.order);
-        let is_new = !seen.contains(&state);
-        seen.push(state);
-        is_new
-    });
+    fakes.retain(|fake| known.insert((fake.machine.state_digest(), fake.order)));
 }
 
 /// A process that never takes a turn by itself.
 fn spawn_idle(world: &mut World, uid: u32, serial: u64) -> ProcessId {
     let credentials = Credentials { uid, gid: uid, groups: vec![], umask: 0o022 };
     let inherited = BTreeMap::new();
-    let birth = NewProcess { parent: 0, serial, credentials, inherited, dies_with_parent: false };
+    let new = NewProcess { parent: 0, serial, credentials, inherited, dies_with_parent: false };
     let idle = UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
-    make_process(world, ID, birth, ProcessBody::User(idle))
+    make_process(world, ID, new, ProcessBody::User(idle))
 }
