@@ -81,6 +81,9 @@ fn walk(start: &Execution, walk: u64) -> usize {
 #[case("exhaustive-start-stop-crash")]
 #[case("exhaustive-stop-state-container-stop")]
 #[case("exhaustive-two-containers")]
+#[case("h26-two-registrars")]
+#[case("h28-start-right-after-create")]
+#[case("h41-stranger-of-this-boot")]
 fn moves_that_touch_nothing_in_common_can_change_places(#[case] name: &str) {
     let mut start = Execution::new(&scenario(name)).expect("it boots");
     // As in the search that depends on it: the power stays on, and nobody asks what is synced.

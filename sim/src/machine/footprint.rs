@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 
 use crate::hash;
 use crate::machine::disk::NodeId;
-use crate::machine::world::{ContainerId, ProcessId};
+use crate::machine::world::{ContainerId, ProcessId, World};
 
 /// One thing that a move can look at or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,11 +27,17 @@ pub(crate) enum Resource<'a> {
     Lock(NodeId),
     /// What is in a pipe or FIFO, and who has it open.
     Pipe(NodeId),
-    /// A process as others see it: is it there, does it live.
-    Process(ProcessId),
-    /// What a process is told: signals, and ends of its children.
-    Inbox(ProcessId),
-    /// Which processes a container has.
+    /// A process as others see it: is it there, does it live. By its number in the run: which PID it has depends on
+    /// the order in which others were started, so that two processes could take turns under one PID.
+    Process(u64),
+    /// What a process is told: signals, and ends of its children. By its number in the run, too.
+    Inbox(u64),
+    /// Whom a PID means.
+    Pid(ProcessId),
+    /// Which PID a container gives next.
+    NextPid(ContainerId),
+    /// Which processes a container has. Two of them can come or go in any order, but not while somebody looks at all:
+    /// so each that comes or goes reads it, and each look at all is a change ([`record_all_processes`]).
     Processes(ContainerId),
 }
 
@@ -82,6 +88,47 @@ fn record_access(thing: Resource<'_>, is_change: bool) {
         FOOTPRINT
             .with_borrow_mut(|touched| touched.accesses.push((hash::digest(&thing), is_change)));
     }
+}
+
+/// A process was looked for by its PID.
+pub(crate) fn record_lookup(world: &World, who: ProcessId) {
+    record_read(Resource::Pid(who));
+    if let Some(process) = world.process(who) {
+        record_read(Resource::Process(process.serial));
+    }
+}
+
+/// A process is seen otherwise by others now.
+pub(crate) fn record_process_change(world: &World, who: ProcessId) {
+    if let Some(process) = world.process(who) {
+        record_write(Resource::Process(process.serial));
+    }
+}
+
+/// A process is told something.
+pub(crate) fn record_inbox_change(world: &World, who: ProcessId) {
+    if let Some(process) = world.process(who) {
+        record_write(Resource::Inbox(process.serial));
+    }
+}
+
+/// A process takes notice of what it is told.
+pub(crate) fn record_inbox_read(world: &World, who: ProcessId) {
+    if let Some(process) = world.process(who) {
+        record_read(Resource::Inbox(process.serial));
+    }
+}
+
+/// A process was made, or is about to go.
+pub(crate) fn record_coming_or_going(world: &World, who: ProcessId) {
+    record_read(Resource::Processes(who.container));
+    record_write(Resource::Pid(who));
+    record_process_change(world, who);
+}
+
+/// All processes of a container were looked at.
+pub(crate) fn record_all_processes(container: ContainerId) {
+    record_write(Resource::Processes(container));
 }
 
 /// Anything may have been touched.

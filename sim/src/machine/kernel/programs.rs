@@ -54,7 +54,7 @@ pub fn make_process(
     birth: NewProcess,
     body: ProcessBody,
 ) -> ProcessId {
-    footprint::record_write(Resource::Processes(container));
+    footprint::record_write(Resource::NextPid(container));
     for open in birth.inherited.values() {
         match open.kind {
             OpenKind::Pipe(pipe) => footprint::record_write(Resource::Pipe(pipe)),
@@ -68,7 +68,6 @@ pub fn make_process(
     let inside = world.container_mut(container);
     inside.last_pid += 1;
     let pid = inside.last_pid;
-    footprint::record_write(Resource::Process(ProcessId { container, pid }));
     let process = Process {
         serial: birth.serial,
         parent: birth.parent,
@@ -94,12 +93,14 @@ pub fn make_process(
         body,
     };
     inside.processes.insert(pid, Arc::new(LazilyHashed::new(process)));
-    ProcessId { container, pid }
+    let made = ProcessId { container, pid };
+    footprint::record_coming_or_going(world, made);
+    made
 }
 
 /// Has a process become a program, as `execve` does. What it had open is closed; record locks stay.
 pub fn become_program(world: &mut World, who: ProcessId, program: &Program) -> Result<(), Errno> {
-    footprint::record_write(Resource::Process(who));
+    footprint::record_process_change(world, who);
     let mut program = program.clone();
     for _ in 0..INTERPRETERS_MAX {
         match load(world, who, &program)? {

@@ -25,7 +25,7 @@ use hermes::host::effect::{FileKind, OpenMode, Status};
 
 use self::status::StatusRecord;
 use super::syscalls;
-use crate::machine::footprint::{self, Resource};
+use crate::machine::footprint;
 use crate::machine::kernel::signals;
 use crate::machine::process::ProcessBody;
 use crate::machine::world::{ProcessId, S6Version, World};
@@ -126,7 +126,7 @@ pub fn step(world: &mut World, who: ProcessId) {
     let mut turn = SuperviseTurn { world, who, own };
     match turn.own.stage {
         SuperviseStage::Lives(state) => {
-            footprint::record_read(Resource::Inbox(who));
+            footprint::record_inbox_read(turn.world, who);
             turn.wake(state);
         }
         SuperviseStage::Ends(_) => {}

@@ -21,7 +21,7 @@ use hermes::host::effect::{OpenMode, Signal, Status};
 
 use self::scan::ScannedService;
 use super::syscalls;
-use crate::machine::footprint::{self, Resource};
+use crate::machine::footprint;
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenKind, ProcessBody};
 use crate::machine::world::{ProcessId, S6Version, World};
@@ -156,11 +156,11 @@ pub fn step(world: &mut World, who: ProcessId) {
     let mut turn = SvscanTurn { world, who, own };
     match turn.own.stage {
         SvscanStage::Lives => {
-            footprint::record_read(Resource::Inbox(who));
+            footprint::record_inbox_read(turn.world, who);
             turn.wake();
         }
         SvscanStage::Stops => {
-            footprint::record_read(Resource::Inbox(who));
+            footprint::record_inbox_read(turn.world, who);
             turn.step_stop();
         }
         SvscanStage::Ends(_) | SvscanStage::Gone => {}
