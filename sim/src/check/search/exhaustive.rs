@@ -11,6 +11,8 @@
 //!
 //! What is promised is looked at after every move that is made.
 
+#[cfg(test)]
+mod ends;
 mod por;
 
 use std::collections::BTreeSet;
