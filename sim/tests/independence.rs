@@ -83,6 +83,9 @@ fn walk(start: &Execution, walk: u64) -> usize {
 #[case("exhaustive-start-stop-crash")]
 #[case("exhaustive-stop-state-container-stop")]
 #[case("exhaustive-two-containers")]
+#[case("h26-two-registrars")]
+#[case("h28-start-right-after-create")]
+#[case("h41-stranger-of-this-boot")]
 fn transitions_with_disjoint_footprints_commute(#[case] name: &str) {
     let mut start = Execution::new(&scenario(name)).expect("it boots");
     // As in the exhaustive search, which depends on it: no power cut, and unsynced data is not part of the state.

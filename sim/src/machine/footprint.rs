@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 
 use crate::hash;
 use crate::machine::ids::{ContainerId, NodeId, ProcessId};
+use crate::machine::world::World;
 
 /// A resource that a transition can read or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,11 +27,17 @@ pub(crate) enum Resource<'a> {
     Lock(NodeId),
     /// The bytes in a pipe or FIFO, and its open ends.
     Pipe(NodeId),
-    /// A process as other processes observe it: whether it exists, whether it is alive.
-    Process(ProcessId),
-    /// The events of a process: signals, and ends of its children.
-    Inbox(ProcessId),
-    /// The set of processes of a container.
+    /// A process as others see it: is it there, does it live. By its number in the run: which PID it has depends on
+    /// the order in which others were started, so that two processes could take turns under one PID.
+    Process(u64),
+    /// What a process is told: signals, and ends of its children. By its number in the run, too.
+    Inbox(u64),
+    /// Whom a PID means.
+    Pid(ProcessId),
+    /// Which PID a container gives next.
+    NextPid(ContainerId),
+    /// Which processes a container has. Two of them can come or go in any order, but not while somebody looks at all:
+    /// so each that comes or goes reads it, and each look at all is a change ([`record_all_processes`]).
     Processes(ContainerId),
 }
 
@@ -83,7 +90,48 @@ fn record_access(thing: Resource<'_>, is_change: bool) {
     }
 }
 
-/// Records that any resource may have been used.
+/// A process was looked for by its PID.
+pub(crate) fn record_lookup(world: &World, who: ProcessId) {
+    record_read(Resource::Pid(who));
+    if let Some(process) = world.process(who) {
+        record_read(Resource::Process(process.serial));
+    }
+}
+
+/// A process is seen otherwise by others now.
+pub(crate) fn record_process_change(world: &World, who: ProcessId) {
+    if let Some(process) = world.process(who) {
+        record_write(Resource::Process(process.serial));
+    }
+}
+
+/// A process is told something.
+pub(crate) fn record_inbox_change(world: &World, who: ProcessId) {
+    if let Some(process) = world.process(who) {
+        record_write(Resource::Inbox(process.serial));
+    }
+}
+
+/// A process takes notice of what it is told.
+pub(crate) fn record_inbox_read(world: &World, who: ProcessId) {
+    if let Some(process) = world.process(who) {
+        record_read(Resource::Inbox(process.serial));
+    }
+}
+
+/// A process was made, or is about to go.
+pub(crate) fn record_coming_or_going(world: &World, who: ProcessId) {
+    record_read(Resource::Processes(who.container));
+    record_write(Resource::Pid(who));
+    record_process_change(world, who);
+}
+
+/// All processes of a container were looked at.
+pub(crate) fn record_all_processes(container: ContainerId) {
+    record_write(Resource::Processes(container));
+}
+
+/// Anything may have been touched.
 pub(crate) fn record_everything() {
     if IS_RECORDING.get() {
         FOOTPRINT.with_borrow_mut(|touched| touched.is_everything = true);

@@ -116,26 +116,23 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
 
 /// Adds the footprint of effects on processes, its own or others, beside what they access themselves.
 fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
-    let named = |pid: i32| Resource::Process(ProcessId { pid, ..who });
+    let named = |pid: i32| ProcessId { pid, ..who };
     match effect {
-        Effect::OpenProcess { pid } => footprint::record_read(named(pid.raw())),
+        Effect::OpenProcess { pid } => footprint::record_lookup(world, named(pid.raw())),
         Effect::SignalProcess { process, .. } => {
-            if let Ok(OpenKind::Process(target, _)) =
+            if let Ok(OpenKind::Process(_, serial)) =
                 open_file(world, who, *process).map(|it| &it.kind)
             {
-                footprint::record_read(Resource::Process(*target));
+                footprint::record_read(Resource::Process(*serial));
             }
         }
-        Effect::SignalGroup { .. } => footprint::record_read(Resource::Processes(who.container)),
-        Effect::Reap { child } => {
-            footprint::record_write(named(child.raw()));
-            footprint::record_write(Resource::Processes(who.container));
-        }
+        Effect::SignalGroup { .. } => footprint::record_all_processes(who.container),
+        Effect::Reap { child } => footprint::record_coming_or_going(world, named(child.raw())),
         Effect::ChangeDir { .. }
         | Effect::SetGroups { .. }
         | Effect::SetGid { .. }
-        | Effect::SetUid { .. } => footprint::record_write(Resource::Process(who)),
-        Effect::Trap { .. } => footprint::record_write(Resource::Inbox(who)),
+        | Effect::SetUid { .. } => footprint::record_process_change(world, who),
+        Effect::Trap { .. } => footprint::record_inbox_change(world, who),
         Effect::Wait { interests } => waiting::record_wait_footprint(world, who, interests),
         Effect::Listen { .. }
         | Effect::Accept { .. }

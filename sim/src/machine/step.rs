@@ -164,7 +164,8 @@ impl Machine {
     pub fn step(&mut self, who: ProcessId) -> StepOutcome {
         footprint::during_step(|| {
             // A process that is ended or stopped does not get here.
-            footprint::record_read(Resource::Process(who));
+            let process = self.world.process(who).expect("the process that moves exists");
+            footprint::record_read(Resource::Process(process.serial));
             self.step_recorded(who)
         })
     }

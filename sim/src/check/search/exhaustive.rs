@@ -24,6 +24,8 @@
 //! every state at rest, but not every state on the way: a violation that shows only in an intermediate state of an
 //! interleaving that is left out is not found here. The bounded and the random search do not reduce.
 
+#[cfg(test)]
+mod ends;
 mod por;
 
 use std::collections::BTreeSet;

@@ -235,7 +235,7 @@ pub(super) fn list(world: &World, who: ProcessId, handle: Handle) -> Outcome {
     let entries = match open.kind {
         OpenKind::Node(node) => world.disk.list(node)?,
         OpenKind::Proc => {
-            footprint::record_read(Resource::Processes(who.container));
+            footprint::record_all_processes(who.container);
             let pids = world.container(who.container).processes.keys();
             pids.map(|pid| DirEntry { name: pid.to_string().into() }).collect()
         }

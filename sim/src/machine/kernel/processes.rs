@@ -42,7 +42,7 @@ pub fn make_process(
     birth: NewProcess,
     body: ProcessBody,
 ) -> ProcessId {
-    footprint::record_write(Resource::Processes(container));
+    footprint::record_write(Resource::NextPid(container));
     for open in birth.inherited.values() {
         match open.kind {
             OpenKind::Pipe(pipe) => footprint::record_write(Resource::Pipe(pipe)),
@@ -56,7 +56,6 @@ pub fn make_process(
     let inside = world.container_mut(container);
     inside.last_pid += 1;
     let pid = inside.last_pid;
-    footprint::record_write(Resource::Process(ProcessId { container, pid }));
     let process = Process {
         serial: birth.serial,
         parent: birth.parent,
@@ -82,7 +81,9 @@ pub fn make_process(
         body,
     };
     inside.processes.insert(pid, Arc::new(LazilyHashed::new(process)));
-    ProcessId { container, pid }
+    let made = ProcessId { container, pid };
+    footprint::record_coming_or_going(world, made);
+    made
 }
 
 /// Puts the new image in place.

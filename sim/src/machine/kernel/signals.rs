@@ -80,24 +80,25 @@ pub(super) fn reap(world: &mut World, who: ProcessId, child: Pid) -> Outcome {
 /// Delivers a signal: an event, an input of an automaton, or the default action.
 pub fn deliver(world: &mut World, who: ProcessId, signal: Signal) {
     let now = world.clock.boot;
-    footprint::record_read(Resource::Process(who));
+    footprint::record_lookup(world, who);
+    footprint::record_inbox_change(world, who);
     let Some(target) = world.process_mut(who) else { return };
     if !target.is_alive() {
         return;
     }
-    footprint::record_write(Resource::Inbox(who));
     match signal {
         // No process of its own namespace can end a PID 1 without a handler; the runtime ends the container instead.
         Signal::KILL => end_process(world, who, Status::Signalled(signal)),
         STOP => {
-            footprint::record_write(Resource::Process(who));
             target.stopped = true;
+            footprint::record_process_change(world, who);
         }
         CONT => {
-            footprint::record_write(Resource::Process(who));
             target.stopped = false;
+            let pending = std::mem::take(&mut target.pending);
+            footprint::record_process_change(world, who);
             // Signals that came while it was stopped arrive now.
-            for waiting in std::mem::take(&mut target.pending) {
+            for waiting in pending {
                 deliver(world, who, waiting);
             }
         }
@@ -136,8 +137,6 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
     if !dying.is_alive() {
         return;
     }
-    footprint::record_write(Resource::Process(who));
-    footprint::record_write(Resource::Processes(who.container));
     dying.end_status = Some(status);
     for node in std::mem::take(&mut dying.record_locks) {
         footprint::record_write(Resource::Lock(node));
@@ -145,7 +144,8 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
     let mut closed: Vec<OpenFile> = std::mem::take(&mut dying.open_files).into_values().collect();
     closed.extend(std::mem::take(&mut dying.inherited).into_values());
     let parent = dying.parent;
-    footprint::record_write(Resource::Inbox(ProcessId { pid: parent, ..who }));
+    footprint::record_coming_or_going(world, who);
+    footprint::record_inbox_change(world, ProcessId { pid: parent, ..who });
     files::release_open_files(world, &closed);
     if who.pid == 1 {
         end_container(world, who.container, status);
@@ -163,7 +163,7 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
         let orphan = process(world, child);
         orphan.parent = 1;
         orphan.dies_with_parent = false;
-        footprint::record_write(Resource::Process(child));
+        footprint::record_process_change(world, child);
         if dies && alive {
             deliver(world, child, Signal::KILL);
         }
@@ -182,6 +182,7 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
 /// PID 1 reaps at once every process that it did not start; the runtime reaps those from outside. s6-svscan does the
 /// same with its scripts.
 fn reap_orphan(world: &mut World, who: ProcessId, parent: i32) {
+    footprint::record_coming_or_going(world, who);
     let container = world.container_mut(who.container);
     let parent = container.processes.get(&parent.max(1));
     let waits = parent.is_some_and(|parent| match &parent.body {
@@ -197,7 +198,6 @@ fn reap_orphan(world: &mut World, who: ProcessId, parent: i32) {
 /// All processes of a container end at once.
 pub fn end_container(world: &mut World, id: ContainerId, status: Status) {
     footprint::record_everything();
-    footprint::record_write(Resource::Processes(id));
     let container = world.container_mut(id);
     let processes = std::mem::take(&mut container.processes);
     container.phase = ContainerPhase::Exited(match status {

@@ -39,14 +39,14 @@ pub(super) fn wait(world: &mut World, who: ProcessId, interests: &Interests) -> 
 
 /// Adds the footprint of a wait: everything that could end it.
 pub(super) fn record_wait_footprint(world: &World, who: ProcessId, interests: &Interests) {
-    footprint::record_write(Resource::Inbox(who));
+    footprint::record_inbox_change(world, who);
     if let Some(child) = interests.child {
-        footprint::record_read(Resource::Process(ProcessId { pid: child.raw(), ..who }));
+        footprint::record_lookup(world, ProcessId { pid: child.raw(), ..who });
     }
     for &handle in &interests.readable {
         match open_file(world, who, handle).map(|open| &open.kind) {
             Ok(OpenKind::Pipe(pipe)) => footprint::record_read(Resource::Pipe(*pipe)),
-            Ok(OpenKind::Process(target, _)) => footprint::record_read(Resource::Process(*target)),
+            Ok(OpenKind::Process(_, serial)) => footprint::record_read(Resource::Process(*serial)),
             Ok(OpenKind::Listener(_) | OpenKind::Connection(_) | OpenKind::Notify) => {
                 footprint::record_everything()
             }

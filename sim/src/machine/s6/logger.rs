@@ -31,7 +31,7 @@ pub fn wakes_at(_world: &World, _who: ProcessId) -> Option<Duration> {
 
 /// One step: SIGTERM first, else bytes, else the end of the pipe.
 pub fn step(world: &mut World, who: ProcessId) {
-    footprint::record_read(Resource::Inbox(who));
+    footprint::record_inbox_read(world, who);
     let told = syscalls::process(world, who).pending.remove(&Signal::TERM);
     input(world, who).into_iter().for_each(|pipe| footprint::record_write(Resource::Pipe(pipe)));
     match input(world, who) {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{OpenMode, Signal, Status};
 
-use crate::machine::footprint::{self, Resource};
+use crate::machine::footprint;
 use crate::machine::kernel::processes::Loader;
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenKind, ProcessBody};
@@ -105,11 +105,11 @@ pub fn step(world: &mut World, who: ProcessId, load: Loader) {
     let mut turn = SvscanTurn { world, who, own, load };
     match turn.own.stage {
         SvscanStage::Lives => {
-            footprint::record_read(Resource::Inbox(who));
+            footprint::record_inbox_read(turn.world, who);
             turn.wake();
         }
         SvscanStage::Stops => {
-            footprint::record_read(Resource::Inbox(who));
+            footprint::record_inbox_read(turn.world, who);
             turn.step_stop();
         }
         SvscanStage::Ends(_) | SvscanStage::Gone => {}

@@ -9,7 +9,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{Program, Status};
 
 use super::SuperviseTurn;
-use crate::machine::footprint::{self, Resource};
+use crate::machine::footprint;
 use crate::machine::kernel::processes::{NewProcess, make_process};
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenFile, ProcessBody};
@@ -133,8 +133,7 @@ impl SuperviseTurn<'_> {
 
     pub(super) fn reap(&mut self, pid: i32) {
         let child = ProcessId { pid, ..self.who };
-        footprint::record_write(Resource::Process(child));
-        footprint::record_write(Resource::Processes(self.who.container));
+        footprint::record_coming_or_going(self.world, child);
         self.world.container_mut(self.who.container).processes.remove(&pid);
     }
 

@@ -7,7 +7,7 @@ use hermes::error::Errno;
 use hermes::host::effect::{Program, Signal, Status};
 
 use super::SvscanTurn;
-use crate::machine::footprint::{self, Resource};
+use crate::machine::footprint;
 use crate::machine::kernel::processes::{NewProcess, executable, make_process};
 use crate::machine::kernel::signals;
 use crate::machine::process::ProcessBody;
@@ -41,8 +41,7 @@ impl SvscanTurn<'_> {
     /// Hears of a supervisor's end. One that is wanted is started again: in 2.11 a second after its death and with a
     /// scan, since 2.12 a second after its start (V17, V18, V19).
     pub(super) fn reap(&mut self, pid: i32) {
-        footprint::record_write(Resource::Process(ProcessId { pid, ..self.who }));
-        footprint::record_write(Resource::Processes(self.who.container));
+        footprint::record_coming_or_going(self.world, ProcessId { pid, ..self.who });
         self.world.container_mut(self.who.container).processes.remove(&pid);
         let again = self.now() + AFTER_DEATH;
         let is_old = self.world.s6_version == S6Version::V2_11;
