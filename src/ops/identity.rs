@@ -9,7 +9,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::init::HERMES;
 use crate::detect;
 use crate::error::{Errno, HostError, if_present};
 use crate::host::effect::{FileKind, Meta, OpenMode};
@@ -17,6 +16,9 @@ use crate::host::fs::{self, File};
 use crate::host::{Host, proc};
 use crate::record::file;
 use crate::record::users::{self, Ids};
+
+/// The user as whom everything of the gateways runs.
+pub const HERMES: &str = "hermes";
 
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";

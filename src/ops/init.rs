@@ -32,7 +32,7 @@ use crate::record::container;
 use crate::role::Role;
 use crate::supervisor::SupervisorError;
 
-pub use ids::HERMES;
+pub use super::identity::HERMES;
 pub use root_tree::GUEST_EXIT_CODE;
 pub(crate) use root_tree::quote;
 pub use runtime::{GUEST_FLAG, WAITING_FLAG};

@@ -135,7 +135,7 @@ bugs! {
     RootKept,
     /// A command typed as root becomes the owner of the scan directory as it lies there just now (H63).
     IdentityFromTheDisk,
-    /// Whoever wrote the boot's record of who hermes is, it counts (H63).
+    /// The boot's record of the user hermes counts even if root did not write it (H63).
     RecordOfAnybody,
     /// The repair of owners gives away files with other names (H25).
     HardLinkGivenAway,
@@ -171,7 +171,7 @@ bugs! {
     EnabledAfterIntent,
     /// A gateway that a host's supervisor starts does not check the intent first (H6).
     IntentNotCheckedAtStart,
-    /// The machine's unit runs as whoever owns what the home's name means just now; for root it says nothing (H62).
+    /// The machine's unit runs as the owner of what the home's name means just now; for root it says nothing (H62).
     UnitLosesItsOwner,
     /// `stop` leaves the service enabled (H6).
     StopLeavesEnabled,

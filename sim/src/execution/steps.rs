@@ -168,7 +168,7 @@ impl Execution {
                 };
                 self.monitor.command_started(world, serial, &command.words, uid);
                 Arc::make_mut(&mut self.commands).insert(serial, command);
-                // It has the turn: "this command at that moment" is one surprise, not two.
+                // It has the turn: "this command at that moment" is one fault, not two.
                 self.last_process = Some(who);
                 StepProgress::RunningCommand(serial, world.clock.boot + COMMAND_TIMEOUT)
             }

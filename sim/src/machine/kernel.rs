@@ -1,5 +1,5 @@
-//! The kernel: answers one effect of one process, and changes the world by it. Decides nothing, injects nothing. It does not
-//! know which programs there are: effects that start one go through the loader, which is above.
+//! The kernel: answers one effect of one process, and changes the world by it. Decides nothing, injects nothing. It
+//! does not know which programs there are: effects that start one go through the loader, which is above.
 //!
 //! ```text
 //!   Effect ──► perform ──► files · procfs · locks · signals · processes · waiting · net

@@ -1,5 +1,5 @@
-//! The loader: what a file stands for when it is executed. It is above the kernel and the automata, and the only file that
-//! knows all programs.
+//! The loader: what a file stands for when it is executed. It is above the kernel and the automata, and the only file
+//! that knows all programs.
 //!
 //! An image's programs are files that begin with `sim:`; scripts are read by [`crate::machine::s6::shell`].
 

@@ -13,7 +13,8 @@ pub enum HostKind {
     Windows,
 }
 
-/// What launchd and Task Scheduler keep beside the files of a home. Nobody says how durable that is; here it is at once.
+/// What launchd and Task Scheduler keep beside the files of a home. How durable it is is not documented; here it is
+/// durable at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HostRegistry {
     /// Labels that launchd was told not to start.

@@ -304,7 +304,7 @@ impl Machine {
         }
     }
 
-    /// When time alone lets somebody move, or ends a stop's grace.
+    /// When time alone lets a process move, or ends a stop's grace.
     pub fn next_wake(&self) -> Option<Duration> {
         let everybody = self.world.processes();
         let moments = everybody.filter_map(|(who, _)| self.wakes_at(who));

@@ -215,7 +215,7 @@ pub(crate) fn has_writer(world: &World, pipe: NodeId) -> bool {
     all_open_files(world).any(|open| open.writes && open.kind == OpenKind::Pipe(pipe))
 }
 
-/// Writes into an existing FIFO or file, as the tools do: `ENXIO` if nobody reads the FIFO.
+/// Writes into an existing FIFO or file, as the tools do: `ENXIO` if no process reads the FIFO.
 pub(crate) fn write_existing(
     world: &mut World,
     who: ProcessId,

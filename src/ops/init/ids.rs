@@ -8,11 +8,9 @@ use super::InitError;
 use super::settings::Settings;
 use crate::error::HostError;
 use crate::host::Host;
+use crate::ops::identity::HERMES;
 use crate::record::file;
 use crate::record::users::{self, Ids};
-
-/// The user that everything of the gateways' runs as.
-pub const HERMES: &str = "hermes";
 
 /// What it is where `/etc/passwd` does not know it.
 const UNNAMED: Ids = Ids { uid: 10_000, gid: 10_000 };

@@ -25,7 +25,7 @@ pub type Loader = fn(&mut World, ProcessId, &Program) -> Result<(), Errno>;
 pub struct NewProcess {
     /// Its parent's number; 0 from outside.
     pub parent: i32,
-    /// A number that nobody else has.
+    /// A number that no other process has.
     pub serial: u64,
     /// Whom it runs as.
     pub credentials: Credentials,
@@ -35,7 +35,7 @@ pub struct NewProcess {
     pub dies_with_parent: bool,
 }
 
-/// Makes a process in a container. It is nobody yet: a [`Loader`] makes it a program.
+/// Makes a process in a container. It runs no program yet: a [`Loader`] gives it one.
 pub fn make_process(
     world: &mut World,
     container: ContainerId,

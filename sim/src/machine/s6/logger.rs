@@ -1,4 +1,4 @@
-//! s6-log: lives until its pipe ends, or SIGTERM. What it would write is kept by nobody: it drains silently.
+//! s6-log: lives until its pipe ends, or SIGTERM. What it would write is not kept: it drains silently.
 
 use std::time::Duration;
 

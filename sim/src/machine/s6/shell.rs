@@ -79,7 +79,7 @@ pub fn read(
     }
 }
 
-/// A line that nobody taught us.
+/// A line that this interpreter does not know.
 fn odd(script: &Program, line: &str) -> ! {
     panic!("{}: this line is not understood: {line}", script.path.display())
 }
@@ -91,7 +91,7 @@ fn words(world: &World, who: ProcessId, script: &Program, line: &str) -> Vec<OsS
     while !rest.is_empty() {
         let (word, after) = word(script, line, rest);
         match word {
-            // Streams only, which nobody keeps.
+            // Streams only, which are not kept.
             Word::Plain(word) if word == "2>&1" => {}
             Word::Plain(word) => words.push(word.into()),
             Word::Arguments => words.extend(script.args.iter().cloned()),

@@ -296,8 +296,9 @@ impl ManagerTurn<'_> {
         if self.own.kind == HostKind::Systemd {
             env.insert("NOTIFY_SOCKET".into(), NOTIFY_SOCKET.into());
         }
-        let nobody = UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
-        let child = make_process(self.world, self.who.container, birth, ProcessBody::User(nobody));
+        let placeholder = UserProgram::new(PathBuf::new(), &Behaviour::default(), Duration::ZERO);
+        let child =
+            make_process(self.world, self.who.container, birth, ProcessBody::User(placeholder));
         syscalls::process(self.world, child).service = Some(name.into());
         let program = Program { path: path.into(), args: args.to_vec(), env, ..Program::default() };
         if (self.load)(self.world, child, &program).is_err() {

@@ -238,7 +238,7 @@ impl SuperviseTurn<'_> {
     }
 
     fn make_down(&mut self) {
-        // What cannot be written is a warning to nobody.
+        // What cannot be written is a warning, which is not kept.
         let _ = syscalls::write(self.world, self.who, Path::new("down"), 0o666, b"");
     }
 

@@ -71,7 +71,7 @@ impl SuperviseTurn<'_> {
 
     /// `death_tally` is empty at each start.
     pub(super) fn forget_deaths(&mut self) {
-        // A warning to nobody, as above.
+        // A warning that is not kept, as above.
         let _ = syscalls::write(self.world, self.who, Path::new(TALLY), 0o666, b"");
     }
 
@@ -88,7 +88,7 @@ impl SuperviseTurn<'_> {
         tally.extend(self.own.record.stamp.bytes());
         tally.extend(entry);
         let surplus = tally.len().saturating_sub(entries_max * ENTRY_BYTES);
-        // A warning to nobody, as above.
+        // A warning that is not kept, as above.
         let _ = syscalls::write(self.world, self.who, Path::new(TALLY), 0o666, &tally[surplus..]);
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn ended_child(world: &World, who: ProcessId, own: &Svscan) -> Option
 }
 
 impl Svscan {
-    /// Nobody is left to wait for.
+    /// No supervisor is left to wait for.
     pub(super) fn is_empty(&self) -> bool {
         self.services.iter().all(ScannedService::is_dead)
     }

@@ -26,7 +26,7 @@ fn svc_usage(version: S6Version) -> Finished {
 
 const SVSCANCTL_USAGE: &str = "s6-svscanctl: usage: s6-svscanctl [ -zabhitqnN ] svscandir";
 
-/// Why nobody was told.
+/// Why no control letter was sent.
 enum ControlError {
     NotListening,
     Unable(Errno),
