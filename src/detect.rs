@@ -164,8 +164,13 @@ async fn has_container_mark(host: &impl Host) -> bool {
         || fs::meta(host, "/run/.containerenv").await.is_ok()
 }
 
-/// Is this a container: by an engine's mark, or by its PID 1? Asks only what is root's.
+/// Is this a container: by an engine's mark, or by its PID 1? One that systemd boots is a host like any other. Asks only
+/// what is root's.
 pub async fn is_container(host: &impl Host) -> Result<bool, HostError> {
+    let comm = if_visible(file::read(host, Path::new("/proc/1/comm"), 64).await)?;
+    if comm.is_some_and(|comm| comm == b"systemd\n") {
+        return Ok(false);
+    }
     Ok(has_container_mark(host).await || pid_1_is_svscan(host).await? || is_booting(host).await?)
 }
 

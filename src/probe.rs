@@ -23,11 +23,11 @@ pub use loop_heads::{LoopEvent, loop_head, take_loop_events, wait_begins, wait_e
 pub use switch::{clear_marks, is_planted, plant, reach_mark, reached_marks, without_planted_bug};
 
 /// The hazards whose protection is a branch of ours: each has one `mark!` in that branch.
-pub const MARKS: [&str; 50] = [
+pub const MARKS: [&str; 51] = [
     "R1", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R12", "R13", "H2", "H4", "H5", "H7",
     "H11", "H12", "H14", "H15", "H16", "H17", "H18", "H19", "H20", "H21", "H22", "H23", "H24",
     "H25", "H27", "H28", "H29", "H30", "H32", "H33", "H34", "H35", "H36", "H37", "H38", "H40",
-    "H41", "H42", "H45", "H47", "H48", "H49", "H50", "H66", "H88",
+    "H41", "H42", "H45", "H47", "H48", "H49", "H50", "H63", "H66", "H88",
 ];
 
 /// Is this bug planted? `false`, and gone with all that depends on it, in a build without the feature.

@@ -90,3 +90,19 @@ async fn secrets_of_the_environment_are_for_hermes_alone() {
     assert_eq!(stat, "640 root:hermes\n");
     assert_eq!(machine.must("/command/with-contenv sh -c 'echo $TOKEN'"), "secret\n");
 }
+
+#[tokio::test]
+async fn root_becomes_whom_the_boot_wrote_down_whoever_owns_the_scan_directory() {
+    let machine = DockerMachine::start(image().with_env_var("PUID", "1234")).await;
+    machine.wait_until_ready();
+    let record =
+        machine.must_as_root("stat -c '%u %a' /run/hermes-identity; cat /run/hermes-identity");
+    assert_eq!(record, "0 644\n1234 10000\n");
+    machine.must_as_root("chown root /run/service");
+    for words in ["gateway status", "profile list", "man /tmp/pages", "doctor"] {
+        machine.root(&format!("mkdir -p -m 0777 /tmp/pages; hermes {words}"));
+    }
+    assert_eq!(machine.must_as_root("find /tmp/pages -type f -user root"), "");
+    machine.must_as_root("hermes -p default gateway stop --no-wait || :");
+    assert_eq!(machine.must_as_root("find /opt/data -user root"), "");
+}

@@ -62,6 +62,28 @@ fn root_installs_the_machines_unit_and_the_gateway_runs_as_the_homes_owner() {
 }
 
 #[test]
+fn a_home_that_became_a_link_is_refused_and_its_unit_keeps_its_owner() {
+    let machine = SystemdMachine::booted();
+    machine.ok("profile create bot");
+    let root = |words: &str| {
+        machine.sh_as(
+            "root",
+            &format!("HERMES_HOME=/home/hermes/.hermes hermes --system -p bot gateway {words}"),
+        )
+    };
+    root("install").expect(0);
+    machine.sh("mv ~/.hermes ~/old && ln -s /srv/planted ~/.hermes").expect(0);
+    let plant = "mkdir -p /srv/planted/profiles/bot && touch /srv/planted/profiles/bot/SOUL.md";
+    machine.sh_as("root", plant).expect(0);
+    for verb in ["start", "restart", "install"] {
+        let said = root(verb).expect(1);
+        assert!(said.err.contains("hermes (10000)") && said.err.contains("root (0)"), "{said:?}");
+    }
+    let unit = "grep User= /etc/systemd/system/hermes-gateway-bot.service; ls -A /srv/planted";
+    assert_eq!(machine.sh_as("root", unit).out, "User=10000\nprofiles\n");
+}
+
+#[test]
 fn a_masked_unit_and_a_unit_of_another_home_are_left_alone() {
     let machine = machine_with(&["bot"]);
     let said = machine.sh("HERMES_HOME=~/other hermes profile create bot && HERMES_HOME=~/other hermes -p bot gateway start");
