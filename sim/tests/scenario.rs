@@ -117,7 +117,7 @@ use Schema::{Accepts, Refuses};
     Refuses
 )]
 #[case::no_machine(4, r#""runs_on": [],"#, "no machine", Refuses)]
-#[case::hazard(3, r#""summary": "f", "hazard": "H177","#, "H and 1 to 107", Accepts)]
+#[case::hazard(3, r#""summary": "f", "hazard": "H177","#, "H and 1 to 111", Accepts)]
 #[case::found(
     3,
     r#""summary": "f", "found_by": {"search": "luck", "date": "2026-11-21"},"#,
@@ -323,7 +323,7 @@ fn a_minimal_scenario_is_read_with_its_defaults() {
     let scenario = load("minimal.json", &text).unwrap_or_else(|error| panic!("{error}"));
     let tasks: Vec<String> = scenario.named_tasks().iter().map(ToString::to_string).collect();
     assert_eq!(tasks, ["init", "tree", "A"]);
-    assert_eq!(scenario.required_invariants().len(), 21);
+    assert_eq!(scenario.required_invariants().len(), 22);
     assert!(!scenario.has_boot_step());
     assert_eq!(scenario.world.containers, 1);
 }

@@ -37,7 +37,7 @@ fn check_head(scenario: &Scenario) -> Checked {
         return problem("/name", "a name has a-z, 0-9 and `-`, like the file without `.json`");
     }
     if scenario.hazard.as_deref().is_some_and(|hazard| !is_hazard(hazard)) {
-        return problem("/hazard", "a hazard is R and 1 to 15, or H and 1 to 122, as in \"H7\"");
+        return problem("/hazard", "a hazard is R and 1 to 15, or H and 1 to 111, as in \"H7\"");
     }
     if scenario.summary.trim().is_empty() {
         return problem("/summary", "an empty summary: say what was seen and what must hold");
@@ -62,7 +62,7 @@ fn is_hazard(hazard: &str) -> bool {
     let number = |letter| hazard.strip_prefix(letter).and_then(|number| number.parse::<u8>().ok());
     let known =
         |number: Option<u8>, last| number.is_some_and(|number| (1..=last).contains(&number));
-    known(number('R'), 15) || known(number('H'), 122)
+    known(number('R'), 15) || known(number('H'), 111)
 }
 
 fn is_date(date: &str) -> bool {
