@@ -6,7 +6,7 @@
 //!   TOP/.lifted-0/…         removed like any other entry of TOP
 //! ```
 //!
-//! Each directory is moved at most once for [`LEVELS_MAX`] levels, so the work grows with the number of entries only. A
+//! Each directory is moved at most once for `LEVELS_MAX` levels, so the work grows with the number of entries only. A
 //! removal that is interrupted, or ends because it may remove no more, is gone on with by the next one.
 
 use std::ffi::{OsStr, OsString};

@@ -95,7 +95,10 @@ impl<H: Host> Host for Gated<H> {
 }
 
 /// The socket that the environment names, or the container's: PID 1 and what it starts have nothing of that but the path.
-#[expect(clippy::disallowed_methods, reason = "asked before there is a host, in a test build alone")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asked before there is a host, in a test build alone"
+)]
 pub fn socket(own: Option<&OsStr>) -> Option<OsString> {
     let kept = || {
         let text = std::fs::read(format!("/run/s6/container_environment/{SOCKET}")).ok()?;
