@@ -14,6 +14,7 @@
 //! | 3 | [`process`] | one process, as plain data |
 //! | 4 | [`world`] | containers, processes, the disk, as plain data: cloned cheaply, compared by hash |
 //! | 5 | [`image`] | what a machine's disk holds before anything runs |
+//! | 5 | `process_footprint` | the footprint of what happens to processes |
 //! | 6 | [`kernel`] | answers one effect: files, processes, signals, locks, pipes, clocks |
 //! | 7 | `syscalls` | what automata do to files, as their own user |
 //! | 8 | [`s6`] | s6-svscan, s6-supervise, loggers, the tools: small automata, by version |
@@ -34,6 +35,7 @@ pub mod image;
 pub mod kernel;
 pub mod loader;
 pub mod process;
+mod process_footprint;
 pub mod registry;
 pub mod runtime;
 pub mod s6;

@@ -92,7 +92,7 @@ async fn secrets_of_the_environment_are_for_hermes_alone() {
 }
 
 #[tokio::test]
-async fn root_becomes_whom_the_boot_wrote_down_whoever_owns_the_scan_directory() {
+async fn root_becomes_the_recorded_user_and_not_the_owner_of_the_scan_directory() {
     let machine = DockerMachine::start(image().with_env_var("PUID", "1234")).await;
     machine.wait_until_ready();
     let record =

@@ -79,6 +79,7 @@ pub(super) const MACHINE: Floors = Floors {
         ("process", 3),
         ("world", 4),
         ("image", 5),
+        ("process_footprint", 5),
         ("kernel", 6),
         ("syscalls", 7),
         ("s6", 8),

@@ -8,7 +8,6 @@ use std::ffi::OsStr;
 
 use crate::hash;
 use crate::machine::ids::{ContainerId, NodeId, ProcessId};
-use crate::machine::world::World;
 
 /// A resource that a transition can read or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,42 +87,6 @@ fn record_access(thing: Resource<'_>, is_change: bool) {
         FOOTPRINT
             .with_borrow_mut(|touched| touched.accesses.push((hash::digest(&thing), is_change)));
     }
-}
-
-/// A process was looked for by its PID.
-pub(crate) fn record_lookup(world: &World, who: ProcessId) {
-    record_read(Resource::Pid(who));
-    if let Some(process) = world.process(who) {
-        record_read(Resource::Process(process.serial));
-    }
-}
-
-/// A process is seen otherwise by others now.
-pub(crate) fn record_process_change(world: &World, who: ProcessId) {
-    if let Some(process) = world.process(who) {
-        record_write(Resource::Process(process.serial));
-    }
-}
-
-/// A process is told something.
-pub(crate) fn record_inbox_change(world: &World, who: ProcessId) {
-    if let Some(process) = world.process(who) {
-        record_write(Resource::Inbox(process.serial));
-    }
-}
-
-/// A process takes notice of what it is told.
-pub(crate) fn record_inbox_read(world: &World, who: ProcessId) {
-    if let Some(process) = world.process(who) {
-        record_read(Resource::Inbox(process.serial));
-    }
-}
-
-/// A process was made, or is about to go.
-pub(crate) fn record_coming_or_going(world: &World, who: ProcessId) {
-    record_read(Resource::Processes(who.container));
-    record_write(Resource::Pid(who));
-    record_process_change(world, who);
 }
 
 /// All processes of a container were looked at.

@@ -21,6 +21,7 @@ use crate::hash::LazilyHashed;
 use crate::machine::disk::{Credentials, NodeId, View};
 use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenFile, OpenKind, Process};
+use crate::machine::process_footprint;
 use crate::machine::world::{ProcessId, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,7 +119,7 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
 fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
     let named = |pid: i32| ProcessId { pid, ..who };
     match effect {
-        Effect::OpenProcess { pid } => footprint::record_lookup(world, named(pid.raw())),
+        Effect::OpenProcess { pid } => process_footprint::record_lookup(world, named(pid.raw())),
         Effect::SignalProcess { process, .. } => {
             if let Ok(OpenKind::Process(_, serial)) =
                 open_file(world, who, *process).map(|it| &it.kind)
@@ -127,12 +128,14 @@ fn record_process_footprint(world: &World, who: ProcessId, effect: &Effect) {
             }
         }
         Effect::SignalGroup { .. } => footprint::record_all_processes(who.container),
-        Effect::Reap { child } => footprint::record_coming_or_going(world, named(child.raw())),
+        Effect::Reap { child } => {
+            process_footprint::record_coming_or_going(world, named(child.raw()))
+        }
         Effect::ChangeDir { .. }
         | Effect::SetGroups { .. }
         | Effect::SetGid { .. }
-        | Effect::SetUid { .. } => footprint::record_process_change(world, who),
-        Effect::Trap { .. } => footprint::record_inbox_change(world, who),
+        | Effect::SetUid { .. } => process_footprint::record_process_change(world, who),
+        Effect::Trap { .. } => process_footprint::record_inbox_change(world, who),
         Effect::Wait { interests } => waiting::record_wait_footprint(world, who, interests),
         Effect::Listen { .. }
         | Effect::Accept { .. }

@@ -12,13 +12,13 @@ use hermes::error::Errno;
 use hermes::host::effect::{Effect, Finished, Pid, Program, Status};
 use hermes::host::{Answer, Outcome};
 
-use crate::machine::footprint;
 use crate::machine::hosts;
 use crate::machine::kernel::processes::{
     NewProcess, argv, executable, inherited_files, install_program, make_process,
 };
 use crate::machine::kernel::{self, Reply, signals};
 use crate::machine::process::ProcessBody;
+use crate::machine::process_footprint;
 use crate::machine::s6::shell::{self, Next};
 use crate::machine::s6::tools;
 use crate::machine::state::logger::Logger;
@@ -39,7 +39,7 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
         Effect::Run { program, timeout } => run(world, who, program, *timeout),
         Effect::Spawn { program } => spawn(world, who, program).into(),
         Effect::Exec { program } => {
-            footprint::record_process_change(world, who);
+            process_footprint::record_process_change(world, who);
             exec(world, who, program)
         }
         _ => kernel::perform(world, who, effect),
@@ -48,7 +48,7 @@ pub fn perform(world: &mut World, who: ProcessId, effect: &Effect) -> Reply {
 
 /// Makes a process run a program, like `execve`. Its open files are closed; record locks stay.
 pub fn become_program(world: &mut World, who: ProcessId, program: &Program) -> Result<(), Errno> {
-    footprint::record_process_change(world, who);
+    process_footprint::record_process_change(world, who);
     let mut program = program.clone();
     for _ in 0..INTERPRETERS_MAX {
         match load(world, who, &program)? {

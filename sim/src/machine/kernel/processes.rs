@@ -14,6 +14,7 @@ use crate::machine::disk::Credentials;
 use crate::machine::footprint::{self, Resource};
 use crate::machine::image;
 use crate::machine::process::{OpenFile, OpenKind, Process, ProcessBody};
+use crate::machine::process_footprint;
 use crate::machine::world::{ContainerId, ProcessId, World};
 
 /// Has a process become a program, as `execve` does. What programs there are is known above the kernel
@@ -82,7 +83,7 @@ pub fn make_process(
     };
     inside.processes.insert(pid, Arc::new(LazilyHashed::new(process)));
     let made = ProcessId { container, pid };
-    footprint::record_coming_or_going(world, made);
+    process_footprint::record_coming_or_going(world, made);
     made
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{FileKind, Meta, OpenMode};
 
-use crate::machine::footprint;
 use crate::machine::process::{OpenKind, Process};
+use crate::machine::process_footprint;
 use crate::machine::world::{ProcessId, World};
 
 /// The id of a boot of the machine, as in `/proc/sys/kernel/random/boot_id`.
@@ -55,7 +55,7 @@ fn process_named<'a>(
         number => number.parse().map_err(|_| Errno::NOENT)?,
     };
     let target = ProcessId { container: who.container, pid };
-    footprint::record_lookup(world, target);
+    process_footprint::record_lookup(world, target);
     Ok((pid, world.process(target).ok_or(Errno::NOENT)?))
 }
 

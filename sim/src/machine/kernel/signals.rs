@@ -9,6 +9,7 @@ use hermes::host::{Answer, Outcome};
 use super::{CHILD, PERM, files, open_file, process};
 use crate::machine::footprint::{self, Resource};
 use crate::machine::process::{OpenFile, OpenKind, ProcessBody};
+use crate::machine::process_footprint;
 use crate::machine::world::{ContainerId, ContainerPhase, ProcessId, World};
 
 const STOP: Signal = Signal(19);
@@ -80,8 +81,8 @@ pub(super) fn reap(world: &mut World, who: ProcessId, child: Pid) -> Outcome {
 /// Delivers a signal: an event, an input of an automaton, or the default action.
 pub fn deliver(world: &mut World, who: ProcessId, signal: Signal) {
     let now = world.clock.boot;
-    footprint::record_lookup(world, who);
-    footprint::record_inbox_change(world, who);
+    process_footprint::record_lookup(world, who);
+    process_footprint::record_inbox_change(world, who);
     let Some(target) = world.process_mut(who) else { return };
     if !target.is_alive() {
         return;
@@ -91,12 +92,12 @@ pub fn deliver(world: &mut World, who: ProcessId, signal: Signal) {
         Signal::KILL => end_process(world, who, Status::Signalled(signal)),
         STOP => {
             target.stopped = true;
-            footprint::record_process_change(world, who);
+            process_footprint::record_process_change(world, who);
         }
         CONT => {
             target.stopped = false;
             let pending = std::mem::take(&mut target.pending);
-            footprint::record_process_change(world, who);
+            process_footprint::record_process_change(world, who);
             // Signals that came while it was stopped arrive now.
             for waiting in pending {
                 deliver(world, who, waiting);
@@ -144,8 +145,8 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
     let mut closed: Vec<OpenFile> = std::mem::take(&mut dying.open_files).into_values().collect();
     closed.extend(std::mem::take(&mut dying.inherited).into_values());
     let parent = dying.parent;
-    footprint::record_coming_or_going(world, who);
-    footprint::record_inbox_change(world, ProcessId { pid: parent, ..who });
+    process_footprint::record_coming_or_going(world, who);
+    process_footprint::record_inbox_change(world, ProcessId { pid: parent, ..who });
     files::release_open_files(world, &closed);
     if who.pid == 1 {
         end_container(world, who.container, status);
@@ -163,7 +164,7 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
         let orphan = process(world, child);
         orphan.parent = 1;
         orphan.dies_with_parent = false;
-        footprint::record_process_change(world, child);
+        process_footprint::record_process_change(world, child);
         if dies && alive {
             deliver(world, child, Signal::KILL);
         }
@@ -182,7 +183,7 @@ pub fn end_process(world: &mut World, who: ProcessId, status: Status) {
 /// PID 1 reaps at once every process that it did not start; the runtime reaps those from outside. s6-svscan does the
 /// same with its scripts.
 fn reap_orphan(world: &mut World, who: ProcessId, parent: i32) {
-    footprint::record_coming_or_going(world, who);
+    process_footprint::record_coming_or_going(world, who);
     let container = world.container_mut(who.container);
     let parent = container.processes.get(&parent.max(1));
     let waits = parent.is_some_and(|parent| match &parent.body {

@@ -9,6 +9,7 @@ use hermes::host::effect::{Effect, Event, Handle, Interests, Pid, Status};
 use super::{CHILD, Reply, all_open_files, open_file, process, processes};
 use crate::machine::footprint::{self, Resource};
 use crate::machine::process::OpenKind;
+use crate::machine::process_footprint;
 use crate::machine::world::{ProcessId, World};
 
 /// When this process began to wait.
@@ -39,9 +40,9 @@ pub(super) fn wait(world: &mut World, who: ProcessId, interests: &Interests) -> 
 
 /// Adds the footprint of a wait: everything that could end it.
 pub(super) fn record_wait_footprint(world: &World, who: ProcessId, interests: &Interests) {
-    footprint::record_inbox_change(world, who);
+    process_footprint::record_inbox_change(world, who);
     if let Some(child) = interests.child {
-        footprint::record_lookup(world, ProcessId { pid: child.raw(), ..who });
+        process_footprint::record_lookup(world, ProcessId { pid: child.raw(), ..who });
     }
     for &handle in &interests.readable {
         match open_file(world, who, handle).map(|open| &open.kind) {

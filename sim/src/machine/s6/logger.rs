@@ -8,6 +8,7 @@ use crate::machine::disk::NodeId;
 use crate::machine::footprint::{self, Resource};
 use crate::machine::kernel::signals;
 use crate::machine::process::OpenKind;
+use crate::machine::process_footprint;
 pub use crate::machine::state::logger::Logger;
 use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, World};
@@ -31,7 +32,7 @@ pub fn wakes_at(_world: &World, _who: ProcessId) -> Option<Duration> {
 
 /// One step: SIGTERM first, else bytes, else the end of the pipe.
 pub fn step(world: &mut World, who: ProcessId) {
-    footprint::record_inbox_read(world, who);
+    process_footprint::record_inbox_read(world, who);
     let told = syscalls::process(world, who).pending.remove(&Signal::TERM);
     input(world, who).into_iter().for_each(|pipe| footprint::record_write(Resource::Pipe(pipe)));
     match input(world, who) {

@@ -22,10 +22,10 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{FileKind, OpenMode, Status};
 
-use crate::machine::footprint;
 use crate::machine::kernel::processes::Loader;
 use crate::machine::kernel::signals;
 use crate::machine::process::ProcessBody;
+use crate::machine::process_footprint;
 pub use crate::machine::state::supervise::Supervise;
 use crate::machine::state::supervise::{StatusRecord, SuperviseStage, SuperviseState};
 use crate::machine::syscalls;
@@ -65,7 +65,7 @@ pub fn step(world: &mut World, who: ProcessId, load: Loader) {
     let mut turn = SuperviseTurn { world, who, own, load };
     match turn.own.stage {
         SuperviseStage::Lives(state) => {
-            footprint::record_inbox_read(turn.world, who);
+            process_footprint::record_inbox_read(turn.world, who);
             turn.wake(state);
         }
         SuperviseStage::Ends(_) => {}

@@ -19,10 +19,10 @@ use std::time::Duration;
 use hermes::error::Errno;
 use hermes::host::effect::{OpenMode, Signal, Status};
 
-use crate::machine::footprint;
 use crate::machine::kernel::processes::Loader;
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenKind, ProcessBody};
+use crate::machine::process_footprint;
 pub use crate::machine::state::svscan::Svscan;
 use crate::machine::state::svscan::{Nuke, ServiceLimit, SvscanStage};
 use crate::machine::syscalls;
@@ -105,11 +105,11 @@ pub fn step(world: &mut World, who: ProcessId, load: Loader) {
     let mut turn = SvscanTurn { world, who, own, load };
     match turn.own.stage {
         SvscanStage::Lives => {
-            footprint::record_inbox_read(turn.world, who);
+            process_footprint::record_inbox_read(turn.world, who);
             turn.wake();
         }
         SvscanStage::Stops => {
-            footprint::record_inbox_read(turn.world, who);
+            process_footprint::record_inbox_read(turn.world, who);
             turn.step_stop();
         }
         SvscanStage::Ends(_) | SvscanStage::Gone => {}

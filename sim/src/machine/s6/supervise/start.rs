@@ -9,10 +9,10 @@ use hermes::error::Errno;
 use hermes::host::effect::{Program, Status};
 
 use super::SuperviseTurn;
-use crate::machine::footprint;
 use crate::machine::kernel::processes::{NewProcess, make_process};
 use crate::machine::kernel::{files, signals};
 use crate::machine::process::{OpenFile, ProcessBody};
+use crate::machine::process_footprint;
 use crate::machine::state::supervise::{SuperviseStage, SuperviseState};
 use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version};
@@ -133,7 +133,7 @@ impl SuperviseTurn<'_> {
 
     pub(super) fn reap(&mut self, pid: i32) {
         let child = ProcessId { pid, ..self.who };
-        footprint::record_coming_or_going(self.world, child);
+        process_footprint::record_coming_or_going(self.world, child);
         self.world.container_mut(self.who.container).processes.remove(&pid);
     }
 

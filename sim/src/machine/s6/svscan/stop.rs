@@ -7,10 +7,10 @@ use hermes::error::Errno;
 use hermes::host::effect::{Program, Signal, Status};
 
 use super::SvscanTurn;
-use crate::machine::footprint;
 use crate::machine::kernel::processes::{NewProcess, executable, make_process};
 use crate::machine::kernel::signals;
 use crate::machine::process::ProcessBody;
+use crate::machine::process_footprint;
 use crate::machine::state::svscan::{Nuke, ScannedService, ServicePart, Svscan, SvscanStage};
 use crate::machine::syscalls;
 use crate::machine::world::{ProcessId, S6Version, World};
@@ -41,7 +41,7 @@ impl SvscanTurn<'_> {
     /// Hears of a supervisor's end. One that is wanted is started again: in 2.11 a second after its death and with a
     /// scan, since 2.12 a second after its start (V17, V18, V19).
     pub(super) fn reap(&mut self, pid: i32) {
-        footprint::record_coming_or_going(self.world, ProcessId { pid, ..self.who });
+        process_footprint::record_coming_or_going(self.world, ProcessId { pid, ..self.who });
         self.world.container_mut(self.who.container).processes.remove(&pid);
         let again = self.now() + AFTER_DEATH;
         let is_old = self.world.s6_version == S6Version::V2_11;
