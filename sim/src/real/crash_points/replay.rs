@@ -122,8 +122,13 @@ impl FaultReplayer<'_> {
                 }
                 other => steps::perform_step(&mut self.machine, other)?,
             }
-            if let Some(index) = held {
-                self.gate.release(index);
+            // As on the simulated machine, a command that begins has the turn.
+            match (held, step) {
+                (Some(index), Step::Run(RunStep { name: Some(name), .. })) => {
+                    self.gate.hand_turn(index, TaskAddress::Run(name.clone()));
+                }
+                (Some(index), _) => self.gate.release(index),
+                (None, _) => {}
             }
         }
         for (run, begun) in commands {

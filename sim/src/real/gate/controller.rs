@@ -62,6 +62,8 @@ struct GateState {
     injected: Vec<bool>,
     /// For each fault, whether it no longer holds its task.
     released: Vec<bool>,
+    /// The command that a `begin-step` began, by the fault's index: it has the turn.
+    turns: BTreeMap<usize, TaskAddress>,
     /// The faults that held a task for too long.
     overdue: Vec<usize>,
     requests: Vec<RequestedEffect>,
@@ -148,9 +150,10 @@ impl GateController {
         self.shared.state().injected.get(index).copied().unwrap_or_default()
     }
 
-    /// Was the task that the fault with this index holds released?
+    /// Was the task that the fault with this index holds released, or its turn handed to another task?
     pub fn was_released(&self, index: usize) -> bool {
-        self.shared.state().released.get(index).copied().unwrap_or_default()
+        let state = self.shared.state();
+        state.released.get(index).copied().unwrap_or_default() || state.turns.contains_key(&index)
     }
 
     /// Waits until the fault with this index is injected, at most this long.
@@ -172,6 +175,13 @@ impl GateController {
         let state = self.shared.state();
         let never = state.injected.iter().position(|is_injected| !is_injected);
         never.or_else(|| state.overdue.first().copied())
+    }
+
+    /// Hands the turn of the task that the fault with this index holds to a command that begins now: the task goes on when
+    /// that command has ended or waits for time to pass.
+    pub fn hand_turn(&self, index: usize, next: TaskAddress) {
+        self.shared.state().turns.insert(index, next);
+        self.shared.changed.notify_all();
     }
 
     /// Releases the task that the fault with this index holds.
@@ -338,7 +348,8 @@ impl GateState {
 
     fn may_go(&self, index: usize) -> bool {
         let fault = &self.faults[index];
-        let other = fault.next.as_ref().filter(|_| fault.kind == FaultKind::Preempt);
+        let preempting = fault.next.as_ref().filter(|_| fault.kind == FaultKind::Preempt);
+        let other = preempting.or_else(|| self.turns.get(&index));
         let progress = other.and_then(|other| self.progress.get(&other.to_string()));
         let went_on = matches!(progress, Some(TaskProgress::Waits | TaskProgress::Over));
         went_on || self.released[index] || self.is_over
