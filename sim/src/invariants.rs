@@ -1,7 +1,7 @@
 //! The invariants, each one named function, and the monitor that checks them after every step.
 //!
 //! ```text
-//!   statements   S1–S18, L1–L7 and their reasons
+//!   statements   S1–S14, S18, L1–L7 and their reasons
 //!   violation    an invariant that does not hold, and how
 //!   monitor      what must be remembered between two checks; which invariant is checked when
 //!   command      which intents a command line may write

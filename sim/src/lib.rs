@@ -10,7 +10,7 @@
 //! | 2 | [`machine`] | the simulated machine: plain data, its kernel, its programs, one step of it |
 //! | 3 | [`scenario`] | the JSON of a scenario, its words and its loader |
 //! | 3 | [`observe`] | what is so in a world, seen without permissions or time |
-//! | 4 | [`invariants`] | what must hold (S1–S18, L1–L7), and when it is checked |
+//! | 4 | [`invariants`] | what must hold (S1–S14, S18, L1–L7), and when it is checked |
 //! | 5 | [`execution`] | one execution of a scenario: steps, faults, expectations |
 //! | 6 | [`check`] | searches, shrinking, reports, planted bugs |
 //! | 7 | [`real`] | the same scenarios on real machines: namespaces, containers, the gate, conformance |
@@ -31,7 +31,7 @@
 //! | schedule | the transitions that were chosen, as data; it replays an execution |
 //! | fault, inject | a kill, refused effect, power cut or restart, injected before one effect. *Scripted*: at an address that the scenario names |
 //! | address | task, kind of effect, object and occurrence number: finds an effect again after the code has changed |
-//! | invariant, violation, monitor | what must hold: S1–S14 are safety, L1–L7 liveness properties; the monitor checks them at each effect (runtime verification) |
+//! | invariant, violation, monitor | what must hold: S1–S14 and S18 are safety, L1–L7 liveness properties; the monitor checks them at each effect (runtime verification) |
 //! | settle and check | at the end: restart, run until quiescent, then check the liveness properties |
 //! | baseline | the execution without faults or preemptions |
 //! | relations | metamorphic relations: two executions must end alike |
@@ -41,7 +41,7 @@
 //! | footprint | what an effect reads and writes; two transitions with disjoint footprints are independent |
 //! | shrink | test-case reduction: a smaller scenario with the same failure |
 //! | planted bug | a known mutation of the program; the searches must find each one (mutation testing) |
-//! | hazard | an incident or risk with a number, R1–R15 and H1–H52; a coverage mark says that its protection was reached |
+//! | hazard | an incident or risk with a number, R1–R15 and H1–H111; a coverage mark says that its protection was reached |
 //! | conformance | lockstep comparison of the simulated s6 and real ones |
 //! | gate | the controller that decides about each effect of a test build on a real machine |
 //! | testbed | a real machine for scenarios: namespaces or containers |
