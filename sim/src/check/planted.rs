@@ -110,7 +110,7 @@ pub const PLANTED_BUGS: &[PlantedBug] = table! {
     RemovalOpensEveryLevel: "H66", "what lies deep is moved up before it is removed", [S18], "h66-deep-profile-is-deleted", Baseline;
     EmptyVariableCounts: "H88", "a variable that is set and empty is absent", [L1, expect], "h88-empty-path-is-the-usual-path", Baseline;
     AnyWordIsOn: "H98", "only 1, true and yes keep root", [expect, S10], "h98-only-three-words-keep-root", Baseline;
-    UmaskKept: "H52", "what root prepares can be read by hermes", [L1, L2], "h52-umask-of-the-init", Baseline;
+    UmaskKept: "H52", "what root prepares can be read by hermes", [L1, L2, expect], "h52-umask-of-the-init", Baseline;
     PendingScanForgotten: "H49", "supervisors that a pending scan kept s6-svscan from telling are told", [expect], "h49-stop-while-a-scan-is-pending", Baseline;
     OrphansLoggerForgotten: "H50", "a logger whose pipe an orphan holds is told to end", [expect], "h50-orphan-of-a-service-holds-its-log", Baseline;
     NoexecNotTried: "H29", "a `/run` that executes nothing is named", [expect], "h29-run-executes-nothing", Baseline;
