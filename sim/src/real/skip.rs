@@ -19,6 +19,9 @@ pub fn skip_reason(scenario: &Scenario, machine: MachineKind) -> Option<String> 
     if let Some(kind) = scenario.world.tree.host() {
         return Some(format!("{kind:?} is no s6"));
     }
+    if let Some((name, _)) = scenario.world.environment.iter().find(|(_, value)| value.is_empty()) {
+        return Some(format!("an empty {name} would be the harness' own, too"));
+    }
     scenario.all_steps().find_map(|step| unsupported(step, machine))
 }
 
@@ -71,5 +74,7 @@ mod tests {
         let fault = r#"{"at": {"task": "init", "effect": "mkdir", "nth": 1}, "inject": "kill"}"#;
         let rest = format!(r#""steps": [{{"settle": "1s"}}], "faults": [{fault}]"#);
         assert!(reason(&rest, container).is_some_and(|text| text.contains("gate")));
+        let rest = r#""world": {"environment": {"PATH": ""}}, "steps": [{"settle": "1s"}]"#;
+        assert!(reason(rest, s6).is_some_and(|text| text.contains("empty PATH")));
     }
 }
