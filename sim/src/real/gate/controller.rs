@@ -150,7 +150,7 @@ impl GateController {
         self.shared.state().injected.get(index).copied().unwrap_or_default()
     }
 
-    /// Was the task that the fault with this index holds released, or its turn handed to another task?
+    /// Was the task that the fault with this index holds released, or its turn handed on?
     pub fn was_released(&self, index: usize) -> bool {
         let state = self.shared.state();
         state.released.get(index).copied().unwrap_or_default() || state.turns.contains_key(&index)
@@ -177,8 +177,7 @@ impl GateController {
         never.or_else(|| state.overdue.first().copied())
     }
 
-    /// Hands the turn of the task that the fault with this index holds to a command that begins now: the task goes on when
-    /// that command has ended or waits for time to pass.
+    /// Hands the turn of the held task to a command that begins: the task goes on once that has ended or waits.
     pub fn hand_turn(&self, index: usize, next: TaskAddress) {
         self.shared.state().turns.insert(index, next);
         self.shared.changed.notify_all();
