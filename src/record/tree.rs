@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::host::effect::{DirEntry, FileKind, OnExisting, OpenMode, Place};
 use crate::host::fs::{self, File};
 
-/// So many directories are open at once, where those below can be moved.
+/// The number of directories open at once, where those below can be moved.
 const LEVELS_MAX: usize = 8;
 
 /// The same where they cannot: a directory of a lower layer of an overlay file system answers `EXDEV`.
@@ -42,7 +42,7 @@ pub async fn remove(host: &impl Host, path: &Path) -> Result<()> {
     remove_within(host, path, &mut { u64::MAX }).await.map(drop)
 }
 
-/// The same, at most so many entries; their number is taken off the allowance.
+/// The same, up to a number of entries; what is removed is taken off the allowance.
 pub async fn remove_within(host: &impl Host, path: &Path, allowance: &mut u64) -> Result<Removal> {
     let place = Place::from(path);
     if if_present(fs::link_meta(host, place.clone()).await)?

@@ -30,7 +30,7 @@ fn make_deep(dir: &Path) {
     fs::rename(&inner, dir).expect("moved");
 }
 
-/// A temporary directory in memory, where there is one: so many directories take a disk minutes.
+/// A temporary directory in memory, where there is one: on a disk this number of directories takes minutes.
 fn temporary_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }

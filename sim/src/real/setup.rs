@@ -41,7 +41,7 @@ mkdirs() {
 mkdirs "$(dirname "$1")" "$2"
 "#;
 
-/// Makes a directory and so many below it, as the bytes say.
+/// Makes a directory, and below it the number of nested ones that the bytes say.
 const NESTED: &str = r#"
 test -d "$1" || mkdir "$1"
 new=$1

@@ -18,7 +18,7 @@ pub(super) fn status_agreement(play: &Execution) -> Option<Result<(), Violation>
     Some(check_status(world, &said))
 }
 
-/// L7 while a run is concluded: asked of each that is told to people, and of one in so many others.
+/// L7 during the settle check: in each execution that is recorded for a report, and in one of 16 others.
 pub(super) fn check_status_at_rest(play: &Execution) -> Result<(), Failure> {
     const ONE_IN: u128 = 16;
     let is_asked = play.recorded.is_some() || play.digest % ONE_IN == 0;

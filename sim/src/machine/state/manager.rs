@@ -158,7 +158,7 @@ pub struct Definition {
     pub kill_after: Duration,
     /// Between an end and the next start.
     pub restart_delay: Duration,
-    /// How the pauses grow: in so many steps up to so long.
+    /// How the pauses grow: the number of steps, and the longest pause.
     pub backoff: Option<(u32, Duration)>,
     /// Exit codes that are not tried again.
     pub no_restart_codes: BTreeSet<u8>,
